@@ -1,0 +1,3 @@
+//! The `blockchain` program.
+
+fn main() {}
