@@ -125,14 +125,8 @@ mod tests {
         };
         for zeros in 0..=64 {
             for asked in 1..=64 {
-                let met = Difficulty::new(asked)
-                    .unwrap()
-                    .is_met_by(&hash_with_zeros(zeros));
-                assert_eq!(
-                    met,
-                    zeros >= usize::from(asked),
-                    "{zeros} zeros, {asked} asked"
-                );
+                let met = Difficulty::new(asked).unwrap().is_met_by(&hash_with_zeros(zeros));
+                assert_eq!(met, zeros >= usize::from(asked), "{zeros} zeros, {asked} asked");
             }
         }
     }

@@ -1,0 +1,435 @@
+//! The chain: the accepted blocks, where each message is, and which branch wins.
+//!
+//! Every block in it passed the rules, and no data id is in it twice. What a reader needs
+//! is a [`ChainView`]: an immutable picture of the chain that costs next to nothing to take,
+//! so that nobody reads under a lock.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::block::{Block, Hash};
+use super::data::{Data, DataId};
+use super::network::Network;
+use super::rules::{Micros, Tip, ValidBlock, check_block, timestamp_max};
+use super::spelling::{BlockError, Field};
+
+/// Lines in a chunk of a view: a view of a million blocks is 2,000 pointers.
+const CHUNK_LINES: usize = 512;
+
+/// Lines of blocks that stand in one chunk, full but for a chain's last.
+type Chunk = Vec<Arc<str>>;
+
+/// A picture of a chain as it was at one moment; cheap to clone, never changing.
+#[derive(Clone, Debug)]
+pub struct ChainView {
+    chunks: Vec<Arc<Chunk>>,
+    tip: Tip,
+}
+
+impl ChainView {
+    /// The last block.
+    pub fn tip(&self) -> &Tip {
+        &self.tip
+    }
+
+    /// How many blocks, the genesis block included.
+    pub fn length(&self) -> u64 {
+        self.tip.length()
+    }
+
+    /// The canonical line of the block at `index`.
+    pub fn line(&self, index: u64) -> Option<&Arc<str>> {
+        let index = usize::try_from(index).ok()?;
+        self.chunks.get(index / CHUNK_LINES)?.get(index % CHUNK_LINES)
+    }
+
+    /// The lines from height `from` on.
+    pub fn lines_from(&self, from: u64) -> impl Iterator<Item = &Arc<str>> {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let chunks = self.chunks.iter().skip(from / CHUNK_LINES);
+        chunks.flat_map(|chunk| chunk.iter()).skip(from % CHUNK_LINES)
+    }
+
+    /// The block at `index`.
+    pub fn block(&self, index: u64) -> Option<Block> {
+        let line = self.line(index)?;
+        Some(Block::read(line, index).expect("only canonical lines are in a chain"))
+    }
+
+    /// The hash of the block at `index`: what the next block says it is.
+    pub fn hash(&self, index: u64) -> Option<Hash> {
+        if index == self.tip.index {
+            return Some(self.tip.hash);
+        }
+        self.block(index.checked_add(1)?)?.previous_hash
+    }
+
+    /// What a child of the block at `index` has to know.
+    pub fn tip_at(&self, index: u64) -> Option<Tip> {
+        let block = self.block(index)?;
+        let hash = self.hash(index)?;
+        Some(Tip { index, timestamp: block.timestamp, hash, proof: block.proof })
+    }
+
+    /// How many blocks from the start two chains share.
+    pub fn shared_length(&self, other: &Self) -> u64 {
+        let mut length = self.length().min(other.length());
+        while length > 0 && self.line(length - 1) != other.line(length - 1) {
+            length -= 1;
+        }
+        length
+    }
+}
+
+/// Blocks that were checked as a continuation of block `fork` of some chain.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    fork: Tip,
+    blocks: Vec<ValidBlock>,
+    ids: HashSet<DataId>,
+}
+
+impl Branch {
+    /// A branch that leaves a chain after the block `fork`.
+    pub fn new(fork: Tip) -> Self {
+        Self { fork, blocks: Vec::new(), ids: HashSet::new() }
+    }
+
+    /// Its last block, or the fork while it has none.
+    pub fn tip(&self) -> &Tip {
+        self.blocks.last().map_or(&self.fork, ValidBlock::tip)
+    }
+
+    /// The last block it shares with the chain it leaves.
+    pub fn fork(&self) -> &Tip {
+        &self.fork
+    }
+
+    /// How many blocks it has.
+    pub fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Whether it has no block yet.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// Checks `line` as the next block and takes it in.
+    ///
+    /// # Errors
+    /// [`BlockError`] for the first rule it breaks; the branch is then as it was.
+    pub fn push(
+        &mut self,
+        line: impl Into<Arc<str>>,
+        now: Micros,
+        network: &Network,
+    ) -> Result<(), BlockError> {
+        let block = check_block(self.tip(), line, now, network)?;
+        if !self.ids.insert(*block.id()) {
+            return Err(twice(&block));
+        }
+        self.blocks.push(block);
+        Ok(())
+    }
+}
+
+fn twice(block: &ValidBlock) -> BlockError {
+    let (found, expected) = (block.id().to_string(), "an id that is not in the chain yet".into());
+    BlockError { block: block.tip().index, field: Field::DataId, found, expected }
+}
+
+/// Why a chain did not take a block or branch.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The chain has changed since: what it would follow is not there any more.
+    #[error("the chain has moved on")]
+    Moved,
+    /// What there is wins over it by the fork choice.
+    #[error("the chain at hand is as good")]
+    NotBetter,
+    /// A message in it is in the chain before the fork already.
+    #[error(transparent)]
+    Invalid(#[from] BlockError),
+}
+
+/// What changed when a branch was adopted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// Messages of dropped blocks that are not in the new ones, oldest first.
+    pub returned: Vec<Data>,
+    /// Ids of the messages in the new blocks.
+    pub mined: Vec<DataId>,
+    /// How many blocks were dropped.
+    pub depth: u64,
+}
+
+/// The blocks that this miner takes for true.
+#[derive(Debug)]
+pub struct Chain {
+    view: ChainView,
+    /// Height of each message's block; 32 bits carry four thousand million blocks.
+    heights: HashMap<DataId, u32>,
+}
+
+impl Chain {
+    /// A chain of the genesis block alone.
+    pub fn new(network: &Network) -> Self {
+        let genesis = Block::genesis(network);
+        let line = genesis.line();
+        let tip = Tip::of(&genesis, &line);
+        let view = ChainView { chunks: vec![Arc::new(vec![line.into()])], tip };
+        Self { view, heights: HashMap::from([(genesis.data.id, 0)]) }
+    }
+
+    /// A picture of it as it is now.
+    pub fn view(&self) -> ChainView {
+        self.view.clone()
+    }
+
+    /// The last block.
+    pub fn tip(&self) -> &Tip {
+        self.view.tip()
+    }
+
+    /// The height of the block that holds this message.
+    pub fn height_of(&self, id: &DataId) -> Option<u64> {
+        self.heights.get(id).copied().map(u64::from)
+    }
+
+    /// The message with this id.
+    pub fn message(&self, id: &DataId) -> Option<Data> {
+        Some(self.view.block(self.height_of(id)?)?.data)
+    }
+
+    /// Adds a block behind the last one.
+    ///
+    /// # Errors
+    /// [`Refused::Moved`] if it follows another block; [`Refused::Invalid`] if its message is
+    /// in the chain.
+    pub fn extend(&mut self, block: &ValidBlock) -> Result<(), Refused> {
+        if *block.parent() != self.tip().hash {
+            return Err(Refused::Moved);
+        }
+        if self.heights.contains_key(block.id()) {
+            return Err(Refused::Invalid(twice(block)));
+        }
+        self.push(block);
+        Ok(())
+    }
+
+    /// Takes `branch` in place of everything above its fork, if it wins by the fork choice.
+    /// Of the blocks at hand only those compete that are no more than two hours ahead of
+    /// `now`: one that got in when the clock was wrong must not hold off a valid branch.
+    ///
+    /// # Errors
+    /// [`Refused`]; the chain is then as it was.
+    pub fn adopt(&mut self, branch: &Branch, now: Micros) -> Result<Adopted, Refused> {
+        let fork = branch.fork.index;
+        if self.view.hash(fork) != Some(branch.fork.hash) {
+            return Err(Refused::Moved);
+        }
+        let rival = self.last_not_ahead(now);
+        if branch.is_empty() || !branch.tip().wins_over(&rival) {
+            return Err(Refused::NotBetter);
+        }
+        let known = |id: &DataId| self.height_of(id).is_some_and(|height| height <= fork);
+        if let Some(block) = branch.blocks.iter().find(|block| known(block.id())) {
+            return Err(Refused::Invalid(twice(block)));
+        }
+        let dropped = self.truncate(&branch.fork);
+        for block in &branch.blocks {
+            self.push(block);
+        }
+        let depth = dropped.len() as u64;
+        let returned = dropped.into_iter().filter(|data| !branch.ids.contains(&data.id)).collect();
+        let mined = branch.blocks.iter().map(|block| *block.id()).collect();
+        Ok(Adopted { returned, mined, depth })
+    }
+
+    /// Drops the blocks that are more than two hours ahead of `now`; their messages.
+    pub fn drop_ahead(&mut self, now: Micros) -> Vec<Data> {
+        let last = self.last_not_ahead(now);
+        if last.index == self.tip().index { Vec::new() } else { self.truncate(&last) }
+    }
+
+    /// The last block that is not too far ahead of `now`. Timestamps only rise.
+    fn last_not_ahead(&self, now: Micros) -> Tip {
+        let limit = timestamp_max(now);
+        if self.tip().timestamp <= limit {
+            return *self.tip();
+        }
+        let (mut good, mut ahead) = (0, self.tip().index);
+        while ahead - good > 1 {
+            let middle = good + (ahead - good) / 2;
+            let block = self.view.block(middle).expect("it is below the head");
+            *if block.timestamp <= limit { &mut good } else { &mut ahead } = middle;
+        }
+        self.view.tip_at(good).expect("it is below the head")
+    }
+
+    fn push(&mut self, block: &ValidBlock) {
+        let tip = *block.tip();
+        let height = u32::try_from(tip.index).expect("a chain of 2^32 blocks fits no memory");
+        self.heights.insert(*block.id(), height);
+        let line = Arc::clone(block.line());
+        match self.view.chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK_LINES => Arc::make_mut(chunk).push(line),
+            _ => self.view.chunks.push(Arc::new(vec![line])),
+        }
+        self.view.tip = tip;
+    }
+
+    /// Drops every block above `last`, which is in the chain; their messages, oldest first.
+    fn truncate(&mut self, last: &Tip) -> Vec<Data> {
+        let read = |(line, index): (&Arc<str>, u64)| {
+            Block::read(line, index).expect("only canonical lines are in a chain").data
+        };
+        let above = self.view.lines_from(last.length()).zip(last.length()..);
+        let dropped: Vec<Data> = above.map(read).collect();
+        for data in &dropped {
+            self.heights.remove(&data.id);
+        }
+        let length = usize::try_from(last.length()).expect("it is in memory");
+        self.view.chunks.truncate(length.div_ceil(CHUNK_LINES));
+        let chunk = self.view.chunks.last_mut().expect("the genesis block stays");
+        Arc::make_mut(chunk).truncate((length - 1) % CHUNK_LINES + 1);
+        self.view.tip = *last;
+        dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::testing::{Maker, NOW, data, network};
+
+    fn branch(fork: Tip, texts: &[&str]) -> Branch {
+        let mut maker = Maker::at(network(1), fork);
+        let mut branch = Branch::new(fork);
+        for text in texts {
+            branch.push(maker.add(text), NOW, &network(1)).unwrap();
+        }
+        branch
+    }
+
+    fn chain(texts: &[&str]) -> Chain {
+        let mut chain = Chain::new(&network(1));
+        let branch = branch(*chain.tip(), texts);
+        if !branch.is_empty() {
+            chain.adopt(&branch, NOW).unwrap();
+        }
+        chain
+    }
+
+    fn texts(chain: &Chain) -> Vec<String> {
+        let view = chain.view();
+        (1..view.length()).map(|i| view.block(i).unwrap().data.message.as_str().into()).collect()
+    }
+
+    #[test]
+    fn a_longer_branch_is_adopted_and_says_what_changed() {
+        let mut chain = chain(&["a", "b", "c"]);
+        let fork = chain.view().tip_at(1).unwrap();
+        let adopted = chain.adopt(&branch(fork, &["c", "d", "e"]), NOW).unwrap();
+        assert_eq!(adopted.returned, [data("b")]);
+        assert_eq!(adopted.mined, ["c", "d", "e"].map(|text| data(text).id));
+        assert_eq!(adopted.depth, 2);
+        assert_eq!(texts(&chain), ["a", "c", "d", "e"]);
+        assert_eq!(chain.height_of(&data("b").id), None);
+        assert_eq!(chain.height_of(&data("c").id), Some(2));
+        assert_eq!(chain.view().hash(4), Some(chain.tip().hash));
+        assert_eq!(chain.view().line(5), None);
+    }
+
+    #[test]
+    fn of_two_equal_branches_both_sides_keep_the_same() {
+        let (mut one, mut two) = (chain(&["a"]), chain(&["b"]));
+        let genesis = one.view().tip_at(0).unwrap();
+        let to_two = two.adopt(&branch(genesis, &["a"]), NOW).is_ok();
+        let to_one = one.adopt(&branch(genesis, &["b"]), NOW).is_ok();
+        assert!(to_one != to_two);
+        assert_eq!(one.tip(), two.tip());
+    }
+
+    #[test]
+    fn a_shorter_branch_or_one_on_a_moved_chain_is_refused() {
+        let mut chain = chain(&["a", "b"]);
+        let before = *chain.tip();
+        let genesis = chain.view().tip_at(0).unwrap();
+        assert_eq!(chain.adopt(&branch(genesis, &["c"]), NOW), Err(Refused::NotBetter));
+        assert_eq!(chain.adopt(&Branch::new(before), NOW), Err(Refused::NotBetter));
+        let foreign = branch(*branch(genesis, &["x"]).tip(), &["y", "z"]);
+        assert_eq!(chain.adopt(&foreign, NOW), Err(Refused::Moved));
+        assert_eq!(*chain.tip(), before);
+    }
+
+    #[test]
+    fn a_message_is_in_a_chain_once() {
+        let mut chain = chain(&["a", "b"]);
+        let head = *chain.tip();
+        let fork = chain.view().tip_at(1).unwrap();
+        let error = chain.adopt(&branch(fork, &["c", "a"]), NOW).unwrap_err();
+        let Refused::Invalid(error) = error else { panic!("{error}") };
+        assert_eq!((error.block, error.field), (3, Field::DataId));
+        assert_eq!(texts(&chain), ["a", "b"]);
+        let line = Maker::at(network(1), head).add("b");
+        let block = check_block(&head, line, NOW, &network(1)).unwrap();
+        assert!(matches!(chain.extend(&block), Err(Refused::Invalid(_))));
+        let mut twice = branch(head, &["c"]);
+        let line = Maker::at(network(1), *twice.tip()).add("c");
+        assert_eq!(twice.push(line, NOW, &network(1)).unwrap_err().field, Field::DataId);
+    }
+
+    #[test]
+    fn a_view_does_not_change_and_knows_every_chunk() {
+        let texts: Vec<String> = (0..3 * CHUNK_LINES).map(|i| i.to_string()).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut chain = chain(&texts);
+        let view = chain.view();
+        for fork in [3 * CHUNK_LINES - 1, 2 * CHUNK_LINES, 2 * CHUNK_LINES - 1, 1] {
+            let fork = view.tip_at(fork as u64).unwrap();
+            let mut other = chain_until(&view, fork.length());
+            other.truncate(&fork);
+            assert_eq!(other.view().shared_length(&view), fork.length());
+            assert_eq!(other.view().lines_from(0).count() as u64, fork.length());
+            assert_eq!(view.lines_from(fork.length()).next(), view.line(fork.length()));
+        }
+        chain.truncate(&view.tip_at(0).unwrap());
+        assert_eq!(view.lines_from(0).count(), 3 * CHUNK_LINES + 1);
+    }
+
+    fn chain_until(view: &ChainView, length: u64) -> Chain {
+        let mut chain = Chain::new(&network(1));
+        let mut branch = Branch::new(*chain.tip());
+        for index in 1..length {
+            branch.push(Arc::clone(view.line(index).unwrap()), NOW, &network(1)).unwrap();
+        }
+        chain.adopt(&branch, NOW).unwrap();
+        chain
+    }
+
+    #[test]
+    fn blocks_from_the_future_neither_compete_nor_stay_once_the_clock_is_right() {
+        let day = 24 * 60 * 60 * 1_000_000;
+        let mut chain = chain(&["a"]);
+        let head = *chain.tip();
+        let maker = Maker::at(network(1), head);
+        let mut block = maker.candidate("ahead");
+        block.timestamp = NOW + day;
+        let block = check_block(&head, maker.mine(block), NOW + day, &network(1)).unwrap();
+        chain.extend(&block).unwrap();
+        let genesis = chain.view().tip_at(0).unwrap();
+        let (mut tie, mut n) = (branch(genesis, &["tie"]), 0);
+        while !tie.tip().wins_over(&head) {
+            n += 1;
+            tie = branch(genesis, &[&format!("tie {n}")]);
+        }
+        assert_eq!(chain.adopt(&tie, NOW + day), Err(Refused::NotBetter));
+        assert_eq!(chain.drop_ahead(NOW + day), []);
+        assert_eq!(chain.drop_ahead(NOW), [data("ahead")]);
+        assert_eq!(*chain.tip(), head);
+        chain.extend(&block).unwrap();
+        assert_eq!(chain.adopt(&tie, NOW).unwrap().returned, [data("a"), data("ahead")]);
+    }
+}

@@ -1,0 +1,246 @@
+//! The rules a block keeps as the child of its parent.
+//!
+//! [`check_block`] is the one door to a [`ValidBlock`]. The rule that no data id comes
+//! twice needs the whole chain and is `chain`'s; everything else is here.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::block::{Block, Hash, Proof};
+use super::data::DataId;
+use super::network::Network;
+use super::spelling::{BlockError, Field};
+
+/// How far a block may be ahead of the clock of the host that checks it.
+pub const AHEAD_MAX: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Microseconds since the Unix epoch.
+pub type Micros = u64;
+
+/// The last timestamp that a host accepts whose clock shows `now`.
+pub fn timestamp_max(now: Micros) -> Micros {
+    now.saturating_add(AHEAD_MAX.as_micros() as Micros)
+}
+
+/// What the next block has to know of the one it follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// Height.
+    pub index: u64,
+    /// Microseconds since the Unix epoch.
+    pub timestamp: Micros,
+    /// SHA-256 of the line.
+    pub hash: Hash,
+    /// `None` for the genesis block alone.
+    pub proof: Option<Proof>,
+}
+
+impl Tip {
+    /// The tip that `block`, whose line is `line`, makes.
+    pub fn of(block: &Block, line: &str) -> Self {
+        let Block { index, timestamp, proof, .. } = *block;
+        Self { index, timestamp, hash: Hash::of(line), proof }
+    }
+
+    /// Blocks in a chain that ends here.
+    pub fn length(&self) -> u64 {
+        self.index + 1
+    }
+
+    /// The fork choice: whether a chain that ends here wins over one that ends in `other`.
+    ///
+    /// The longer chain wins; of two equally long, the one whose last hash is lower.
+    pub fn wins_over(&self, other: &Tip) -> bool {
+        self.index > other.index || (self.index == other.index && self.hash < other.hash)
+    }
+
+    /// What a proof of work for a child with this `seal` is searched behind: all of the
+    /// concatenation of the two proofs but the nonce.
+    pub fn search_prefix(&self, seal: &Hash) -> String {
+        let mut prefix = self.proof.map(|proof| proof.to_string()).unwrap_or_default();
+        write!(prefix, "{seal}-").expect("a String takes all");
+        prefix
+    }
+}
+
+/// A block that passed every rule as the child of its parent. Only [`check_block`] makes one.
+#[derive(Clone, Debug)]
+pub struct ValidBlock {
+    line: Arc<str>,
+    tip: Tip,
+    parent: Hash,
+    id: DataId,
+}
+
+impl ValidBlock {
+    /// Its canonical line.
+    pub fn line(&self) -> &Arc<str> {
+        &self.line
+    }
+
+    /// What its child has to know.
+    pub fn tip(&self) -> &Tip {
+        &self.tip
+    }
+
+    /// Hash of the block it follows.
+    pub fn parent(&self) -> &Hash {
+        &self.parent
+    }
+
+    /// The id of its message.
+    pub fn id(&self) -> &DataId {
+        &self.id
+    }
+}
+
+/// Checks `line` as the block that follows `parent`: spelling, height, link, time, seal
+/// and work. `now` is the checking host's clock.
+///
+/// # Errors
+/// [`BlockError`] names the block, the field, what was found and what was expected.
+pub fn check_block(
+    parent: &Tip,
+    line: impl Into<Arc<str>>,
+    now: Micros,
+    network: &Network,
+) -> Result<ValidBlock, BlockError> {
+    let line = line.into();
+    let block = Block::read(&line, parent.index + 1)?;
+    let fail = |field, found: String, expected: String| {
+        Err(BlockError { block: block.index, field, found, expected })
+    };
+    let shown = |hash: Option<Hash>| hash.map_or_else(|| "null".into(), |hash| hash.to_string());
+    if block.previous_hash != Some(parent.hash) {
+        let expected = format!("the hash of block {}, {}", parent.index, parent.hash);
+        return fail(Field::PreviousHash, shown(block.previous_hash), expected);
+    }
+    if block.timestamp <= parent.timestamp {
+        let expected = format!("one above block {}'s {}", parent.index, parent.timestamp);
+        return fail(Field::Timestamp, block.timestamp.to_string(), expected);
+    }
+    if block.timestamp > timestamp_max(now) {
+        let expected = format!("at most two hours ahead of this host's clock, {now}");
+        return fail(Field::Timestamp, block.timestamp.to_string(), expected);
+    }
+    let Some(proof) = block.proof else {
+        return fail(Field::Proof, "null".into(), "a proof of work".into());
+    };
+    let (hash, seal) = hash_and_seal(&line, &proof);
+    if proof.seal != seal {
+        return fail(Field::Proof, format!("the seal {}", proof.seal), format!("the seal {seal}"));
+    }
+    let work = Hash::of(format!("{}{}", parent.search_prefix(&seal), proof.nonce));
+    if !network.difficulty.is_met_by(work.as_bytes()) {
+        let expected = format!("one that ends with {} zeros", network.difficulty);
+        return fail(Field::Proof, format!("nonce {} with work {work}", proof.nonce), expected);
+    }
+    let tip = Tip { index: block.index, timestamp: block.timestamp, hash, proof: Some(proof) };
+    Ok(ValidBlock { line, tip, parent: parent.hash, id: block.data.id })
+}
+
+/// The hash of a canonical line and its seal, which share all bytes but the proof's.
+fn hash_and_seal(line: &str, proof: &Proof) -> (Hash, Hash) {
+    let proof_bytes = format!(",\"proof\":\"{proof}\"}}").len();
+    let (sealed, tail) = line.split_at(line.len() - proof_bytes);
+    let common = Sha256::new_with_prefix(sealed);
+    let finish = |tail: &str| Hash::from(common.clone().chain_update(tail));
+    (finish(tail), finish("}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::testing::{Maker, NOW, network};
+
+    /// Makes block 2 with a change, seals and mines it anew, and checks it.
+    fn check(change: impl Fn(&mut Block), now: Micros) -> Result<ValidBlock, BlockError> {
+        let mut maker = Maker::new(network(1));
+        maker.add("first");
+        let parent = *maker.tip();
+        let mut block = maker.candidate("second");
+        change(&mut block);
+        let line = maker.mine(block);
+        check_block(&parent, line, now, &network(1))
+    }
+
+    fn refused(change: impl Fn(&mut Block), field: Field, words: &str) {
+        let error = check(change, NOW).unwrap_err();
+        assert_eq!((error.block, error.field), (2, field), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+
+    #[test]
+    fn a_block_that_keeps_every_rule_is_valid() {
+        let valid = check(|_| {}, NOW).unwrap();
+        assert_eq!(valid.tip().hash, Hash::of(&**valid.line()));
+        assert_eq!(valid.tip().length(), 3);
+    }
+
+    #[test]
+    fn height_link_and_time_are_checked_against_the_parent() {
+        refused(|block| block.index = 3, Field::Index, "found 3, expected 2");
+        refused(|block| block.index = 1, Field::Index, "found 1, expected 2");
+        refused(|block| block.previous_hash = None, Field::PreviousHash, "found null");
+        refused(
+            |block| block.previous_hash = Some(Hash::of("other")),
+            Field::PreviousHash,
+            "the hash of block 1",
+        );
+        refused(|block| block.timestamp -= 1, Field::Timestamp, "one above block 1's");
+        let limit = timestamp_max(NOW);
+        assert!(check(|block| block.timestamp = limit, NOW).is_ok());
+        refused(|block| block.timestamp = limit + 1, Field::Timestamp, "two hours");
+    }
+
+    #[test]
+    fn a_proof_without_the_blocks_seal_or_without_work_is_refused() {
+        let maker = Maker::new(network(2));
+        let parent = *maker.tip();
+        let block = maker.candidate("hello");
+        let line = maker.mine(block);
+        let block = Block::read(&line, 1).unwrap();
+        let with = |change: &dyn Fn(&mut Block)| {
+            let mut block = block.clone();
+            change(&mut block);
+            check_block(&parent, block.line(), NOW, &network(2)).unwrap_err()
+        };
+        let error = with(&|block| block.proof = None);
+        assert!(error.to_string().contains("found null, expected a proof of work"), "{error}");
+        let error =
+            with(&|block| block.data.message = super::super::data::Message::new("hellp").unwrap());
+        assert!(error.to_string().contains("expected the seal"), "{error}");
+        let error = with(&|block| block.proof.as_mut().unwrap().nonce ^= 1);
+        assert!(error.to_string().contains("ends with 2 zeros"), "{error}");
+        let harder = check_block(&parent, line, NOW, &network(9)).unwrap_err();
+        assert!(harder.to_string().contains("ends with 9 zeros"), "{harder}");
+    }
+
+    #[test]
+    fn the_longer_chain_wins_and_then_the_lower_hash() {
+        let tip =
+            |index, text: &str| Tip { index, timestamp: 0, hash: Hash::of(text), proof: None };
+        let (mut a, mut b) = (tip(5, "a"), tip(5, "b"));
+        if b.hash < a.hash {
+            std::mem::swap(&mut a, &mut b);
+        }
+        assert!(a.wins_over(&b) && !b.wins_over(&a) && !a.wins_over(&a));
+        b.index = 6;
+        assert!(b.wins_over(&a) && !a.wins_over(&b));
+    }
+
+    #[test]
+    fn jq_and_sha256sum_would_agree() {
+        let mut maker = Maker::new(network(1));
+        maker.add("first");
+        let parent = maker.tip().proof.unwrap().to_string();
+        let candidate = maker.candidate("second");
+        let line = maker.mine(candidate);
+        let valid_proof = Block::read(&line, 2).unwrap().proof.unwrap().to_string();
+        let work = Hash::of(format!("{parent}{valid_proof}")).to_string();
+        assert!(work.ends_with('0'));
+    }
+}
