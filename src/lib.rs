@@ -9,4 +9,5 @@
 //! |---|---|---|
 //! | 0 | [`chain`] | blocks, rules, fork choice, waiting data; pure |
 
+pub mod api;
 pub mod chain;

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Longest name of a network, in characters.
 const NAME_CHARACTERS_MAX: usize = 32;
@@ -15,8 +15,8 @@ const NAME_CHARACTERS_MAX: usize = 32;
 /// How many zeros the hex form of a proof's hash ends with: 1 to 64.
 ///
 /// Each step more makes a block 16 times as much work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
 pub struct Difficulty(u8);
 
 impl Difficulty {
@@ -51,6 +51,20 @@ impl fmt::Display for Difficulty {
     }
 }
 
+impl TryFrom<u8> for Difficulty {
+    type Error = NetworkError;
+
+    fn try_from(zeros: u8) -> Result<Self, NetworkError> {
+        Self::new(zeros).ok_or_else(|| NetworkError::Difficulty(zeros.to_string()))
+    }
+}
+
+impl From<Difficulty> for u8 {
+    fn from(difficulty: Difficulty) -> Self {
+        difficulty.zeros()
+    }
+}
+
 impl FromStr for Difficulty {
     type Err = NetworkError;
 
@@ -63,8 +77,8 @@ impl FromStr for Difficulty {
 }
 
 /// A network's name: 1 to 32 of a-z, 0-9 and `-`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct NetworkName(String);
 
 impl NetworkName {
@@ -77,6 +91,20 @@ impl NetworkName {
 impl fmt::Display for NetworkName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for NetworkName {
+    type Error = NetworkError;
+
+    fn try_from(text: String) -> Result<Self, NetworkError> {
+        text.parse()
+    }
+}
+
+impl From<NetworkName> for String {
+    fn from(name: NetworkName) -> Self {
+        name.0
     }
 }
 

@@ -1,0 +1,206 @@
+//! The link between a miner and its server process: frames over a socket pair, both ends.
+//!
+//! A frame is the length of its head and of its body (two big-endian `u32`), the head
+//! (JSON) and the body (raw bytes: an answer is never packed into JSON again). Both ends
+//! trust each other no further than the limits here.
+
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Caller, Reply, Request};
+
+/// Longest head: a request with the longest message, every byte of it escaped.
+const HEAD_BYTES_MAX: usize = 512 << 10;
+
+/// Longest body.
+const BODY_BYTES_MAX: usize = 16 << 20;
+
+/// What the server process tells the miner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToMiner {
+    /// It answers on the socket it was given.
+    Ready,
+    /// Somebody asks.
+    Ask {
+        /// Comes back with the answer.
+        id: u64,
+        /// Who.
+        caller: Caller,
+        /// What.
+        request: Request,
+    },
+    /// A line for the log.
+    Log {
+        /// How important it is.
+        level: log::Level,
+        /// Which part of the program says it.
+        target: String,
+        /// The line.
+        text: String,
+    },
+}
+
+/// What the miner tells its server process: the answer to a question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToServer {
+    /// The question's.
+    pub id: u64,
+    /// The answer.
+    pub reply: Reply,
+}
+
+/// The head of a frame to the server; the reply's body is the frame's.
+#[derive(Serialize, Deserialize)]
+struct ReplyHead {
+    id: u64,
+    status: u16,
+    retry_after: Option<u32>,
+    allow: Option<String>,
+    rest: Option<Request>,
+}
+
+/// The writing end; any thread may send.
+#[derive(Debug)]
+pub struct Sender(Mutex<UnixStream>);
+
+impl Sender {
+    /// Sends on `stream`.
+    pub fn new(stream: UnixStream) -> Self {
+        Self(Mutex::new(stream))
+    }
+
+    /// Sends a frame to the miner.
+    ///
+    /// # Errors
+    /// The link's: the other end is gone.
+    pub fn to_miner(&self, frame: &ToMiner) -> io::Result<()> {
+        self.send(&serde_json::to_vec(frame)?, &[])
+    }
+
+    /// Sends a frame to the server process.
+    ///
+    /// # Errors
+    /// The link's: the other end is gone.
+    pub fn to_server(&self, ToServer { id, reply }: &ToServer) -> io::Result<()> {
+        let head = ReplyHead {
+            id: *id,
+            status: reply.status,
+            retry_after: reply.retry_after,
+            allow: reply.allow.map(str::to_owned),
+            rest: reply.rest.clone(),
+        };
+        self.send(&serde_json::to_vec(&head)?, &reply.body)
+    }
+
+    fn send(&self, head: &[u8], body: &[u8]) -> io::Result<()> {
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
+        let mut frame = Vec::with_capacity(8 + head.len() + body.len());
+        frame.extend(length(head)?.to_be_bytes());
+        frame.extend(length(body)?.to_be_bytes());
+        frame.extend(head);
+        frame.extend(body);
+        self.0.lock().write_all(&frame)
+    }
+}
+
+/// The reading end; one thread reads.
+#[derive(Debug)]
+pub struct Receiver<R: Read = UnixStream>(BufReader<R>);
+
+impl<R: Read> Receiver<R> {
+    /// Reads from `stream`.
+    pub fn new(stream: R) -> Self {
+        Self(BufReader::with_capacity(64 << 10, stream))
+    }
+
+    /// The next frame from the server process, or `None` at the link's end.
+    ///
+    /// # Errors
+    /// The link's, or `InvalidData` for what is no frame.
+    pub fn from_server(&mut self) -> io::Result<Option<ToMiner>> {
+        Ok(self.receive()?.map(|(frame, _)| frame))
+    }
+
+    /// The next frame from the miner, or `None` at the link's end.
+    ///
+    /// # Errors
+    /// The link's, or `InvalidData` for what is no frame.
+    pub fn from_miner(&mut self) -> io::Result<Option<ToServer>> {
+        let Some((head, body)) = self.receive::<ReplyHead>()? else { return Ok(None) };
+        let ReplyHead { id, status, retry_after, allow, rest } = head;
+        let allow = allow.and_then(|allow| {
+            super::routes::ROUTES.iter().map(|route| route.allow).find(|known| *known == allow)
+        });
+        Ok(Some(ToServer { id, reply: Reply { status, retry_after, allow, body, rest } }))
+    }
+
+    fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<(T, Vec<u8>)>> {
+        let mut lengths = [0; 8];
+        match self.0.read_exact(&mut lengths) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let length = |at: usize| {
+            u32::from_be_bytes(lengths[at..at + 4].try_into().expect("4 bytes")) as usize
+        };
+        let head = self.bytes(length(0), HEAD_BYTES_MAX)?;
+        let body = self.bytes(length(4), BODY_BYTES_MAX)?;
+        Ok(Some((serde_json::from_slice(&head)?, body)))
+    }
+
+    fn bytes(&mut self, length: usize, max: usize) -> io::Result<Vec<u8>> {
+        if length > max {
+            let why = format!("a frame with {length} bytes; at most {max} are allowed");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::testing::data;
+
+    fn link() -> (Sender, Receiver) {
+        let (one, two) = UnixStream::pair().unwrap();
+        (Sender::new(one), Receiver::new(two))
+    }
+
+    #[test]
+    fn frames_arrive_as_they_were_sent() {
+        let (sender, mut receiver) = link();
+        let message = data("hello\n\0").message;
+        let request = Request::Add { id: None, message };
+        let frames = [ToMiner::Ready, ToMiner::Ask { id: 7, caller: Caller::default(), request }];
+        for frame in &frames {
+            sender.to_miner(frame).unwrap();
+            assert_eq!(receiver.from_server().unwrap().as_ref(), Some(frame));
+        }
+        drop(sender);
+        assert_eq!(receiver.from_server().unwrap(), None);
+        let (sender, mut receiver) = link();
+        let rest =
+            Some(Request::ChainRest { from: 1, until: 9, after: crate::chain::Hash::of("x") });
+        let body = vec![0xff; 20_000];
+        let reply = Reply { status: 405, retry_after: Some(3), allow: Some("PUT"), body, rest };
+        let frame = ToServer { id: u64::MAX, reply };
+        sender.to_server(&frame).unwrap();
+        assert_eq!(receiver.from_miner().unwrap(), Some(frame));
+    }
+
+    #[test]
+    fn what_is_no_frame_is_an_error_and_takes_no_memory() {
+        for bytes in [&[0xff; 8][..], &[0, 0, 0, 1, 0, 0, 0, 0, b'x'], &[0, 0, 0, 9, 0, 0, 0, 0]] {
+            assert!(Receiver::new(bytes).from_server().is_err());
+        }
+        assert!(Receiver::new(&[0, 0, 0][..]).from_server().unwrap().is_none());
+    }
+}

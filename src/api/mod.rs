@@ -1,0 +1,205 @@
+//! FLOOR 1: what a miner says and understands, used by server, jobs, CLI and UI alike.
+//!
+//! [`Request`] and [`Reply`] are the two things that cross every wall: HTTP ([`routes`]
+//! writes and reads them), the link between a miner and its server process ([`link`]),
+//! and the network ([`client`]).
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::chain::{DataId, Hash, Message};
+
+mod address;
+mod answers;
+pub mod client;
+pub mod link;
+pub mod routes;
+
+pub use address::{Address, AddressError, DEFAULT_PORT};
+pub use answers::{
+    Added, ChainPage, DataPage, DataState, Health, NeighbourDetail, NeighbourPage, NeighbourState,
+    Problem, Status,
+};
+
+/// Most blocks in one answer to a request that names a limit.
+pub const PAGE_BLOCKS_MAX: u64 = 10_000;
+
+/// Bytes after which a page takes no further block or message: at least one is in it, and
+/// the longest line is 394 KB.
+pub const PAGE_BYTES: usize = 1 << 20;
+
+/// Most bytes that a page, whole, can have: what a client has to be ready to read.
+pub const PAGE_BYTES_MAX: u64 = 2 << 20;
+
+/// 16 random bytes that name one run of a miner, as 32 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(DataId);
+
+impl RunId {
+    /// The id of these random bytes.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(DataId::from_bytes(bytes))
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for RunId {
+    type Err = crate::chain::DataError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// Asks for the unprocessed data that came after an earlier answer: which run of the
+/// miner gave that answer, and how much had come by then. Written `<run id>-<count>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Cursor {
+    /// The run that counts; another run begins anew.
+    pub run: RunId,
+    /// Messages that had come.
+    pub arrivals: u64,
+}
+
+impl From<Cursor> for String {
+    fn from(Cursor { run, arrivals }: Cursor) -> Self {
+        format!("{run}-{arrivals}")
+    }
+}
+
+impl TryFrom<String> for Cursor {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let parts = text.split_once('-').and_then(|(run, arrivals)| {
+            Some(Self { run: run.parse().ok()?, arrivals: arrivals.parse().ok()? })
+        });
+        parts.ok_or("a cursor is what an earlier answer gave")
+    }
+}
+
+/// What can be asked of a miner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// Keep this message and see to it that it is mined.
+    Add {
+        /// Chosen by a sender that wants to be able to repeat itself.
+        id: Option<DataId>,
+        /// The message.
+        message: Message,
+    },
+    /// Blocks from height `from`; all of them without a limit.
+    Chain {
+        /// Height of the first.
+        from: u64,
+        /// Most that are wanted.
+        limit: Option<u64>,
+    },
+    /// What is left of a chain that is being sent in parts; never comes in over HTTP.
+    ChainRest {
+        /// Height of the first that was not sent.
+        from: u64,
+        /// Height to end before.
+        until: u64,
+        /// Hash of the last that was sent: if it is not in the chain any more, the answer
+        /// can't be ended.
+        after: Hash,
+    },
+    /// Known neighbours.
+    Neighbours {
+        /// With how each behaves.
+        details: bool,
+    },
+    /// Take this neighbour in.
+    AddNeighbour(Address),
+    /// Forget this neighbour.
+    DeleteNeighbour(Address),
+    /// Unprocessed data: all of it, or what is new since a cursor.
+    Data {
+        /// From an earlier answer.
+        after: Option<Cursor>,
+    },
+    /// What is left of all unprocessed data; never comes in over HTTP.
+    DataRest {
+        /// Place in the order of age of the last that was sent.
+        after: i64,
+        /// How many were sent.
+        sent: u64,
+    },
+    /// Where a message is.
+    DataState(DataId),
+    /// How the miner is.
+    Health,
+    /// A neighbour's hint that it has something new.
+    Announce {
+        /// Its head.
+        head: Hash,
+        /// Its length.
+        length: u64,
+        /// How many messages wait at it.
+        unprocessed: u64,
+    },
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The other end of the connection.
+    pub ip: Option<IpAddr>,
+    /// What a miner says of itself.
+    pub miner: Option<Introduction>,
+}
+
+/// What a miner that asks another says of itself, in the headers `Miner-Id` and
+/// `Miner-Address`, so that knowing goes both ways.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Introduction {
+    /// This run of it.
+    pub id: RunId,
+    /// The host it wants to be known by; otherwise the caller's.
+    pub host: Option<String>,
+    /// Where it listens.
+    pub port: u16,
+}
+
+/// An answer: what goes out over HTTP, or a part of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Seconds after which to try again (`Retry-After`).
+    pub retry_after: Option<u32>,
+    /// Methods that the path takes (`Allow`).
+    pub allow: Option<&'static str>,
+    /// JSON.
+    pub body: Vec<u8>,
+    /// What fetches the next part, where this is not the whole.
+    pub rest: Option<Request>,
+}
+
+impl Reply {
+    /// An answer of `status` with this body.
+    pub fn json(status: u16, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("our own types are always JSON");
+        Self { status, retry_after: None, allow: None, body, rest: None }
+    }
+
+    /// An error: what went wrong, and what to know or do about it.
+    pub fn problem(status: u16, message: &str, more_information: impl Into<String>) -> Self {
+        let message = message.to_owned();
+        Self::json(status, &Problem { message, more_information: more_information.into() })
+    }
+
+    /// The same answer with `Retry-After`.
+    pub fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+}

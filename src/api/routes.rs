@@ -1,0 +1,349 @@
+//! The one table between HTTP (method, path, query, body) and [`Request`], in both directions.
+//!
+//! Bad input ends here: what comes out of [`decode`] is typed and within its limits.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use percent_encoding::percent_decode_str;
+
+use super::{Address, Cursor, Reply, Request};
+use crate::chain::{DataId, Hash, Message};
+
+/// A path of the API and what it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The path; `<id>` stands for a data id.
+    pub path: &'static str,
+    /// Methods, as `Allow` lists them.
+    pub allow: &'static str,
+}
+
+/// Every path of the API.
+pub const ROUTES: [Route; 7] = [
+    Route { path: "/add", allow: "PUT" },
+    Route { path: "/announce", allow: "PUT" },
+    Route { path: "/chain", allow: "GET, HEAD" },
+    Route { path: "/data", allow: "GET, HEAD" },
+    Route { path: "/data/<id>", allow: "GET, HEAD" },
+    Route { path: "/health", allow: "GET, HEAD" },
+    Route { path: "/neighbours", allow: "GET, HEAD, PUT, DELETE" },
+];
+
+/// What HTTP asks, as a request.
+///
+/// # Errors
+/// The answer for who sent something else: 400, 404 or 405.
+pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let data_id = path.strip_prefix("/data/");
+    let name = if data_id.is_some() { "/data/<id>" } else { path };
+    let route = ROUTES.iter().find(|route| route.path == name).ok_or_else(|| not_found(path))?;
+    let is_get = matches!(method, "GET" | "HEAD");
+    let query = Query(query);
+    match (name, method) {
+        ("/add", "PUT") => add(query, body),
+        ("/announce", "PUT") => {
+            let query = query.read(&["head", "length", "unprocessed"])?;
+            let (head, length) = (query.required::<Hash>("head")?, query.required("length")?);
+            Ok(Request::Announce { head, length, unprocessed: query.required("unprocessed")? })
+        }
+        ("/chain", _) if is_get => {
+            let query = query.read(&["from", "limit"])?;
+            let from = query.optional("from")?.unwrap_or(0);
+            Ok(Request::Chain { from, limit: query.optional("limit")? })
+        }
+        ("/data", _) if is_get => {
+            let query = query.read(&["after"])?;
+            let after = query.optional::<CursorText>("after")?;
+            Ok(Request::Data { after: after.map(|CursorText(cursor)| cursor) })
+        }
+        ("/data/<id>", _) if is_get => {
+            query.read(&[])?;
+            let id = data_id.unwrap_or_default().parse::<DataId>();
+            id.map(Request::DataState).map_err(|error| bad_request(error.to_string()))
+        }
+        ("/health", _) if is_get => {
+            query.read(&[])?;
+            Ok(Request::Health)
+        }
+        ("/neighbours", "PUT") => neighbour(query).map(Request::AddNeighbour),
+        ("/neighbours", "DELETE") => neighbour(query).map(Request::DeleteNeighbour),
+        ("/neighbours", _) if is_get => {
+            let details = query.read(&["details"])?.optional("details")?.unwrap_or(false);
+            Ok(Request::Neighbours { details })
+        }
+        _ => Err(not_allowed(method, path, route)),
+    }
+}
+
+/// How HTTP asks for `request`: method, target and body.
+///
+/// # Panics
+/// For the parts of an answer, which only the server process asks for, over the link.
+pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
+    let get = |target: String| ("GET", target, Vec::new());
+    match request {
+        Request::Add { id, message } => {
+            let id = id.map(|id| format!("?id={id}")).unwrap_or_default();
+            ("PUT", format!("/add{id}"), message.as_str().into())
+        }
+        Request::Chain { from, limit: None } => get(format!("/chain?from={from}")),
+        Request::Chain { from, limit: Some(limit) } => {
+            get(format!("/chain?from={from}&limit={limit}"))
+        }
+        Request::Neighbours { details: false } => get("/neighbours".into()),
+        Request::Neighbours { details: true } => get("/neighbours?details=true".into()),
+        Request::AddNeighbour(address) => {
+            ("PUT", format!("/neighbours?neighbour={address}"), Vec::new())
+        }
+        Request::DeleteNeighbour(address) => {
+            ("DELETE", format!("/neighbours?neighbour={address}"), Vec::new())
+        }
+        Request::Data { after: None } => get("/data".into()),
+        Request::Data { after: Some(cursor) } => {
+            get(format!("/data?after={}", String::from(*cursor)))
+        }
+        Request::DataState(id) => get(format!("/data/{id}")),
+        Request::Health => get("/health".into()),
+        Request::Announce { head, length, unprocessed } => {
+            let query = format!("head={head}&length={length}&unprocessed={unprocessed}");
+            ("PUT", format!("/announce?{query}"), Vec::new())
+        }
+        Request::ChainRest { .. } | Request::DataRest { .. } => {
+            unreachable!("parts of an answer are asked for over the link alone")
+        }
+    }
+}
+
+/// Takes the message from the query, or else from the body.
+fn add(query: Query<'_>, body: &[u8]) -> Result<Request, Reply> {
+    let refuse = |why: String| Reply::problem(400, "No Message added!", why);
+    let query = query.read_or(&["message", "id"], refuse)?;
+    let id = query.optional::<DataId>("id")?;
+    let text = match query.values.get("message") {
+        Some(text) => text,
+        None => std::str::from_utf8(body).map_err(|_| refuse("the body is not UTF-8".into()))?,
+    };
+    if text.is_empty() {
+        let hint = "give it as PUT /add?message=… (percent-encoded) or as the request's body";
+        return Err(refuse(format!("the message is missing or empty; {hint}")));
+    }
+    let message = Message::new(text).map_err(|error| refuse(error.to_string()))?;
+    Ok(Request::Add { id, message })
+}
+
+fn neighbour(query: Query<'_>) -> Result<Address, Reply> {
+    query.read(&["neighbour"])?.required("neighbour")
+}
+
+fn bad_request(why: impl Into<String>) -> Reply {
+    Reply::problem(400, "Bad request", why)
+}
+
+fn not_found(path: &str) -> Reply {
+    let paths: Vec<_> = ROUTES.iter().map(|route| route.path).collect();
+    let path: String = path.chars().take(80).collect();
+    let more = format!("there is no {path}; there are {}", paths.join(", "));
+    Reply::problem(404, "Not found", more)
+}
+
+fn not_allowed(method: &str, path: &str, route: &Route) -> Reply {
+    let method: String = method.chars().take(20).collect();
+    let more = format!("{path} takes {}, not {method}", route.allow);
+    Reply { allow: Some(route.allow), ..Reply::problem(405, "Method not allowed", more) }
+}
+
+/// A query as it came.
+#[derive(Clone, Copy)]
+struct Query<'a>(&'a str);
+
+/// A query's parameters, each known and there once.
+struct Values<'a> {
+    values: HashMap<&'a str, String>,
+    refuse: fn(String) -> Reply,
+}
+
+impl<'a> Query<'a> {
+    fn read(self, known: &[&str]) -> Result<Values<'a>, Reply> {
+        self.read_or(known, bad_request)
+    }
+
+    /// Decodes the parameters. An unknown one is refused: it is most often the rest of a
+    /// message with an `&` in it that was not percent-encoded, and would be lost.
+    fn read_or(self, known: &[&str], refuse: fn(String) -> Reply) -> Result<Values<'a>, Reply> {
+        let mut values = HashMap::new();
+        for pair in self.0.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let shown: String = name.chars().take(40).collect();
+            if !known.contains(&name) {
+                let known = if known.is_empty() { "none" } else { &known.join(", ") };
+                let hint = "write & within a value as %26";
+                let why = format!("unknown parameter {shown:?}; known here: {known}; {hint}");
+                return Err(refuse(why));
+            }
+            let spaced = value.replace('+', " ");
+            let decoded = percent_decode_str(&spaced).decode_utf8();
+            let value = decoded.map_err(|_| refuse(format!("{shown} is not UTF-8")))?.into_owned();
+            if values.insert(name, value).is_some() {
+                return Err(refuse(format!("{shown} is given twice")));
+            }
+        }
+        Ok(Values { values, refuse })
+    }
+}
+
+impl Values<'_> {
+    fn optional<T: Parameter>(&self, name: &str) -> Result<Option<T>, Reply> {
+        let Some(text) = self.values.get(name) else { return Ok(None) };
+        let shown: String = text.chars().take(80).collect();
+        let refuse = || (self.refuse)(format!("{name} is {}, not {shown:?}", T::EXPECTED));
+        T::read(text).map(Some).ok_or_else(refuse)
+    }
+
+    fn required<T: Parameter>(&self, name: &str) -> Result<T, Reply> {
+        let missing = || (self.refuse)(format!("{name} is missing: {}", T::EXPECTED));
+        self.optional(name)?.ok_or_else(missing)
+    }
+}
+
+/// A type that a query's parameter can have.
+trait Parameter: Sized {
+    /// What to write, in words.
+    const EXPECTED: &'static str;
+
+    fn read(text: &str) -> Option<Self>;
+}
+
+macro_rules! parameter {
+    ($type:ty, $expected:literal) => {
+        impl Parameter for $type {
+            const EXPECTED: &'static str = $expected;
+
+            fn read(text: &str) -> Option<Self> {
+                Self::from_str(text).ok()
+            }
+        }
+    };
+}
+
+parameter!(Hash, "64 lower-case hex digits");
+parameter!(DataId, "32 lower-case hex digits");
+parameter!(Address, "host:port");
+parameter!(bool, "true or false");
+
+impl Parameter for u64 {
+    const EXPECTED: &'static str = "a whole number from 0 to 2^64-1";
+
+    fn read(text: &str) -> Option<Self> {
+        text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+    }
+}
+
+/// A [`Cursor`] as it is written.
+struct CursorText(Cursor);
+
+impl Parameter for CursorText {
+    const EXPECTED: &'static str = "what an earlier answer gave as its cursor";
+
+    fn read(text: &str) -> Option<Self> {
+        Cursor::try_from(text.to_owned()).ok().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::testing::data;
+
+    fn text(request: Result<Request, Reply>) -> String {
+        match request {
+            Ok(Request::Add { message, .. }) => message.as_str().to_owned(),
+            Ok(other) => panic!("{other:?}"),
+            Err(reply) => format!("{} {}", reply.status, String::from_utf8(reply.body).unwrap()),
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let hash = Hash::of("x");
+        let cursor = Cursor { run: RunIdOf::id(), arrivals: 7 };
+        for request in [
+            Request::Add { id: Some(data("a").id), message: data("ä & b").message },
+            Request::Add { id: None, message: data("\0").message },
+            Request::Chain { from: 0, limit: None },
+            Request::Chain { from: 7, limit: Some(9) },
+            Request::Neighbours { details: false },
+            Request::Neighbours { details: true },
+            Request::AddNeighbour("[::1]:5".parse().unwrap()),
+            Request::DeleteNeighbour("miner2".parse().unwrap()),
+            Request::Data { after: None },
+            Request::Data { after: Some(cursor) },
+            Request::DataState(data("a").id),
+            Request::Health,
+            Request::Announce { head: hash, length: 3, unprocessed: 0 },
+        ] {
+            let (method, target, body) = encode(&request);
+            assert_eq!(decode(method, &target, &body), Ok(request));
+        }
+    }
+
+    struct RunIdOf;
+
+    impl RunIdOf {
+        fn id() -> super::super::RunId {
+            super::super::RunId::from_random([7; 16])
+        }
+    }
+
+    #[test]
+    fn a_message_comes_from_the_query_or_the_body() {
+        let add = |target: &str, body: &[u8]| text(decode("PUT", target, body));
+        assert_eq!(add("/add?message=a+b%20c%2B%C3%A4", b""), "a b c+ä");
+        assert_eq!(add("/add?message=a", b"body"), "a");
+        assert_eq!(add("/add", "böd&y+%20".as_bytes()), "böd&y+%20");
+        for (target, body) in [
+            ("/add", &b""[..]),
+            ("/add?message=", b""),
+            ("/add?message=%FF", b""),
+            ("/add", b"\xff"),
+            ("/add?message=a%7F", b""),
+            ("/add?message=a&message=b", b""),
+            ("/add?message=fish & chips", b""),
+            ("/add?message=a&id=5", b""),
+        ] {
+            let answer = add(target, body);
+            assert!(answer.starts_with("400 {\"message\":\"No Message added!\""), "{answer}");
+        }
+        assert!(add("/add", "a".repeat(65_537).as_bytes()).contains("at most 65536"));
+    }
+
+    #[test]
+    fn other_paths_methods_and_values_are_refused() {
+        let status = |method, target: &str| decode(method, target, b"").unwrap_err().status;
+        for target in ["/", "/chains", "/chain/", "/chain/1", "//chain", "", "*", "/data/x/y/z"] {
+            assert!(matches!(status("GET", target), 404 | 400), "{target}");
+        }
+        for (method, target) in [("GET", "/add"), ("POST", "/chain"), ("OPTIONS", "/data")] {
+            let reply = decode(method, target, b"").unwrap_err();
+            assert_eq!(reply.status, 405);
+            assert!(reply.allow.is_some());
+        }
+        for target in [
+            "/chain?from=-1",
+            "/chain?from=+1",
+            "/chain?limit=x",
+            "/chain?from=18446744073709551616",
+            "/chain?form=1",
+            "/data?after=x",
+            "/data/xyz",
+            "/neighbours?details=yes",
+            "/health?x=1",
+        ] {
+            assert_eq!(status("GET", target), 400, "{target}");
+        }
+        assert_eq!(status("PUT", "/neighbours?neighbour=a:b"), 400);
+        assert_eq!(status("PUT", "/neighbours"), 400);
+        assert!(decode("HEAD", "/chain", b"").is_ok());
+    }
+}
