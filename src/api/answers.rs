@@ -35,7 +35,7 @@ pub enum Status {
     Failing,
 }
 
-/// The answer to [`Request::Health`].
+/// The answer to [`super::Request::Health`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Health {
     /// `ok` or `failing`.
@@ -65,7 +65,7 @@ pub struct Health {
     pub reasons: Vec<String>,
 }
 
-/// The answer to [`Request::Add`].
+/// The answer to [`super::Request::Add`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Added {
     /// `Message added!`
@@ -76,7 +76,7 @@ pub struct Added {
     pub data: Data,
 }
 
-/// The answer to [`Request::DataState`].
+/// The answer to [`super::Request::DataState`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum DataState {
@@ -91,7 +91,7 @@ pub enum DataState {
     },
 }
 
-/// The answer to [`Request::Data`].
+/// The answer to [`super::Request::Data`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataPage {
     /// Messages that wait.
@@ -103,7 +103,7 @@ pub struct DataPage {
     pub cursor: Option<Cursor>,
 }
 
-/// The answer to [`Request::Neighbours`].
+/// The answer to [`super::Request::Neighbours`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeighbourPage {
     /// Their addresses.
