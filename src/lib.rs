@@ -10,3 +10,4 @@
 //! | 0 | [`chain`] | blocks, rules, fork choice, waiting data; pure |
 
 pub mod chain;
+pub mod pow;
