@@ -11,3 +11,4 @@
 
 pub mod api;
 pub mod chain;
+pub mod pow;

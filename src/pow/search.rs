@@ -1,0 +1,270 @@
+//! One search for a nonce, over any number of threads.
+//!
+//! The first nonces are tried in the calling thread, so that little work costs no thread.
+//! After them, threads take batches from a counter, in rising order: whoever takes a batch
+//! finishes it, so when all are done every batch below the lowest hit has been searched, and
+//! the smallest nonce that works is known.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use super::guess::{BATCH, LAST_BATCH, Prefix, Target};
+use super::kernel::Kernel;
+use crate::chain::network::Difficulty;
+
+/// Stops the search it came from. Clones stop the same search.
+#[derive(Clone, Debug, Default)]
+pub struct CancelFlag(Arc<AtomicBool>);
+
+impl CancelFlag {
+    /// Makes [`Search::run`] return [`Outcome::Cancelled`], within a fraction of a millisecond
+    /// when it is running, at once when it is started later. There is no way back.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anybody cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// No smaller nonce works.
+    Found {
+        /// Appended to the prefix in decimal, it makes a hash with enough zeros.
+        nonce: u64,
+        /// Hashes computed, over all threads.
+        guesses: u64,
+    },
+    /// The flag was set before the end.
+    Cancelled {
+        /// Hashes computed, over all threads.
+        guesses: u64,
+    },
+    /// No nonce below 2^64 works.
+    Exhausted,
+}
+
+/// One job: the smallest nonce that makes the hash of a prefix and itself end with enough zeros.
+pub struct Search {
+    prefix: Prefix,
+    target: Target,
+    kernel: Kernel,
+    cancel: CancelFlag,
+}
+
+impl Search {
+    /// Prepares a search with the best kernel of this CPU. `prefix` may be anything, also empty.
+    pub fn new(prefix: &[u8], difficulty: Difficulty) -> Self {
+        Self {
+            prefix: Prefix::new(prefix),
+            target: Target::new(difficulty),
+            kernel: Kernel::best(),
+            cancel: CancelFlag::default(),
+        }
+    }
+
+    /// Takes `kernel` instead. The result is the same with every kernel.
+    pub fn with_kernel(self, kernel: Kernel) -> Self {
+        Self { kernel, ..self }
+    }
+
+    /// Returns the handle that stops this search.
+    pub fn cancel_flag(&self) -> CancelFlag {
+        self.cancel.clone()
+    }
+
+    /// Searches until the smallest nonce that works is known, in this thread and
+    /// `threads - 1` more, which have ended when this returns.
+    ///
+    /// New threads have the priority of the calling one. One that the system refuses to start
+    /// costs speed and nothing else.
+    pub fn run(&self, threads: NonZeroUsize) -> Outcome {
+        let mut done = self.search_short_nonces();
+        if done.nonce.is_none() {
+            done = done.and(self.search_batches_with(threads));
+        }
+        match done {
+            _ if self.cancel.is_cancelled() => Outcome::Cancelled {
+                guesses: done.guesses,
+            },
+            Share {
+                nonce: Some(nonce),
+                guesses,
+            } => Outcome::Found { nonce, guesses },
+            Share { nonce: None, .. } => Outcome::Exhausted,
+        }
+    }
+
+    /// Tries the nonces of up to four digits.
+    fn search_short_nonces(&self) -> Share {
+        let mut share = Share::default();
+        for digits in 1..=4 {
+            let tail = self.prefix.short(digits);
+            let hit = self.kernel.smallest_short(&tail, self.target, &self.cancel);
+            let lows = tail.short_lows();
+            share.guesses += u64::from(hit.map_or(lows.end, |low| low + 1) - lows.start);
+            share.nonce = hit.map(u64::from);
+            if share.nonce.is_some() || self.cancel.is_cancelled() {
+                break;
+            }
+        }
+        share
+    }
+
+    fn search_batches_with(&self, threads: NonZeroUsize) -> Share {
+        let race = Race {
+            next: AtomicU64::new(1),
+            lowest_hit: AtomicU64::new(u64::MAX),
+        };
+        thread::scope(|scope| {
+            let helpers: Vec<_> = (1..threads.get())
+                .map_while(|number| {
+                    thread::Builder::new()
+                        .name(format!("pow-{number}"))
+                        .spawn_scoped(scope, || self.search_batches(&race))
+                        .ok()
+                })
+                .collect();
+            let own = self.search_batches(&race);
+            helpers.into_iter().fold(own, |sum, helper| {
+                sum.and(helper.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            })
+        })
+    }
+
+    /// Takes batches until the search is over: one thread's part.
+    fn search_batches(&self, race: &Race) -> Share {
+        let mut share = Share::default();
+        while !self.cancel.is_cancelled() {
+            let Some(number) = race.take_batch() else {
+                break;
+            };
+            let tail = self.prefix.batch(number);
+            let hit = self.kernel.smallest(&tail, self.target, &self.cancel);
+            share.guesses += BATCH;
+            // In the last batch, numbers above 2^64 are no nonces.
+            let nonce = hit.and_then(|low| (number.get() * BATCH).checked_add(u64::from(low)));
+            if nonce.is_some() {
+                race.lowest_hit.fetch_min(number.get(), Ordering::Relaxed);
+                share.nonce = nonce;
+                break;
+            }
+        }
+        share
+    }
+}
+
+/// What the threads of one search share.
+struct Race {
+    /// The number of the next batch that nobody has taken.
+    next: AtomicU64,
+    /// The number of the lowest batch with a hit so far; `u64::MAX` is none.
+    lowest_hit: AtomicU64,
+}
+
+impl Race {
+    /// Takes the next batch, unless it cannot hold the smallest nonce any more.
+    fn take_batch(&self) -> Option<NonZeroU64> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let last = LAST_BATCH.min(self.lowest_hit.load(Ordering::Relaxed));
+        NonZeroU64::new(number).filter(|number| number.get() <= last)
+    }
+}
+
+/// What one thread, or several together, did.
+#[derive(Default)]
+struct Share {
+    /// The smallest nonce found.
+    nonce: Option<u64>,
+    guesses: u64,
+}
+
+impl Share {
+    fn and(self, other: Self) -> Self {
+        Self {
+            nonce: self.nonce.into_iter().chain(other.nonce).min(),
+            guesses: self.guesses + other.guesses,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::pow::proof_hash;
+
+    fn difficulty(zeros: u8) -> Difficulty {
+        Difficulty::new(zeros).unwrap()
+    }
+
+    fn threads(number: usize) -> NonZeroUsize {
+        NonZeroUsize::new(number).unwrap()
+    }
+
+    fn nonce(prefix: &str, zeros: u8, thread_count: usize) -> u64 {
+        let search = Search::new(prefix.as_bytes(), difficulty(zeros));
+        match search.run(threads(thread_count)) {
+            Outcome::Found { nonce, guesses } => {
+                assert!(guesses > nonce, "{guesses} guesses for nonce {nonce}");
+                nonce
+            }
+            other => panic!("{prefix} {zeros}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn known_answers_are_found() {
+        assert_eq!(nonce("None", 1, 1), 1);
+        assert_eq!(nonce("None", 2, 1), 350);
+        assert_eq!(nonce("None", 3, 1), 3_969);
+        assert_eq!(nonce("None", 4, 1), 15_558);
+        assert_eq!(nonce("None", 5, 2), 1_406_000);
+        assert_eq!(nonce("1406000", 5, 2), 423_135);
+    }
+
+    #[test]
+    fn the_smallest_nonce_wins_whatever_the_number_of_threads() {
+        for prefix in ["", "a", "the third of some prefixes"] {
+            let smallest = (0..)
+                .find(|&nonce| difficulty(4).is_met_by(&proof_hash(prefix.as_bytes(), nonce)))
+                .unwrap();
+            for thread_count in [1, 2, 7] {
+                assert_eq!(nonce(prefix, 4, thread_count), smallest, "{prefix:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cancelled_search_says_so_at_once() {
+        let search = Search::new(b"", difficulty(64));
+        search.cancel_flag().cancel();
+        let Outcome::Cancelled { guesses } = search.run(threads(2)) else {
+            panic!("not cancelled")
+        };
+        assert!(guesses < 100);
+    }
+
+    #[test]
+    fn a_running_search_is_cancelled_from_another_thread() {
+        let search = Search::new(b"", difficulty(64));
+        let cancel = search.cancel_flag();
+        let cancelled_at = thread::scope(|scope| {
+            let run = scope.spawn(|| search.run(threads(2)));
+            cancel.cancel();
+            let cancelled_at = Instant::now();
+            assert!(matches!(run.join(), Ok(Outcome::Cancelled { .. })));
+            cancelled_at
+        });
+        // The work left is some 10 microseconds; the rest is for a busy machine.
+        assert!(cancelled_at.elapsed() < Duration::from_secs(5));
+    }
+}
