@@ -1,0 +1,88 @@
+//! FLOOR 1: what a miner is started with, shared by the miner and the command line.
+//!
+//! Plain values, each within its limits; how they are spelled on the command line and in
+//! the environment is `cli`'s.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::api::{Address, DEFAULT_PORT};
+use crate::chain::{Difficulty, Network};
+
+/// What a miner is started with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The chain file; a leading `~/` is the home folder already.
+    pub chain_path: PathBuf,
+    /// A name or an IP address without brackets, to listen on.
+    pub host: String,
+    /// To listen on; 0 takes a free one.
+    pub port: u16,
+    /// The network that the miner belongs to.
+    pub network: Network,
+    /// Given by hand: never forgotten.
+    pub neighbours: Vec<Address>,
+    /// Most neighbours that are kept, those given by hand included.
+    pub neighbours_max: usize,
+    /// What the miner tells others to reach it by; otherwise they take the address that it
+    /// comes from and the port that it listens on.
+    pub advertise: Option<Address>,
+    /// Threads that search for proofs.
+    pub threads: NonZeroUsize,
+    /// What a chain file that is missing or of no use means.
+    pub start: Start,
+    /// Older versions of the chain file that stay.
+    pub versions_kept: usize,
+    /// Between two rounds of asking neighbours for their neighbours.
+    pub gossip_interval: Duration,
+    /// Between two rounds of asking neighbours for blocks.
+    pub chain_sync_interval: Duration,
+    /// Between two rounds of asking neighbours for unprocessed data.
+    pub data_sync_interval: Duration,
+    /// Between two looks whether the chain file lacks something.
+    pub backup_interval: Duration,
+    /// Least important lines that are logged.
+    pub log_level: log::LevelFilter,
+    /// The proof-of-work kernel by its name; the fastest that this CPU has without one.
+    pub kernel: Option<String>,
+}
+
+impl Settings {
+    /// What the command line takes where nothing is said, for this chain file and network.
+    pub fn new(chain_path: impl Into<PathBuf>, network: Network) -> Self {
+        Self {
+            chain_path: chain_path.into(),
+            host: "127.0.0.1".into(),
+            port: DEFAULT_PORT,
+            network,
+            neighbours: Vec::new(),
+            neighbours_max: 8,
+            advertise: None,
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            start: Start::Continue,
+            versions_kept: 10,
+            gossip_interval: Duration::from_secs(20),
+            chain_sync_interval: Duration::from_secs(10),
+            data_sync_interval: Duration::from_secs(5),
+            backup_interval: Duration::from_secs(30),
+            log_level: log::LevelFilter::Info,
+            kernel: None,
+        }
+    }
+
+    /// The network that is joined where nothing is said.
+    pub fn default_network() -> Network {
+        let name = "main".parse().expect("it keeps the limits");
+        Network { name, difficulty: Difficulty::DEFAULT }
+    }
+}
+
+/// What a miner does with the chain file that it finds, or does not find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Goes on from it; begins a new chain only where there never was one.
+    Continue,
+    /// Begins a new chain; what is there becomes an older version.
+    ForceNewChain,
+}
