@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Address, Cursor, RunId};
-use crate::chain::{Data, Difficulty, Hash, NetworkName};
+use crate::chain::{Data, DataId, Difficulty, Hash, NetworkName};
 
 /// The answer to a request for blocks. Each is kept as it is spelled, since its hash is
 /// that of its line.
@@ -150,4 +150,156 @@ pub enum NeighbourState {
     Failing,
     /// Sent what no honest miner sends, and is left alone for a while.
     Banned,
+}
+
+/// The answer to [`super::Request::Events`]: what happened here in the last hour.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventPage {
+    /// Oldest first; at most the newest [`super::EVENTS_MAX`].
+    pub events: Vec<Event>,
+    /// How many these are.
+    pub length: u64,
+}
+
+/// Something that happened at a miner, e.g.
+/// `{"at":1790000000123456,"event":"block","index":7,"hash":"…","id":"…","from":null}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Microseconds since the Unix epoch, by this miner's clock.
+    pub at: u64,
+    /// What it was.
+    #[serde(flatten)]
+    pub what: Happening,
+}
+
+/// What can happen at a miner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Happening {
+    /// The chain grew by a block on its head. Of blocks that came many at a time, only the
+    /// last is told.
+    Block {
+        /// Height.
+        index: u64,
+        /// SHA-256 of its line.
+        hash: Hash,
+        /// The message in it.
+        id: DataId,
+        /// Who had it first; `null` if it was mined here.
+        from: Option<Address>,
+    },
+    /// Blocks were dropped for a branch that wins.
+    Reorganisation {
+        /// Height of the last block that both share.
+        fork: u64,
+        /// How many blocks were dropped: how deep it went.
+        dropped: u64,
+        /// How many came in their place.
+        adopted: u64,
+        /// Messages that wait again, oldest first; at most the first
+        /// [`super::RETURNED_IDS_MAX`].
+        returned: Vec<DataId>,
+        /// How many messages wait again.
+        returned_count: u64,
+        /// Whose branch it is.
+        from: Option<Address>,
+    },
+    /// A neighbour is new here, or answers again.
+    NeighbourCame {
+        /// Where it is.
+        neighbour: Address,
+    },
+    /// A neighbour does not answer any more, is left alone, or was forgotten.
+    NeighbourGone {
+        /// Where it is.
+        neighbour: Address,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// The answer to [`super::Request::Status`]: what an owner wants to know of a miner. File
+/// names come without their folders, since strangers may read this too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// Microseconds since the Unix epoch, by this miner's clock.
+    pub now: u64,
+    /// The flags it runs with, as on the command line but without dashes before:
+    /// `gossip-interval`, `20`.
+    pub settings: Vec<Setting>,
+    /// What it keeps on disc.
+    pub files: Vec<FileReport>,
+    /// Its jobs.
+    pub jobs: Vec<JobReport>,
+    /// The block it searches a proof for; `null` while there is nothing to mine.
+    pub mining: Option<MiningReport>,
+}
+
+/// A flag and its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The flag's name.
+    pub name: String,
+    /// Its value, given or by default.
+    pub value: String,
+}
+
+/// A file of a miner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileReport {
+    /// Its name, without the folder.
+    pub name: String,
+    /// `chain`, `hash`, `version` (an older chain), `journal` or `log`.
+    pub kind: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Microseconds since the Unix epoch of its last change.
+    pub changed: Option<u64>,
+}
+
+/// How a job of a miner does. Times are microseconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobReport {
+    /// `gossip`, `sync_chain`, `mine`, …
+    pub job: String,
+    /// When its last round began; `null` before the first.
+    pub last_run: Option<u64>,
+    /// How long that took, in microseconds; `null` while it runs.
+    pub took: Option<u64>,
+    /// When the next begins; `null` for a job that waits to be woken.
+    pub next_run: Option<u64>,
+    /// Why its last round failed; `null` if it did not.
+    pub error: Option<String>,
+}
+
+/// The search for a proof.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MiningReport {
+    /// Height of the block.
+    pub index: u64,
+    /// The message in it.
+    pub id: DataId,
+    /// Zeros that are asked for.
+    pub difficulty: Difficulty,
+    /// Microseconds since the Unix epoch of its beginning.
+    pub since: u64,
+    /// Nonces tried a second; the last measured.
+    pub guesses_per_second: f64,
+    /// How long a search takes on average: 16^difficulty / guesses a second. It does not
+    /// shrink by waiting.
+    pub expected_seconds: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_flat_object() {
+        let neighbour = "miner2:1".parse().unwrap();
+        let event = Event { at: 5, what: Happening::NeighbourCame { neighbour } };
+        let json = r#"{"at":5,"event":"neighbour_came","neighbour":"miner2:1"}"#;
+        assert_eq!(serde_json::to_string(&event).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Event>(json).unwrap(), event);
+    }
 }

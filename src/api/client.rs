@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Added, Address, ChainPage, Cursor, DataPage, DataState, Health, Introduction, NeighbourPage,
-    PAGE_BYTES_MAX, Problem, Request, routes,
+    Added, Address, ChainPage, Cursor, DataPage, DataState, EventPage, Health, Introduction,
+    NeighbourPage, PAGE_BYTES_MAX, Problem, Request, StatusReport, routes,
 };
 use crate::chain::{Data, DataId, Hash};
 
@@ -170,6 +170,22 @@ impl MinerClient {
     /// [`ClientError`]; 404 if it knows no such message.
     pub fn data_state(&self, address: &Address, id: DataId) -> Result<DataState, ClientError> {
         self.ask(address, &Request::DataState(id), SMALL_BYTES_MAX, "state of a message")
+    }
+
+    /// What happened at it in the last hour.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn events(&self, address: &Address) -> Result<EventPage, ClientError> {
+        self.ask(address, &Request::Events, PAGE_BYTES_MAX, "list of events")
+    }
+
+    /// Its settings, files, jobs and search.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn status(&self, address: &Address) -> Result<StatusReport, ClientError> {
+        self.ask(address, &Request::Status, SMALL_BYTES_MAX, "status")
     }
 
     /// Hints that there is something new here.

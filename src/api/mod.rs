@@ -18,8 +18,9 @@ pub mod routes;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
 pub use answers::{
-    Added, ChainPage, DataPage, DataState, Health, NeighbourDetail, NeighbourPage, NeighbourState,
-    Problem, Status,
+    Added, ChainPage, DataPage, DataState, Event, EventPage, FileReport, Happening, Health,
+    JobReport, MiningReport, NeighbourDetail, NeighbourPage, NeighbourState, Problem, Setting,
+    Status, StatusReport,
 };
 
 /// Most blocks in one answer to a request that names a limit.
@@ -31,6 +32,12 @@ pub const PAGE_BYTES: usize = 1 << 20;
 
 /// Most bytes that a page, whole, can have: what a client has to be ready to read.
 pub const PAGE_BYTES_MAX: u64 = 2 << 20;
+
+/// Most events that a miner remembers of the last hour.
+pub const EVENTS_MAX: usize = 1_000;
+
+/// Most ids of returned messages that one event names.
+pub const RETURNED_IDS_MAX: usize = 20;
 
 /// 16 random bytes that name one run of a miner, as 32 hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -138,6 +145,10 @@ pub enum Request {
     DataState(DataId),
     /// How the miner is.
     Health,
+    /// What happened in the last hour: [`EventPage`].
+    Events,
+    /// Settings, files, jobs and the search for a proof: [`StatusReport`].
+    Status,
     /// A neighbour's hint that it has something new.
     Announce {
         /// Its head.

@@ -20,14 +20,16 @@ pub struct Route {
 }
 
 /// Every path of the API.
-pub const ROUTES: [Route; 7] = [
+pub const ROUTES: [Route; 9] = [
     Route { path: "/add", allow: "PUT" },
     Route { path: "/announce", allow: "PUT" },
     Route { path: "/chain", allow: "GET, HEAD" },
     Route { path: "/data", allow: "GET, HEAD" },
     Route { path: "/data/<id>", allow: "GET, HEAD" },
+    Route { path: "/events", allow: "GET, HEAD" },
     Route { path: "/health", allow: "GET, HEAD" },
     Route { path: "/neighbours", allow: "GET, HEAD, PUT, DELETE" },
+    Route { path: "/status", allow: "GET, HEAD" },
 ];
 
 /// What HTTP asks, as a request.
@@ -63,9 +65,13 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
             let id = data_id.unwrap_or_default().parse::<DataId>();
             id.map(Request::DataState).map_err(|error| bad_request(error.to_string()))
         }
-        ("/health", _) if is_get => {
+        ("/events" | "/health" | "/status", _) if is_get => {
             query.read(&[])?;
-            Ok(Request::Health)
+            Ok(match name {
+                "/events" => Request::Events,
+                "/health" => Request::Health,
+                _ => Request::Status,
+            })
         }
         ("/neighbours", "PUT") => neighbour(query).map(Request::AddNeighbour),
         ("/neighbours", "DELETE") => neighbour(query).map(Request::DeleteNeighbour),
@@ -105,7 +111,9 @@ pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
             get(format!("/data?after={}", String::from(*cursor)))
         }
         Request::DataState(id) => get(format!("/data/{id}")),
+        Request::Events => get("/events".into()),
         Request::Health => get("/health".into()),
+        Request::Status => get("/status".into()),
         Request::Announce { head, length, unprocessed } => {
             let query = format!("head={head}&length={length}&unprocessed={unprocessed}");
             ("PUT", format!("/announce?{query}"), Vec::new())
@@ -280,7 +288,9 @@ mod tests {
             Request::Data { after: None },
             Request::Data { after: Some(cursor) },
             Request::DataState(data("a").id),
+            Request::Events,
             Request::Health,
+            Request::Status,
             Request::Announce { head: hash, length: 3, unprocessed: 0 },
         ] {
             let (method, target, body) = encode(&request);
