@@ -4,6 +4,7 @@
 //! HTTP here, something simulated in tests. Every answer is a stranger's: it is read up
 //! to a limit, and typed.
 
+use std::net::ToSocketAddrs;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -75,6 +76,12 @@ pub trait Transport: Send + Sync {
         request: &Request,
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), String>;
+
+    /// The addresses that a host's name has; none where it can't be looked up now.
+    fn resolve(&self, name: &Address) -> Vec<Address>;
+
+    /// Ends calls under way, and lets no further one begin.
+    fn shut_down(&self);
 }
 
 /// Asks miners.
@@ -89,6 +96,16 @@ impl MinerClient {
     /// A client over this transport.
     pub fn new(transport: Box<dyn Transport>) -> Self {
         Self(transport)
+    }
+
+    /// The addresses that a host's name has; none where it can't be looked up now.
+    pub fn resolve(&self, name: &Address) -> Vec<Address> {
+        self.0.resolve(name)
+    }
+
+    /// Ends calls under way, and lets no further one begin.
+    pub fn shut_down(&self) {
+        self.0.shut_down();
     }
 
     /// How it is.
@@ -286,5 +303,14 @@ impl Transport for Http {
         let mut answer = self.agent.run(http).map_err(|error| error.to_string())?;
         let body = answer.body_mut().with_config().limit(bytes_max).read_to_vec();
         Ok((answer.status().as_u16(), body.map_err(|error| error.to_string())?))
+    }
+
+    fn resolve(&self, name: &Address) -> Vec<Address> {
+        let found = (name.host(), name.port()).to_socket_addrs();
+        found.into_iter().flatten().map(|ip| Address::from_ip(ip.ip(), ip.port())).collect()
+    }
+
+    fn shut_down(&self) {
+        self.agent.clone().shutdown();
     }
 }

@@ -156,7 +156,7 @@ pub enum Refused {
 /// What changed when a branch was adopted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Adopted {
-    /// Messages of dropped blocks that are not in the new ones, oldest first.
+    /// Messages of dropped blocks that are not in the chain now, oldest first.
     pub returned: Vec<Data>,
     /// Ids of the messages in the new blocks.
     pub mined: Vec<DataId>,
@@ -202,6 +202,21 @@ impl Chain {
         Some(self.view.block(self.height_of(id)?)?.data)
     }
 
+    /// What of `data` has still to be mined: nothing, if it is in the chain; all of it, if its
+    /// id is not; and if the id belongs to another message there, the same message under the
+    /// id that it then gets. So nobody can make a message vanish by mining another one
+    /// under its id.
+    pub fn unless_mined(&self, data: Data) -> Option<Data> {
+        let mut data = data;
+        while let Some(mined) = self.message(&data.id) {
+            if mined == data {
+                return None;
+            }
+            data = data.renamed();
+        }
+        Some(data)
+    }
+
     /// Adds a block behind the last one.
     ///
     /// # Errors
@@ -242,7 +257,7 @@ impl Chain {
             self.push(block);
         }
         let depth = dropped.len() as u64;
-        let returned = dropped.into_iter().filter(|data| !branch.ids.contains(&data.id)).collect();
+        let returned = dropped.into_iter().filter_map(|data| self.unless_mined(data)).collect();
         let mined = branch.blocks.iter().map(|block| *block.id()).collect();
         Ok(Adopted { returned, mined, depth })
     }
@@ -379,6 +394,21 @@ mod tests {
         let mut twice = branch(head, &["c"]);
         let line = Maker::at(network(1), *twice.tip()).add("c");
         assert_eq!(twice.push(line, NOW, &network(1)).unwrap_err().field, Field::DataId);
+    }
+
+    #[test]
+    fn a_message_whose_id_was_given_to_another_waits_under_a_new_one() {
+        let mut chain = chain(&["a"]);
+        let genesis = chain.view().tip_at(0).unwrap();
+        let mut branch = branch(genesis, &["x"]);
+        let maker = Maker::at(network(1), *branch.tip());
+        let mut thief = maker.candidate("stolen");
+        thief.data.id = data("a").id;
+        branch.push(maker.mine(thief), NOW, &network(1)).unwrap();
+        let adopted = chain.adopt(&branch, NOW).unwrap();
+        assert_eq!(adopted.returned, [data("a").renamed()]);
+        assert_ne!(data("a").renamed().id, data("a").id);
+        assert_eq!(data("a").renamed().message, data("a").message);
     }
 
     #[test]

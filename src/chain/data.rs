@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
 /// Longest message, in bytes of UTF-8.
 pub const MESSAGE_BYTES_MAX: usize = 65_536;
@@ -121,6 +122,19 @@ pub struct Data {
     pub id: DataId,
     /// What somebody wanted kept.
     pub message: Message,
+}
+
+impl Data {
+    /// The same message under another id, which follows from both: for a message whose id a
+    /// block has given to another one. Every miner that holds it finds the same id, so it
+    /// still ends in the chain once.
+    pub fn renamed(&self) -> Self {
+        let hash = Sha256::new_with_prefix(self.id.as_bytes())
+            .chain_update(self.message.as_str())
+            .finalize();
+        let id = hash[..16].try_into().expect("16 of 32 bytes");
+        Self { id: DataId(id), message: self.message.clone() }
+    }
 }
 
 /// A message or id outside its limits.

@@ -4,6 +4,7 @@
 //! back to the front, whatever the limits say: they were accepted once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use super::data::{Data, DataId};
 
@@ -90,6 +91,14 @@ impl Pool {
     /// All, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Data> {
         self.by_age.values().map(|waiting| &waiting.data)
+    }
+
+    /// Those younger than the place `age` (all, without one), oldest first, each with its
+    /// place in the order of age.
+    pub fn younger_than(&self, age: Option<i64>) -> impl Iterator<Item = (i64, &Data)> {
+        let start = age.map_or(Bound::Unbounded, Bound::Excluded);
+        let younger = self.by_age.range((start, Bound::Unbounded));
+        younger.map(|(age, waiting)| (*age, &waiting.data))
     }
 
     /// Those that came at or after `cursor`, in the order they came, each with the cursor
