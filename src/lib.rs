@@ -8,5 +8,7 @@
 //! | floor | room | what it does |
 //! |---|---|---|
 //! | 0 | [`chain`] | blocks, rules, fork choice, waiting data; pure |
+//! | 1 | [`store`] | chain file, older versions and journal, safe against crashes and damage |
 
 pub mod chain;
+pub mod store;
