@@ -10,9 +10,11 @@
 //! | 1 | [`api`] | what a miner says and understands, over HTTP and over the link |
 //! | 1 | [`pow`] | the search for a proof of work |
 //! | 1 | [`settings`] | what a miner is started with |
+//! | 1 | [`store`] | the chain file, its hash and older versions, and the journal |
 //! | 0 | [`chain`] | blocks, rules, fork choice, waiting data; pure |
 
 pub mod api;
 pub mod chain;
 pub mod pow;
 pub mod settings;
+pub mod store;

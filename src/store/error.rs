@@ -1,0 +1,178 @@
+//! What can go wrong on disc, in words that say where and what to do.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::names::Names;
+use crate::chain::{BlockError, Network};
+
+/// Something in a file that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// The file, as a path from where the chain path was given.
+    pub file: String,
+    /// Line in it, from 1.
+    pub line: Option<u64>,
+    /// Height of the block.
+    pub block: Option<u64>,
+    /// The field of the block, or the part of the line.
+    pub field: String,
+    /// What stands there, with control characters escaped.
+    pub found: String,
+    /// What the rule asks.
+    pub expected: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, block, field, found, expected, remedy } = self;
+        write!(f, "{file}: ")?;
+        if let Some(line) = line {
+            write!(f, "line {line}: ")?;
+        }
+        if let Some(block) = block {
+            write!(f, "block {block}: ")?;
+        }
+        write!(f, "{field}: found {found}, expected {expected}; {remedy}")
+    }
+}
+
+impl Fault {
+    /// A fault in line `line` of `file`, for which repair is the remedy.
+    pub(super) fn new(names: &Names, file: &str, line: u64, field: &str) -> Self {
+        Self {
+            file: names.shown(file),
+            line: Some(line),
+            block: None,
+            field: field.to_owned(),
+            found: String::new(),
+            expected: String::new(),
+            remedy: format!("run \"blockchain repair {}\"", names.path().display()),
+        }
+    }
+
+    pub(super) fn found(mut self, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        (self.found, self.expected) = (found.into(), expected.into());
+        self
+    }
+
+    /// The block on line `line` breaks a rule.
+    pub(super) fn of_block(names: &Names, file: &str, line: u64, error: BlockError) -> Self {
+        let fault = Self::new(names, file, line, &error.field.to_string());
+        Self { block: Some(error.block), ..fault.found(error.found, error.expected) }
+    }
+}
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A path that names no usable file.
+    #[error(
+        "{} names no chain file; give a file name of UTF-8 without control characters and \\",
+        path.display()
+    )]
+    Path {
+        /// As it was given.
+        path: PathBuf,
+    },
+    /// Another process has the lock.
+    #[error(
+        "another miner runs on {chain}: {lock} is locked by process {holder}; \
+         stop that one, or give this one another CHAIN_PATH"
+    )]
+    Busy {
+        /// The chain file.
+        chain: String,
+        /// The lock file.
+        lock: String,
+        /// Process id, as the lock file says.
+        holder: String,
+    },
+    /// The disc did not do what was asked.
+    #[error("cannot {action} {file}: {source}")]
+    Disc {
+        /// A verb.
+        action: &'static str,
+        /// The file, as a path from where the chain path was given.
+        file: String,
+        /// What the disc said.
+        source: io::Error,
+    },
+    /// A file is damaged; nothing was changed.
+    #[error("cannot open {kind} {fault}")]
+    Damaged {
+        /// Which of the files, in words.
+        kind: &'static str,
+        /// Where and how.
+        fault: Box<Fault>,
+    },
+    /// The chain file is sound but belongs to another network.
+    #[error(
+        "chain file {file} is of network {} with difficulty {}, not of {} with {}; \
+         start with \"--network {} --difficulty {}\", or give another CHAIN_PATH",
+        found.name, found.difficulty, expected.name, expected.difficulty, found.name, found.difficulty
+    )]
+    OtherNetwork {
+        /// The chain file.
+        file: String,
+        /// Whose genesis block is in it.
+        found: Network,
+        /// Whose was asked for.
+        expected: Network,
+    },
+    /// No chain file, but traces of an earlier one.
+    #[error(
+        "chain file {file} is missing, but {trace} is there; run \"blockchain repair {file}\", \
+         or start with --force-new-chain"
+    )]
+    Missing {
+        /// The chain file.
+        file: String,
+        /// What says that there was one.
+        trace: String,
+    },
+    /// No chain file, and nothing that says that there was one.
+    #[error("there is no chain file {file}")]
+    NoChain {
+        /// The chain file.
+        file: String,
+    },
+    /// Repair found nothing to begin with.
+    #[error("cannot repair {file}: {reason}")]
+    BeyondRepair {
+        /// The chain file.
+        file: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A sync of the journal failed; it takes nothing more until it was rewritten.
+    #[error("journal {file} cannot be trusted since a write to it failed; it is being rewritten")]
+    Poisoned {
+        /// The journal.
+        file: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the disc has no room.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Disc { source, .. }
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+}
+
+/// Adds to an error of the disc what was being done, and to which file.
+pub(super) trait Doing<T> {
+    fn doing(self, action: &'static str, names: &Names, file: &str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for io::Result<T> {
+    fn doing(self, action: &'static str, names: &Names, file: &str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Disc { action, file: names.shown(file), source })
+    }
+}

@@ -1,0 +1,121 @@
+//! Writes new files beside the present ones, whole and synced, before they take their names.
+
+use std::io;
+
+use super::disc::Disc;
+use super::error::{Doing, StoreError};
+use super::hash_file;
+use super::names::Names;
+use super::running_hash::RunningHash;
+use crate::chain::{ChainView, Hash, Micros};
+
+/// Bytes written at once.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// Lines that were written.
+pub(super) struct Prepared {
+    pub bytes: u64,
+    pub hash: RunningHash,
+}
+
+/// Writes `view` into the unfinished chain file and its hash into the unfinished hash file;
+/// on return both are on disc. The first `kept` lines, which are `from`, are copied from
+/// the present file.
+///
+/// The hash comes first, so that the new file is vouched for from its first moment on.
+pub(super) fn prepare(
+    disc: &dyn Disc,
+    names: &Names,
+    from: Prepared,
+    view: &ChainView,
+    kept: u64,
+) -> Result<Prepared, StoreError> {
+    let chain = Names::unfinished(&names.chain);
+    let Prepared { mut bytes, mut hash } = from;
+    disc.remove(&chain).doing("remove", names, &chain)?;
+    let write = || {
+        if kept > 0 {
+            disc.copy(&names.chain, &chain, bytes)?;
+        }
+        let written = write_lines(disc, &chain, view, kept)?;
+        disc.sync(&chain)?;
+        Ok(written)
+    };
+    let written = write().inspect_err(|_| {
+        // At once, so that a full disc has its room back.
+        let _ = disc.remove(&chain);
+    });
+    bytes += written.doing("write", names, &chain)?;
+    view.lines_from(kept).for_each(|line| hash.push(line));
+    write_hash(disc, names, &hash.digest())?;
+    disc.sync_folder().doing("sync the folder of", names, &chain)?;
+    Ok(Prepared { bytes, hash })
+}
+
+/// Appends the lines of `view` from height `from` on; how many bytes that were.
+pub(super) fn write_lines(
+    disc: &dyn Disc,
+    name: &str,
+    view: &ChainView,
+    from: u64,
+) -> io::Result<u64> {
+    let mut buffer = Vec::new();
+    let mut written = 0;
+    for line in view.lines_from(from) {
+        buffer.extend_from_slice(line.as_bytes());
+        buffer.push(b'\n');
+        if buffer.len() >= WRITE_BYTES {
+            disc.append(name, &buffer)?;
+            written += buffer.len() as u64;
+            buffer.clear();
+        }
+    }
+    if !buffer.is_empty() {
+        disc.append(name, &buffer)?;
+    }
+    Ok(written + buffer.len() as u64)
+}
+
+/// Writes and syncs the unfinished hash file.
+pub(super) fn write_hash(disc: &dyn Disc, names: &Names, hash: &Hash) -> Result<(), StoreError> {
+    let name = Names::unfinished(&names.hash);
+    let write = || {
+        disc.remove(&name)?;
+        disc.append(&name, hash_file::spell(names, hash).as_bytes())?;
+        disc.sync(&name)
+    };
+    write().doing("write", names, &name)
+}
+
+/// Gives the present chain file, if there is one, the further name of an older version.
+pub(super) fn set_aside(
+    disc: &dyn Disc,
+    names: &Names,
+    now: Micros,
+) -> Result<Option<String>, StoreError> {
+    let all = disc.list().doing("list the folder of", names, &names.chain)?;
+    if !all.contains(&names.chain) {
+        return Ok(None);
+    }
+    let version = names.version("chain", now, &all);
+    disc.link(&names.chain, &version).doing("keep an older version as", names, &version)?;
+    Ok(Some(version))
+}
+
+/// Removes the oldest versions beyond `keep`, but never `newest`: what was made just now
+/// stays, whatever the clock said.
+pub(super) fn prune(disc: &dyn Disc, names: &Names, keep: usize, newest: Option<&str>) {
+    let all = match disc.list() {
+        Ok(all) => all,
+        Err(error) => return log::warn!("store: cannot list older versions error={error}"),
+    };
+    let versions = names.versions(&all);
+    let beyond = versions.len().saturating_sub(keep);
+    let old = versions.into_iter().filter(|name| Some(name.as_str()) != newest);
+    for name in old.take(beyond) {
+        match disc.remove(name) {
+            Ok(()) => log::info!("store: removed an older version file={name}"),
+            Err(error) => log::warn!("store: cannot remove file={name} error={error}"),
+        }
+    }
+}

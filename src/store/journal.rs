@@ -1,0 +1,234 @@
+//! The journal of unprocessed messages: whatever was acknowledged is in it or in the chain.
+//!
+//! Many messages share one sync. A journal whose sync failed takes nothing more until it
+//! was written anew from what is alive; so does one that a full disc cut short until the
+//! remains are gone.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::disc::Disc;
+use super::error::{Doing, StoreError};
+use super::names::Names;
+use super::record::{self, Trouble};
+use crate::chain::Data;
+
+/// A journal below this length is not worth compaction.
+const COMPACTION_BYTES_MIN: u64 = 256 << 10;
+
+/// Bytes of a record beside its message, about.
+const RECORD_BYTES: u64 = 80;
+
+/// Bytes written at once.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// What is written to see whether the disc has room again: room for a batch of messages.
+const PROBE_BYTES: usize = 64 << 10;
+
+/// What the disc holds of the journal, compared with what we know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// Just that.
+    Whole,
+    /// That, and perhaps a part of an append that failed.
+    Tail,
+    /// Perhaps less, or a journal that has been replaced: a sync failed.
+    Lost,
+}
+
+/// The journal of a running miner.
+pub struct Journal {
+    disc: Arc<dyn Disc>,
+    names: Names,
+    bytes: u64,
+    trust: Trust,
+    /// What it took when all in it was alive.
+    full: Size,
+    buffer: Vec<u8>,
+}
+
+/// Length of a file, and about how much of it messages of this number and size ask for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    bytes: u64,
+    asked: u64,
+}
+
+impl Journal {
+    /// Reads the journal, or makes one; the messages in it, in their order, each once.
+    ///
+    /// What a crash left of a batch that was not acknowledged is cut off.
+    ///
+    /// # Errors
+    /// [`StoreError`] if anything else is wrong with it; nothing was changed then.
+    pub fn open(disc: Arc<dyn Disc>, names: Names) -> Result<(Self, Vec<Data>), StoreError> {
+        let scan = record::scan(&*disc, &names)?;
+        let (bytes, trust, full) = (0, Trust::Lost, Size::default());
+        let mut journal = Self { disc, names, bytes, trust, full, buffer: Vec::new() };
+        let Some(scan) = scan else {
+            journal.rewrite(&[])?;
+            return Ok((journal, Vec::new()));
+        };
+        let name = &journal.names.data;
+        (journal.bytes, journal.trust) = (scan.bytes, Trust::Whole);
+        match scan.trouble {
+            None => {}
+            Some(Trouble::Damaged(fault)) => {
+                return Err(StoreError::Damaged { kind: "journal", fault });
+            }
+            Some(Trouble::NoBreak) => {
+                log::warn!("store: ended the last record with a line break file={name}");
+                journal.disc.append(name, b"\n").doing("write", &journal.names, name)?;
+                journal.disc.sync(name).doing("sync", &journal.names, name)?;
+                journal.bytes += 1;
+            }
+            Some(Trouble::Torn(_)) => {
+                let cut = scan.total - scan.bytes;
+                log::warn!("store: cut off a torn last batch file={name} bytes={cut}");
+                journal.cut_tail()?;
+            }
+        }
+        let unfinished = Names::unfinished(&journal.names.data);
+        journal.disc.remove(&unfinished).doing("remove", &journal.names, &unfinished)?;
+        let mut ids = HashSet::new();
+        let mut data = scan.data;
+        data.retain(|data| ids.insert(data.id));
+        journal.full = Size { bytes: journal.bytes, asked: asked(data.iter()) };
+        Ok((journal, data))
+    }
+
+    /// Appends `batch` and returns once it is on disc: one write, one sync.
+    ///
+    /// # Errors
+    /// [`StoreError::Disc`]; nothing of the batch counts then, and all before it stays.
+    /// [`StoreError::Poisoned`] after a failed sync, until [`Journal::rewrite`] was done.
+    pub fn append(&mut self, batch: &[Data]) -> Result<(), StoreError> {
+        self.refuse_if_poisoned()?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if self.trust == Trust::Tail {
+            self.cut_tail()?;
+        }
+        self.buffer.clear();
+        for data in batch {
+            record::spell(&mut self.buffer, self.bytes, data);
+        }
+        let name = &self.names.data;
+        self.trust = Trust::Tail;
+        let written = self.disc.append(name, &self.buffer);
+        if written.is_err() {
+            // At once, so that a full disc has its room back; the next append makes sure.
+            let _ = self.disc.truncate(name, self.bytes);
+        }
+        written.doing("write", &self.names, name)?;
+        self.trust = Trust::Lost;
+        self.disc.sync(name).doing("sync", &self.names, name)?;
+        self.trust = Trust::Whole;
+        self.bytes += self.buffer.len() as u64;
+        self.buffer.shrink_to(WRITE_BYTES);
+        Ok(())
+    }
+
+    /// Whether more than half of the file may be messages that wait no longer; `count`
+    /// messages with `bytes` bytes in all still do.
+    pub fn wants_compaction(&self, count: usize, bytes: usize) -> bool {
+        let asked = count as u64 * RECORD_BYTES + bytes as u64;
+        let Size { bytes: full, asked: of } = self.full;
+        let alive = if asked < of { full * asked / of } else { full };
+        self.bytes.saturating_sub(alive) > (self.bytes / 2).max(COMPACTION_BYTES_MIN)
+    }
+
+    /// Whether a sync failed, so that only [`Journal::rewrite`] helps.
+    pub fn is_poisoned(&self) -> bool {
+        self.trust == Trust::Lost
+    }
+
+    /// Writes the journal anew with just the messages in `live`: all that were acknowledged
+    /// and are not in the *saved* chain, those in blocks that are still to be saved included.
+    ///
+    /// For compaction, after a failed sync, and for a stop in order, since all in a new
+    /// journal is known to have been on disc.
+    ///
+    /// # Errors
+    /// [`StoreError::Disc`]; the present journal then goes on, unless its folder could not be synced.
+    pub fn rewrite(&mut self, live: &[Data]) -> Result<(), StoreError> {
+        let unfinished = Names::unfinished(&self.names.data);
+        let written = write_new(&*self.disc, &unfinished, live).inspect_err(|_| {
+            // At once, so that a full disc has its room back.
+            let _ = self.disc.remove(&unfinished);
+        });
+        let bytes = written.doing("write", &self.names, &unfinished)?;
+        let name = &self.names.data;
+        self.disc.rename(&unfinished, name).doing("replace", &self.names, name)?;
+        // Until the folder is on disc a crash may bring the old journal back.
+        self.trust = Trust::Lost;
+        self.disc.sync_folder().doing("sync the folder of", &self.names, name)?;
+        self.trust = Trust::Whole;
+        self.bytes = bytes;
+        self.full = Size { bytes, asked: asked(live.iter()) };
+        Ok(())
+    }
+
+    /// Finds out whether the disc takes a write again, without any message at hand.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn probe(&self) -> Result<(), StoreError> {
+        self.refuse_if_poisoned()?;
+        let name = Names::unfinished(&format!("{}.probe", self.names.data));
+        let written =
+            self.disc.append(&name, &[b' '; PROBE_BYTES]).and_then(|()| self.disc.sync(&name));
+        let removed = self.disc.remove(&name);
+        written.and(removed).doing("write", &self.names, &name)
+    }
+
+    fn refuse_if_poisoned(&self) -> Result<(), StoreError> {
+        match self.is_poisoned() {
+            true => Err(StoreError::Poisoned { file: self.names.shown(&self.names.data) }),
+            false => Ok(()),
+        }
+    }
+
+    /// Makes the file end where it did before an append that failed.
+    fn cut_tail(&mut self) -> Result<(), StoreError> {
+        let name = &self.names.data;
+        self.trust = Trust::Tail;
+        self.disc.truncate(name, self.bytes).doing("truncate", &self.names, name)?;
+        // Without the sync, what is appended next could meet remains of the old tail.
+        self.trust = Trust::Lost;
+        self.disc.sync(name).doing("sync", &self.names, name)?;
+        self.trust = Trust::Whole;
+        Ok(())
+    }
+}
+
+/// Writes and syncs a journal under the name `name`; its length.
+pub(super) fn write_new(disc: &dyn Disc, name: &str, live: &[Data]) -> std::io::Result<u64> {
+    disc.remove(name)?;
+    let mut buffer = Vec::new();
+    let mut length = 0;
+    for data in live {
+        record::spell(&mut buffer, 0, data);
+        length += buffer.len() as u64;
+        buffer.clear();
+    }
+    record::spell_header(&mut buffer, length);
+    length += buffer.len() as u64;
+    for data in live {
+        record::spell(&mut buffer, 0, data);
+        if buffer.len() >= WRITE_BYTES {
+            disc.append(name, &buffer)?;
+            buffer.clear();
+        }
+    }
+    if !buffer.is_empty() {
+        disc.append(name, &buffer)?;
+    }
+    disc.sync(name)?;
+    Ok(length)
+}
+
+fn asked<'a>(data: impl Iterator<Item = &'a Data>) -> u64 {
+    data.map(|data| RECORD_BYTES + data.message.as_str().len() as u64).sum()
+}

@@ -1,0 +1,84 @@
+//! Reads a file line by line, holding one line at a time.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use super::disc::Source;
+use crate::chain::data::MESSAGE_BYTES_MAX;
+
+/// No line that we write is longer: every byte of the message escaped (`\u0000` is the
+/// longest escape, 6 bytes), and the rest of a block or record, which is far below 1 KiB.
+const LINE_BYTES_MAX: usize = 6 * MESSAGE_BYTES_MAX + 1024;
+
+/// What is read from the disc at once.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// How a line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// With a line break, as it should.
+    Break,
+    /// With the end of the file.
+    File,
+    /// Not within any length that a line can have.
+    TooLong,
+}
+
+/// One line of a file.
+#[derive(Debug)]
+pub(super) struct Line<'a> {
+    /// Without its line break.
+    pub bytes: &'a [u8],
+    /// How it ends.
+    pub ending: Ending,
+    /// Number in the file, from 1.
+    pub number: u64,
+    /// Where in the file it starts.
+    pub start: u64,
+}
+
+impl Line<'_> {
+    /// Where in the file it ends, its line break included.
+    pub fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64 + u64::from(self.ending == Ending::Break)
+    }
+
+    /// What stands there, short and escaped.
+    pub fn shown(&self) -> String {
+        let clip = &self.bytes[..self.bytes.len().min(80)];
+        let dots = if clip.len() < self.bytes.len() { "…" } else { "" };
+        format!("{:?}{dots}", String::from_utf8_lossy(clip))
+    }
+}
+
+/// The lines of a file.
+pub(super) struct Lines {
+    reader: BufReader<Box<dyn Read + Send>>,
+    buffer: Vec<u8>,
+    number: u64,
+    end: u64,
+}
+
+impl Lines {
+    pub fn of(source: Source) -> Self {
+        let reader = BufReader::with_capacity(BUFFER_BYTES, source.reader);
+        Self { reader, buffer: Vec::new(), number: 0, end: 0 }
+    }
+
+    /// The next line; `None` at the end of the file.
+    pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.buffer.clear();
+        let limit = LINE_BYTES_MAX as u64;
+        (&mut self.reader).take(limit).read_until(b'\n', &mut self.buffer)?;
+        let Some(last) = self.buffer.last() else { return Ok(None) };
+        let ending = match last {
+            b'\n' => Ending::Break,
+            _ if self.buffer.len() < LINE_BYTES_MAX => Ending::File,
+            _ => Ending::TooLong,
+        };
+        let bytes = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);
+        self.number += 1;
+        let start = self.end;
+        self.end += self.buffer.len() as u64;
+        Ok(Some(Line { bytes, ending, number: self.number, start }))
+    }
+}

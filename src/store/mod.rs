@@ -1,0 +1,31 @@
+//! FLOOR 1: what is on disc: the chain file, its hash and older versions, and the journal.
+//!
+//! What was acknowledged or reported as saved survives a crash at any moment, a full disc
+//! and a failing one; what was damaged is noticed, named and never overwritten. All of it
+//! stands on the few operations of [`Disc`], so that tests can cut the power between any two.
+
+mod chain_file;
+mod disc;
+mod error;
+mod folder;
+mod hash_file;
+mod install;
+mod journal;
+mod lines;
+mod lock;
+mod names;
+mod record;
+mod repair;
+mod running_hash;
+mod scan;
+mod verify;
+
+pub use chain_file::{ChainFile, Saved, Start};
+pub use disc::{Disc, Source};
+pub use error::{Fault, StoreError};
+pub use folder::Folder;
+pub use journal::Journal;
+pub use lock::Lock;
+pub use names::Names;
+pub use repair::{Repair, repair};
+pub use verify::{Report, verify};

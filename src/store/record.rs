@@ -1,0 +1,218 @@
+//! The spelling of the journal, and what can be told from a line that is not spelled so.
+//!
+//! A record is `<check> <batch> {"id":…,"message":…}`: the check is the first 16 hex digits
+//! of the SHA-256 of what follows it, the batch says where in the file the batch begins
+//! that the record was written and synced with. The first line says how many bytes behind
+//! it were on disc before the file took its name; their batch is 0.
+//!
+//! A batch is begun only when the one before it is on disc. So a crash leaves a bad line in
+//! the last batch alone: cut short, or with zeros where a whole block of the disc was not
+//! written. Every other bad line was changed after it had been acknowledged.
+
+use serde::{Deserialize, Serialize};
+
+use super::disc::{Disc, Source};
+use super::error::{Doing, Fault, StoreError};
+use super::lines::{Ending, Line, Lines};
+use super::names::Names;
+use crate::chain::{Data, Hash};
+
+/// Digits of a check.
+const CHECK_DIGITS: usize = 16;
+
+/// Smallest stretch that a disc writes or does not write.
+const SECTOR_BYTES: u64 = 512;
+
+/// The first line of a journal, behind its check.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    /// Version of this spelling.
+    journal: u32,
+    /// Bytes behind this line that were synced along with it.
+    bytes: u64,
+}
+
+/// Appends the record of `data` to `out`.
+pub(super) fn spell(out: &mut Vec<u8>, batch: u64, data: &Data) {
+    let json = serde_json::to_string(data).expect("text is always JSON");
+    spell_checked(out, &format!("{batch} {json}"));
+}
+
+/// Appends a journal's first line to `out`.
+pub(super) fn spell_header(out: &mut Vec<u8>, bytes: u64) {
+    let header = serde_json::to_string(&Header { journal: 1, bytes }).expect("numbers are JSON");
+    spell_checked(out, &header);
+}
+
+fn spell_checked(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(&check(text).as_bytes()[..CHECK_DIGITS]);
+    out.push(b' ');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'\n');
+}
+
+fn check(text: &str) -> String {
+    Hash::of(text).to_string()
+}
+
+/// What follows the check of this line, if the check is right.
+fn checked(line: &[u8]) -> Option<&str> {
+    let (found, text) = std::str::from_utf8(line).ok()?.split_once(' ')?;
+    (found.len() == CHECK_DIGITS && check(text).starts_with(found)).then_some(text)
+}
+
+/// The batch and message of a record.
+pub(super) fn read(line: &[u8]) -> Option<(u64, Data)> {
+    let (batch, json) = checked(line)?.split_once(' ')?;
+    Some((batch.parse().ok()?, serde_json::from_str(json).ok()?))
+}
+
+/// A journal after it was read.
+#[derive(Default)]
+pub(super) struct Scan {
+    /// The messages of the good records, in their order; some may be there twice.
+    pub data: Vec<Data>,
+    /// Bytes of the good lines.
+    pub bytes: u64,
+    /// Bytes of the file.
+    pub total: u64,
+    /// Why reading ended before the end of the file.
+    pub trouble: Option<Trouble>,
+    /// Where the batch of the last good record begins.
+    batch: u64,
+    /// Where ends what was synced before the file took its name.
+    certain: u64,
+}
+
+/// The first line that is not as it should be.
+pub(super) enum Trouble {
+    /// The last record, whole but for its line break.
+    NoBreak,
+    /// What a crash leaves of a batch that was not acknowledged.
+    Torn(Box<Fault>),
+    /// Something was changed that had been written.
+    Damaged(Box<Fault>),
+}
+
+/// Reads the journal; `None` if there is none.
+pub(super) fn scan(disc: &dyn Disc, names: &Names) -> Result<Option<Scan>, StoreError> {
+    let name = &names.data;
+    let Some(source) = disc.read(name).doing("read", names, name)? else { return Ok(None) };
+    let mut scan = Scan { total: source.bytes, ..Scan::default() };
+    scan.read(names, source).doing("read", names, name)?;
+    Ok(Some(scan))
+}
+
+impl Scan {
+    fn read(&mut self, names: &Names, source: Source) -> std::io::Result<()> {
+        let mut lines = Lines::of(source);
+        while let Some(line) = lines.next()? {
+            let Err(expected) = self.take(&line) else { continue };
+            let fault = Fault::new(names, &names.data, line.number, "record");
+            let fault = Box::new(fault.found(line.shown(), expected));
+            let whole = line.ending == Ending::File && self.fits(&line, line.bytes);
+            let last = line.number > 1 && line.start >= self.certain;
+            let torn = last && self.is_torn(&line);
+            let start = line.start;
+            if whole {
+                let (_, data) = read(line.bytes).expect("it fits");
+                self.data.push(data);
+                self.bytes = self.total;
+                self.trouble = Some(Trouble::NoBreak);
+            } else if torn && !later_batch(&mut lines, start)? {
+                self.trouble = Some(Trouble::Torn(fault));
+            } else {
+                self.trouble = Some(Trouble::Damaged(fault));
+            }
+            return Ok(());
+        }
+        if self.bytes < self.certain || self.bytes == 0 {
+            let fault = Fault::new(names, &names.data, 1, "length");
+            let expected = format!("at least {} bytes", self.certain);
+            let fault = fault.found(format!("{} bytes", self.bytes), expected);
+            self.trouble = Some(Trouble::Damaged(Box::new(fault)));
+        }
+        Ok(())
+    }
+
+    /// Takes the next line in; the error says what was expected instead.
+    fn take(&mut self, line: &Line<'_>) -> Result<(), &'static str> {
+        let expected = "<16 hex digits of the SHA-256 of the rest> <batch> <message and id>";
+        if line.ending != Ending::Break {
+            return Err(expected);
+        }
+        if line.number == 1 {
+            let header = checked(line.bytes).and_then(|text| serde_json::from_str(text).ok());
+            let header: Header = header
+                .filter(|header: &Header| header.journal == 1)
+                .ok_or("a journal's first line")?;
+            self.certain = line.end() + header.bytes;
+        } else {
+            if !self.fits(line, line.bytes) {
+                return Err(expected);
+            }
+            let (batch, data) = read(line.bytes).expect("it fits");
+            self.batch = batch;
+            self.data.push(data);
+        }
+        self.bytes = line.end();
+        Ok(())
+    }
+
+    /// Whether `bytes` are a record that may stand where `line` starts.
+    fn fits(&self, line: &Line<'_>, bytes: &[u8]) -> bool {
+        line.number > 1 && read(bytes).is_some_and(|(batch, _)| self.may_be_of(batch, line.start))
+    }
+
+    fn may_be_of(&self, batch: u64, start: u64) -> bool {
+        match start < self.certain {
+            true => batch == 0,
+            false => batch == start || (batch == self.batch && batch >= self.certain && batch > 0),
+        }
+    }
+
+    /// Whether a crash during the last batch leaves such a line.
+    fn is_torn(&self, line: &Line<'_>) -> bool {
+        if has_hole(line, self.batch, self.total) {
+            return true;
+        }
+        let but_last = &line.bytes[..line.bytes.len().saturating_sub(1)];
+        // A record with another byte in place of its line break was not cut short.
+        line.ending == Ending::File && !self.fits(line, but_last) && self.begins_record(line)
+    }
+
+    /// Whether the line is a record's beginning, as far as it goes.
+    fn begins_record(&self, line: &Line<'_>) -> bool {
+        let (check, rest) = line.bytes.split_at(line.bytes.len().min(CHECK_DIGITS));
+        let is_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
+        let begins = |batch: u64| {
+            let expected = format!(" {batch} {{\"id\":\"");
+            let both = rest.len().min(expected.len());
+            self.may_be_of(batch, line.start) && rest[..both] == expected.as_bytes()[..both]
+        };
+        check.iter().all(is_hex) && (begins(line.start) || begins(self.batch))
+    }
+}
+
+/// Whether zeros stand in place of a whole stretch that the disc did not write. No record
+/// has a zero byte in it.
+fn has_hole(line: &Line<'_>, batch: u64, total: u64) -> bool {
+    let mut at = line.start;
+    line.bytes.chunk_by(|a, b| (*a == 0) == (*b == 0)).any(|run| {
+        let (start, end) = (at, at + run.len() as u64);
+        at = end;
+        let begins = start.is_multiple_of(SECTOR_BYTES) || start == line.start || start == batch;
+        run[0] == 0 && begins && (end.is_multiple_of(SECTOR_BYTES) || end == total)
+    })
+}
+
+/// Whether a record follows whose batch was begun behind `start`.
+fn later_batch(lines: &mut Lines, start: u64) -> std::io::Result<bool> {
+    while let Some(line) = lines.next()? {
+        if read(line.bytes).is_some_and(|(batch, _)| batch > start) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,242 @@
+//! `blockchain repair`: keeps all that is good, and moves what is damaged aside.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::chain_file::ChainFile;
+use super::disc::Disc;
+use super::error::{Doing, StoreError};
+use super::journal::{self, Journal};
+use super::lines::Lines;
+use super::names::Names;
+use super::record::{self, Trouble};
+use super::scan::{
+    FirstLine, HashFile, Progress, Scan, Verdict, judge, names_as_parent, network_of, scan,
+};
+use crate::chain::{Chain, Data, DataId, Difficulty, Hash, Micros, Network, NetworkName};
+
+/// What `repair` did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Repair {
+    /// Where the damaged chain file is now; `None` if it needed no repair or was missing.
+    pub chain_moved_to: Option<String>,
+    /// The older version that the chain was taken from, if not from the chain file.
+    pub taken_from: Option<String>,
+    /// Blocks in the chain file now.
+    pub length: u64,
+    /// Messages of blocks that could not be kept, which now wait in the journal again.
+    pub returned: u64,
+    /// Where the damaged journal is now; `None` if it needed no repair.
+    pub journal_moved_to: Option<String>,
+    /// Messages in the journal now.
+    pub unprocessed: u64,
+}
+
+/// Makes a miner start again from what is beside a chain path. No miner may be running.
+///
+/// The chain keeps its longest valid part, or that of an older version if it wins over it;
+/// messages in intact blocks behind that part go into the journal, to be mined again. The
+/// journal keeps every good record. Does nothing where nothing is wrong.
+///
+/// # Errors
+/// [`StoreError::BeyondRepair`] if no file tells of any network; [`StoreError::Disc`].
+pub fn repair(
+    disc: &Arc<dyn Disc>,
+    names: &Names,
+    now: Micros,
+    progress: Progress<'_>,
+) -> Result<Repair, StoreError> {
+    let mut repair = Repair::default();
+    let waiting = repair_journal(&**disc, names, now, &mut repair)?;
+    let Found { scan, version } = find(&**disc, names, progress)?;
+    let verdict = match (&version, &scan.trouble) {
+        (None, None) => match judge(&**disc, names, &scan)? {
+            // Every block is good, so it is the hash that is not.
+            Verdict::Damaged(_) => Some(Verdict::Sound { hash_file: HashFile::Uncertain }),
+            sound => Some(sound),
+        },
+        (None, Some(_)) => match judge(&**disc, names, &scan)? {
+            torn @ Verdict::Torn { .. } => Some(torn),
+            _ => None,
+        },
+        (Some(_), _) => None,
+    };
+    let keep = usize::MAX;
+    if let Some(verdict) = verdict {
+        let (_, chain) = ChainFile::go_on(Arc::clone(disc), names.clone(), keep, scan, verdict)?;
+        repair.length = chain.tip().length();
+    } else {
+        let chain = scan.chain;
+        let lost = messages_beyond(&**disc, names, &chain, &waiting)?;
+        if !lost.is_empty() {
+            let (mut journal, _) = Journal::open(Arc::clone(disc), names.clone())?;
+            journal.append(&lost)?;
+        }
+        let mut file = ChainFile::unwritten(Arc::clone(disc), names.clone(), keep, chain.view());
+        repair.chain_moved_to = file.install(&chain.view(), 0, now)?;
+        repair.taken_from = version;
+        repair.returned = lost.len() as u64;
+        repair.length = chain.tip().length();
+    }
+    repair.unprocessed = waiting.len() as u64 + repair.returned;
+    Ok(repair)
+}
+
+/// Keeps the good records of the journal; the ids of the messages in it.
+fn repair_journal(
+    disc: &dyn Disc,
+    names: &Names,
+    now: Micros,
+    repair: &mut Repair,
+) -> Result<HashSet<DataId>, StoreError> {
+    let name = &names.data;
+    let Some(scan) = record::scan(disc, names)? else { return Ok(HashSet::new()) };
+    let mut ids = HashSet::new();
+    if !matches!(scan.trouble, Some(Trouble::Damaged(_))) {
+        ids.extend(scan.data.iter().map(|data| data.id));
+        return Ok(ids);
+    }
+    let mut good = good_records(disc, names)?;
+    good.retain(|data| ids.insert(data.id));
+    let unfinished = Names::unfinished(name);
+    journal::write_new(disc, &unfinished, &good).doing("write", names, &unfinished)?;
+    let all = disc.list().doing("list the folder of", names, name)?;
+    let aside = names.version("data", now, &all);
+    disc.link(name, &aside).doing("keep a copy as", names, &aside)?;
+    disc.sync_folder().doing("sync the folder of", names, &aside)?;
+    disc.rename(&unfinished, name).doing("replace", names, name)?;
+    disc.sync_folder().doing("sync the folder of", names, name)?;
+    repair.journal_moved_to = Some(aside);
+    Ok(ids)
+}
+
+fn good_records(disc: &dyn Disc, names: &Names) -> Result<Vec<Data>, StoreError> {
+    let mut good = Vec::new();
+    each_line(disc, names, &names.data, |line| {
+        good.extend(record::read(line).map(|(_, data)| data))
+    })?;
+    Ok(good)
+}
+
+/// The chain to go on with, and the older version that it is from.
+struct Found {
+    scan: Scan,
+    version: Option<String>,
+}
+
+/// Finds the best chain among the longest valid parts of the chain file and its versions.
+fn find(disc: &dyn Disc, names: &Names, progress: Progress<'_>) -> Result<Found, StoreError> {
+    let all = disc.list().doing("list the folder of", names, &names.chain)?;
+    let versions = names.versions(&all);
+    let network = find_network(disc, names, &versions)?;
+    let mut best = match scan(disc, names, &names.chain, &network, FirstLine::Checked, progress)? {
+        Some(sound @ Scan { trouble: None, .. }) => {
+            return Ok(Found { scan: sound, version: None });
+        }
+        Some(Scan { bytes: 0, trouble: Some(first), .. }) => {
+            let rest = scan(disc, names, &names.chain, &network, FirstLine::Assumed, progress)?;
+            rest.map(|rest| Found { scan: Scan { trouble: Some(first), ..rest }, version: None })
+        }
+        damaged => damaged.map(|scan| Found { scan, version: None }),
+    };
+    for name in versions.into_iter().rev() {
+        let found = scan(disc, names, name, &network, FirstLine::Assumed, &mut |_, _| {});
+        let Ok(Some(scan)) = found else { continue };
+        let beaten =
+            best.as_ref().is_none_or(|best| scan.chain.tip().wins_over(best.scan.chain.tip()));
+        if beaten {
+            best = Some(Found { scan, version: Some(name.clone()) });
+        }
+    }
+    best.ok_or_else(|| beyond_repair(names))
+}
+
+fn beyond_repair(names: &Names) -> StoreError {
+    let reason = "neither it nor any older version begins with a network's genesis block; \
+                  start with --force-new-chain";
+    StoreError::BeyondRepair { file: names.shown(&names.chain), reason: reason.into() }
+}
+
+/// The network that the files are of. The first line is believed if the second one says
+/// that it follows it; if it is damaged, the second one tells which it was.
+fn find_network(
+    disc: &dyn Disc,
+    names: &Names,
+    versions: &[&String],
+) -> Result<Network, StoreError> {
+    let mut spare = None;
+    for name in [&names.chain].into_iter().chain(versions.iter().rev().copied()) {
+        let Some(source) = disc.read(name).doing("read", names, name)? else { continue };
+        let mut lines = Lines::of(source);
+        let mut next = || -> Result<Vec<u8>, StoreError> {
+            let line = lines.next().doing("read", names, name)?;
+            Ok(line.map(|line| line.bytes.to_vec()).unwrap_or_default())
+        };
+        let (first, second) = (next()?, next()?);
+        let stated = network_of(&first);
+        let links = |network: &Network| names_as_parent(&second, network);
+        let certain = stated.clone().into_iter().chain(candidates(&first)).find(links);
+        if let Some(network) = certain {
+            return Ok(network);
+        }
+        spare = spare.or(stated);
+    }
+    spare.ok_or_else(|| beyond_repair(names))
+}
+
+/// The networks that a damaged genesis line may have been of.
+fn candidates(line: &[u8]) -> impl Iterator<Item = Network> {
+    let text = String::from_utf8_lossy(line);
+    let name = text.split_once("network=").and_then(|(_, rest)| rest.split_once(' '));
+    let name = name.and_then(|(name, _)| name.parse::<NetworkName>().ok());
+    let usual: NetworkName = "main".parse().expect("it is a name");
+    let difficulties = || (1..=64).filter_map(Difficulty::new);
+    [name.unwrap_or_else(|| usual.clone()), usual].into_iter().flat_map(move |name| {
+        difficulties().map(move |difficulty| Network { name: name.clone(), difficulty })
+    })
+}
+
+/// The messages in intact lines of the chain file that are neither in `chain` nor waiting.
+fn messages_beyond(
+    disc: &dyn Disc,
+    names: &Names,
+    chain: &Chain,
+    waiting: &HashSet<DataId>,
+) -> Result<Vec<Data>, StoreError> {
+    let mut seen = waiting.clone();
+    let mut found = Vec::new();
+    each_line(disc, names, &names.chain, |line| {
+        let message = sealed_message(line).filter(|data| chain.height_of(&data.id).is_none());
+        found.extend(message.filter(|data| seen.insert(data.id)));
+    })?;
+    Ok(found)
+}
+
+/// The message of a block whose seal shows that it is as it was mined.
+fn sealed_message(line: &[u8]) -> Option<Data> {
+    #[derive(Deserialize)]
+    struct Sealed {
+        data: Data,
+    }
+    let (body, proof) = std::str::from_utf8(line).ok()?.rsplit_once(",\"proof\":\"")?;
+    let unsealed = format!("{body}}}");
+    let seal: Hash = proof.get(..64)?.parse().ok()?;
+    let sealed = Hash::of(&unsealed) == seal;
+    sealed.then(|| serde_json::from_str::<Sealed>(&unsealed).ok().map(|sealed| sealed.data))?
+}
+
+fn each_line(
+    disc: &dyn Disc,
+    names: &Names,
+    name: &str,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), StoreError> {
+    let Some(source) = disc.read(name).doing("read", names, name)? else { return Ok(()) };
+    let mut lines = Lines::of(source);
+    while let Some(line) = lines.next().doing("read", names, name)? {
+        each(line.bytes);
+    }
+    Ok(())
+}

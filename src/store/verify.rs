@@ -1,0 +1,106 @@
+//! `blockchain verify`: looks at everything beside a chain path and changes nothing.
+
+use serde::Serialize;
+
+use super::disc::Disc;
+use super::error::{Doing, Fault, StoreError};
+use super::lines::Lines;
+use super::names::Names;
+use super::record::{self, Trouble};
+use super::scan::{FirstLine, Progress, Verdict, judge, network_of, scan};
+use crate::chain::{Difficulty, Hash, NetworkName};
+
+/// What `verify` found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether a miner would start from these files.
+    pub ok: bool,
+    /// Name of the network, as the genesis block says.
+    pub network: Option<NetworkName>,
+    /// Difficulty of the network, as the genesis block says.
+    pub difficulty: Option<Difficulty>,
+    /// Valid blocks from the start of the chain file.
+    pub length: u64,
+    /// Hash of the last of them.
+    pub head: Option<Hash>,
+    /// Messages in the journal.
+    pub unprocessed: u64,
+    /// What keeps a miner from starting.
+    pub faults: Vec<Fault>,
+    /// What the next start of a miner puts right by itself.
+    pub warnings: Vec<Fault>,
+}
+
+/// Checks the chain file by every rule (but that of the clock), its hash and the journal.
+///
+/// A miner may be running meanwhile. `progress` is told how many bytes of how many were read.
+///
+/// # Errors
+/// [`StoreError`] only if the files can't be read, or there is no chain file.
+pub fn verify(
+    disc: &dyn Disc,
+    names: &Names,
+    progress: Progress<'_>,
+) -> Result<Report, StoreError> {
+    let report = look(disc, names, progress)?;
+    // A running miner may have replaced a file between two looks: look again.
+    if report.ok { Ok(report) } else { look(disc, names, progress) }
+}
+
+fn look(disc: &dyn Disc, names: &Names, progress: Progress<'_>) -> Result<Report, StoreError> {
+    let (mut faults, mut warnings) = (Vec::new(), Vec::new());
+    let first = first_line(disc, names, &names.chain)?;
+    let Some(first) = first else {
+        return Err(StoreError::NoChain { file: names.shown(&names.chain) });
+    };
+    let network = network_of(&first);
+    let (mut length, mut head) = (0, None);
+    let scanned = match &network {
+        Some(network) => scan(disc, names, &names.chain, network, FirstLine::Checked, progress)?,
+        None => None,
+    };
+    if let Some(scanned) = scanned {
+        (length, head) = (scanned.chain.tip().length(), Some(scanned.chain.tip().hash));
+        match judge(disc, names, &scanned)? {
+            Verdict::Sound { .. } => {}
+            Verdict::Torn { bytes, .. } => {
+                let trouble = scanned.trouble.expect("a torn file has a bad line");
+                let remedy = format!("the next start cuts off its {bytes} bytes");
+                warnings.push(Fault { remedy, ..trouble.fault });
+            }
+            Verdict::Damaged(fault) => faults.push(*fault),
+        }
+    } else {
+        let found = format!("{:?}", String::from_utf8_lossy(&first[..first.len().min(200)]));
+        let fault = Fault::new(names, &names.chain, 1, "line");
+        faults.push(fault.found(found, "the genesis block of a network"));
+    }
+    let mut unprocessed = 0;
+    if let Some(journal) = record::scan(disc, names)? {
+        unprocessed = journal.data.len() as u64;
+        match journal.trouble {
+            Some(Trouble::Damaged(fault)) => faults.push(*fault),
+            Some(Trouble::Torn(fault)) => {
+                let bytes = journal.total - journal.bytes;
+                let remedy = format!("the next start cuts off the last {bytes} bytes");
+                warnings.push(Fault { remedy, ..*fault });
+            }
+            Some(Trouble::NoBreak) | None => {}
+        }
+    }
+    let (name, difficulty) = network.map(|n| (n.name, n.difficulty)).unzip();
+    let ok = faults.is_empty();
+    Ok(Report { ok, network: name, difficulty, length, head, unprocessed, faults, warnings })
+}
+
+/// The first line of a file; `None` if there is no such file.
+pub(super) fn first_line(
+    disc: &dyn Disc,
+    names: &Names,
+    file: &str,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(source) = disc.read(file).doing("read", names, file)? else { return Ok(None) };
+    let mut lines = Lines::of(source);
+    let line = lines.next().doing("read", names, file)?;
+    Ok(Some(line.map_or_else(Vec::new, |line| line.bytes.to_vec())))
+}

@@ -1,0 +1,133 @@
+//! The store on the real disc: the files are as `sha256sum` and their owner expect them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use blockchain::chain::testing::{Maker, NOW, data, network};
+use blockchain::chain::{Branch, Chain, Tip};
+use blockchain::store::{ChainFile, Disc, Folder, Journal, Lock, Names, Saved, Start, StoreError};
+use blockchain::store::{repair, verify};
+
+/// A folder that is gone when the test is over.
+struct TempFolder(PathBuf);
+
+impl TempFolder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("blockchain-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        Self(path)
+    }
+
+    fn names(&self) -> Names {
+        Names::of(&self.0.join("test.chain")).unwrap()
+    }
+
+    fn disc(&self) -> Arc<dyn Disc> {
+        Arc::new(Folder::make(&self.0).unwrap())
+    }
+
+    fn load(&self, start: Start) -> Result<(ChainFile, Chain), StoreError> {
+        let network = network(1);
+        ChainFile::load(self.disc(), self.names(), &network, start, 2, NOW, &mut |_, _| {})
+    }
+
+    fn files(&self) -> Vec<String> {
+        self.disc().list().unwrap()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for TempFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn grow(chain: &mut Chain, fork: Tip, texts: &[&str]) {
+    let mut maker = Maker::at(network(1), fork);
+    let mut branch = Branch::new(fork);
+    for text in texts {
+        branch.push(maker.add(text), NOW, &network(1)).unwrap();
+    }
+    chain.adopt(&branch, NOW).unwrap();
+}
+
+fn sha256sum_agrees(folder: &Path) -> bool {
+    let check = Command::new("sha256sum").args(["-c", "test.hash"]).current_dir(folder).output();
+    check.unwrap().status.success()
+}
+
+#[test]
+fn a_chain_is_there_again_with_versions_of_what_was_replaced() {
+    let folder = TempFolder::new("versions");
+    let (mut file, mut chain) = folder.load(Start::Keep).unwrap();
+    assert_eq!(folder.files(), ["test.chain", "test.hash"]);
+    let genesis = *chain.tip();
+    grow(&mut chain, genesis, &["a", "b"]);
+    assert_eq!(file.save(&chain.view(), NOW).unwrap(), Saved::Appended { blocks: 2 });
+    assert_eq!(file.save(&chain.view(), NOW).unwrap(), Saved::Same);
+    assert!(sha256sum_agrees(&folder.0));
+    let old = fs::read(folder.path("test.chain")).unwrap();
+    for round in 0..4 {
+        let texts: Vec<String> = (0..round + 3).map(|i| format!("{round} {i}")).collect();
+        grow(&mut chain, genesis, &texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let now = NOW + round * 1_000_000;
+        let Saved::Replaced { dropped, version } = file.save(&chain.view(), now).unwrap() else {
+            panic!("blocks were dropped")
+        };
+        assert_eq!(dropped, round + 2);
+        assert!(sha256sum_agrees(&folder.0));
+        if round == 0 {
+            assert_eq!(version.as_deref(), Some("test_2026-09-21_14-13-20.chain"));
+            assert_eq!(fs::read(folder.path(&version.unwrap())).unwrap(), old);
+        }
+    }
+    let versions = ["test_2026-09-21_14-13-22.chain", "test_2026-09-21_14-13-23.chain"];
+    assert_eq!(folder.files()[2..], versions);
+    let (file, loaded) = folder.load(Start::Keep).unwrap();
+    assert_eq!(loaded.tip(), chain.tip());
+    assert_eq!(file.saved().length(), 7);
+    let (_, new) = folder.load(Start::ForceNew).unwrap();
+    assert_eq!(new.tip().length(), 1);
+    assert!(sha256sum_agrees(&folder.0));
+}
+
+#[test]
+fn journal_and_reports_agree_on_a_sound_folder() {
+    let folder = TempFolder::new("journal");
+    let (mut journal, found) = Journal::open(folder.disc(), folder.names()).unwrap();
+    assert_eq!(found, []);
+    journal.append(&[data("a"), data("b")]).unwrap();
+    journal.append(&[data("c"), data("a")]).unwrap();
+    journal.probe().unwrap();
+    let (mut journal, found) = Journal::open(folder.disc(), folder.names()).unwrap();
+    assert_eq!(found, [data("a"), data("b"), data("c")]);
+    journal.rewrite(&[data("c")]).unwrap();
+    journal.append(&[data("d")]).unwrap();
+    assert_eq!(Journal::open(folder.disc(), folder.names()).unwrap().1, [data("c"), data("d")]);
+    folder.load(Start::Keep).unwrap();
+    let report = verify(&*folder.disc(), &folder.names(), &mut |_, _| {}).unwrap();
+    assert!(report.ok && report.warnings.is_empty());
+    assert_eq!((report.length, report.unprocessed), (1, 2));
+    let before = folder.files();
+    let repair = repair(&folder.disc(), &folder.names(), NOW, &mut |_, _| {}).unwrap();
+    assert_eq!((repair.chain_moved_to, repair.journal_moved_to), (None, None));
+    assert_eq!(folder.files(), before);
+}
+
+#[test]
+fn a_second_miner_on_the_same_path_is_refused() {
+    let folder = TempFolder::new("lock");
+    folder.disc();
+    let lock = Lock::take(&folder.names()).unwrap();
+    let error = Lock::take(&folder.names()).unwrap_err().to_string();
+    let holder = format!("is locked by process {}; stop that one", std::process::id());
+    assert!(error.contains("test.chain") && error.contains(&holder), "{error}");
+    drop(lock);
+    Lock::take(&folder.names()).unwrap();
+}
