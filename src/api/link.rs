@@ -13,6 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Caller, Reply, Request};
 
+/// The first argument of the server process, which the miner starts from its own binary with
+/// the listening socket as standard input and the link as standard output; the second is the
+/// least important level that it logs.
+pub const SERVER_ARGUMENT: &str = "--server-process";
+
 /// Longest head: a request with the longest message, every byte of it escaped.
 const HEAD_BYTES_MAX: usize = 512 << 10;
 

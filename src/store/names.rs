@@ -88,6 +88,17 @@ impl Names {
         }
     }
 
+    /// What kind of file `name` is: `chain`, `hash`, `journal`, `version` or `log`; `None` for
+    /// what does not belong to this chain path.
+    pub fn kind_of(&self, name: &str) -> Option<&'static str> {
+        let kinds = [(&self.chain, "chain"), (&self.hash, "hash"), (&self.data, "journal")];
+        let known = kinds.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
+        let is_log = || name == "miner.log" || name.starts_with("miner.log.");
+        known
+            .or_else(|| self.is_version(name).then_some("version"))
+            .or_else(|| is_log().then_some("log"))
+    }
+
     /// Those of `names` that are older versions of the chain file, oldest first.
     pub(super) fn versions<'a>(&self, names: &'a [String]) -> Vec<&'a String> {
         let mut versions: Vec<_> = names.iter().filter(|name| self.is_version(name)).collect();

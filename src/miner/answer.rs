@@ -1,0 +1,220 @@
+//! What a miner answers to a request.
+
+use super::Miner;
+use super::keeper::Kept;
+use crate::api::{
+    Added, Caller, Cursor, Health, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply, Request, Status,
+    StatusReport,
+};
+use crate::chain::{ChainView, Data, Hash};
+
+/// Seconds after which to try again what the pool or the disc did not take.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// Answers `request`. An [`Request::Add`] is written to disc first; whoever has several of
+/// them writes them together and answers with `added` instead.
+pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
+    match request {
+        Request::Add { id, message } => {
+            let data = Data { id: id.unwrap_or_else(|| miner.random_id()), message };
+            let kept = miner.keep(std::slice::from_ref(&data));
+            added(data, kept.into_iter().next().expect("one outcome for one message"))
+        }
+        Request::Chain { from, limit: Some(limit) } => {
+            let view = miner.shared.chain();
+            let limit = limit.min(PAGE_BLOCKS_MAX);
+            let until = view.length().min(from.saturating_add(limit));
+            let mut body = b"{\"chain\":[".to_vec();
+            push_lines(&mut body, &view, from, until);
+            end_chain(&mut body, view.length());
+            json(body)
+        }
+        Request::Chain { from, limit: None } => {
+            let view = miner.shared.chain();
+            let until = view.length();
+            chain_part(b"{\"chain\":[".to_vec(), &view, from.min(until), until)
+        }
+        Request::ChainRest { from, until, after } => chain_rest(miner, from, until, after),
+        Request::Neighbours { details } => {
+            let now = miner.now();
+            Reply::json(200, &miner.shared.with_neighbours(|all| all.page(details, now)))
+        }
+        Request::AddNeighbour(_) | Request::DeleteNeighbour(_) if !is_local(caller) => {
+            let more = "neighbours are changed from the miner's own host alone (loopback)";
+            Reply::problem(403, "Forbidden", more)
+        }
+        Request::AddNeighbour(address) => {
+            miner.shared.with_neighbours(|all| all.give(address.clone()));
+            miner.shared.bells.gossip.ring();
+            log::info!("neighbours: added by hand neighbour={address}");
+            done("Neighbour added!", format!("{address} is asked from now on"))
+        }
+        Request::DeleteNeighbour(address) => {
+            if miner.shared.with_neighbours(|all| all.delete(&address)) {
+                log::info!("neighbours: deleted by hand neighbour={address}");
+                done("Neighbour deleted!", format!("{address} is not asked any more"))
+            } else {
+                Reply::problem(404, "Not found", format!("{address} is no neighbour"))
+            }
+        }
+        Request::Data { after: Some(cursor) } => data_since(miner, cursor),
+        Request::Data { after: None } => data_part(miner, b"{\"data\":[".to_vec(), None, 0),
+        Request::DataRest { after, sent } => data_part(miner, Vec::new(), Some(after), sent),
+        Request::DataState(id) => match miner.shared.state_of(&id) {
+            Some(state) => Reply::json(200, &state),
+            None => Reply::problem(404, "Not found", format!("no message has the id {id}")),
+        },
+        Request::Health => health(miner),
+        Request::Events => Reply::json(200, &miner.diary.events(miner.now().wall)),
+        Request::Status => Reply::json(200, &status(miner)),
+        Request::Announce { head, length, unprocessed } => {
+            miner.hear_announcement(caller, head, length, unprocessed);
+            done("Thank you!", "it will be asked for")
+        }
+    }
+}
+
+/// The answer to who added `data`.
+pub fn added(data: Data, kept: Kept) -> Reply {
+    let more_information = match kept {
+        Kept::Added => "It is on disc and will be in the chain exactly once.",
+        Kept::Again => "It was added before; nothing is added twice.",
+        Kept::Conflict => {
+            let more = format!("the id {} belongs to another message", data.id);
+            return Reply::problem(409, "No Message added!", more);
+        }
+        Kept::Full => {
+            let more = "too many messages wait to be mined; try again later";
+            return Reply::problem(503, "No Message added!", more).retry_after(RETRY_AFTER_SECONDS);
+        }
+        Kept::Failing(why) => {
+            return Reply::problem(503, "No Message added!", why).retry_after(RETRY_AFTER_SECONDS);
+        }
+    };
+    let message = "Message added!".to_owned();
+    Reply::json(200, &Added { message, more_information: more_information.to_owned(), data })
+}
+
+fn is_local(caller: &Caller) -> bool {
+    caller.ip.is_some_and(|ip| ip.to_canonical().is_loopback())
+}
+
+fn done(message: &str, more_information: impl Into<String>) -> Reply {
+    Reply { status: 200, ..Reply::problem(200, message, more_information) }
+}
+
+fn json(body: Vec<u8>) -> Reply {
+    Reply { status: 200, retry_after: None, allow: None, body, rest: None }
+}
+
+/// Writes the lines of the blocks from `from` on, up to `until` or until the page is full,
+/// and returns the height of the first that is not in it.
+fn push_lines(body: &mut Vec<u8>, view: &ChainView, from: u64, until: u64) -> u64 {
+    let mut next = from;
+    for line in view.lines_from(from) {
+        if next >= until || body.len() >= PAGE_BYTES {
+            break;
+        }
+        if next > from {
+            body.push(b',');
+        }
+        body.extend_from_slice(line.as_bytes());
+        next += 1;
+    }
+    next
+}
+
+fn end_chain(body: &mut Vec<u8>, length: u64) {
+    body.extend_from_slice(format!("],\"length\":{length}}}").as_bytes());
+}
+
+/// A part of the answer with a whole chain: what was begun in `body`, and the blocks from
+/// `from` on.
+fn chain_part(mut body: Vec<u8>, view: &ChainView, from: u64, until: u64) -> Reply {
+    let next = push_lines(&mut body, view, from, until);
+    if next >= until {
+        end_chain(&mut body, until);
+        return json(body);
+    }
+    let after = view.hash(next - 1).expect("it was sent just now");
+    Reply { rest: Some(Request::ChainRest { from: next, until, after }), ..json(body) }
+}
+
+/// Goes on with a chain of which everything below `from` was sent. The head may have moved
+/// since, and the end with it; what was sent must still be in the chain.
+fn chain_rest(miner: &Miner, from: u64, until: u64, after: Hash) -> Reply {
+    let view = miner.shared.chain();
+    if from == 0 || view.hash(from - 1) != Some(after) {
+        return Reply::problem(409, "Conflict", "the chain has changed while it was sent");
+    }
+    let until = until.min(view.length());
+    let start = if from < until { b",".to_vec() } else { Vec::new() };
+    chain_part(start, &view, from, until)
+}
+
+fn data_part(miner: &Miner, mut body: Vec<u8>, after: Option<i64>, sent: u64) -> Reply {
+    let (mut sent, mut rest) = (sent, None);
+    let page: Vec<(i64, Data)> = miner.shared.with_pool(|pool| {
+        let mut size = 0;
+        let fits = |(_, data): &(i64, &Data)| {
+            let fits = size < PAGE_BYTES;
+            size += data.message.as_str().len() + 80;
+            fits
+        };
+        pool.younger_than(after).take_while(fits).map(|(age, data)| (age, data.clone())).collect()
+    });
+    for (age, data) in page {
+        if sent > 0 {
+            body.push(b',');
+        }
+        serde_json::to_writer(&mut body, &data).expect("a message is always JSON");
+        (sent, rest) = (sent + 1, Some(Request::DataRest { after: age, sent: sent + 1 }));
+    }
+    if rest.is_none() {
+        let end = format!("],\"length\":{sent}}}");
+        body.extend_from_slice(end.as_bytes());
+    }
+    Reply { rest, ..json(body) }
+}
+
+fn data_since(miner: &Miner, cursor: Cursor) -> Reply {
+    let arrivals = if cursor.run == miner.id { cursor.arrivals } else { 0 };
+    let (mut page, next) = miner.shared.data_since(arrivals, PAGE_BYTES);
+    page.cursor = Some(Cursor { run: miner.id, arrivals: next });
+    Reply::json(200, &page)
+}
+
+fn status(miner: &Miner) -> StatusReport {
+    let troubles = miner.troubles();
+    let trouble = |job: &str| {
+        let of_job = |trouble: &&String| trouble.starts_with(&format!("{job}: "));
+        troubles.iter().find(of_job).cloned()
+    };
+    StatusReport {
+        now: miner.now().wall,
+        settings: miner.diary.settings(),
+        files: miner.diary.files(),
+        jobs: miner.diary.jobs(trouble),
+        mining: miner.diary.mining(miner.network.difficulty),
+    }
+}
+
+fn health(miner: &Miner) -> Reply {
+    let reasons = miner.troubles();
+    let tip = miner.shared.tip();
+    let health = Health {
+        status: if reasons.is_empty() { Status::Ok } else { Status::Failing },
+        id: miner.id,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        network: miner.network.name.clone(),
+        difficulty: miner.network.difficulty,
+        genesis: miner.genesis,
+        length: tip.length(),
+        head: tip.hash,
+        unprocessed: miner.shared.with_pool(|pool| pool.len()) as u64,
+        neighbours: miner.shared.with_neighbours(|all| all.len()) as u64,
+        uptime_seconds: miner.now().steady.as_secs(),
+        reasons,
+    };
+    Reply::json(if health.status == Status::Ok { 200 } else { 503 }, &health)
+}

@@ -1,0 +1,155 @@
+//! What happened and what is going on, for people who look: events of the last hour, the
+//! jobs' rounds, the search under way. Nothing here decides anything.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::api::{
+    Address, EVENTS_MAX, Event, EventPage, FileReport, Happening, JobReport, MiningReport, Setting,
+};
+use crate::chain::{DataId, Difficulty, Micros};
+use crate::settings::Settings;
+
+/// How long an event is remembered.
+const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+
+/// Notes of a miner, each kind behind a mutex of its own that is held for moments.
+#[derive(Debug, Default)]
+pub struct Diary {
+    events: Mutex<VecDeque<Event>>,
+    jobs: Mutex<BTreeMap<&'static str, JobReport>>,
+    search: Mutex<SearchNotes>,
+    settings: Mutex<Vec<Setting>>,
+    files: Mutex<Vec<FileReport>>,
+}
+
+#[derive(Debug, Default)]
+struct SearchNotes {
+    /// Height, message, beginning.
+    under_way: Option<(u64, DataId, Micros)>,
+    /// The last measured.
+    guesses_per_second: f64,
+}
+
+impl Diary {
+    /// Notes that something happened at `at`.
+    pub fn note(&self, at: Micros, what: Happening) {
+        let mut events = self.events.lock();
+        if events.len() == EVENTS_MAX {
+            events.pop_front();
+        }
+        events.push_back(Event { at, what });
+    }
+
+    /// The events of the last hour before `now`, oldest first.
+    pub fn events(&self, now: Micros) -> EventPage {
+        let since = now.saturating_sub(REMEMBERED.as_micros() as Micros);
+        let events = self.events.lock();
+        let events: Vec<_> = events.iter().filter(|event| event.at >= since).cloned().collect();
+        EventPage { length: events.len() as u64, events }
+    }
+
+    /// Notes that the first round of `job` comes after `next`.
+    pub fn job_waits(&self, job: &'static str, at: Micros, next: Duration) {
+        let next_run = Some(at.saturating_add(next.as_micros() as Micros));
+        let job_name = job.to_owned();
+        let report = JobReport { job: job_name, last_run: None, took: None, next_run, error: None };
+        self.jobs.lock().insert(job, report);
+    }
+
+    /// Notes that a round of `job` begins.
+    pub fn job_begins(&self, job: &'static str, at: Micros) {
+        if let Some(report) = self.jobs.lock().get_mut(job) {
+            (report.last_run, report.took) = (Some(at), None);
+        }
+    }
+
+    /// Notes that a round of `job` has ended; the next tick comes after `next`.
+    pub fn job_ended(&self, job: &'static str, at: Micros, next: Duration) {
+        if let Some(report) = self.jobs.lock().get_mut(job) {
+            report.took = report.last_run.map(|began| at.saturating_sub(began));
+            report.next_run = Some(at.saturating_add(next.as_micros() as Micros));
+        }
+    }
+
+    /// Notes what the miner was started with.
+    pub fn set_settings(&self, settings: &Settings) {
+        *self.settings.lock() = describe(settings);
+    }
+
+    /// What the miner was started with.
+    pub fn settings(&self) -> Vec<Setting> {
+        self.settings.lock().clone()
+    }
+
+    /// Notes what the miner keeps on disc.
+    pub fn set_files(&self, files: Vec<FileReport>) {
+        *self.files.lock() = files;
+    }
+
+    /// What the miner keeps on disc, as the last backup saw it.
+    pub fn files(&self) -> Vec<FileReport> {
+        self.files.lock().clone()
+    }
+
+    /// The jobs, in the order of their names. `error` says what is wrong with one.
+    pub fn jobs(&self, error: impl Fn(&str) -> Option<String>) -> Vec<JobReport> {
+        let mut jobs: Vec<JobReport> = self.jobs.lock().values().cloned().collect();
+        for job in &mut jobs {
+            job.error = error(&job.job);
+        }
+        jobs
+    }
+
+    /// Notes that a search begins.
+    pub fn search_begins(&self, index: u64, id: DataId, at: Micros) {
+        self.search.lock().under_way = Some((index, id, at));
+    }
+
+    /// Notes that a search is over, after so many guesses in so long.
+    pub fn search_ended(&self, guesses: u64, took: Duration) {
+        let mut search = self.search.lock();
+        search.under_way = None;
+        // A short search measures its own beginning and end.
+        if took > Duration::from_millis(5) {
+            search.guesses_per_second = guesses as f64 / took.as_secs_f64();
+        }
+    }
+
+    /// The search under way.
+    pub fn mining(&self, difficulty: Difficulty) -> Option<MiningReport> {
+        let search = self.search.lock();
+        let (index, id, since) = search.under_way?;
+        let guesses_per_second = search.guesses_per_second;
+        let expected = 16_f64.powi(i32::from(difficulty.zeros())) / guesses_per_second;
+        let expected_seconds = if expected.is_finite() { expected } else { 0.0 };
+        Some(MiningReport { index, id, difficulty, since, guesses_per_second, expected_seconds })
+    }
+}
+
+/// The flags that stand for `settings`, but for paths.
+fn describe(settings: &Settings) -> Vec<Setting> {
+    let seconds = |interval: Duration| interval.as_secs_f64().to_string();
+    let listed = |all: &[Address]| all.iter().map(Address::to_string).collect::<Vec<_>>().join(",");
+    let advertise = settings.advertise.as_ref().map(Address::to_string);
+    [
+        ("host", settings.host.clone()),
+        ("port", settings.port.to_string()),
+        ("difficulty", settings.network.difficulty.to_string()),
+        ("network", settings.network.name.to_string()),
+        ("neighbours", listed(&settings.neighbours)),
+        ("max-neighbours", settings.neighbours_max.to_string()),
+        ("advertise", advertise.unwrap_or_default()),
+        ("threads", settings.threads.to_string()),
+        ("keep-versions", settings.versions_kept.to_string()),
+        ("gossip-interval", seconds(settings.gossip_interval)),
+        ("chain-sync-interval", seconds(settings.chain_sync_interval)),
+        ("data-sync-interval", seconds(settings.data_sync_interval)),
+        ("backup-interval", seconds(settings.backup_interval)),
+        ("log-level", settings.log_level.to_string().to_lowercase()),
+    ]
+    .map(|(name, value)| Setting { name: name.to_owned(), value })
+    .into()
+}

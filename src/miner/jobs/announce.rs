@@ -1,0 +1,25 @@
+//! Announcing: hints to the neighbours that there is something new here.
+
+use std::time::Duration;
+
+use crate::api::Address;
+use crate::miner::Miner;
+
+/// Time between two announcements to the same neighbours: a flood of messages is announced
+/// as one.
+pub const GAP: Duration = Duration::from_millis(50);
+
+/// Who hears of news.
+pub fn whom(miner: &Miner) -> Vec<Address> {
+    miner.shared.with_neighbours(|all| all.answering())
+}
+
+/// Tells one neighbour. That it does not hear is no fault: the rounds repair it.
+pub fn round(miner: &Miner, address: &Address) {
+    let tip = miner.shared.tip();
+    let unprocessed = miner.shared.with_pool(|pool| pool.len()) as u64;
+    let told = miner.client().announce(address, tip.hash, tip.length(), unprocessed);
+    if let Err(error) = told {
+        log::debug!("announce: {error}");
+    }
+}

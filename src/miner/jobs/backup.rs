@@ -1,0 +1,34 @@
+//! Backup: brings the chain to disc, and frees the journal of what is there.
+
+use crate::miner::Miner;
+use crate::store::{ChainFile, Saved};
+
+/// Saves the chain as it is now; whether it is on disc.
+///
+/// A message of a block that leaves the file is in the journal before.
+pub fn round(miner: &Miner, file: &mut ChainFile) -> bool {
+    let outcome = save(miner, file);
+    let known = miner.troubles().iter().any(|trouble| trouble.starts_with("backup: "));
+    match &outcome {
+        Err(why) if !known => log::error!("backup: {why}"),
+        Ok(()) if known => log::info!("backup: the disc works again"),
+        _ => {}
+    }
+    miner.note_trouble("backup", outcome.clone().err());
+    miner.with_keeper(|keeper, shared| keeper.tidy(shared));
+    outcome.is_ok()
+}
+
+fn save(miner: &Miner, file: &mut ChainFile) -> Result<(), String> {
+    let view = miner.shared.chain();
+    let dropped = file.dropped_by(&view);
+    miner.with_keeper(|keeper, shared| keeper.keep_dropped(shared, &dropped))?;
+    let saved = file.save(&view, miner.wall()).map_err(|error| error.to_string())?;
+    log::debug!("backup: saved={saved:?} length={}", view.length());
+    if let Saved::Replaced { version, dropped } = &saved {
+        let version = version.as_deref().unwrap_or("none");
+        log::info!("backup: replaced the chain file dropped={dropped} older_version={version}");
+    }
+    miner.shared.note_saved(view);
+    Ok(())
+}

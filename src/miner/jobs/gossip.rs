@@ -1,0 +1,90 @@
+//! Gossip: learns of the neighbours of neighbours, and of newcomers.
+//!
+//! Candidates are looked at in random order, and where there is no room a learned neighbour
+//! sometimes makes place: so the network stays in one piece, and newcomers find a place.
+
+use super::{ask_health, note};
+use crate::api::{Address, Happening};
+use crate::miner::Miner;
+
+/// Candidates looked at in one round.
+const CANDIDATES_PER_ROUND: usize = 4;
+
+/// Where all places are taken, a candidate gets a chance once in so many.
+const CHANCE_WHEN_FULL: u64 = 4;
+
+/// Addresses taken from one neighbour in one round.
+const ADDRESSES_MAX: usize = 100;
+
+/// Looks names up again: one with several addresses names several neighbours.
+pub fn resolve(miner: &Miner) {
+    for name in miner.shared.with_neighbours(|all| all.given_names()) {
+        let addresses = miner.client().resolve(&name);
+        miner.shared.with_neighbours(|all| all.resolved(&name, &addresses));
+    }
+}
+
+/// Whom a round asks for their neighbours.
+pub fn whom(miner: &Miner) -> Vec<Address> {
+    let now = miner.now();
+    miner.shared.with_neighbours(|all| all.due(now))
+}
+
+/// Asks one neighbour for its neighbours, and keeps them in mind.
+pub fn round(miner: &Miner, address: &Address) {
+    let outcome = ask_health(miner, address).and_then(|health| {
+        note(miner, "gossip", address, Ok(&health));
+        Ok(miner.client().neighbours(address, false)?)
+    });
+    let now = miner.now();
+    match outcome {
+        Ok(page) => miner.shared.with_neighbours(|all| {
+            for address in page.neighbours.into_iter().take(ADDRESSES_MAX) {
+                all.suggest(address, now);
+            }
+        }),
+        Err(fault) => note(miner, "gossip", address, Err(&fault)),
+    }
+}
+
+/// The candidates to look at now.
+pub fn candidates(miner: &Miner) -> Vec<Address> {
+    let mut candidates = Vec::new();
+    for _ in 0..CANDIDATES_PER_ROUND {
+        let (random, chance) = (miner.random(), miner.random());
+        let candidate = miner.shared.with_neighbours(|all| {
+            let candidate = all.candidate(random)?;
+            (all.has_room() || chance % CHANCE_WHEN_FULL == 0).then_some(candidate)
+        });
+        candidates.extend(candidate);
+    }
+    candidates
+}
+
+/// Looks at a candidate: one that answers and belongs to this network becomes a neighbour.
+pub fn look_at(miner: &Miner, address: &Address) {
+    match ask_health(miner, address) {
+        Ok(health) => {
+            let (random, now) = (miner.random(), miner.now());
+            let is_new = miner
+                .shared
+                .with_neighbours(|all| all.learn(address.clone(), &health, random, now));
+            if is_new {
+                log::info!("gossip: new neighbour={address} id={}", health.id);
+                miner.tell(Happening::NeighbourCame { neighbour: address.clone() });
+                miner.shared.with_neighbours(|all| {
+                    all.hinted_chain.insert(address.clone());
+                    all.hinted_data.insert(address.clone());
+                });
+                miner.shared.bells.sync_data.ring();
+                miner.shared.bells.sync_chain.ring();
+            }
+        }
+        Err(fault) => {
+            log::debug!("gossip: candidate={address} is no neighbour: {fault:?}");
+            if matches!(&fault, crate::miner::Fault::Stranger(why) if why.contains("itself")) {
+                miner.shared.with_neighbours(|all| all.is_own(address));
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Sync of the longest valid chain: asks a neighbour for what lies above our head.
+//!
+//! Only what is new travels. If it does not fit, the fork is looked for backwards in growing
+//! steps. A branch is checked outside every lock, as it arrives, given up at its first wrong
+//! block, and adopted as soon as it wins; it then goes on page by page.
+
+use serde_json::value::RawValue;
+
+use super::{ask_health, note};
+use crate::api::{Address, ChainPage, Happening, Health, RETURNED_IDS_MAX};
+use crate::chain::{Adopted, Block, BlockError, Branch, ChainView, Field, Refused, Tip};
+use crate::miner::{Fault, Miner};
+
+/// Blocks asked for at once.
+const PAGE_BLOCKS: u64 = 1_000;
+
+/// How much further back each step looks for the fork.
+const STEP_GROWTH: u64 = 4;
+
+/// Whom a round asks: at a tick all that are due, in between those that hinted.
+pub fn whom(miner: &Miner, wake: super::Wake) -> Vec<Address> {
+    let now = miner.now();
+    miner.shared.with_neighbours(|all| {
+        let hinted = std::mem::take(&mut all.hinted_chain);
+        match wake {
+            super::Wake::Tick => all.due(now),
+            super::Wake::Bell => hinted.into_iter().collect(),
+        }
+    })
+}
+
+/// Drops blocks that got in while the clock was wrong: no neighbour takes them.
+pub fn drop_ahead(miner: &Miner) {
+    let wall = miner.wall();
+    if wall < CLOCK_SET {
+        return;
+    }
+    let dropped = miner.shared.drop_ahead(wall);
+    if dropped > 0 {
+        log::warn!(
+            "sync_chain: dropped blocks that are over two hours ahead of the clock, which was \
+             set back; their messages wait again blocks={dropped}"
+        );
+    }
+}
+
+/// A clock before this (2026-01-01) was never set: no block of any network is as old.
+const CLOCK_SET: u64 = 1_767_225_600_000_000;
+
+/// Asks one neighbour, and takes its chain if that is better.
+pub fn round(miner: &Miner, address: &Address) {
+    let outcome = ask_health(miner, address).and_then(|health| {
+        note(miner, "sync_chain", address, Ok(&health));
+        if is_better(miner, &health) { fetch(miner, address, &health) } else { Ok(()) }
+    });
+    if let Err(fault) = outcome {
+        note(miner, "sync_chain", address, Err(&fault));
+    }
+}
+
+fn is_better(miner: &Miner, health: &Health) -> bool {
+    let tip = miner.shared.tip();
+    health.length > tip.length() || (health.length == tip.length() && health.head < tip.hash)
+}
+
+/// Some of a neighbour's blocks, as they were sent.
+struct Page {
+    /// Height of the first.
+    from: u64,
+    lines: Vec<Box<RawValue>>,
+    /// Blocks in its whole chain.
+    length: u64,
+}
+
+impl Page {
+    fn ask(miner: &Miner, address: &Address, from: u64, limit: u64) -> Result<Self, Fault> {
+        let ChainPage { chain: lines, length } = miner.client().chain(address, from, limit)?;
+        if lines.is_empty() {
+            let why = format!("it sends no block at height {from} of the {length} it has");
+            return Err(Fault::Lying(why));
+        }
+        Ok(Self { from, lines, length })
+    }
+
+    /// Leaves out the first blocks, as far as they are those of `view`.
+    fn leave_out_shared(&mut self, view: &ChainView) {
+        let ours = view.lines_from(self.from).map(|line| &**line);
+        let shared = self.lines.iter().zip(ours).take_while(|(raw, line)| raw.get() == *line);
+        let shared = shared.count();
+        self.lines.drain(..shared);
+        self.from += shared as u64;
+    }
+}
+
+/// Fetches what the neighbour has and we have not, and adopts it as soon as it wins.
+fn fetch(miner: &Miner, address: &Address, health: &Health) -> Result<(), Fault> {
+    let view = miner.shared.chain();
+    let mut page = find_fork(miner, address, &view, health.length)?;
+    page.leave_out_shared(&view);
+    while page.lines.is_empty() && page.from < page.length {
+        page = Page::ask(miner, address, page.from, PAGE_BLOCKS)?;
+        page.leave_out_shared(&view);
+    }
+    let fork = page.from.checked_sub(1).and_then(|index| view.tip_at(index));
+    let mut branch = Branch::new(fork.expect("the page fits on our chain"));
+    loop {
+        push(miner, &mut branch, &page)?;
+        let tip = *branch.tip();
+        if tip.wins_over(&miner.shared.tip()) {
+            adopt(miner, address, &branch)?;
+            branch = Branch::new(tip);
+        }
+        if tip.length() >= page.length {
+            return reaches(&tip, health);
+        }
+        page = Page::ask(miner, address, tip.length(), PAGE_BLOCKS)?;
+    }
+}
+
+/// Whether the neighbour's chain ends as well as it claimed: its head may have moved on
+/// since, but never to something worse.
+fn reaches(tip: &Tip, health: &Health) -> Result<(), Fault> {
+    let length = tip.length();
+    if length > health.length || (length == health.length && tip.hash <= health.head) {
+        return Ok(());
+    }
+    let claimed = format!("it claims {} blocks with head {}", health.length, health.head);
+    Err(Fault::Lying(format!("{claimed}, and sends {length} with head {}", tip.hash)))
+}
+
+/// The first page that begins with a block that fits on ours.
+fn find_fork(
+    miner: &Miner,
+    address: &Address,
+    view: &ChainView,
+    claimed: u64,
+) -> Result<Page, Fault> {
+    let from = view.length().min(claimed.saturating_sub(1)).max(1);
+    let mut page = Page::ask(miner, address, from, PAGE_BLOCKS)?;
+    let mut step = 1;
+    loop {
+        let block = Block::read(page.lines[0].get(), page.from);
+        let block = block.map_err(|error| Fault::Lying(error.to_string()))?;
+        if block.previous_hash.is_some() && block.previous_hash == view.hash(page.from - 1) {
+            return Ok(page);
+        }
+        if page.from == 1 {
+            return Err(Fault::Lying("its block 1 does not follow our genesis block".to_owned()));
+        }
+        let from = page.from.saturating_sub(step).max(1);
+        page = Page::ask(miner, address, from, step.min(PAGE_BLOCKS))?;
+        step = step.saturating_mul(STEP_GROWTH);
+    }
+}
+
+fn push(miner: &Miner, branch: &mut Branch, page: &Page) -> Result<(), Fault> {
+    let now = miner.wall();
+    for (number, raw) in page.lines.iter().enumerate() {
+        let pushed = branch.push(raw.get(), now, &miner.network);
+        pushed.map_err(|error| fault_of(error, number))?;
+    }
+    Ok(())
+}
+
+/// What a wrong block says of its sender. Between two pages its chain may have changed, and
+/// one of two clocks may be wrong: both happen to honest miners.
+fn fault_of(error: BlockError, number: usize) -> Fault {
+    match error.field {
+        Field::PreviousHash if number == 0 => Fault::Odd(format!("its chain changed: {error}")),
+        Field::Timestamp if error.expected.contains("clock") => Fault::Odd(error.to_string()),
+        _ => Fault::Lying(error.to_string()),
+    }
+}
+
+fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Fault> {
+    match miner.shared.adopt(branch, miner.wall()) {
+        Ok(adopted) => {
+            log::info!(
+                "sync_chain: adopted a better chain neighbour={address} length={} head={} \
+                 new={} dropped={} returned={}",
+                branch.tip().length(),
+                branch.tip().hash,
+                adopted.mined.len(),
+                adopted.depth,
+                adopted.returned.len()
+            );
+            tell(miner, address, branch, &adopted);
+            Ok(())
+        }
+        Err(Refused::Moved | Refused::NotBetter) => Ok(()),
+        Err(Refused::Invalid(error)) => Err(Fault::Lying(error.to_string())),
+    }
+}
+
+fn tell(miner: &Miner, address: &Address, branch: &Branch, adopted: &Adopted) {
+    let from = Some(address.clone());
+    if adopted.depth > 0 {
+        miner.tell(Happening::Reorganisation {
+            fork: branch.fork().index,
+            dropped: adopted.depth,
+            adopted: adopted.mined.len() as u64,
+            returned: adopted.returned.iter().map(|data| data.id).take(RETURNED_IDS_MAX).collect(),
+            returned_count: adopted.returned.len() as u64,
+            from: from.clone(),
+        });
+    }
+    if let Some(id) = adopted.mined.last() {
+        let (index, hash) = (branch.tip().index, branch.tip().hash);
+        miner.tell(Happening::Block { index, hash, id: *id, from });
+    }
+}

@@ -1,0 +1,63 @@
+//! Sync of unprocessed data: asks a neighbour for messages that came to it since last time.
+
+use super::note;
+use crate::api::{Address, Cursor};
+use crate::chain::Data;
+use crate::miner::{Fault, Kept, Miner};
+
+/// Pages fetched from one neighbour in one round.
+const PAGES_MAX: usize = 40;
+
+/// Whom a round asks: at a tick all that are due, in between those that hinted.
+pub fn whom(miner: &Miner, wake: super::Wake) -> Vec<Address> {
+    let now = miner.now();
+    miner.shared.with_neighbours(|all| {
+        let hinted = std::mem::take(&mut all.hinted_data);
+        match wake {
+            super::Wake::Tick => all.due(now),
+            super::Wake::Bell => hinted.into_iter().collect(),
+        }
+    })
+}
+
+/// Asks one neighbour, and keeps what is new.
+pub fn round(miner: &Miner, address: &Address) {
+    if let Err(fault) = fetch(miner, address) {
+        note(miner, "sync_data", address, Err(&fault));
+    }
+}
+
+fn fetch(miner: &Miner, address: &Address) -> Result<(), Fault> {
+    let start = Cursor { run: miner.id, arrivals: 0 };
+    for _ in 0..PAGES_MAX {
+        let known = miner.shared.with_neighbours(|all| all.cursor(address));
+        let page = miner.client().data(address, known.unwrap_or(start))?;
+        let Some(cursor) = page.cursor else {
+            return Err(Fault::Lying("its unprocessed data has no cursor".to_owned()));
+        };
+        let new: Vec<Data> =
+            page.data.iter().filter(|data| !miner.shared.knows(&data.id)).cloned().collect();
+        if !keep(miner, address, &new) {
+            return Ok(());
+        }
+        miner.shared.with_neighbours(|all| all.read_until(address, cursor));
+        if page.data.is_empty() || known == Some(cursor) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the messages; whether all that are honest were taken, so that none of these has to be asked
+/// for again.
+fn keep(miner: &Miner, address: &Address, new: &[Data]) -> bool {
+    if new.is_empty() {
+        return true;
+    }
+    let kept = miner.keep(new);
+    let added = kept.iter().filter(|kept| **kept == Kept::Added).count();
+    if added > 0 {
+        log::debug!("sync_data: new messages neighbour={address} count={added}");
+    }
+    !kept.iter().any(|kept| matches!(kept, Kept::Full | Kept::Failing(_)))
+}

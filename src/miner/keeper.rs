@@ -1,0 +1,148 @@
+//! Keeps messages on disc until their block is: the only writer of the journal.
+//!
+//! Nothing waits in the pool that is not in the journal, and nothing is answered 200 that
+//! is in neither journal nor chain file. Its owner holds it behind a lock of its own, which
+//! only those take that write: no reader ever waits for the disc.
+
+use std::collections::HashMap;
+
+use super::shared::{Place, Shared};
+use crate::chain::{Data, DataId};
+use crate::store::{Journal, StoreError};
+
+/// What became of a message that somebody wanted kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is on disc now, and waits to be mined.
+    Added,
+    /// It was here already, and on disc.
+    Again,
+    /// Its id belongs to another message.
+    Conflict,
+    /// The pool has no room.
+    Full,
+    /// The disc does not take it.
+    Failing(String),
+}
+
+/// The journal, and what has to be in it.
+pub struct Keeper {
+    journal: Journal,
+    failing: Option<String>,
+}
+
+impl Keeper {
+    /// Keeps messages in `journal`.
+    pub fn new(journal: Journal) -> Self {
+        Self { journal, failing: None }
+    }
+
+    /// What is wrong with the journal's disc, if anything is.
+    pub fn failing(&self) -> Option<&str> {
+        self.failing.as_deref()
+    }
+
+    /// Writes all of `batch` that is new, with one sync for all, and lets it wait to be mined.
+    /// What became of each, in the same order.
+    pub fn keep(&mut self, shared: &Shared, batch: &[Data]) -> Vec<Kept> {
+        let mut in_batch: HashMap<DataId, &Data> = HashMap::new();
+        let (mut waiting, mut written) = (Vec::new(), Vec::new());
+        let (mut count, mut bytes) = (0, 0);
+        let mut outcomes: Vec<Kept> = Vec::with_capacity(batch.len());
+        for data in batch {
+            let outcome = match in_batch.get(&data.id) {
+                Some(first) if *first == data => Kept::Again,
+                Some(_) => Kept::Conflict,
+                None => match shared.place_of(data) {
+                    Place::Kept => Kept::Again,
+                    Place::Taken => Kept::Conflict,
+                    Place::Mined => {
+                        written.push(data.clone());
+                        Kept::Again
+                    }
+                    Place::Unknown => {
+                        let size = bytes + data.message.as_str().len();
+                        if shared.with_pool(|pool| pool.has_room(count + 1, size)) {
+                            (count, bytes) = (count + 1, size);
+                            in_batch.insert(data.id, data);
+                            written.push(data.clone());
+                            waiting.push(data.clone());
+                            Kept::Added
+                        } else {
+                            Kept::Full
+                        }
+                    }
+                },
+            };
+            outcomes.push(outcome);
+        }
+        match self.write(shared, &written) {
+            Ok(()) if waiting.is_empty() => {}
+            Ok(()) => shared.arrive(waiting),
+            Err(why) => {
+                for outcome in &mut outcomes {
+                    if matches!(outcome, Kept::Added | Kept::Again) {
+                        *outcome = Kept::Failing(why.clone());
+                    }
+                }
+            }
+        }
+        outcomes
+    }
+
+    /// Writes messages whose blocks are about to leave the chain file.
+    ///
+    /// # Errors
+    /// In words; the blocks have to stay then.
+    pub fn keep_dropped(&mut self, shared: &Shared, dropped: &[Data]) -> Result<(), String> {
+        self.write(shared, dropped)
+    }
+
+    /// Frees the journal of what is in the chain file, when that is worth its while; and
+    /// tries a disc again that failed.
+    pub fn tidy(&mut self, shared: &Shared) {
+        let (count, bytes) = shared.with_pool(|pool| (pool.len(), pool.bytes()));
+        if self.failing.is_some() || self.journal.wants_compaction(count, bytes) {
+            let result = self.rewrite(shared);
+            // What is wrong is told in `failing`; the next round tries again.
+            let _ = self.note("rewrite", result);
+        }
+    }
+
+    fn write(&mut self, shared: &Shared, data: &[Data]) -> Result<(), String> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let mut result = self.journal.append(data);
+        if result.is_err() && self.rewrite(shared).is_ok() {
+            result = self.journal.append(data);
+        }
+        self.note("write to", result)
+    }
+
+    fn rewrite(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        let mut live = shared.mined_unsaved();
+        live.extend(shared.with_pool(|pool| pool.iter().cloned().collect::<Vec<_>>()));
+        self.journal.rewrite(&live)
+    }
+
+    /// Remembers and tells whether the disc works; once at each change.
+    fn note(&mut self, what: &str, result: Result<(), StoreError>) -> Result<(), String> {
+        match result {
+            Ok(()) => {
+                if self.failing.take().is_some() {
+                    log::info!("journal: the disc works again");
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let why = format!("cannot {what} the journal: {error}");
+                if self.failing.is_none() {
+                    log::error!("journal: {why}");
+                }
+                self.failing = Some(why.clone());
+                Err(why)
+            }
+        }
+    }
+}

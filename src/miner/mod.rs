@@ -1,0 +1,194 @@
+//! FLOOR 2: the running miner.
+//!
+//! [`Miner`] is one miner without its threads: what it knows, and what it does when it is
+//! asked or when a job's turn comes. [`run`] gives it a host's clock, disc and network, a
+//! thread for each job, and a server process.
+
+mod answer;
+mod clock;
+mod diary;
+pub mod jobs;
+mod keeper;
+mod neighbours;
+mod running;
+mod server_process;
+mod shared;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+pub use answer::answer;
+pub use clock::{Clock, HostClock, Moment};
+pub use diary::Diary;
+pub use keeper::{Keeper, Kept};
+pub use neighbours::{Fault, Neighbours};
+pub use running::{MinerError, run};
+pub use shared::Shared;
+
+use crate::api::client::MinerClient;
+use crate::api::{Address, Caller, Happening, RunId};
+use crate::chain::{Block, Data, DataId, Hash, Micros, Network};
+use crate::pow::Kernel;
+
+/// Where a miner lives: what it can't make itself, and what tests give it.
+pub struct Surroundings {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The way to other miners.
+    pub client: MinerClient,
+    /// Random bytes.
+    pub random: Box<dyn Fn() -> [u8; 16] + Send + Sync>,
+}
+
+/// A miner, without threads.
+pub struct Miner {
+    /// This run.
+    pub id: RunId,
+    /// The network it belongs to.
+    pub network: Network,
+    /// Hash of the network's genesis block.
+    pub genesis: Hash,
+    /// Chain, data, neighbours.
+    pub shared: Shared,
+    /// How it computes guesses.
+    pub kernel: Kernel,
+    /// What happened and what is going on.
+    pub diary: Diary,
+    surroundings: Surroundings,
+    keeper: Mutex<Keeper>,
+    /// What is wrong, by the part that it is wrong with.
+    troubles: Mutex<BTreeMap<&'static str, String>>,
+}
+
+impl Miner {
+    /// A miner of `network` that shares `shared` and keeps messages in `keeper`'s journal.
+    pub fn new(
+        id: RunId,
+        network: Network,
+        shared: Shared,
+        keeper: Keeper,
+        surroundings: Surroundings,
+    ) -> Self {
+        let genesis = Hash::of(Block::genesis(&network).line());
+        let (keeper, troubles) = (Mutex::new(keeper), Mutex::default());
+        let (kernel, diary) = (Kernel::best(), Diary::default());
+        Self { id, network, genesis, shared, kernel, diary, surroundings, keeper, troubles }
+    }
+
+    /// The same miner with another kernel.
+    pub fn with_kernel(self, kernel: Kernel) -> Self {
+        Self { kernel, ..self }
+    }
+
+    /// Notes an event in the diary.
+    pub fn tell(&self, what: Happening) {
+        self.diary.note(self.wall(), what);
+    }
+
+    /// The time.
+    pub fn now(&self) -> Moment {
+        self.surroundings.clock.now()
+    }
+
+    /// The way to other miners.
+    pub fn client(&self) -> &MinerClient {
+        &self.surroundings.client
+    }
+
+    /// A random id for a message.
+    pub fn random_id(&self) -> DataId {
+        DataId::from_random((self.surroundings.random)())
+    }
+
+    /// A random number.
+    pub fn random(&self) -> u64 {
+        let bytes = (self.surroundings.random)();
+        u64::from_le_bytes(bytes[..8].try_into().expect("8 of 16 bytes"))
+    }
+
+    /// Writes messages to disc and lets them wait to be mined. Takes the keeper's lock, and
+    /// returns once they are synced.
+    pub fn keep(&self, batch: &[Data]) -> Vec<Kept> {
+        let mut keeper = self.keeper.lock();
+        let kept = keeper.keep(&self.shared, batch);
+        self.note_trouble("journal", keeper.failing().map(str::to_owned));
+        kept
+    }
+
+    /// Lets the keeper work. Takes its lock.
+    pub fn with_keeper<T>(&self, work: impl FnOnce(&mut Keeper, &Shared) -> T) -> T {
+        let mut keeper = self.keeper.lock();
+        let result = work(&mut keeper, &self.shared);
+        self.note_trouble("journal", keeper.failing().map(str::to_owned));
+        result
+    }
+
+    /// Notes what is wrong with a part of the miner, or that nothing is any more.
+    pub fn note_trouble(&self, part: &'static str, trouble: Option<String>) {
+        let mut troubles = self.troubles.lock();
+        match trouble {
+            Some(trouble) => troubles.insert(part, trouble),
+            None => troubles.remove(part),
+        };
+    }
+
+    /// What is wrong, in words.
+    pub fn troubles(&self) -> Vec<String> {
+        self.troubles.lock().iter().map(|(part, why)| format!("{part}: {why}")).collect()
+    }
+
+    /// Learns of a miner by being asked by it. A known one is asked again at the next
+    /// round, however often it failed; an unknown one may become a neighbour.
+    pub fn hear_from(&self, caller: &Caller) {
+        let Some(introduction) = &caller.miner else { return };
+        if introduction.id == self.id {
+            return;
+        }
+        let address = match (&introduction.host, caller.ip) {
+            (Some(host), _) => format!("{host}:{}", introduction.port).parse().ok(),
+            (None, Some(ip)) => Some(Address::from_ip(ip, introduction.port)),
+            (None, None) => None,
+        };
+        let Some(address) = address else { return };
+        let now = self.now();
+        let is_new = self.shared.with_neighbours(|all| match all.with_id(&introduction.id) {
+            Some(known) => {
+                all.hear_from(&known);
+                false
+            }
+            None => all.suggest(address, now),
+        });
+        if is_new {
+            self.shared.bells.gossip.ring();
+        }
+    }
+
+    /// Takes a hint from a known neighbour: whoever has something new is asked at once.
+    fn hear_announcement(&self, caller: &Caller, head: Hash, length: u64, unprocessed: u64) {
+        let Some(introduction) = &caller.miner else { return };
+        let tip = self.shared.tip();
+        let better = length > tip.length() || (length == tip.length() && head < tip.hash);
+        self.shared.with_neighbours(|all| {
+            let Some(address) = all.with_id(&introduction.id) else { return };
+            if better {
+                all.hinted_chain.insert(address.clone());
+            }
+            if unprocessed > 0 {
+                all.hinted_data.insert(address);
+            }
+        });
+        if better {
+            self.shared.bells.sync_chain.ring();
+        }
+        if unprocessed > 0 {
+            self.shared.bells.sync_data.ring();
+        }
+    }
+
+    /// Microseconds since the Unix epoch, by the host's clock.
+    fn wall(&self) -> Micros {
+        self.now().wall
+    }
+}

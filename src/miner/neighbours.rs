@@ -1,0 +1,378 @@
+//! The neighbours: who they are, how they behave, whom to ask now, whom to forget.
+//!
+//! Pure bookkeeping: it is told what happened and when, and asks nobody itself. Given
+//! neighbours are tried for ever; learned ones are forgotten when they fail for long.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::clock::Moment;
+use crate::api::{Address, Cursor, Health, NeighbourDetail, NeighbourPage, NeighbourState, RunId};
+use crate::chain::{Hash, Micros};
+
+/// Wait after a first failure; it doubles with each further one.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// Longest wait between two tries.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// Failures in a row after which a learned neighbour is forgotten: about five minutes.
+const FAILURES_MAX: u32 = 10;
+
+/// How long a neighbour is left alone that sent what no honest miner sends.
+const BAN: Duration = Duration::from_secs(600);
+
+/// Addresses kept in mind to become neighbours when there is room.
+const CANDIDATES_MAX: usize = 1_000;
+
+/// Banned addresses kept in mind.
+const BANNED_MAX: usize = 1_000;
+
+/// Why a neighbour gave nothing useful.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It did not answer, or can't: to be tried again, less and less often.
+    Failing(String),
+    /// An honest miner can look like this (its clock is off, say): to be shown, no more.
+    Odd(String),
+    /// No honest miner does this: to be left alone for a while.
+    Lying(String),
+    /// It is of another network or it is this miner itself: not to be a neighbour.
+    Stranger(String),
+}
+
+/// Where a neighbour came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// By `--neighbours` or `PUT /neighbours`; never forgotten.
+    Given,
+    /// One address of several that a given name has; forgotten when the name loses it.
+    Resolved,
+    /// By gossip or by being asked.
+    Learned,
+}
+
+#[derive(Clone, Debug)]
+struct Neighbour {
+    origin: Origin,
+    state: NeighbourState,
+    id: Option<RunId>,
+    head: Option<(u64, Hash)>,
+    last_answer: Option<Micros>,
+    failures: u32,
+    reason: Option<String>,
+    /// Not to be asked before.
+    until: Duration,
+    /// Asks for the unprocessed data that is new.
+    cursor: Option<Cursor>,
+}
+
+/// All neighbours of a miner.
+#[derive(Debug)]
+pub struct Neighbours {
+    max: usize,
+    known: BTreeMap<Address, Neighbour>,
+    /// Given names that have several addresses; each address is a neighbour of its own.
+    names: BTreeSet<Address>,
+    candidates: BTreeSet<Address>,
+    banned: BTreeMap<Address, (Duration, String)>,
+    /// Addresses under which this miner found itself.
+    own: BTreeSet<Address>,
+    /// Those that hinted at a better chain, to be asked at once.
+    pub hinted_chain: BTreeSet<Address>,
+    /// Those that hinted at new messages, to be asked at once.
+    pub hinted_data: BTreeSet<Address>,
+}
+
+impl Neighbours {
+    /// `given` neighbours, and room for up to `max` in all.
+    pub fn new(given: impl IntoIterator<Item = Address>, max: usize) -> Self {
+        let mut neighbours = Self {
+            max,
+            known: BTreeMap::new(),
+            names: BTreeSet::new(),
+            candidates: BTreeSet::new(),
+            banned: BTreeMap::new(),
+            own: BTreeSet::new(),
+            hinted_chain: BTreeSet::new(),
+            hinted_data: BTreeSet::new(),
+        };
+        for address in given {
+            neighbours.give(address);
+        }
+        neighbours
+    }
+
+    /// Takes in a neighbour that is never forgotten.
+    pub fn give(&mut self, address: Address) {
+        self.own.remove(&address);
+        self.banned.remove(&address);
+        self.candidates.remove(&address);
+        self.known.insert(address, Neighbour { origin: Origin::Given, ..Neighbour::new() });
+    }
+
+    /// Forgets a neighbour; whether there was one.
+    pub fn delete(&mut self, address: &Address) -> bool {
+        self.candidates.remove(address);
+        self.names.remove(address) | self.known.remove(address).is_some()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// The addresses, for other miners and for people.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.known.keys()
+    }
+
+    /// Whom to ask now: all but those that failed lately or are banned.
+    pub fn due(&self, now: Moment) -> Vec<Address> {
+        let due = |neighbour: &Neighbour| neighbour.until <= now.steady;
+        self.known.iter().filter(|(_, n)| due(n)).map(|(address, _)| address.clone()).collect()
+    }
+
+    /// Those that answered the last time.
+    pub fn answering(&self) -> Vec<Address> {
+        let answering = |neighbour: &Neighbour| neighbour.state == NeighbourState::Ok;
+        self.known.iter().filter(|(_, n)| answering(n)).map(|(a, _)| a.clone()).collect()
+    }
+
+    /// The neighbour that is this run of a miner.
+    pub fn with_id(&self, id: &RunId) -> Option<Address> {
+        self.known.iter().find(|(_, n)| n.id.as_ref() == Some(id)).map(|(a, _)| a.clone())
+    }
+
+    /// Hears that the neighbour at `address` is alive: it is asked at the next round, however
+    /// often it failed.
+    pub fn hear_from(&mut self, address: &Address) {
+        if let Some(neighbour) = self.known.get_mut(address)
+            && neighbour.state == NeighbourState::Failing
+        {
+            neighbour.until = Duration::ZERO;
+        }
+    }
+
+    /// Notes a good answer to a question for its health. If the same miner is known by
+    /// another address already, only one of the two stays: a given one before a learned one.
+    /// Whether it is new, or did not answer before.
+    pub fn answered(&mut self, address: &Address, health: &Health, now: Moment) -> bool {
+        let id = Some(health.id);
+        let twins: Vec<_> =
+            self.known.iter().filter(|(a, n)| *a != address && n.id == id).collect();
+        let given_twin = twins.iter().any(|(_, twin)| twin.origin != Origin::Learned);
+        let twin_addresses: Vec<Address> = twins.iter().map(|(a, _)| (*a).clone()).collect();
+        let Some(neighbour) = self.known.get_mut(address) else { return false };
+        if neighbour.origin == Origin::Learned && !twin_addresses.is_empty() && given_twin {
+            self.known.remove(address);
+            return false;
+        }
+        let came = neighbour.state != NeighbourState::Ok;
+        neighbour.state = NeighbourState::Ok;
+        neighbour.id = id;
+        neighbour.head = Some((health.length, health.head));
+        neighbour.last_answer = Some(now.wall);
+        neighbour.failures = 0;
+        neighbour.reason = None;
+        neighbour.until = Duration::ZERO;
+        self.known.retain(|a, n| n.origin != Origin::Learned || !twin_addresses.contains(a));
+        came
+    }
+
+    /// Notes what went wrong with a neighbour; whether it is forgotten for that.
+    pub fn failed(&mut self, address: &Address, fault: &Fault, now: Moment) -> bool {
+        let Some(neighbour) = self.known.get_mut(address) else { return false };
+        let learned = neighbour.origin == Origin::Learned;
+        match fault {
+            Fault::Odd(reason) => neighbour.reason = Some(reason.clone()),
+            Fault::Failing(reason) => {
+                neighbour.fail(reason, now.steady + retry_after(neighbour.failures));
+                if learned && neighbour.failures >= FAILURES_MAX {
+                    self.known.remove(address);
+                    return true;
+                }
+            }
+            Fault::Stranger(reason) if learned => {
+                self.ban(address.clone(), reason, now);
+                return true;
+            }
+            Fault::Stranger(reason) => neighbour.fail(reason, now.steady + RETRY_MAX),
+            Fault::Lying(reason) => {
+                neighbour.fail(reason, now.steady + BAN);
+                neighbour.state = NeighbourState::Banned;
+                if learned {
+                    self.ban(address.clone(), reason, now);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Notes that this miner answers under `address`, which is then no neighbour.
+    pub fn is_own(&mut self, address: &Address) {
+        self.known.remove(address);
+        self.candidates.remove(address);
+        if self.own.len() < CANDIDATES_MAX {
+            self.own.insert(address.clone());
+        }
+    }
+
+    /// Takes in what a given name stands for. One address: the name itself stays the
+    /// neighbour. Several: each of them is one.
+    pub fn resolved(&mut self, name: &Address, addresses: &[Address]) {
+        if addresses.len() < 2 && !self.names.contains(name) {
+            return;
+        }
+        if addresses.is_empty() {
+            return;
+        }
+        self.names.insert(name.clone());
+        self.known.remove(name);
+        let stays =
+            |a: &Address, n: &Neighbour| n.origin != Origin::Resolved || addresses.contains(a);
+        self.known.retain(|address, neighbour| stays(address, neighbour));
+        for address in addresses.iter().filter(|address| !self.own.contains(address)) {
+            let neighbour = self.known.entry(address.clone()).or_insert_with(Neighbour::new);
+            if neighbour.origin == Origin::Learned {
+                neighbour.origin = Origin::Resolved;
+            }
+        }
+    }
+
+    /// Given names that may stand for several addresses.
+    pub fn given_names(&self) -> Vec<Address> {
+        let given = |neighbour: &Neighbour| neighbour.origin == Origin::Given;
+        let known = self.known.iter().filter(|(_, n)| given(n)).map(|(address, _)| address);
+        known.chain(&self.names).filter(|address| address.ip().is_none()).cloned().collect()
+    }
+
+    /// Keeps an address in mind that somebody spoke of; whether it is new.
+    pub fn suggest(&mut self, address: Address, now: Moment) -> bool {
+        self.banned.retain(|_, (until, _)| *until > now.steady);
+        let unknown = !self.known.contains_key(&address)
+            && !self.own.contains(&address)
+            && !self.banned.contains_key(&address);
+        unknown && self.candidates.len() < CANDIDATES_MAX && self.candidates.insert(address)
+    }
+
+    /// Takes out a candidate to be looked at: the one at `random` among them.
+    pub fn candidate(&mut self, random: u64) -> Option<Address> {
+        let count = u64::try_from(self.candidates.len()).ok().filter(|count| *count > 0)?;
+        let index = usize::try_from(random % count).ok()?;
+        let address = self.candidates.iter().nth(index)?.clone();
+        self.candidates.remove(&address);
+        Some(address)
+    }
+
+    /// Whether a further neighbour has room.
+    pub fn has_room(&self) -> bool {
+        self.known.len() < self.max
+    }
+
+    /// Takes in a candidate that answered. Where there is no room, a learned neighbour (the
+    /// one at `random`) makes place for it: whoever fills up from its neighbours' neighbours
+    /// alone ends in a cluster, and a newcomer would find every place taken.
+    /// Whether it is one now.
+    pub fn learn(&mut self, address: Address, health: &Health, random: u64, now: Moment) -> bool {
+        if self.with_id(&health.id).is_some() {
+            return false;
+        }
+        if !self.has_room() {
+            let learned = |(_, n): &(&Address, &Neighbour)| n.origin == Origin::Learned;
+            let learned: Vec<_> = self.known.iter().filter(learned).map(|(a, _)| a).collect();
+            let count = u64::try_from(learned.len()).unwrap_or(0);
+            if count == 0 {
+                return false;
+            }
+            let leaves = usize::try_from(random % count).unwrap_or(0);
+            let leaves = learned[leaves].clone();
+            self.known.remove(&leaves);
+        }
+        self.known.insert(address.clone(), Neighbour::new());
+        self.answered(&address, health, now)
+    }
+
+    /// Where asking for new unprocessed data goes on.
+    pub fn cursor(&self, address: &Address) -> Option<Cursor> {
+        self.known.get(address)?.cursor
+    }
+
+    /// Notes how far unprocessed data has been read.
+    pub fn read_until(&mut self, address: &Address, cursor: Cursor) {
+        if let Some(neighbour) = self.known.get_mut(address) {
+            neighbour.cursor = Some(cursor);
+        }
+    }
+
+    /// What people and scripts see.
+    pub fn page(&self, details: bool, now: Moment) -> NeighbourPage {
+        let neighbours: Vec<Address> = self.known.keys().cloned().collect();
+        let detail = |(address, neighbour): (&Address, &Neighbour)| neighbour.detail(address, now);
+        let banned = self.banned.iter().filter(|(_, (until, _))| *until > now.steady);
+        let banned = banned.map(|(address, (until, reason))| {
+            let mut neighbour = Neighbour::new();
+            neighbour.fail(reason, *until);
+            neighbour.state = NeighbourState::Banned;
+            neighbour.detail(address, now)
+        });
+        let details =
+            if details { self.known.iter().map(detail).chain(banned).collect() } else { vec![] };
+        NeighbourPage { length: neighbours.len() as u64, neighbours, details }
+    }
+
+    fn ban(&mut self, address: Address, reason: &str, now: Moment) {
+        self.known.remove(&address);
+        if self.banned.len() < BANNED_MAX {
+            self.banned.insert(address, (now.steady + BAN, reason.to_owned()));
+        }
+    }
+}
+
+impl Neighbour {
+    fn new() -> Self {
+        Self {
+            origin: Origin::Learned,
+            state: NeighbourState::New,
+            id: None,
+            head: None,
+            last_answer: None,
+            failures: 0,
+            reason: None,
+            until: Duration::ZERO,
+            cursor: None,
+        }
+    }
+
+    fn fail(&mut self, reason: &str, until: Duration) {
+        self.state = NeighbourState::Failing;
+        self.failures = self.failures.saturating_add(1);
+        self.reason = Some(reason.to_owned());
+        self.until = until;
+    }
+
+    fn detail(&self, address: &Address, now: Moment) -> NeighbourDetail {
+        NeighbourDetail {
+            neighbour: address.clone(),
+            state: self.state,
+            permanent: self.origin != Origin::Learned,
+            last_answer: self.last_answer,
+            failures: self.failures,
+            reason: self.reason.clone(),
+            until: (self.until > now.steady).then(|| now.wall_at(self.until)),
+            length: self.head.map(|(length, _)| length),
+            head: self.head.map(|(_, head)| head),
+        }
+    }
+}
+
+/// How long to wait after so many failures in a row.
+fn retry_after(failures: u32) -> Duration {
+    RETRY_FIRST.saturating_mul(2u32.saturating_pow(failures)).min(RETRY_MAX)
+}
