@@ -51,19 +51,17 @@ impl Diary {
         EventPage { length: events.len() as u64, events }
     }
 
-    /// Notes that the first round of `job` comes after `next`.
-    pub fn job_waits(&self, job: &'static str, at: Micros, next: Duration) {
-        let next_run = Some(at.saturating_add(next.as_micros() as Micros));
-        let job_name = job.to_owned();
-        let report = JobReport { job: job_name, last_run: None, took: None, next_run, error: None };
-        self.jobs.lock().insert(job, report);
-    }
-
     /// Notes that a round of `job` begins.
     pub fn job_begins(&self, job: &'static str, at: Micros) {
-        if let Some(report) = self.jobs.lock().get_mut(job) {
-            (report.last_run, report.took) = (Some(at), None);
-        }
+        let mut jobs = self.jobs.lock();
+        let report = jobs.entry(job).or_insert_with(|| JobReport {
+            job: job.to_owned(),
+            last_run: None,
+            took: None,
+            next_run: None,
+            error: None,
+        });
+        (report.last_run, report.took) = (Some(at), None);
     }
 
     /// Notes that a round of `job` has ended; the next tick comes after `next`.

@@ -13,6 +13,7 @@ mod neighbours;
 mod running;
 mod server_process;
 mod shared;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

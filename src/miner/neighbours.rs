@@ -4,6 +4,7 @@
 //! neighbours are tried for ever; learned ones are forgotten when they fail for long.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use super::clock::Moment;
@@ -29,16 +30,50 @@ const CANDIDATES_MAX: usize = 1_000;
 const BANNED_MAX: usize = 1_000;
 
 /// Why a neighbour gave nothing useful.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// It did not answer, or can't: to be tried again, less and less often.
+    #[error("{0}")]
     Failing(String),
     /// An honest miner can look like this (its clock is off, say): to be shown, no more.
+    #[error("{0}")]
     Odd(String),
     /// No honest miner does this: to be left alone for a while.
+    #[error("{0}")]
     Lying(String),
-    /// It is of another network or it is this miner itself: not to be a neighbour.
+    /// It is of another network: not to be a neighbour.
+    #[error("{0}")]
     Stranger(String),
+    /// It is this miner: not to be a neighbour.
+    #[error("it is this miner itself")]
+    Ourselves,
+}
+
+/// What becomes of a neighbour at which something went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing: it is none, or it is only shown.
+    Kept,
+    /// It answered until now, and is tried again.
+    Gone,
+    /// It failed before, and is tried again.
+    Failing,
+    /// It is left alone for a while.
+    Banned,
+    /// It is no neighbour any more.
+    Forgotten,
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kept => "kept",
+            Self::Gone => "gone",
+            Self::Failing => "failing",
+            Self::Banned => "banned",
+            Self::Forgotten => "forgotten",
+        })
+    }
 }
 
 /// Where a neighbour came from.
@@ -185,34 +220,43 @@ impl Neighbours {
         came
     }
 
-    /// Notes what went wrong with a neighbour; whether it is forgotten for that.
-    pub fn failed(&mut self, address: &Address, fault: &Fault, now: Moment) -> bool {
-        let Some(neighbour) = self.known.get_mut(address) else { return false };
+    /// Notes what went wrong with a neighbour, and what becomes of it.
+    pub fn failed(&mut self, address: &Address, fault: &Fault, now: Moment) -> Fate {
+        let Some(neighbour) = self.known.get_mut(address) else { return Fate::Kept };
         let learned = neighbour.origin == Origin::Learned;
+        let answered = neighbour.state == NeighbourState::Ok;
+        let reason = fault.to_string();
         match fault {
-            Fault::Odd(reason) => neighbour.reason = Some(reason.clone()),
-            Fault::Failing(reason) => {
-                neighbour.fail(reason, now.steady + retry_after(neighbour.failures));
+            Fault::Odd(_) => {
+                neighbour.reason = Some(reason);
+                Fate::Kept
+            }
+            Fault::Ourselves => {
+                self.is_own(address);
+                Fate::Forgotten
+            }
+            Fault::Failing(_) => {
+                neighbour.fail(&reason, now.steady + retry_after(neighbour.failures));
                 if learned && neighbour.failures >= FAILURES_MAX {
                     self.known.remove(address);
-                    return true;
+                    return Fate::Forgotten;
                 }
+                if answered { Fate::Gone } else { Fate::Failing }
             }
-            Fault::Stranger(reason) if learned => {
-                self.ban(address.clone(), reason, now);
-                return true;
+            Fault::Lying(_) | Fault::Stranger(_) if learned => {
+                self.ban(address.clone(), &reason, now);
+                Fate::Banned
             }
-            Fault::Stranger(reason) => neighbour.fail(reason, now.steady + RETRY_MAX),
-            Fault::Lying(reason) => {
-                neighbour.fail(reason, now.steady + BAN);
+            Fault::Stranger(_) => {
+                neighbour.fail(&reason, now.steady + RETRY_MAX);
+                Fate::Banned
+            }
+            Fault::Lying(_) => {
+                neighbour.fail(&reason, now.steady + BAN);
                 neighbour.state = NeighbourState::Banned;
-                if learned {
-                    self.ban(address.clone(), reason, now);
-                    return true;
-                }
+                Fate::Banned
             }
         }
-        false
     }
 
     /// Notes that this miner answers under `address`, which is then no neighbour.
@@ -375,4 +419,150 @@ impl Neighbour {
 /// How long to wait after so many failures in a row.
 fn retry_after(failures: u32) -> Duration {
     RETRY_FIRST.saturating_mul(2u32.saturating_pow(failures)).min(RETRY_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Status;
+    use crate::chain::testing::network;
+
+    fn address(text: &str) -> Address {
+        text.parse().unwrap()
+    }
+
+    fn at(seconds: u64) -> Moment {
+        let steady = Duration::from_secs(seconds);
+        Moment { wall: 1_000_000_000 + seconds * 1_000_000, steady }
+    }
+
+    fn health(id: u8) -> Health {
+        let network = network(1);
+        Health {
+            status: Status::Ok,
+            id: RunId::from_random([id; 16]),
+            version: "1".into(),
+            network: network.name,
+            difficulty: network.difficulty,
+            genesis: Hash::of("genesis"),
+            length: 1,
+            head: Hash::of("head"),
+            unprocessed: 0,
+            neighbours: 0,
+            uptime_seconds: 0,
+            reasons: Vec::new(),
+        }
+    }
+
+    fn failing() -> Fault {
+        Fault::Failing("silence".into())
+    }
+
+    fn states(all: &Neighbours, now: Moment) -> Vec<(String, NeighbourState)> {
+        let details = all.page(true, now).details;
+        details.iter().map(|one| (one.neighbour.to_string(), one.state)).collect()
+    }
+
+    #[test]
+    fn a_failing_neighbour_is_asked_less_and_less_often() {
+        let mut all = Neighbours::new([address("a:1")], 8);
+        let mut now = at(0);
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            all.failed(&address("a:1"), &failing(), now);
+            let mut wait = 0;
+            while all.due(at(now.steady.as_secs() + wait)).is_empty() {
+                wait += 1;
+            }
+            waits.push(wait);
+            now = at(now.steady.as_secs() + wait);
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        all.hear_from(&address("a:1"));
+        assert_eq!(all.due(now), [address("a:1")]);
+    }
+
+    #[test]
+    fn a_given_neighbour_is_never_forgotten_and_a_learned_one_is() {
+        let mut all = Neighbours::new([address("given:1")], 8);
+        assert!(all.learn(address("learned:1"), &health(1), 0, at(0)));
+        let mut fates = Vec::new();
+        for second in 0..u64::from(FAILURES_MAX) {
+            all.failed(&address("given:1"), &failing(), at(second));
+            fates.push(all.failed(&address("learned:1"), &failing(), at(second)));
+        }
+        assert_eq!((fates[0], fates[1]), (Fate::Gone, Fate::Failing));
+        assert_eq!(fates.last(), Some(&Fate::Forgotten));
+        assert_eq!(all.addresses().collect::<Vec<_>>(), [&address("given:1")]);
+    }
+
+    #[test]
+    fn a_liar_is_banned_for_a_while_and_shown_with_its_reason() {
+        let mut all = Neighbours::new([address("given:1")], 8);
+        all.learn(address("learned:1"), &health(1), 0, at(0));
+        let lie = Fault::Lying("block 7: proof: found …".into());
+        assert_eq!(all.failed(&address("learned:1"), &lie, at(0)), Fate::Banned);
+        assert_eq!(all.failed(&address("given:1"), &lie, at(0)), Fate::Banned);
+        assert!(all.due(at(599)).is_empty());
+        let banned = NeighbourState::Banned;
+        let expected = [("given:1".into(), banned), ("learned:1".into(), banned)];
+        assert_eq!(states(&all, at(0)), expected);
+        assert_eq!(
+            all.page(true, at(0)).details[1].reason.as_deref(),
+            Some("block 7: proof: found …")
+        );
+        assert!(!all.suggest(address("learned:1"), at(599)));
+        assert!(all.suggest(address("learned:1"), at(601)));
+        assert_eq!(all.due(at(601)), [address("given:1")]);
+    }
+
+    #[test]
+    fn a_miner_does_not_keep_itself_nor_one_neighbour_twice() {
+        let mut all = Neighbours::new([address("own:1"), address("name:1")], 8);
+        assert_eq!(all.failed(&address("own:1"), &Fault::Ourselves, at(0)), Fate::Forgotten);
+        assert!(!all.suggest(address("own:1"), at(0)));
+        assert!(all.answered(&address("name:1"), &health(1), at(0)));
+        assert!(!all.answered(&address("name:1"), &health(1), at(0)));
+        assert!(!all.learn(address("10.0.0.1:1"), &health(1), 0, at(0)));
+        assert_eq!(all.len(), 1);
+        assert_eq!(all.with_id(&health(1).id), Some(address("name:1")));
+    }
+
+    #[test]
+    fn where_there_is_no_room_a_learned_neighbour_makes_place() {
+        let mut all = Neighbours::new([address("given:1")], 2);
+        assert!(all.learn(address("a:1"), &health(1), 0, at(0)));
+        assert!(all.learn(address("b:1"), &health(2), 0, at(0)));
+        assert_eq!(all.addresses().collect::<Vec<_>>(), [&address("b:1"), &address("given:1")]);
+        let mut full = Neighbours::new([address("given:1")], 1);
+        assert!(!full.learn(address("a:1"), &health(1), 0, at(0)));
+    }
+
+    #[test]
+    fn a_name_with_several_addresses_names_several_neighbours() {
+        let mut all = Neighbours::new([address("miner:1")], 8);
+        let (a, b, c) = (address("10.0.0.1:1"), address("10.0.0.2:1"), address("10.0.0.3:1"));
+        all.resolved(&address("miner:1"), std::slice::from_ref(&a));
+        assert_eq!(all.addresses().collect::<Vec<_>>(), [&address("miner:1")]);
+        all.resolved(&address("miner:1"), &[a.clone(), b.clone()]);
+        assert_eq!(all.addresses().collect::<Vec<_>>(), [&a, &b]);
+        all.resolved(&address("miner:1"), &[b.clone(), c.clone()]);
+        assert_eq!(all.addresses().collect::<Vec<_>>(), [&b, &c]);
+        all.resolved(&address("miner:1"), &[]);
+        assert_eq!(all.len(), 2);
+        assert_eq!(all.given_names(), [address("miner:1")]);
+    }
+
+    #[test]
+    fn candidates_and_bans_are_bounded() {
+        let mut all = Neighbours::new([], 8);
+        for number in 0..2 * CANDIDATES_MAX {
+            all.suggest(address(&format!("host-{number}:1")), at(0));
+        }
+        let mut random = 0;
+        while all.candidate(random).is_some() {
+            random += 1;
+        }
+        assert_eq!(random, CANDIDATES_MAX as u64);
+    }
 }

@@ -1,21 +1,15 @@
-//! A miner on a host: its files, its threads, its server process, and how all of it ends.
+//! A miner on a host: its files, its socket, and what it is made of. Its threads are `threads`'.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::jobs::{
-    SideBySide, Stop, Wake, announce, backup, communication, gossip, mine, repeat, sync_chain,
-    sync_data,
-};
-use super::server_process::ServerProcess;
+use super::threads::Threads;
 use super::{HostClock, Keeper, Miner, Neighbours, Shared, Surroundings};
 use crate::api::client::MinerClient;
 use crate::api::{Address, FileReport, Introduction, RunId};
@@ -23,19 +17,6 @@ use crate::chain::{Network, Pool, PoolLimits};
 use crate::pow::{Kernel, KernelError};
 use crate::settings::{self, Settings};
 use crate::store::{ChainFile, Folder, Journal, Lock, Names, StoreError};
-
-/// How long new blocks wait to be saved together: a block that loses a tie within this never
-/// touches the disc, nor leaves an older version behind.
-const BACKUP_SETTLES: Duration = Duration::from_secs(1);
-
-/// Between two questions to our own server process whether it answers.
-const PROBE_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Unanswered questions after which the server process is replaced.
-const PROBES_MISSED_MAX: u32 = 2;
-
-/// How much the mining threads stand back for those that serve (`nice`).
-const MINING_NICENESS: i32 = 10;
 
 /// Why a miner could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -113,9 +94,9 @@ pub fn run(settings: &Settings, listener: Listener<'_>) -> Result<(), MinerError
 }
 
 /// What a running miner owns on disc.
-struct Files {
-    chain: ChainFile,
-    names: Names,
+pub(super) struct Files {
+    pub(super) chain: ChainFile,
+    pub(super) names: Names,
     /// Held as long as the miner runs.
     _lock: Lock,
 }
@@ -173,7 +154,7 @@ fn prepare(
 }
 
 /// What lies in the chain's folder of this miner, for people who look.
-fn list_files(names: &Names) -> Vec<FileReport> {
+pub(super) fn list_files(names: &Names) -> Vec<FileReport> {
     let folder =
         if names.folder().as_os_str().is_empty() { Path::new(".") } else { names.folder() };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -213,249 +194,6 @@ fn random() -> [u8; 16] {
     bytes
 }
 
-fn host(what: &'static str) -> impl Fn(io::Error) -> MinerError {
+pub(super) fn host(what: &'static str) -> impl Fn(io::Error) -> MinerError {
     move |source| MinerError::Host { what, source }
-}
-
-/// The threads of a miner. They end in the order of the data: the server process, the jobs,
-/// mining, and a last backup.
-struct Threads {
-    miner: Arc<Miner>,
-    server: Arc<ServerProcess>,
-    /// Ends the jobs when it is dropped.
-    stop: Option<Sender<std::convert::Infallible>>,
-    died: (Sender<String>, Receiver<String>),
-    jobs: Vec<JoinHandle<()>>,
-    backup: Option<JoinHandle<()>>,
-    stop_backup: Option<Sender<std::convert::Infallible>>,
-}
-
-impl Threads {
-    fn start(
-        settings: &Settings,
-        miner: &Arc<Miner>,
-        mut files: Files,
-        socket: TcpListener,
-        ready: Box<dyn FnOnce(SocketAddr) + Send>,
-    ) -> Result<Self, MinerError> {
-        let (stop, stopped) = bounded(0);
-        let (stop_backup, backup_stopped) = bounded(0);
-        let address = socket.local_addr().map_err(host("read our own address"))?;
-        let mut threads = Self {
-            miner: Arc::clone(miner),
-            server: Arc::new(ServerProcess::new(socket)),
-            stop: Some(stop),
-            died: bounded(1),
-            jobs: Vec::new(),
-            backup: None,
-            stop_backup: Some(stop_backup),
-        };
-        let stop = Stop(stopped);
-        let (questions, asked) = bounded(communication::QUESTIONS_MAX);
-        let (adds, to_keep) = bounded(communication::ADDS_MAX);
-
-        threads.job("communication", move |miner| {
-            for question in asked {
-                communication::round(miner, question, &adds);
-            }
-        })?;
-        threads.job("journal", move |miner| communication::keep_data(miner, &to_keep))?;
-        let (server, server_stop) = (Arc::clone(&threads.server), stop.clone());
-        threads.job("server", move |_| {
-            let mut ready = Some(ready);
-            let mut tell = || {
-                if let Some(ready) = ready.take() {
-                    ready(address);
-                }
-            };
-            if let Err(error) = server.run(&questions, &server_stop, &mut tell) {
-                panic!("cannot start the server process: {error}");
-            }
-        })?;
-        let mining = settings.threads;
-        let mining_stop = stop.clone();
-        threads.job("mine", move |miner| {
-            let _ = rustix::process::nice(MINING_NICENESS);
-            while !mining_stop.within(Duration::ZERO) {
-                if mine::round(miner, mining) == mine::Mined::Nothing {
-                    crossbeam_channel::select! {
-                        recv(mining_stop.0) -> _ => {}
-                        recv(miner.shared.bells.mine.heard()) -> _ => {}
-                    }
-                }
-            }
-        })?;
-        threads.asking_jobs(settings, &stop)?;
-        threads.probe(address, stop.clone())?;
-        let backup_stop = Stop(backup_stopped);
-        let (interval, settles) =
-            (settings.backup_interval, settings.backup_interval.min(BACKUP_SETTLES));
-        let backup = threads.spawn("backup", move |miner| {
-            let mut save = || {
-                backup::round(miner, &mut files.chain);
-                miner.diary.set_files(list_files(&files.names));
-            };
-            save();
-            let bell = miner.shared.bells.backup.heard();
-            repeat(miner, "backup", interval, bell, &backup_stop, |wake| {
-                if wake == Wake::Tick || !backup_stop.within(settles) {
-                    save();
-                }
-            });
-            save();
-        })?;
-        threads.backup = Some(backup);
-        Ok(threads)
-    }
-
-    /// The jobs that ask neighbours.
-    fn asking_jobs(&mut self, settings: &Settings, stop: &Stop) -> Result<(), MinerError> {
-        let (interval, until) = (settings.chain_sync_interval, stop.clone());
-        self.job("sync_chain", move |miner| {
-            let mut asks = SideBySide::new("sync_chain");
-            let bell = miner.shared.bells.sync_chain.heard();
-            repeat(miner, "sync_chain", interval, bell, &until, |wake| {
-                sync_chain::drop_ahead(miner);
-                let busy = asks.ask(miner, sync_chain::whom(miner, wake), sync_chain::round);
-                miner.shared.with_neighbours(|all| all.hinted_chain.extend(busy));
-            });
-            asks.join();
-        })?;
-        let (interval, until) = (settings.data_sync_interval, stop.clone());
-        self.job("sync_data", move |miner| {
-            let mut asks = SideBySide::new("sync_data");
-            let bell = miner.shared.bells.sync_data.heard();
-            repeat(miner, "sync_data", interval, bell, &until, |wake| {
-                let busy = asks.ask(miner, sync_data::whom(miner, wake), sync_data::round);
-                miner.shared.with_neighbours(|all| all.hinted_data.extend(busy));
-            });
-            asks.join();
-        })?;
-        let (interval, until) = (settings.gossip_interval, stop.clone());
-        self.job("gossip", move |miner| {
-            let mut asks = SideBySide::new("gossip");
-            let mut looks = SideBySide::new("gossip");
-            miner.shared.bells.gossip.ring();
-            repeat(miner, "gossip", interval, miner.shared.bells.gossip.heard(), &until, |_| {
-                gossip::resolve(miner);
-                asks.ask(miner, gossip::whom(miner), gossip::round);
-                looks.ask(miner, gossip::candidates(miner), gossip::look_at);
-            });
-            asks.join();
-            looks.join();
-        })?;
-        let until = stop.clone();
-        self.job("announce", move |miner| {
-            let mut asks = SideBySide::new("announce");
-            let never = Duration::from_secs(60 * 60);
-            let bell = miner.shared.bells.announce.heard();
-            repeat(miner, "announce", never, bell, &until, |wake| {
-                if wake == Wake::Bell {
-                    let busy = asks.ask(miner, announce::whom(miner), announce::round);
-                    until.within(announce::GAP);
-                    if !busy.is_empty() {
-                        miner.shared.bells.announce.ring();
-                    }
-                }
-            });
-            asks.join();
-        })
-    }
-
-    /// Asks our own server process whether it answers, and replaces it if it does not.
-    fn probe(&mut self, address: SocketAddr, stop: Stop) -> Result<(), MinerError> {
-        let server = Arc::clone(&self.server);
-        let ip = match address.ip() {
-            ip if ip.is_unspecified() && ip.is_ipv4() => std::net::Ipv4Addr::LOCALHOST.into(),
-            ip if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        let own = Address::from_ip(ip, address.port());
-        self.job("probe", move |miner| {
-            let mut missed = 0;
-            while !stop.within(PROBE_INTERVAL) {
-                missed = if miner.client().health(&own).is_ok() { 0 } else { missed + 1 };
-                if missed >= PROBES_MISSED_MAX {
-                    log::error!("probe: the server process does not answer and is replaced");
-                    server.replace();
-                    missed = 0;
-                }
-            }
-        })
-    }
-
-    fn job(
-        &mut self,
-        name: &'static str,
-        work: impl FnOnce(&Arc<Miner>) + Send + 'static,
-    ) -> Result<(), MinerError> {
-        let thread = self.spawn(name, work)?;
-        self.jobs.push(thread);
-        Ok(())
-    }
-
-    fn spawn(
-        &self,
-        name: &'static str,
-        work: impl FnOnce(&Arc<Miner>) + Send + 'static,
-    ) -> Result<JoinHandle<()>, MinerError> {
-        let (miner, died) = (Arc::clone(&self.miner), self.died.0.clone());
-        let thread = Builder::new().name(name.to_owned()).spawn(move || {
-            let _obituary = Obituary { name, died };
-            work(&miner);
-        });
-        thread.map_err(host("start a thread"))
-    }
-
-    /// Waits for a signal, or for the death of a thread, and ends everything.
-    fn wait(mut self, signals: Signals) -> Result<(), MinerError> {
-        let (signalled, signal) = bounded(1);
-        let handle = signals.handle();
-        let listens = Builder::new().name("signals".to_owned()).spawn(move || {
-            let mut signals = signals;
-            if let Some(signal) = signals.forever().next() {
-                let _ = signalled.send(signal);
-            }
-        });
-        let listens = listens.map_err(host("start a thread"))?;
-        let outcome = crossbeam_channel::select! {
-            recv(signal) -> signal => {
-                log::info!("miner: stops signal={}", signal.unwrap_or_default());
-                Ok(())
-            }
-            recv(self.died.1) -> name => Err(MinerError::Died(name.unwrap_or_default())),
-        };
-        self.end();
-        handle.close();
-        let _ = listens.join();
-        outcome
-    }
-
-    fn end(&mut self) {
-        self.stop = None;
-        self.server.stop();
-        self.miner.client().shut_down();
-        self.miner.shared.end_searches();
-        for thread in self.jobs.drain(..) {
-            let _ = thread.join();
-        }
-        self.stop_backup = None;
-        if let Some(backup) = self.backup.take() {
-            let _ = backup.join();
-        }
-    }
-}
-
-/// Tells of the death of the thread that holds it.
-struct Obituary {
-    name: &'static str,
-    died: Sender<String>,
-}
-
-impl Drop for Obituary {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let _ = self.died.try_send(self.name.to_owned());
-        }
-    }
 }

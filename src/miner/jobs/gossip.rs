@@ -3,9 +3,9 @@
 //! Candidates are looked at in random order, and where there is no room a learned neighbour
 //! sometimes makes place: so the network stays in one piece, and newcomers find a place.
 
-use super::{ask_health, note};
+use super::{ask_health, note_answer, note_fault};
 use crate::api::{Address, Happening};
-use crate::miner::Miner;
+use crate::miner::{Fault, Miner};
 
 /// Candidates looked at in one round.
 const CANDIDATES_PER_ROUND: usize = 4;
@@ -33,7 +33,7 @@ pub fn whom(miner: &Miner) -> Vec<Address> {
 /// Asks one neighbour for its neighbours, and keeps them in mind.
 pub fn round(miner: &Miner, address: &Address) {
     let outcome = ask_health(miner, address).and_then(|health| {
-        note(miner, "gossip", address, Ok(&health));
+        note_answer(miner, "gossip", address, &health);
         Ok(miner.client().neighbours(address, false)?)
     });
     let now = miner.now();
@@ -43,7 +43,7 @@ pub fn round(miner: &Miner, address: &Address) {
                 all.suggest(address, now);
             }
         }),
-        Err(fault) => note(miner, "gossip", address, Err(&fault)),
+        Err(fault) => note_fault(miner, "gossip", address, &fault),
     }
 }
 
@@ -80,11 +80,7 @@ pub fn look_at(miner: &Miner, address: &Address) {
                 miner.shared.bells.sync_chain.ring();
             }
         }
-        Err(fault) => {
-            log::debug!("gossip: candidate={address} is no neighbour: {fault:?}");
-            if matches!(&fault, crate::miner::Fault::Stranger(why) if why.contains("itself")) {
-                miner.shared.with_neighbours(|all| all.is_own(address));
-            }
-        }
+        Err(Fault::Ourselves) => miner.shared.with_neighbours(|all| all.is_own(address)),
+        Err(fault) => log::debug!("gossip: candidate={address} is no neighbour: {fault}"),
     }
 }

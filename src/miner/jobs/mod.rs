@@ -15,7 +15,9 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select, tick};
+use parking_lot::Mutex;
 
+use super::neighbours::Fate;
 use super::{Fault, Miner};
 use crate::api::client::ClientError;
 use crate::api::{Address, Happening, Health};
@@ -40,8 +42,8 @@ pub enum Wake {
     Bell,
 }
 
-/// Runs `round` of `job` at every tick of `interval` and at every ring of `bell`, until
-/// `stop`, and keeps the diary.
+/// Runs `round` of `job` at once, at every tick of `interval` and at every ring of `bell`,
+/// until `stop`, and keeps the diary.
 pub fn repeat(
     miner: &Miner,
     job: &'static str,
@@ -51,14 +53,9 @@ pub fn repeat(
     mut round: impl FnMut(Wake),
 ) {
     let ticks = tick(interval);
-    let mut next_tick = miner.now().steady + interval;
-    miner.diary.job_waits(job, miner.now().wall, interval);
+    let mut next_tick = miner.now().steady;
+    let mut wake = Wake::Tick;
     loop {
-        let wake = select! {
-            recv(stop.0) -> _ => return,
-            recv(bell) -> _ => Wake::Bell,
-            recv(ticks) -> _ => Wake::Tick,
-        };
         miner.diary.job_begins(job, miner.now().wall);
         round(wake);
         let now = miner.now();
@@ -66,6 +63,11 @@ pub fn repeat(
             next_tick += interval;
         }
         miner.diary.job_ended(job, now.wall, next_tick.saturating_sub(now.steady));
+        wake = select! {
+            recv(stop.0) -> _ => return,
+            recv(bell) -> _ => Wake::Bell,
+            recv(ticks) -> _ => Wake::Tick,
+        };
     }
 }
 
@@ -73,41 +75,73 @@ pub fn repeat(
 /// for each neighbour that is being asked, and never two for the same.
 pub struct SideBySide {
     job: &'static str,
-    asking: HashMap<Address, JoinHandle<()>>,
+    /// Who is being asked, and whether there was a hint meanwhile, so that it is asked again.
+    asking: Arc<Mutex<HashMap<Address, bool>>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl SideBySide {
     /// Asks for the job of this name.
     pub fn new(job: &'static str) -> Self {
-        Self { job, asking: HashMap::new() }
+        Self { job, asking: Arc::default(), threads: Vec::new() }
     }
 
-    /// Starts `ask` with each of `addresses` that is not being asked already; those that
-    /// still are, are returned.
+    /// Starts `ask` with each of `addresses` that is not being asked already. At a
+    /// [`Wake::Bell`], one that is will be asked once more.
     pub fn ask(
         &mut self,
         miner: &Arc<Miner>,
+        wake: Wake,
         addresses: Vec<Address>,
         ask: fn(&Miner, &Address),
-    ) -> Vec<Address> {
-        self.asking.retain(|_, thread| !thread.is_finished());
-        let (busy, free): (Vec<_>, Vec<_>) =
-            addresses.into_iter().partition(|address| self.asking.contains_key(address));
-        for address in free {
-            let (miner, asked) = (Arc::clone(miner), address.clone());
-            let name = format!("{} asks", self.job);
-            match Builder::new().name(name).spawn(move || ask(&miner, &asked)) {
-                Ok(thread) => drop(self.asking.insert(address, thread)),
+    ) {
+        self.threads.retain(|thread| !thread.is_finished());
+        for address in addresses {
+            if let Some(again) = self.asking.lock().get_mut(&address) {
+                *again |= wake == Wake::Bell;
+                continue;
+            }
+            self.asking.lock().insert(address.clone(), false);
+            let (miner, asking, asked) = (Arc::clone(miner), Arc::clone(&self.asking), address);
+            let work = move || {
+                let _ends = AskingEnds { asking: &asking, asked: &asked };
+                loop {
+                    ask(&miner, &asked);
+                    let mut asking = asking.lock();
+                    match asking.get_mut(&asked) {
+                        Some(again) if *again => *again = false,
+                        _ => {
+                            asking.remove(&asked);
+                            break;
+                        }
+                    }
+                }
+            };
+            match Builder::new().name(format!("{} asks", self.job)).spawn(work) {
+                Ok(thread) => self.threads.push(thread),
                 Err(error) => log::warn!("{}: cannot start a thread: {error}", self.job),
             }
         }
-        busy
     }
 
     /// Waits for all, who end soon after the client was shut down.
     pub fn join(self) {
-        for thread in self.asking.into_values() {
+        for thread in self.threads {
             let _ = thread.join();
+        }
+    }
+}
+
+/// Lets a neighbour be asked again, also after a panic or when no thread could be started.
+struct AskingEnds<'a> {
+    asking: &'a Mutex<HashMap<Address, bool>>,
+    asked: &'a Address,
+}
+
+impl Drop for AskingEnds<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.asking.lock().remove(self.asked);
         }
     }
 }
@@ -126,7 +160,7 @@ impl From<ClientError> for Fault {
 pub(super) fn ask_health(miner: &Miner, address: &Address) -> Result<Health, Fault> {
     let health = miner.client().health(address)?;
     if health.id == miner.id {
-        return Err(Fault::Stranger("it is this miner itself".to_owned()));
+        return Err(Fault::Ourselves);
     }
     if health.genesis != miner.genesis {
         let reason = format!(
@@ -144,40 +178,26 @@ pub(super) fn ask_health(miner: &Miner, address: &Address) -> Result<Health, Fau
     Ok(health)
 }
 
-/// Notes what came of asking a neighbour.
-pub(super) fn note(miner: &Miner, job: &str, address: &Address, outcome: Result<&Health, &Fault>) {
+/// Notes that a neighbour answered.
+pub(super) fn note_answer(miner: &Miner, job: &str, address: &Address, health: &Health) {
     let now = miner.now();
-    match outcome {
-        Ok(health) => {
-            let came = miner.shared.with_neighbours(|all| all.answered(address, health, now));
-            if came {
-                log::info!("{job}: neighbour={address} answers length={}", health.length);
-                miner.tell(Happening::NeighbourCame { neighbour: address.clone() });
-            }
-        }
-        Err(Fault::Stranger(reason)) if reason == "it is this miner itself" => {
-            miner.shared.with_neighbours(|all| all.is_own(address));
-        }
-        Err(fault) => {
-            let (gone, forgotten) = miner.shared.with_neighbours(|all| {
-                let answered = all.answering().contains(address);
-                (answered, all.failed(address, fault, now))
-            });
-            let reason = match fault {
-                Fault::Failing(why)
-                | Fault::Odd(why)
-                | Fault::Lying(why)
-                | Fault::Stranger(why) => why,
-            };
-            if gone && !matches!(fault, Fault::Odd(_)) || forgotten {
-                let (neighbour, reason) = (address.clone(), reason.clone());
-                miner.tell(Happening::NeighbourGone { neighbour, reason });
-            }
-            let fate = if forgotten { " and is forgotten" } else { "" };
-            match fault {
-                Fault::Failing(_) if !forgotten => log::debug!("{job}: {address} fails: {reason}"),
-                _ => log::warn!("{job}: {address} is not to be used{fate}: {reason}"),
-            }
-        }
+    if miner.shared.with_neighbours(|all| all.answered(address, health, now)) {
+        log::info!("{job}: neighbour={address} answers length={}", health.length);
+        miner.tell(Happening::NeighbourCame { neighbour: address.clone() });
+    }
+}
+
+/// Notes what is wrong with a neighbour, and tells what is done about it.
+pub(super) fn note_fault(miner: &Miner, job: &str, address: &Address, fault: &Fault) {
+    let now = miner.now();
+    let fate = miner.shared.with_neighbours(|all| all.failed(address, fault, now));
+    match (fault, fate) {
+        (Fault::Failing(_), Fate::Failing) => log::debug!("{job}: neighbour={address} {fault}"),
+        (Fault::Odd(_), _) => log::warn!("{job}: neighbour={address} {fault}"),
+        _ => log::warn!("{job}: neighbour={address} is {fate}: {fault}"),
+    }
+    if matches!(fate, Fate::Gone | Fate::Banned | Fate::Forgotten) {
+        let (neighbour, reason) = (address.clone(), fault.to_string());
+        miner.tell(Happening::NeighbourGone { neighbour, reason });
     }
 }

@@ -6,7 +6,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{ask_health, note};
+use super::{Wake, ask_health, note_answer, note_fault};
 use crate::api::{Address, ChainPage, Happening, Health, RETURNED_IDS_MAX};
 use crate::chain::{Adopted, Block, BlockError, Branch, ChainView, Field, Refused, Tip};
 use crate::miner::{Fault, Miner};
@@ -18,13 +18,13 @@ const PAGE_BLOCKS: u64 = 1_000;
 const STEP_GROWTH: u64 = 4;
 
 /// Whom a round asks: at a tick all that are due, in between those that hinted.
-pub fn whom(miner: &Miner, wake: super::Wake) -> Vec<Address> {
+pub fn whom(miner: &Miner, wake: Wake) -> Vec<Address> {
     let now = miner.now();
     miner.shared.with_neighbours(|all| {
         let hinted = std::mem::take(&mut all.hinted_chain);
         match wake {
-            super::Wake::Tick => all.due(now),
-            super::Wake::Bell => hinted.into_iter().collect(),
+            Wake::Tick => all.due(now),
+            Wake::Bell => hinted.into_iter().collect(),
         }
     })
 }
@@ -50,11 +50,11 @@ const CLOCK_SET: u64 = 1_767_225_600_000_000;
 /// Asks one neighbour, and takes its chain if that is better.
 pub fn round(miner: &Miner, address: &Address) {
     let outcome = ask_health(miner, address).and_then(|health| {
-        note(miner, "sync_chain", address, Ok(&health));
+        note_answer(miner, "sync_chain", address, &health);
         if is_better(miner, &health) { fetch(miner, address, &health) } else { Ok(()) }
     });
     if let Err(fault) = outcome {
-        note(miner, "sync_chain", address, Err(&fault));
+        note_fault(miner, "sync_chain", address, &fault);
     }
 }
 

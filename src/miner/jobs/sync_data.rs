@@ -1,6 +1,6 @@
 //! Sync of unprocessed data: asks a neighbour for messages that came to it since last time.
 
-use super::note;
+use super::{Wake, note_fault};
 use crate::api::{Address, Cursor};
 use crate::chain::Data;
 use crate::miner::{Fault, Kept, Miner};
@@ -9,13 +9,13 @@ use crate::miner::{Fault, Kept, Miner};
 const PAGES_MAX: usize = 40;
 
 /// Whom a round asks: at a tick all that are due, in between those that hinted.
-pub fn whom(miner: &Miner, wake: super::Wake) -> Vec<Address> {
+pub fn whom(miner: &Miner, wake: Wake) -> Vec<Address> {
     let now = miner.now();
     miner.shared.with_neighbours(|all| {
         let hinted = std::mem::take(&mut all.hinted_data);
         match wake {
-            super::Wake::Tick => all.due(now),
-            super::Wake::Bell => hinted.into_iter().collect(),
+            Wake::Tick => all.due(now),
+            Wake::Bell => hinted.into_iter().collect(),
         }
     })
 }
@@ -23,7 +23,7 @@ pub fn whom(miner: &Miner, wake: super::Wake) -> Vec<Address> {
 /// Asks one neighbour, and keeps what is new.
 pub fn round(miner: &Miner, address: &Address) {
     if let Err(fault) = fetch(miner, address) {
-        note(miner, "sync_data", address, Err(&fault));
+        note_fault(miner, "sync_data", address, &fault);
     }
 }
 

@@ -1,0 +1,271 @@
+//! The threads of a running miner: which there are, what wakes them, and the order in which
+//! they end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use signal_hook::iterator::Signals;
+
+use super::Miner;
+use super::jobs::{
+    SideBySide, Stop, Wake, announce, backup, communication, gossip, mine, repeat, sync_chain,
+    sync_data,
+};
+use super::running::{Files, MinerError, host, list_files};
+use super::server_process::ServerProcess;
+use crate::api::Address;
+use crate::settings::Settings;
+
+/// How long new blocks wait to be saved together: a block that loses a tie within this never
+/// touches the disc, nor leaves an older version behind.
+const BACKUP_SETTLES: Duration = Duration::from_secs(1);
+
+/// Between two questions to our own server process whether it answers.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Unanswered questions after which the server process is replaced.
+const PROBES_MISSED_MAX: u32 = 2;
+
+/// How much the mining threads stand back for those that serve (`nice`).
+const MINING_NICENESS: i32 = 10;
+
+/// The threads of a miner. They end in the order of the data: the server process, the jobs,
+/// mining, and a last backup.
+pub(super) struct Threads {
+    miner: Arc<Miner>,
+    server: Arc<ServerProcess>,
+    /// Ends the jobs when it is dropped.
+    stop: Option<Sender<std::convert::Infallible>>,
+    died: (Sender<String>, Receiver<String>),
+    jobs: Vec<JoinHandle<()>>,
+    backup: Option<JoinHandle<()>>,
+    stop_backup: Option<Sender<std::convert::Infallible>>,
+}
+
+impl Threads {
+    pub(super) fn start(
+        settings: &Settings,
+        miner: &Arc<Miner>,
+        mut files: Files,
+        socket: TcpListener,
+        ready: Box<dyn FnOnce(SocketAddr) + Send>,
+    ) -> Result<Self, MinerError> {
+        let (stop, stopped) = bounded(0);
+        let (stop_backup, backup_stopped) = bounded(0);
+        let address = socket.local_addr().map_err(host("read our own address"))?;
+        let mut threads = Self {
+            miner: Arc::clone(miner),
+            server: Arc::new(ServerProcess::new(socket)),
+            stop: Some(stop),
+            died: bounded(1),
+            jobs: Vec::new(),
+            backup: None,
+            stop_backup: Some(stop_backup),
+        };
+        let stop = Stop(stopped);
+        let (questions, asked) = bounded(communication::QUESTIONS_MAX);
+        let (adds, to_keep) = bounded(communication::ADDS_MAX);
+
+        threads.job("communication", move |miner| {
+            for question in asked {
+                communication::round(miner, question, &adds);
+            }
+        })?;
+        threads.job("journal", move |miner| communication::keep_data(miner, &to_keep))?;
+        let (server, server_stop) = (Arc::clone(&threads.server), stop.clone());
+        threads.job("server", move |_| {
+            let mut ready = Some(ready);
+            let mut tell = || {
+                if let Some(ready) = ready.take() {
+                    ready(address);
+                }
+            };
+            if let Err(error) = server.run(&questions, &server_stop, &mut tell) {
+                panic!("cannot start the server process: {error}");
+            }
+        })?;
+        let mining = settings.threads;
+        let mining_stop = stop.clone();
+        threads.job("mine", move |miner| {
+            let _ = rustix::process::nice(MINING_NICENESS);
+            while !mining_stop.within(Duration::ZERO) {
+                if mine::round(miner, mining) == mine::Mined::Nothing {
+                    crossbeam_channel::select! {
+                        recv(mining_stop.0) -> _ => {}
+                        recv(miner.shared.bells.mine.heard()) -> _ => {}
+                    }
+                }
+            }
+        })?;
+        threads.asking_jobs(settings, &stop)?;
+        threads.probe(address, stop.clone())?;
+        let backup_stop = Stop(backup_stopped);
+        let (interval, settles) =
+            (settings.backup_interval, settings.backup_interval.min(BACKUP_SETTLES));
+        let backup = threads.spawn("backup", move |miner| {
+            let mut save = || {
+                backup::round(miner, &mut files.chain);
+                miner.diary.set_files(list_files(&files.names));
+            };
+            let bell = miner.shared.bells.backup.heard();
+            repeat(miner, "backup", interval, bell, &backup_stop, |wake| {
+                if wake == Wake::Tick || !backup_stop.within(settles) {
+                    save();
+                }
+            });
+            save();
+        })?;
+        threads.backup = Some(backup);
+        Ok(threads)
+    }
+
+    /// The jobs that ask neighbours.
+    fn asking_jobs(&mut self, settings: &Settings, stop: &Stop) -> Result<(), MinerError> {
+        let (interval, until) = (settings.chain_sync_interval, stop.clone());
+        self.job("sync_chain", move |miner| {
+            let mut asks = SideBySide::new("sync_chain");
+            let bell = miner.shared.bells.sync_chain.heard();
+            repeat(miner, "sync_chain", interval, bell, &until, |wake| {
+                sync_chain::drop_ahead(miner);
+                asks.ask(miner, wake, sync_chain::whom(miner, wake), sync_chain::round);
+            });
+            asks.join();
+        })?;
+        let (interval, until) = (settings.data_sync_interval, stop.clone());
+        self.job("sync_data", move |miner| {
+            let mut asks = SideBySide::new("sync_data");
+            let bell = miner.shared.bells.sync_data.heard();
+            repeat(miner, "sync_data", interval, bell, &until, |wake| {
+                asks.ask(miner, wake, sync_data::whom(miner, wake), sync_data::round);
+            });
+            asks.join();
+        })?;
+        let (interval, until) = (settings.gossip_interval, stop.clone());
+        self.job("gossip", move |miner| {
+            let mut asks = SideBySide::new("gossip");
+            let mut looks = SideBySide::new("gossip");
+            repeat(miner, "gossip", interval, miner.shared.bells.gossip.heard(), &until, |wake| {
+                if wake == Wake::Tick {
+                    gossip::resolve(miner);
+                    asks.ask(miner, Wake::Tick, gossip::whom(miner), gossip::round);
+                }
+                looks.ask(miner, Wake::Tick, gossip::candidates(miner), gossip::look_at);
+            });
+            asks.join();
+            looks.join();
+        })?;
+        let until = stop.clone();
+        self.job("announce", move |miner| {
+            let mut asks = SideBySide::new("announce");
+            let never = Duration::from_secs(60 * 60);
+            let bell = miner.shared.bells.announce.heard();
+            repeat(miner, "announce", never, bell, &until, |wake| {
+                if wake == Wake::Bell {
+                    asks.ask(miner, wake, announce::whom(miner), announce::round);
+                    until.within(announce::GAP);
+                }
+            });
+            asks.join();
+        })
+    }
+
+    /// Asks our own server process whether it answers, and replaces it if it does not.
+    fn probe(&mut self, address: SocketAddr, stop: Stop) -> Result<(), MinerError> {
+        let server = Arc::clone(&self.server);
+        let ip = match address.ip() {
+            ip if ip.is_unspecified() && ip.is_ipv4() => std::net::Ipv4Addr::LOCALHOST.into(),
+            ip if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let own = Address::from_ip(ip, address.port());
+        self.job("probe", move |miner| {
+            let mut missed = 0;
+            while !stop.within(PROBE_INTERVAL) {
+                missed = if miner.client().health(&own).is_ok() { 0 } else { missed + 1 };
+                if missed >= PROBES_MISSED_MAX {
+                    log::error!("probe: the server process does not answer and is replaced");
+                    server.replace();
+                    missed = 0;
+                }
+            }
+        })
+    }
+
+    fn job(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&Arc<Miner>) + Send + 'static,
+    ) -> Result<(), MinerError> {
+        let thread = self.spawn(name, work)?;
+        self.jobs.push(thread);
+        Ok(())
+    }
+
+    fn spawn(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&Arc<Miner>) + Send + 'static,
+    ) -> Result<JoinHandle<()>, MinerError> {
+        let (miner, died) = (Arc::clone(&self.miner), self.died.0.clone());
+        let thread = Builder::new().name(name.to_owned()).spawn(move || {
+            let _obituary = Obituary { name, died };
+            work(&miner);
+        });
+        thread.map_err(host("start a thread"))
+    }
+
+    /// Waits for a signal, or for the death of a thread, and ends everything.
+    pub(super) fn wait(mut self, signals: Signals) -> Result<(), MinerError> {
+        let (signalled, signal) = bounded(1);
+        let handle = signals.handle();
+        let listens = Builder::new().name("signals".to_owned()).spawn(move || {
+            let mut signals = signals;
+            if let Some(signal) = signals.forever().next() {
+                let _ = signalled.send(signal);
+            }
+        });
+        let listens = listens.map_err(host("start a thread"))?;
+        let outcome = crossbeam_channel::select! {
+            recv(signal) -> signal => {
+                log::info!("miner: stops signal={}", signal.unwrap_or_default());
+                Ok(())
+            }
+            recv(self.died.1) -> name => Err(MinerError::Died(name.unwrap_or_default())),
+        };
+        self.end();
+        handle.close();
+        let _ = listens.join();
+        outcome
+    }
+
+    fn end(&mut self) {
+        self.stop = None;
+        self.server.stop();
+        self.miner.client().shut_down();
+        self.miner.shared.end_searches();
+        for thread in self.jobs.drain(..) {
+            let _ = thread.join();
+        }
+        self.stop_backup = None;
+        if let Some(backup) = self.backup.take() {
+            let _ = backup.join();
+        }
+    }
+}
+
+/// Tells of the death of the thread that holds it.
+struct Obituary {
+    name: &'static str,
+    died: Sender<String>,
+}
+
+impl Drop for Obituary {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.died.try_send(self.name.to_owned());
+        }
+    }
+}
