@@ -8,6 +8,7 @@
 //! | floor | room | what it does |
 //! |---|---|---|
 //! | 2 | [`miner`] | the running miner: what its threads share, and their jobs |
+//! | 2 | [`server`] | the child process that speaks HTTP for the miner |
 //! | 1 | [`api`] | what a miner says and understands, over HTTP and over the link |
 //! | 1 | [`pow`] | the search for a proof of work |
 //! | 1 | [`settings`] | what a miner is started with |
@@ -18,5 +19,6 @@ pub mod api;
 pub mod chain;
 pub mod miner;
 pub mod pow;
+pub mod server;
 pub mod settings;
 pub mod store;

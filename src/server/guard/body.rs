@@ -1,0 +1,115 @@
+//! The body of a stranger's request, by its length or in chunks.
+//!
+//! Chunks are taken since `curl -T -` and other clients that stream send nothing else; but
+//! only in their plain form: no extensions and no trailers, which nobody here needs and
+//! which readers of HTTP are known to disagree about.
+
+use super::head::{BODY_BYTES_MAX, Framing, bad_request, body_too_long};
+use crate::api::Reply;
+
+/// A body on its way.
+#[derive(Debug)]
+pub struct Body {
+    bytes: Vec<u8>,
+    next: Next,
+}
+
+/// What has to come next.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// So many bytes, and nothing then.
+    Bytes(usize),
+    /// The line with a chunk's size.
+    Size,
+    /// So many bytes of a chunk, and its line break.
+    Chunk(usize),
+    /// The empty line behind the last chunk.
+    End,
+}
+
+impl Body {
+    pub fn new(framing: Framing) -> Self {
+        let next = match framing {
+            Framing::Length(length) => Next::Bytes(length),
+            Framing::Chunked => Next::Size,
+        };
+        Self { bytes: Vec::new(), next }
+    }
+
+    /// Takes what belongs to the body from the front of `inbox`; the whole body once it
+    /// is there.
+    pub fn take(&mut self, inbox: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Reply> {
+        let mut taken = 0;
+        let is_whole = loop {
+            let rest = &inbox[taken..];
+            match self.next {
+                Next::Bytes(missing) => {
+                    let count = missing.min(rest.len());
+                    self.bytes.extend_from_slice(&rest[..count]);
+                    self.next = Next::Bytes(missing - count);
+                    taken += count;
+                    break count == missing;
+                }
+                Next::Size => {
+                    let Some((size, length)) = chunk_size(rest)? else { break false };
+                    if self.bytes.len() + size > BODY_BYTES_MAX {
+                        return Err(body_too_long());
+                    }
+                    self.next = if size == 0 { Next::End } else { Next::Chunk(size) };
+                    taken += length;
+                }
+                Next::Chunk(missing) => {
+                    let count = missing.min(rest.len());
+                    self.bytes.extend_from_slice(&rest[..count]);
+                    self.next = Next::Chunk(missing - count);
+                    taken += count;
+                    if count < missing || !line_break(&inbox[taken..])? {
+                        break false;
+                    }
+                    self.next = Next::Size;
+                    taken += 2;
+                }
+                Next::End => {
+                    let is_there = line_break(rest)?;
+                    taken += if is_there { 2 } else { 0 };
+                    break is_there;
+                }
+            }
+        };
+        inbox.drain(..taken);
+        Ok(is_whole.then(|| std::mem::take(&mut self.bytes)))
+    }
+
+    /// Bytes that it takes up.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// A chunk's size and the length of the line that tells it; `None` if that is not whole.
+fn chunk_size(bytes: &[u8]) -> Result<Option<(usize, usize)>, Reply> {
+    /// More than any body that is allowed needs.
+    const DIGITS_MAX: usize = 8;
+    let digits = bytes.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    if digits > DIGITS_MAX {
+        return Err(body_too_long());
+    }
+    match (digits, &bytes[digits..]) {
+        (_, [] | [b'\r']) => Ok(None),
+        (1.., [b'\r', b'\n', ..]) => {
+            let text = std::str::from_utf8(&bytes[..digits]).expect("hex digits are ASCII");
+            let size = usize::from_str_radix(text, 16).expect("they are hex digits, and few");
+            Ok(Some((size, digits + 2)))
+        }
+        _ => Err(bad_request("a chunk's size is hex digits, without extensions")),
+    }
+}
+
+/// Whether `bytes` begin with a line break; not an error if it may still come.
+fn line_break(bytes: &[u8]) -> Result<bool, Reply> {
+    match bytes {
+        [] | [b'\r'] => Ok(false),
+        [b'\r', b'\n', ..] => Ok(true),
+        _ => Err(bad_request("a chunk is longer than its size, or there are trailers")),
+    }
+}

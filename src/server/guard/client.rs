@@ -1,0 +1,384 @@
+//! One stranger's connection: what came, what goes out, and what comes next.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{IpAddr, Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
+
+use rustix::event::epoll::EventFlags;
+
+use super::body::Body;
+use super::head::{self, Door, Exchange, Head, Search};
+use super::slab::Key;
+use crate::api::Reply;
+use crate::server::Limits;
+use crate::server::answer::{AnswerHead, End};
+
+/// Most bytes that are read and thrown away so that a refusal arrives: while bytes are
+/// unread, closing would reset the connection and take the answer with it.
+const DRAINED_BYTES_MAX: usize = 4 << 20;
+
+/// What all clients have in common at a moment.
+pub struct Context<'a> {
+    pub now: Instant,
+    /// For the `Date` header.
+    pub date: &'a str,
+    pub limits: &'a Limits,
+    pub door: Door,
+    /// What is read lands here first, so that an idle client takes no memory.
+    pub scratch: &'a mut [u8],
+}
+
+/// What a client needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// An event, or its deadline.
+    Wait,
+    /// Somebody to answer its request.
+    Ask,
+}
+
+/// A connection.
+pub struct Client {
+    stream: TcpStream,
+    pub ip: IpAddr,
+    /// Came, and is not understood yet.
+    inbox: Vec<u8>,
+    /// Goes out; of which `sent` bytes are gone.
+    outbox: Vec<u8>,
+    sent: usize,
+    stage: Stage,
+    exchange: Exchange,
+    /// Parts of an answer were sent, and more are to come: to end here is to break off.
+    pub is_in_parts: bool,
+    readable: bool,
+    writable: bool,
+    hung_up: bool,
+    /// When something has to have happened.
+    pub deadline: Instant,
+    /// When the guard looks at the deadline; never later than it.
+    pub timer: Option<Instant>,
+    /// Bytes that the guard has counted for it.
+    pub counted: usize,
+    /// When bytes went one way or the other.
+    pub touched: Instant,
+}
+
+/// Where a connection stands.
+enum Stage {
+    /// The head of a request comes, or nothing.
+    Head(Search),
+    /// The body comes.
+    Body { request: Vec<u8>, body: Body },
+    /// The request is whole, and waits for somebody to ask.
+    Ready(Vec<u8>),
+    /// This upstream was asked; whether its answer has begun.
+    Asked { upstream: Key, has_begun: bool },
+    /// The answer, or a part of it, is whole, and has to go out; what asks for the next.
+    Answered { rest: Option<String> },
+    /// The last answer goes out; then what still comes is thrown away for a while.
+    Closing { is_shut: bool, drained: usize },
+}
+
+impl Client {
+    pub fn new(stream: TcpStream, ip: IpAddr, now: Instant, limits: &Limits) -> Self {
+        Self {
+            stream,
+            ip,
+            inbox: Vec::new(),
+            outbox: Vec::new(),
+            sent: 0,
+            stage: Stage::Head(Search::default()),
+            exchange: Exchange::default(),
+            is_in_parts: false,
+            readable: true,
+            writable: true,
+            hung_up: false,
+            deadline: now + limits.idle,
+            timer: None,
+            counted: 0,
+            touched: now,
+        }
+    }
+
+    /// Takes note of what epoll says, which says it only once.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn note(&mut self, events: EventFlags) -> io::Result<()> {
+        self.readable |= events.intersects(EventFlags::IN | EventFlags::RDHUP);
+        self.writable |= events.contains(EventFlags::OUT);
+        self.hung_up |= events.contains(EventFlags::RDHUP);
+        let is_broken = events.intersects(EventFlags::ERR | EventFlags::HUP);
+        if is_broken { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+    }
+
+    /// Goes on as far as it can.
+    ///
+    /// # Errors
+    /// The connection is at its end.
+    pub fn advance(&mut self, context: &mut Context<'_>) -> io::Result<Next> {
+        loop {
+            self.send(&[], context)?;
+            match &mut self.stage {
+                Stage::Ready(_) | Stage::Asked { .. } => return Ok(Next::Wait),
+                Stage::Body { request, body } => match body.take(&mut self.inbox) {
+                    Ok(Some(bytes)) => {
+                        let mut request = std::mem::take(request);
+                        if !bytes.is_empty() {
+                            write!(request, "Content-Length: {}\r\n", bytes.len())?;
+                        }
+                        request.extend_from_slice(b"\r\n");
+                        request.extend_from_slice(&bytes);
+                        return Ok(self.ready(request, context));
+                    }
+                    Ok(None) if self.fill(context)? => {}
+                    Ok(None) => return Ok(Next::Wait),
+                    Err(refusal) => self.refuse(&refusal, context),
+                },
+                _ if !self.outbox.is_empty() => return Ok(Next::Wait),
+                Stage::Head(search) => match search.end(&self.inbox) {
+                    Ok(Some(end)) => match head::check(&self.inbox[..end], self.ip, context.door) {
+                        Ok(head) => self.begin_body(end, head, context),
+                        Err(refusal) => self.refuse(&refusal, context),
+                    },
+                    Ok(None) if self.fill(context)? => {}
+                    Ok(None) => return Ok(Next::Wait),
+                    Err(refusal) => self.refuse(&refusal, context),
+                },
+                Stage::Answered { rest } => match rest.take() {
+                    Some(rest) => {
+                        let ip = self.ip;
+                        let head =
+                            format!("GET / HTTP/1.1\r\nCaller: {ip}\r\nRest: {rest}\r\n\r\n");
+                        return Ok(self.ready(head.into(), context));
+                    }
+                    None => self.begin_head(context),
+                },
+                Stage::Closing { is_shut, drained } => {
+                    if !*is_shut {
+                        *is_shut = true;
+                        self.stream.shutdown(Shutdown::Write)?;
+                    }
+                    *drained += self.inbox.len();
+                    if *drained > DRAINED_BYTES_MAX {
+                        return Err(io::ErrorKind::FileTooLarge.into());
+                    }
+                    self.inbox.clear();
+                    if !self.fill(context)? {
+                        return Ok(Next::Wait);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for the next request, or for the connection's end.
+    fn begin_head(&mut self, context: &Context<'_>) {
+        if self.exchange.last {
+            self.stage = Stage::Closing { is_shut: false, drained: 0 };
+            self.deadline = context.now + context.limits.linger;
+            return;
+        }
+        self.stage = Stage::Head(Search::default());
+        self.deadline = context.now + context.limits.idle;
+        self.outbox = Vec::new();
+        if self.inbox.is_empty() {
+            self.inbox = Vec::new();
+        } else {
+            self.deadline = context.now + context.limits.head;
+        }
+    }
+
+    fn begin_body(&mut self, end: usize, head: Head, context: &Context<'_>) {
+        self.inbox.drain(..end);
+        if head.expects_continue && self.inbox.is_empty() {
+            self.outbox.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        self.exchange = head.exchange;
+        self.stage = Stage::Body { request: head.request, body: Body::new(head.framing) };
+        self.deadline = context.now + context.limits.body;
+    }
+
+    fn ready(&mut self, request: Vec<u8>, context: &Context<'_>) -> Next {
+        self.stage = Stage::Ready(request);
+        self.deadline = context.now + context.limits.answer;
+        Next::Ask
+    }
+
+    /// Reads what has come; whether there was anything.
+    fn fill(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        while self.readable {
+            match self.stream.read(context.scratch) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(length) => {
+                    // Less than fits was all there is, unless the end is to be read yet.
+                    self.readable = length == context.scratch.len() || self.hung_up;
+                    if self.inbox.is_empty() && matches!(self.stage, Stage::Head(_)) {
+                        self.deadline = context.now + context.limits.head;
+                    }
+                    self.inbox.extend_from_slice(&context.scratch[..length]);
+                    self.touched = context.now;
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Sends what goes out and then `more`, and keeps what the client does not take.
+    fn send(&mut self, mut more: &[u8], context: &Context<'_>) -> io::Result<()> {
+        while self.writable && self.outbox.len() - self.sent + more.len() > 0 {
+            let kept = &self.outbox[self.sent..];
+            match self.stream.write_vectored(&[IoSlice::new(kept), IoSlice::new(more)]) {
+                Ok(length) => {
+                    let of_kept = length.min(kept.len());
+                    self.sent += of_kept;
+                    more = &more[length - of_kept..];
+                    self.touched = context.now;
+                    if matches!(self.stage, Stage::Answered { .. } | Stage::Asked { .. }) {
+                        self.deadline = context.now + context.limits.progress;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.sent == self.outbox.len() {
+            self.outbox.clear();
+            self.sent = 0;
+        }
+        self.outbox.extend_from_slice(more);
+        Ok(())
+    }
+
+    /// Answers with an error of our own, after which the connection ends.
+    pub fn refuse(&mut self, reply: &Reply, context: &Context<'_>) {
+        log::debug!("server: refused a request ip={} status={}", self.ip, reply.status);
+        AnswerHead::of(reply).write_outside(&mut self.outbox, context.date, End::Length, true);
+        if !self.exchange.without_body {
+            self.outbox.extend_from_slice(&reply.body);
+        }
+        self.exchange.last = true;
+        self.stage = Stage::Closing { is_shut: false, drained: 0 };
+        self.deadline = context.now + context.limits.linger;
+    }
+
+    /// Does what its deadline asks for.
+    ///
+    /// # Errors
+    /// The connection is at its end.
+    pub fn expire(&mut self, context: &mut Context<'_>) -> io::Result<Next> {
+        let reply = match &self.stage {
+            Stage::Head(_) if self.inbox.is_empty() => None,
+            Stage::Head(_) | Stage::Body { .. } => {
+                let more = "the request did not come whole in time";
+                Some(Reply::problem(408, "Request timeout", more))
+            }
+            Stage::Ready(_) | Stage::Asked { has_begun: false, .. } if !self.is_in_parts => {
+                Some(busy("the miner does not answer in time"))
+            }
+            _ => None,
+        };
+        self.refuse(&reply.ok_or(io::ErrorKind::TimedOut)?, context);
+        self.advance(context)
+    }
+
+    /// The whole request, which `upstream` is asked now; whether its answer is without a
+    /// body. `None` for a client that has given up meanwhile.
+    pub fn asks(&mut self, upstream: Key) -> Option<(Vec<u8>, bool)> {
+        let Stage::Ready(request) = &mut self.stage else { return None };
+        let request = std::mem::take(request);
+        self.stage = Stage::Asked { upstream, has_begun: false };
+        Some((request, self.exchange.without_body))
+    }
+
+    /// Whether it waits for an answer from `upstream`.
+    pub fn waits_for(&self, upstream: Key) -> bool {
+        matches!(self.stage, Stage::Asked { upstream: asked, .. } if asked == upstream)
+    }
+
+    /// Begins an answer, or its next part.
+    ///
+    /// # Errors
+    /// The answer can't be ended.
+    pub fn begin_answer(&mut self, head: &AnswerHead, context: &Context<'_>) -> io::Result<()> {
+        let Stage::Asked { has_begun, .. } = &mut self.stage else { return Ok(()) };
+        *has_begun = true;
+        self.deadline = context.now + context.limits.progress;
+        if self.is_in_parts && !head.is_ok() {
+            return Err(io::Error::other("the next part of the answer can't be had"));
+        }
+        let end = match (head.rest.is_some(), self.exchange.without_chunks) {
+            (false, _) => End::Length,
+            (true, false) => End::Chunks,
+            (true, true) => End::Connection,
+        };
+        if !self.is_in_parts {
+            head.write_outside(&mut self.outbox, context.date, end, self.exchange.last);
+            self.is_in_parts = head.rest.is_some() && !self.exchange.without_body;
+        }
+        if self.is_in_parts && !self.exchange.without_chunks && head.length > 0 {
+            write!(self.outbox, "{:x}\r\n", head.length)?;
+        }
+        Ok(())
+    }
+
+    /// Passes on bytes of the answer's body.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn pass(&mut self, bytes: &[u8], context: &Context<'_>) -> io::Result<()> {
+        self.send(bytes, context)
+    }
+
+    /// Ends an answer, or a part of it.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn end_answer(&mut self, head: AnswerHead, context: &mut Context<'_>) -> io::Result<Next> {
+        let rest = head.rest.filter(|_| self.is_in_parts);
+        if self.is_in_parts {
+            let chunked = !self.exchange.without_chunks;
+            if chunked && head.length > 0 {
+                self.outbox.extend_from_slice(b"\r\n");
+            }
+            if chunked && rest.is_none() {
+                self.outbox.extend_from_slice(b"0\r\n\r\n");
+            }
+            self.is_in_parts = rest.is_some();
+        }
+        self.stage = Stage::Answered { rest };
+        self.advance(context)
+    }
+
+    /// Bytes of memory that it takes up besides itself.
+    pub fn memory(&self) -> usize {
+        let held = match &self.stage {
+            Stage::Body { request, body } => request.len() + body.len(),
+            Stage::Ready(request) => request.len(),
+            _ => 0,
+        };
+        self.inbox.len() + self.outbox.len() + held
+    }
+
+    /// Whether nothing is being done for it.
+    pub fn is_waiting_for_itself(&self) -> bool {
+        matches!(self.stage, Stage::Head(_) | Stage::Body { .. } | Stage::Closing { .. })
+    }
+}
+
+/// The answer when there is nobody to ask, or nobody answers.
+pub fn busy(why: &str) -> Reply {
+    Reply::problem(503, "Service unavailable", why).retry_after(1)
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}

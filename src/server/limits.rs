@@ -1,0 +1,76 @@
+//! What strangers may use up, and for how long.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors of tiny_http and the guard for each upstream.
+const UPSTREAM_DESCRIPTORS: usize = 3;
+
+/// Descriptors for everything else.
+const RESERVED_DESCRIPTORS: usize = 32;
+
+/// What strangers may use up, and for how long.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections in all; fewer if the process may not have as many descriptors.
+    pub connections_max: usize,
+    /// Connections from one address, or from one /64 of IPv6. Loopback may have them all:
+    /// who is there already can do worse.
+    pub connections_per_place_max: usize,
+    /// Requests that are answered at a time; others wait for their turn.
+    pub upstreams_max: usize,
+    /// Bytes of requests and answers that are held for clients.
+    pub held_bytes_max: usize,
+    /// How long a connection may have no request.
+    pub idle: Duration,
+    /// How long the head of a request may take.
+    pub head: Duration,
+    /// How long its body may take.
+    pub body: Duration,
+    /// How long the miner may take to answer; less than neighbours wait.
+    pub answer: Duration,
+    /// How long a client may take none of an answer.
+    pub progress: Duration,
+    /// How long a client that is refused may take to read why.
+    pub linger: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 8_192,
+            connections_per_place_max: 256,
+            upstreams_max: 64,
+            held_bytes_max: 24 << 20,
+            idle: Duration::from_secs(60),
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(20),
+            answer: Duration::from_secs(8),
+            progress: Duration::from_secs(20),
+            linger: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Limits {
+    /// The same within what this process may have of descriptors.
+    pub fn within_descriptors(mut self) -> Self {
+        let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+        let free = allowed.saturating_sub(RESERVED_DESCRIPTORS);
+        self.upstreams_max = self.upstreams_max.min(free / 4 / UPSTREAM_DESCRIPTORS).max(1);
+        let free = free.saturating_sub(self.upstreams_max * UPSTREAM_DESCRIPTORS);
+        self.connections_max = self.connections_max.min(free).max(1);
+        self
+    }
+}
+
+/// Allows this process as many descriptors as it may allow itself.
+pub fn raise_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    if let Err(error) = raised {
+        log::debug!("server: can't raise the limit of descriptors: {error}");
+    }
+}
