@@ -18,6 +18,9 @@ mod record;
 mod repair;
 mod running_hash;
 mod scan;
+#[doc(hidden)]
+pub mod sim_disc;
+mod sim_loss;
 mod verify;
 
 pub use chain_file::{ChainFile, Saved, Start};
