@@ -8,6 +8,7 @@ mod chain_file;
 mod disc;
 mod error;
 mod folder;
+mod genesis;
 mod hash_file;
 mod install;
 mod journal;

@@ -1,6 +1,8 @@
 //! A miner as small as it can be, over a simulated disc: it takes messages, mines them,
 //! saves its chain, and remembers beside the disc what it has promised to whom.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::path::Path;
 use std::sync::Arc;
 
