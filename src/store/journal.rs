@@ -176,9 +176,13 @@ impl Journal {
     /// As [`Journal::append`].
     pub fn probe(&self) -> Result<(), StoreError> {
         self.refuse_if_poisoned()?;
-        let name = Names::unfinished(&format!("{}.probe", self.names.data));
-        let written =
-            self.disc.append(&name, &[b' '; PROBE_BYTES]).and_then(|()| self.disc.sync(&name));
+        let name = Names::unfinished(&self.names.data);
+        let write = || {
+            self.disc.remove(&name)?;
+            self.disc.append(&name, &[b' '; PROBE_BYTES])?;
+            self.disc.sync(&name)
+        };
+        let written = write();
         let removed = self.disc.remove(&name);
         written.and(removed).doing("write", &self.names, &name)
     }

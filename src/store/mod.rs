@@ -8,6 +8,7 @@ mod chain_file;
 mod disc;
 mod error;
 mod folder;
+mod genesis;
 mod hash_file;
 mod install;
 mod journal;
@@ -18,6 +19,9 @@ mod record;
 mod repair;
 mod running_hash;
 mod scan;
+#[doc(hidden)]
+pub mod sim_disc;
+mod sim_loss;
 mod verify;
 
 pub use chain_file::{ChainFile, Saved, Start};

@@ -111,7 +111,9 @@ impl Scan {
             let Err(expected) = self.take(&line) else { continue };
             let fault = Fault::new(names, &names.data, line.number, "record");
             let fault = Box::new(fault.found(line.shown(), expected));
-            let whole = line.ending == Ending::File && self.fits(&line, line.bytes);
+            let whole = line.ending == Ending::File
+                && self.fits(&line, line.bytes)
+                && self.total + 1 >= self.certain;
             let last = line.number > 1 && line.start >= self.certain;
             let torn = last && self.is_torn(&line);
             let start = line.start;
@@ -187,9 +189,12 @@ impl Scan {
         let (check, rest) = line.bytes.split_at(line.bytes.len().min(CHECK_DIGITS));
         let is_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
         let begins = |batch: u64| {
-            let expected = format!(" {batch} {{\"id\":\"");
+            let expected = format!(" {batch} ");
             let both = rest.len().min(expected.len());
-            self.may_be_of(batch, line.start) && rest[..both] == expected.as_bytes()[..both]
+            let json = &rest[both..];
+            self.may_be_of(batch, line.start)
+                && rest[..both] == expected.as_bytes()[..both]
+                && serde_json::from_slice::<Data>(json).is_err_and(|error| error.is_eof())
         };
         check.iter().all(is_hex) && (begins(line.start) || begins(self.batch))
     }

@@ -8,14 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::chain_file::ChainFile;
 use super::disc::Disc;
 use super::error::{Doing, StoreError};
+use super::genesis::find_network;
 use super::journal::{self, Journal};
 use super::lines::Lines;
 use super::names::Names;
-use super::record::{self, Trouble};
-use super::scan::{
-    FirstLine, HashFile, Progress, Scan, Verdict, judge, names_as_parent, network_of, scan,
-};
-use crate::chain::{Chain, Data, DataId, Difficulty, Hash, Micros, Network, NetworkName};
+use super::record;
+use super::scan::{FirstLine, HashFile, Progress, Scan, Trouble, Verdict, judge, scan};
+use crate::chain::{Chain, Data, DataId, Hash, Micros};
 
 /// What `repair` did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -94,7 +93,7 @@ fn repair_journal(
     let name = &names.data;
     let Some(scan) = record::scan(disc, names)? else { return Ok(HashSet::new()) };
     let mut ids = HashSet::new();
-    if !matches!(scan.trouble, Some(Trouble::Damaged(_))) {
+    if !matches!(scan.trouble, Some(record::Trouble::Damaged(_))) {
         ids.extend(scan.data.iter().map(|data| data.id));
         return Ok(ids);
     }
@@ -130,14 +129,16 @@ struct Found {
 fn find(disc: &dyn Disc, names: &Names, progress: Progress<'_>) -> Result<Found, StoreError> {
     let all = disc.list().doing("list the folder of", names, &names.chain)?;
     let versions = names.versions(&all);
-    let network = find_network(disc, names, &versions)?;
+    let files = [&names.chain].into_iter().chain(versions.iter().rev().copied());
+    let network = find_network(disc, names, files)?.ok_or_else(|| beyond_repair(names))?;
     let mut best = match scan(disc, names, &names.chain, &network, FirstLine::Checked, progress)? {
         Some(sound @ Scan { trouble: None, .. }) => {
             return Ok(Found { scan: sound, version: None });
         }
         Some(Scan { bytes: 0, trouble: Some(first), .. }) => {
             let rest = scan(disc, names, &names.chain, &network, FirstLine::Assumed, progress)?;
-            rest.map(|rest| Found { scan: Scan { trouble: Some(first), ..rest }, version: None })
+            let trouble = Some(Trouble { torn: false, ..first });
+            rest.map(|rest| Found { scan: Scan { trouble, ..rest }, version: None })
         }
         damaged => damaged.map(|scan| Found { scan, version: None }),
     };
@@ -157,45 +158,6 @@ fn beyond_repair(names: &Names) -> StoreError {
     let reason = "neither it nor any older version begins with a network's genesis block; \
                   start with --force-new-chain";
     StoreError::BeyondRepair { file: names.shown(&names.chain), reason: reason.into() }
-}
-
-/// The network that the files are of. The first line is believed if the second one says
-/// that it follows it; if it is damaged, the second one tells which it was.
-fn find_network(
-    disc: &dyn Disc,
-    names: &Names,
-    versions: &[&String],
-) -> Result<Network, StoreError> {
-    let mut spare = None;
-    for name in [&names.chain].into_iter().chain(versions.iter().rev().copied()) {
-        let Some(source) = disc.read(name).doing("read", names, name)? else { continue };
-        let mut lines = Lines::of(source);
-        let mut next = || -> Result<Vec<u8>, StoreError> {
-            let line = lines.next().doing("read", names, name)?;
-            Ok(line.map(|line| line.bytes.to_vec()).unwrap_or_default())
-        };
-        let (first, second) = (next()?, next()?);
-        let stated = network_of(&first);
-        let links = |network: &Network| names_as_parent(&second, network);
-        let certain = stated.clone().into_iter().chain(candidates(&first)).find(links);
-        if let Some(network) = certain {
-            return Ok(network);
-        }
-        spare = spare.or(stated);
-    }
-    spare.ok_or_else(|| beyond_repair(names))
-}
-
-/// The networks that a damaged genesis line may have been of.
-fn candidates(line: &[u8]) -> impl Iterator<Item = Network> {
-    let text = String::from_utf8_lossy(line);
-    let name = text.split_once("network=").and_then(|(_, rest)| rest.split_once(' '));
-    let name = name.and_then(|(name, _)| name.parse::<NetworkName>().ok());
-    let usual: NetworkName = "main".parse().expect("it is a name");
-    let difficulties = || (1..=64).filter_map(Difficulty::new);
-    [name.unwrap_or_else(|| usual.clone()), usual].into_iter().flat_map(move |name| {
-        difficulties().map(move |difficulty| Network { name: name.clone(), difficulty })
-    })
 }
 
 /// The messages in intact lines of the chain file that are neither in `chain` nor waiting.

@@ -5,11 +5,12 @@
 
 use super::disc::Disc;
 use super::error::{Doing, Fault, StoreError};
+use super::genesis::{names_as_parent, network_of};
 use super::hash_file::{self, Recorded};
 use super::lines::{Ending, Line, Lines};
 use super::names::Names;
 use super::running_hash::{RunningHash, border};
-use crate::chain::{Block, BlockError, Chain, Field, Hash, Micros, Network, Refused, check_block};
+use crate::chain::{BlockError, Chain, Field, Micros, Network, Refused, check_block};
 
 /// Bytes between two calls of the progress callback.
 const PROGRESS_BYTES: u64 = 1 << 20;
@@ -70,7 +71,8 @@ pub(super) fn scan(
         if let Err(error) = scan.take(&line, network, first) {
             let torn = line.ending == Ending::File || line.bytes.contains(&0);
             let fault = Fault::of_block(names, file, line.number, error);
-            let other = (line.number == 1).then(|| network_of(line.bytes)).flatten();
+            let whole = line.number == 1 && line.ending == Ending::Break;
+            let other = whole.then(|| network_of(line.bytes)).flatten();
             if let Some(found) = other
                 && lines
                     .next()
@@ -149,23 +151,6 @@ impl Scan {
         self.bytes = line.end();
         Ok(())
     }
-}
-
-/// Whether this line of a block says that it follows the genesis block of `network`.
-pub(super) fn names_as_parent(line: &[u8], network: &Network) -> bool {
-    let genesis = Block::genesis(network).line();
-    let link = format!("\"previous_hash\":\"{}\"", Hash::of(genesis));
-    String::from_utf8_lossy(line).contains(&link)
-}
-
-/// The network whose genesis block this line is.
-pub(super) fn network_of(line: &[u8]) -> Option<Network> {
-    let line = std::str::from_utf8(line).ok()?;
-    let block = Block::read(line, 0).ok()?;
-    let (name, difficulty) =
-        block.data.message.as_str().strip_prefix("network=")?.split_once(" difficulty=")?;
-    let network = Network { name: name.parse().ok()?, difficulty: difficulty.parse().ok()? };
-    (Block::genesis(&network) == block).then_some(network)
 }
 
 /// What a chain file and its hash say together.

@@ -1,1 +1,319 @@
-//! A disc for tests.
+//! A disc for tests: it knows what is only written and what is synced, loses the power at
+//! a given operation, and fails where it is told to.
+//!
+//! Operations that change something are counted from 0. After the power is lost every
+//! operation fails; [`SimDisc::after_power_cut`] then tells what the disc holds when it
+//! comes back. All of it follows from the arguments: nothing is left to chance.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Cursor, ErrorKind};
+
+use parking_lot::Mutex;
+
+use super::disc::{Disc, Source};
+use super::sim_loss::{Change, File};
+pub use super::sim_loss::{Loss, Rng};
+
+/// Whether the power is lost before or after an operation does its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Nothing of it is done.
+    Before,
+    /// All of it is done, but nobody is told.
+    After,
+}
+
+/// How an operation fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// ENOSPC; of an append the first half is written.
+    Full,
+    /// EIO; of an append the first half is written, and a sync loses what it was to sync.
+    Io,
+}
+
+impl Failure {
+    fn error(self) -> io::Error {
+        match self {
+            Self::Full => ErrorKind::StorageFull.into(),
+            Self::Io => io::Error::other("input/output error"),
+        }
+    }
+}
+
+/// A simulated folder.
+#[derive(Debug, Default)]
+pub struct SimDisc(Mutex<State>);
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    files: Vec<File>,
+    /// The files that the running program sees, and those that are on disc.
+    names: BTreeMap<String, usize>,
+    names_on_disc: BTreeMap<String, usize>,
+    unsynced_names: Vec<Change>,
+    operations: u64,
+    crash: Option<(u64, When)>,
+    failures: HashMap<u64, Failure>,
+    full: bool,
+    struck: u64,
+    is_down: bool,
+}
+
+impl SimDisc {
+    /// How many operations have begun.
+    pub fn operations(&self) -> u64 {
+        self.0.lock().operations
+    }
+
+    /// Loses the power at the operation with this number.
+    pub fn crash_at(&self, operation: u64, when: When) {
+        self.0.lock().crash = Some((operation, when));
+    }
+
+    /// Loses the power now.
+    pub fn crash(&self) {
+        self.0.lock().is_down = true;
+    }
+
+    /// Lets the operation with this number fail.
+    pub fn fail_at(&self, operation: u64, failure: Failure) {
+        self.0.lock().failures.insert(operation, failure);
+    }
+
+    /// Lets every append fail for want of room, or no longer.
+    pub fn set_full(&self, full: bool) {
+        self.0.lock().full = full;
+    }
+
+    /// How many operations have failed because they were told to.
+    pub fn failures_struck(&self) -> u64 {
+        self.0.lock().struck
+    }
+
+    /// Whether the power is lost.
+    pub fn is_down(&self) -> bool {
+        self.0.lock().is_down
+    }
+
+    /// The most bytes that are written but not synced in any one file.
+    pub fn unsynced_bytes(&self) -> usize {
+        self.0.lock().files.iter().map(File::unsynced_bytes).max().unwrap_or(0)
+    }
+
+    /// How many names were made, changed or removed since the folder was synced.
+    pub fn unsynced_names(&self) -> usize {
+        self.0.lock().unsynced_names.len()
+    }
+
+    /// The disc as it comes back after the power was lost now. This one stays as it is.
+    pub fn after_power_cut(&self, loss: Loss) -> Self {
+        let state = self.0.lock();
+        let mut rng = Rng(loss.seed());
+        let mut names = state.names_on_disc.clone();
+        for (at, change) in state.unsynced_names.iter().enumerate() {
+            if loss.keeps_name(at, &mut rng) {
+                change.apply(&mut names);
+            }
+        }
+        let files = state.files.iter().map(|file| file.after(loss, &mut rng)).collect();
+        Self(Mutex::new(State { files, names_on_disc: names.clone(), names, ..State::default() }))
+    }
+
+    /// What is in a file, synced or not.
+    pub fn contents(&self, name: &str) -> Option<Vec<u8>> {
+        let state = self.0.lock();
+        state.names.get(name).map(|&file| state.files[file].written.clone())
+    }
+
+    /// Puts a file on the disc, as if it had always been there.
+    pub fn put(&self, name: &str, bytes: &[u8]) {
+        let mut state = self.0.lock();
+        let file = state.add(File::synced(bytes.to_vec()));
+        state.names.insert(name.to_owned(), file);
+        state.names_on_disc.insert(name.to_owned(), file);
+    }
+
+    /// Takes a file from the disc, as if it had never been there.
+    pub fn take(&self, name: &str) {
+        let mut state = self.0.lock();
+        state.names.remove(name);
+        state.names_on_disc.remove(name);
+    }
+
+    /// Does `work` as the next operation, or half of it (`failing`), or nothing.
+    fn operate(
+        &self,
+        appends: bool,
+        failing: impl FnOnce(&mut State),
+        work: impl FnOnce(&mut State) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.up()?;
+        let number = state.operations;
+        state.operations += 1;
+        let crash = state.crash.filter(|(at, _)| *at == number).map(|(_, when)| when);
+        if crash == Some(When::Before) {
+            state.is_down = true;
+            return state.up();
+        }
+        let failure = state.failures.get(&number).copied();
+        if let Some(failure) = failure.or((appends && state.full).then_some(Failure::Full)) {
+            state.struck += 1;
+            failing(&mut state);
+            return Err(failure.error());
+        }
+        let done = work(&mut state);
+        state.is_down = crash.is_some();
+        state.up().and(done)
+    }
+}
+
+impl State {
+    fn up(&self) -> io::Result<()> {
+        if self.is_down { Err(io::Error::other("the power is lost")) } else { Ok(()) }
+    }
+
+    fn add(&mut self, file: File) -> usize {
+        self.files.push(file);
+        self.files.len() - 1
+    }
+
+    fn file(&mut self, name: &str) -> io::Result<&mut File> {
+        let file = *self.names.get(name).ok_or(ErrorKind::NotFound)?;
+        Ok(&mut self.files[file])
+    }
+
+    fn made(&mut self, name: &str) -> &mut File {
+        if !self.names.contains_key(name) {
+            let file = self.add(File::default());
+            self.change(Change { gone: None, made: Some((name.to_owned(), file)) });
+        }
+        let file = self.names[name];
+        &mut self.files[file]
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.names);
+        self.unsynced_names.push(change);
+    }
+}
+
+impl Disc for SimDisc {
+    fn read(&self, name: &str) -> io::Result<Option<Source>> {
+        self.0.lock().up()?;
+        let source = |bytes: Vec<u8>| Source {
+            bytes: bytes.len() as u64,
+            reader: Box::new(Cursor::new(bytes)),
+        };
+        Ok(self.contents(name).map(source))
+    }
+
+    fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let half = &bytes[..bytes.len() / 2];
+        let work = |state: &mut State| {
+            state.made(name).append(bytes);
+            Ok(())
+        };
+        self.operate(true, |state| state.made(name).append(half), work)
+    }
+
+    fn sync(&self, name: &str) -> io::Result<()> {
+        let lose = |state: &mut State| {
+            if let Ok(file) = state.file(name) {
+                file.lose_unsynced();
+            }
+        };
+        self.operate(false, lose, |state| {
+            state.file(name)?.sync();
+            Ok(())
+        })
+    }
+
+    fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
+        let bytes = usize::try_from(bytes).expect("tests are small");
+        self.operate(
+            false,
+            |_| {},
+            |state| {
+                state.file(name)?.truncate(bytes);
+                Ok(())
+            },
+        )
+    }
+
+    fn copy(&self, from: &str, to: &str, bytes: u64) -> io::Result<()> {
+        let bytes = usize::try_from(bytes).expect("tests are small");
+        let copied = |state: &mut State, bytes: usize| -> io::Result<()> {
+            let source = state.file(from)?.written.clone();
+            let part = source.get(..bytes).ok_or(ErrorKind::UnexpectedEof)?;
+            state.made(to).append(part);
+            Ok(())
+        };
+        let half = |state: &mut State| drop(copied(state, bytes / 2));
+        self.operate(true, half, |state| copied(state, bytes))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.operate(
+            false,
+            |_| {},
+            |state| {
+                let file = *state.names.get(from).ok_or(ErrorKind::NotFound)?;
+                let (gone, made) = (Some(from.to_owned()), Some((to.to_owned(), file)));
+                state.change(Change { gone, made });
+                Ok(())
+            },
+        )
+    }
+
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        self.operate(
+            false,
+            |_| {},
+            |state| {
+                let file = *state.names.get(from).ok_or(ErrorKind::NotFound)?;
+                if state.names.contains_key(to) {
+                    return Err(ErrorKind::AlreadyExists.into());
+                }
+                state.change(Change { gone: None, made: Some((to.to_owned(), file)) });
+                Ok(())
+            },
+        )
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        if self.0.lock().names.contains_key(name) {
+            let gone = Some(name.to_owned());
+            self.operate(
+                false,
+                |_| {},
+                |state| {
+                    state.change(Change { gone, made: None });
+                    Ok(())
+                },
+            )
+        } else {
+            self.0.lock().up()
+        }
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let state = self.0.lock();
+        state.up()?;
+        Ok(state.names.keys().cloned().collect())
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        self.operate(
+            false,
+            |state| state.unsynced_names.clear(),
+            |state| {
+                for change in std::mem::take(&mut state.unsynced_names) {
+                    change.apply(&mut state.names_on_disc);
+                }
+                Ok(())
+            },
+        )
+    }
+}

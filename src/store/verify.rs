@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::disc::Disc;
 use super::error::{Doing, Fault, StoreError};
+use super::genesis::find_network;
 use super::lines::Lines;
 use super::names::Names;
 use super::record::{self, Trouble};
-use super::scan::{FirstLine, Progress, Verdict, judge, network_of, scan};
+use super::scan::{FirstLine, Progress, Verdict, judge, scan};
 use crate::chain::{Difficulty, Hash, NetworkName};
 
 /// What `verify` found.
@@ -49,11 +50,10 @@ pub fn verify(
 
 fn look(disc: &dyn Disc, names: &Names, progress: Progress<'_>) -> Result<Report, StoreError> {
     let (mut faults, mut warnings) = (Vec::new(), Vec::new());
-    let first = first_line(disc, names, &names.chain)?;
-    let Some(first) = first else {
+    let Some(first) = first_line(disc, names)? else {
         return Err(StoreError::NoChain { file: names.shown(&names.chain) });
     };
-    let network = network_of(&first);
+    let network = find_network(disc, names, [&names.chain].into_iter())?;
     let (mut length, mut head) = (0, None);
     let scanned = match &network {
         Some(network) => scan(disc, names, &names.chain, network, FirstLine::Checked, progress)?,
@@ -71,9 +71,8 @@ fn look(disc: &dyn Disc, names: &Names, progress: Progress<'_>) -> Result<Report
             Verdict::Damaged(fault) => faults.push(*fault),
         }
     } else {
-        let found = format!("{:?}", String::from_utf8_lossy(&first[..first.len().min(200)]));
         let fault = Fault::new(names, &names.chain, 1, "line");
-        faults.push(fault.found(found, "the genesis block of a network"));
+        faults.push(fault.found(first, "the genesis block of a network"));
     }
     let mut unprocessed = 0;
     if let Some(journal) = record::scan(disc, names)? {
@@ -93,14 +92,11 @@ fn look(disc: &dyn Disc, names: &Names, progress: Progress<'_>) -> Result<Report
     Ok(Report { ok, network: name, difficulty, length, head, unprocessed, faults, warnings })
 }
 
-/// The first line of a file; `None` if there is no such file.
-pub(super) fn first_line(
-    disc: &dyn Disc,
-    names: &Names,
-    file: &str,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    let Some(source) = disc.read(file).doing("read", names, file)? else { return Ok(None) };
+/// The first line of the chain file; `None` if there is no such file.
+fn first_line(disc: &dyn Disc, names: &Names) -> Result<Option<String>, StoreError> {
+    let name = &names.chain;
+    let Some(source) = disc.read(name).doing("read", names, name)? else { return Ok(None) };
     let mut lines = Lines::of(source);
-    let line = lines.next().doing("read", names, file)?;
-    Ok(Some(line.map_or_else(Vec::new, |line| line.bytes.to_vec())))
+    let line = lines.next().doing("read", names, name)?;
+    Ok(Some(line.map_or_else(|| "an empty file".to_owned(), |line| line.shown())))
 }

@@ -1,0 +1,64 @@
+//! Which network a chain file is of, also if its first line is damaged.
+
+use super::disc::Disc;
+use super::error::{Doing, StoreError};
+use super::lines::Lines;
+use super::names::Names;
+use crate::chain::{Block, Difficulty, Hash, Network, NetworkName};
+
+/// The network that the first of `files` is of that says so for certain, or else says so
+/// at all. A first line is believed if the second one says that it follows it; if it is
+/// damaged, the second one may tell which it was.
+pub(super) fn find_network<'a>(
+    disc: &dyn Disc,
+    names: &Names,
+    files: impl Iterator<Item = &'a String>,
+) -> Result<Option<Network>, StoreError> {
+    let mut spare = None;
+    for name in files {
+        let Some(source) = disc.read(name).doing("read", names, name)? else { continue };
+        let mut lines = Lines::of(source);
+        let mut next = || -> Result<Vec<u8>, StoreError> {
+            let line = lines.next().doing("read", names, name)?;
+            Ok(line.map(|line| line.bytes.to_vec()).unwrap_or_default())
+        };
+        let (first, second) = (next()?, next()?);
+        let stated = network_of(&first);
+        let links = |network: &Network| names_as_parent(&second, network);
+        let certain = stated.clone().into_iter().chain(candidates(&first)).find(links);
+        if certain.is_some() {
+            return Ok(certain);
+        }
+        spare = spare.or(stated);
+    }
+    Ok(spare)
+}
+
+/// The networks that a damaged genesis line may have been of.
+fn candidates(line: &[u8]) -> impl Iterator<Item = Network> {
+    let text = String::from_utf8_lossy(line);
+    let name = text.split_once("network=").and_then(|(_, rest)| rest.split_once(' '));
+    let name = name.and_then(|(name, _)| name.parse::<NetworkName>().ok());
+    let usual: NetworkName = "main".parse().expect("it is a name");
+    let difficulties = || (1..=64).filter_map(Difficulty::new);
+    [name.unwrap_or_else(|| usual.clone()), usual].into_iter().flat_map(move |name| {
+        difficulties().map(move |difficulty| Network { name: name.clone(), difficulty })
+    })
+}
+
+/// Whether this line of a block says that it follows the genesis block of `network`.
+pub(super) fn names_as_parent(line: &[u8], network: &Network) -> bool {
+    let genesis = Block::genesis(network).line();
+    let link = format!("\"previous_hash\":\"{}\"", Hash::of(genesis));
+    String::from_utf8_lossy(line).contains(&link)
+}
+
+/// The network whose genesis block this line is.
+pub(super) fn network_of(line: &[u8]) -> Option<Network> {
+    let line = std::str::from_utf8(line).ok()?;
+    let block = Block::read(line, 0).ok()?;
+    let (name, difficulty) =
+        block.data.message.as_str().strip_prefix("network=")?.split_once(" difficulty=")?;
+    let network = Network { name: name.parse().ok()?, difficulty: difficulty.parse().ok()? };
+    (Block::genesis(&network) == block).then_some(network)
+}

@@ -1,0 +1,372 @@
+//! Files that were changed behind the miner's back: it starts from what is certain, or says
+//! which file, which line, what rule and what to do; after a repair it starts. What is
+//! damaged is never overwritten.
+
+mod store_life;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use blockchain::chain::testing::{NOW, data, network};
+use blockchain::chain::{Data, Hash};
+use blockchain::store::sim_disc::{Rng, SimDisc};
+use blockchain::store::{ChainFile, Disc, Repair, Start, repair, verify};
+use store_life::{Event, Miner, Promises, names};
+
+const CHAIN: &str = "test.chain";
+const HASH: &str = "test.hash";
+const JOURNAL: &str = "test.data";
+
+/// The files of a miner that has lived a little, and what it had promised.
+struct Store {
+    files: BTreeMap<String, Vec<u8>>,
+    acknowledged: Vec<Data>,
+    head: Hash,
+}
+
+impl Store {
+    fn new() -> Self {
+        let disc = Arc::new(SimDisc::default());
+        let mut miner = Miner::start(&disc).unwrap();
+        let mut promises = Promises::default();
+        let add = |texts: &[&str]| Event::Add(texts.iter().map(|text| text.to_string()).collect());
+        for event in [
+            add(&["a", "b", "c"]),
+            Event::Mine(1),
+            Event::Save,
+            Event::Reorganise(1),
+            Event::Mine(3),
+            Event::Save,
+            add(&["d", "e"]),
+            Event::Compact,
+            add(&["f", "g"]),
+            add(&["h"]),
+            add(&["i", "j"]),
+        ] {
+            miner.live(&event, &mut promises).unwrap();
+        }
+        let contents = |name: String| (name.clone(), disc.contents(&name).unwrap());
+        let files: BTreeMap<_, _> = disc.list().unwrap().into_iter().map(contents).collect();
+        assert_eq!(files.len(), 4, "chain, hash, journal and a version: {:?}", files.keys());
+        Self { files, acknowledged: promises.acknowledged, head: miner.chain.tip().hash }
+    }
+
+    fn version(&self) -> &str {
+        self.files.keys().find(|name| name.starts_with("test_")).unwrap()
+    }
+
+    /// A disc with these files, but for one that has other contents or is missing.
+    fn with(&self, name: &str, contents: Option<&[u8]>) -> Arc<SimDisc> {
+        let disc = SimDisc::default();
+        for (name, contents) in &self.files {
+            disc.put(name, contents);
+        }
+        match contents {
+            Some(contents) => disc.put(name, contents),
+            None => disc.take(name),
+        }
+        Arc::new(disc)
+    }
+
+    /// The messages that a miner started from `disc` has neither mined nor waiting.
+    fn lost(&self, disc: &Arc<SimDisc>) -> Vec<String> {
+        let miner = Miner::start(disc).unwrap();
+        let has =
+            |data: &&Data| miner.chain.height_of(&data.id).is_some() || miner.pool.contains(data);
+        let lost = self.acknowledged.iter().filter(|data| !has(data));
+        lost.map(|data| data.message.as_str().to_owned()).collect()
+    }
+}
+
+/// How a start from damaged files ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// With these messages lost.
+    Started(Vec<String>),
+    /// And after a repair it starts, with these messages lost.
+    Refused(Vec<String>),
+}
+
+/// Starts from files of which `name` was changed; if that is refused, repairs and starts.
+fn start(store: &Store, name: &str, contents: &[u8]) -> Outcome {
+    let disc = store.with(name, Some(contents));
+    let error = match Miner::start(&disc) {
+        Ok(_) => return Outcome::Started(store.lost(&disc)),
+        Err(error) => error.to_string(),
+    };
+    let what = format!("{name} of {} bytes: {error}", contents.len());
+    assert!(error.contains(": line ") && error.contains(": found "), "{what}");
+    assert!(error.contains(", expected "), "{what}");
+    assert!(error.ends_with("; run \"blockchain repair test.chain\""), "{what}");
+    assert!(error.contains("test.") && !error.contains('\n'), "{what}");
+    assert_eq!(disc.contents(name).unwrap(), contents, "{what}: the file was changed");
+    let report = verify(&*disc, &names(), &mut |_, _| {}).unwrap();
+    // Without a genesis block nobody says to `verify` which network it should be.
+    let same = error.contains(&report.faults[0].to_string()) || error.contains(": line 1: ");
+    assert!(!report.ok && same, "{what}: {report:?}");
+    let repair = repaired(&disc);
+    for (damaged, aside) in [(CHAIN, &repair.chain_moved_to), (JOURNAL, &repair.journal_moved_to)] {
+        if name == damaged && disc.contents(name).unwrap() != contents {
+            let aside = aside.as_ref().unwrap_or_else(|| panic!("{what}: {repair:?}"));
+            assert_eq!(disc.contents(aside).unwrap(), contents, "{what}");
+        }
+    }
+    Outcome::Refused(store.lost(&disc))
+}
+
+fn repaired(disc: &Arc<SimDisc>) -> Repair {
+    let as_disc: Arc<dyn Disc> = Arc::clone(disc) as _;
+    let repair = repair(&as_disc, &names(), NOW, &mut |_, _| {}).unwrap();
+    let report = verify(&**disc, &names(), &mut |_, _| {}).unwrap();
+    assert!(report.ok, "{report:?}");
+    assert_eq!((repair.length, repair.unprocessed), (report.length, report.unprocessed));
+    repair
+}
+
+/// Each byte of the file once with one bit changed, with the highest one, and as a zero.
+fn changes(contents: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
+    let change = |at: usize| {
+        [contents[at] ^ 1, contents[at] ^ 0x80, 0].map(|byte| {
+            let mut changed = contents.to_vec();
+            changed[at] = byte;
+            (at, changed)
+        })
+    };
+    (0..contents.len()).flat_map(change)
+}
+
+#[test]
+fn every_changed_byte_of_the_chain_is_refused_and_repaired() {
+    let store = Store::new();
+    for (at, changed) in changes(&store.files[CHAIN]) {
+        let Outcome::Refused(lost) = start(&store, CHAIN, &changed) else {
+            panic!("byte {at} was changed and the chain was served")
+        };
+        assert!(lost.len() <= 1, "byte {at}: lost {lost:?}");
+    }
+}
+
+#[test]
+fn a_changed_genesis_block_costs_no_other_block() {
+    let store = Store::new();
+    let genesis = store.files[CHAIN].iter().position(|&byte| byte == b'\n').unwrap();
+    for (at, changed) in changes(&store.files[CHAIN]).take_while(|(at, _)| *at < genesis) {
+        let disc = store.with(CHAIN, Some(&changed));
+        assert!(Miner::start(&disc).is_err());
+        repaired(&disc);
+        // What the network was called is in the first line alone.
+        let named = String::from_utf8_lossy(&changed).contains("network=test ");
+        let head = Miner::start(&disc).map(|miner| miner.chain.tip().hash);
+        assert!(!named || head.unwrap() == store.head, "byte {at}");
+    }
+}
+
+#[test]
+fn every_changed_byte_of_the_hash_is_refused_or_does_not_matter() {
+    let store = Store::new();
+    let digits = 64;
+    for (at, changed) in changes(&store.files[HASH]) {
+        let outcome = start(&store, HASH, &changed);
+        let nothing = Vec::new();
+        let expected =
+            if at < digits { Outcome::Refused(nothing) } else { Outcome::Started(nothing) };
+        assert_eq!(outcome, expected, "byte {at}");
+    }
+}
+
+#[test]
+fn every_changed_byte_of_the_journal_is_refused_and_repaired() {
+    let store = Store::new();
+    for (at, changed) in changes(&store.files[JOURNAL]) {
+        let Outcome::Refused(lost) = start(&store, JOURNAL, &changed) else {
+            panic!("byte {at} was changed and nobody was told")
+        };
+        // A line break that was changed takes the records on both its sides along.
+        assert!(lost.len() <= 2, "byte {at}: lost {lost:?}");
+    }
+}
+
+#[test]
+fn a_changed_version_keeps_no_miner_from_starting() {
+    let store = Store::new();
+    for (_, changed) in changes(&store.files[store.version()]).step_by(11) {
+        assert_eq!(start(&store, store.version(), &changed), Outcome::Started(Vec::new()));
+    }
+}
+
+#[test]
+fn a_shortened_chain_or_hash_is_refused() {
+    let store = Store::new();
+    for length in 0..store.files[CHAIN].len() {
+        let outcome = start(&store, CHAIN, &store.files[CHAIN][..length]);
+        assert!(matches!(outcome, Outcome::Refused(_)), "{length} bytes: {outcome:?}");
+    }
+    for length in 0..64 {
+        let outcome = start(&store, HASH, &store.files[HASH][..length]);
+        assert_eq!(outcome, Outcome::Refused(Vec::new()), "{length} bytes");
+    }
+}
+
+#[test]
+fn a_shortened_journal_keeps_what_stands_before_the_cut() {
+    let store = Store::new();
+    let whole = &store.files[JOURNAL];
+    let messages = ["d", "e", "f", "g", "h", "i", "j"];
+    let (mut started, mut refused) = (0, 0);
+    for length in 0..whole.len() {
+        // A record that lacks but its line break is whole.
+        let good = whole[..=length].iter().filter(|&&byte| byte == b'\n').count();
+        let keeps = |lost: &[String]| {
+            messages[..good.saturating_sub(1)]
+                .iter()
+                .all(|message| !lost.contains(&message.to_string()))
+        };
+        match start(&store, JOURNAL, &whole[..length]) {
+            Outcome::Started(lost) => {
+                assert!(good > 2, "{length} bytes: what was synced before is not all there");
+                assert!(keeps(&lost), "{length} bytes: lost {lost:?}");
+                started += 1;
+            }
+            Outcome::Refused(lost) => {
+                assert!(good < 3, "{length} bytes: a torn batch keeps a miner from starting");
+                assert!(keeps(&lost), "{length} bytes: lost {lost:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(started > 300 && refused > 100, "{started} started, {refused} refused");
+}
+
+#[test]
+fn stretches_of_zeros_and_foreign_bytes_are_refused() {
+    let store = Store::new();
+    let mut rng = Rng(3);
+    for round in 0..600 {
+        let name = [CHAIN, HASH, JOURNAL][round % 3];
+        let mut contents = store.files[name].clone();
+        let from = rng.below(contents.len());
+        let to = (from + 1 + rng.below(400)).min(contents.len());
+        let zeros = round % 2 == 0;
+        contents[from..to].fill_with(|| if zeros { 0 } else { rng.below(256) as u8 });
+        let outcome = start(&store, name, &contents);
+        // A last record that has no end may be what a crash leaves of a batch.
+        let torn = name == JOURNAL && to == contents.len();
+        let harmless = name == HASH && from >= 64;
+        let refused = matches!(outcome, Outcome::Refused(_));
+        assert!(refused || torn || harmless, "{name} {from}..{to} zeros: {zeros}, {outcome:?}");
+    }
+}
+
+#[test]
+fn empty_doubled_random_and_foreign_files_are_refused() {
+    let store = Store::new();
+    let mut rng = Rng(4);
+    let random: Vec<u8> = (0..5000).map(|_| rng.below(256) as u8).collect();
+    for name in [CHAIN, HASH, JOURNAL] {
+        let whole = &store.files[name];
+        let other = &store.files[if name == CHAIN { JOURNAL } else { CHAIN }];
+        let more = [whole.as_slice(), &random].concat();
+        let text = [whole.as_slice(), b"more\n"].concat();
+        let mut bad =
+            vec![Vec::new(), random.clone(), vec![0; 700], other.clone(), vec![b'x'; 999_999]];
+        if name != HASH {
+            bad.extend([whole.repeat(2), more, text]);
+        }
+        for contents in bad {
+            let outcome = start(&store, name, &contents);
+            assert!(matches!(outcome, Outcome::Refused(_)), "{name} {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_chain_is_not_replaced_by_a_new_one() {
+    let store = Store::new();
+    let disc = store.with(CHAIN, None);
+    let error = Miner::start(&disc).map(drop).unwrap_err().to_string();
+    let version = store.version();
+    let expected = format!(
+        "chain file test.chain is missing, but {version} is there; \
+         run \"blockchain repair test.chain\", or start with --force-new-chain"
+    );
+    assert_eq!(error, expected);
+    assert!(disc.contents(CHAIN).is_none());
+    let repair = repaired(&disc);
+    assert_eq!(repair.taken_from.as_deref(), Some(version));
+    assert_eq!(disc.contents(CHAIN).unwrap(), store.files[version]);
+    Miner::start(&disc).unwrap();
+    disc.take(version);
+    disc.take(CHAIN);
+    let error = Miner::start(&disc).map(drop).unwrap_err().to_string();
+    assert!(error.contains("but test.hash is there"), "{error}");
+    let disc: Arc<dyn Disc> = disc;
+    let error = blockchain::store::repair(&disc, &names(), NOW, &mut |_, _| {}).unwrap_err();
+    assert!(error.to_string().contains("start with --force-new-chain"), "{error}");
+}
+
+#[test]
+fn a_forced_new_chain_moves_the_old_one_aside_as_it_is() {
+    let store = Store::new();
+    let disc = store.with(CHAIN, Some(b"damaged"));
+    let before = disc.list().unwrap();
+    let as_disc: Arc<dyn Disc> = Arc::clone(&disc) as _;
+    let now = NOW + 60_000_000;
+    ChainFile::load(as_disc, names(), &network(1), Start::ForceNew, 9, now, &mut |_, _| {})
+        .unwrap();
+    let mut files = disc.list().unwrap();
+    files.retain(|name| !before.contains(name));
+    assert_eq!(files, ["test_2026-09-21_14-14-20.chain"]);
+    assert_eq!(disc.contents(&files[0]).unwrap(), b"damaged");
+    assert_eq!(Miner::start(&disc).unwrap().chain.tip().length(), 1);
+}
+
+#[test]
+fn a_chain_of_another_network_is_refused_by_name() {
+    let store = Store::new();
+    let disc: Arc<dyn Disc> = store.with(HASH, None);
+    let load = ChainFile::load(disc, names(), &network(2), Start::Keep, 9, NOW, &mut |_, _| {});
+    let expected = "chain file test.chain is of network test with difficulty 1, not of test with 2; \
+         start with \"--network test --difficulty 1\", or give another CHAIN_PATH";
+    assert_eq!(load.map(drop).unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn a_torn_last_line_is_cut_off_only_if_the_hash_vouches_for_the_rest() {
+    let store = Store::new();
+    let torn = [store.files[CHAIN].as_slice(), b"{\"index\":6,\"timest"].concat();
+    let disc = store.with(CHAIN, Some(&torn));
+    assert_eq!(Miner::start(&disc).unwrap().chain.tip().hash, store.head);
+    assert_eq!(disc.contents(CHAIN).unwrap(), store.files[CHAIN]);
+    let disc = store.with(CHAIN, Some(&torn));
+    disc.take(HASH);
+    let error = Miner::start(&disc).map(drop).unwrap_err().to_string();
+    assert!(error.contains("expected a line break at its end"), "{error}");
+    assert_eq!(disc.contents(CHAIN).unwrap(), torn);
+}
+
+#[test]
+fn a_missing_hash_is_written_again_and_a_missing_journal_begun() {
+    let store = Store::new();
+    let disc = store.with(HASH, None);
+    Miner::start(&disc).unwrap();
+    assert_eq!(disc.contents(HASH).unwrap(), store.files[HASH]);
+    let disc = store.with(JOURNAL, None);
+    assert_eq!(Miner::start(&disc).unwrap().pool, []);
+}
+
+#[test]
+fn repair_returns_messages_of_intact_blocks_behind_the_damage() {
+    let store = Store::new();
+    let text = String::from_utf8(store.files[CHAIN].clone()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let second = text.find(lines[2]).unwrap();
+    let mut changed = text.clone().into_bytes();
+    changed[second + 2] ^= 1;
+    let disc = store.with(CHAIN, Some(&changed));
+    let error = Miner::start(&disc).map(drop).unwrap_err().to_string();
+    assert!(error.starts_with("cannot open chain file test.chain: line 3: block 2: "), "{error}");
+    let repair = repaired(&disc);
+    assert!(repair.returned > 0, "{repair:?}");
+    assert!(store.lost(&disc).len() <= 1);
+    assert!(Miner::start(&disc).unwrap().pool.contains(&data("d")));
+}

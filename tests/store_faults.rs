@@ -1,0 +1,145 @@
+//! A disc that is full or fails at any operation: nothing is acknowledged that is not kept,
+//! and it all works again once the disc does.
+
+mod store_life;
+
+use std::sync::Arc;
+
+use blockchain::chain::testing::data;
+use blockchain::store::sim_disc::{Failure, Loss, Rng, SimDisc};
+use store_life::{Event, Miner, Promises, script, starts_and_keeps};
+
+/// What is lost at the least and at the most, and two by chance.
+fn losses(seed: u64) -> [Loss; 4] {
+    let lazy = Loss::Behind { bytes: 0, names: 0 };
+    let eager = Loss::Behind { bytes: usize::MAX, names: usize::MAX };
+    [lazy, eager, Loss::Any { seed }, Loss::Any { seed: !seed }]
+}
+
+/// Lives the script on a disc that may fail, with a power cut tried after each event.
+/// How many events failed.
+fn live_on(disc: &Arc<SimDisc>, miner: &mut Miner, promises: &mut Promises, name: &str) -> usize {
+    let mut failed = 0;
+    for (at, event) in script().into_iter().enumerate() {
+        let before = disc.failures_struck();
+        let outcome = miner.live(&event, promises);
+        failed += usize::from(outcome.is_err());
+        if disc.failures_struck() > before || at % 7 == 0 {
+            for loss in losses(at as u64) {
+                let context = || format!("{name}, event {at} {event:?} {outcome:?}, {loss:?}");
+                starts_and_keeps(&Arc::new(disc.after_power_cut(loss)), promises, &context);
+            }
+        }
+    }
+    failed
+}
+
+/// The disc works again: everything must be saved, and a power cut changes nothing.
+fn ends_well(disc: &Arc<SimDisc>, miner: &mut Miner, promises: &mut Promises, name: &str) {
+    for event in [Event::Add(vec!["last".into()]), Event::Mine(1), Event::Save] {
+        if let Err(error) = miner.live(&event, promises) {
+            panic!("{name}: {event:?} still fails: {error}");
+        }
+    }
+    miner.journal.probe().unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(miner.file.saved().tip(), miner.chain.tip());
+    for loss in losses(7) {
+        let disc = Arc::new(disc.after_power_cut(loss));
+        starts_and_keeps(&disc, promises, &|| format!("{name}, at the end, {loss:?}"));
+        let again = Miner::start(&disc).unwrap();
+        assert_eq!(again.chain.tip(), miner.chain.tip(), "{name}");
+    }
+}
+
+#[test]
+fn one_failure_at_any_operation_loses_nothing_and_passes() {
+    let disc = Arc::new(SimDisc::default());
+    let mut miner = Miner::start(&disc).unwrap();
+    let first = disc.operations();
+    live_on(&disc, &mut miner, &mut Promises::default(), "no failure");
+    let mut told = 0;
+    for operation in first..disc.operations() {
+        for failure in [Failure::Full, Failure::Io] {
+            let name = format!("{failure:?} at operation {operation}");
+            let disc = Arc::new(SimDisc::default());
+            disc.fail_at(operation, failure);
+            let mut promises = Promises::default();
+            let mut miner = Miner::start(&disc).unwrap();
+            told += live_on(&disc, &mut miner, &mut promises, &name);
+            assert_eq!(disc.failures_struck(), 1, "{name}: the fault did not happen");
+            ends_well(&disc, &mut miner, &mut promises, &name);
+        }
+    }
+    assert!(told > 100, "only {told} failures were reported");
+}
+
+#[test]
+fn many_failures_in_a_row_lose_nothing_and_pass() {
+    let mut struck = 0;
+    for seed in 0..150 {
+        let name = format!("seed {seed}");
+        let mut rng = Rng(seed);
+        let disc = Arc::new(SimDisc::default());
+        let mut miner = Miner::start(&disc).unwrap();
+        let mut promises = Promises::default();
+        let often = 2 + rng.below(12);
+        for operation in disc.operations()..300 {
+            let failure = if rng.below(3) == 0 { Failure::Full } else { Failure::Io };
+            if rng.below(often) == 0 {
+                disc.fail_at(operation, failure);
+            }
+        }
+        live_on(&disc, &mut miner, &mut promises, &name);
+        struck += disc.failures_struck();
+        while disc.operations() < 300 {
+            let _ = miner.live(&Event::Add(vec!["more".into()]), &mut promises);
+            let _ = miner.live(&Event::Compact, &mut promises);
+        }
+        ends_well(&disc, &mut miner, &mut promises, &name);
+    }
+    assert!(struck > 1000, "only {struck} failures struck");
+}
+
+#[test]
+fn a_full_disc_refuses_adds_until_there_is_room_and_keeps_what_there_is() {
+    let disc = Arc::new(SimDisc::default());
+    let mut miner = Miner::start(&disc).unwrap();
+    let mut promises = Promises::default();
+    let add = |text: &str| Event::Add(vec![text.to_owned()]);
+    miner.live(&add("before"), &mut promises).unwrap();
+    let length = disc.contents("test.data").unwrap().len();
+    disc.set_full(true);
+    for _ in 0..3 {
+        let error = miner.live(&add("refused"), &mut promises).unwrap_err();
+        assert!(error.is_full() && !miner.journal.is_poisoned(), "{error}");
+        assert!(miner.journal.probe().unwrap_err().is_full());
+        assert_eq!(disc.contents("test.data").unwrap().len(), length, "the half record is gone");
+    }
+    miner.live(&Event::Mine(1), &mut promises).unwrap();
+    assert!(miner.live(&Event::Save, &mut promises).unwrap_err().is_full());
+    assert_eq!(disc.failures_struck(), 7);
+    disc.set_full(false);
+    miner.journal.probe().unwrap();
+    miner.live(&add("after"), &mut promises).unwrap();
+    miner.live(&Event::Save, &mut promises).unwrap();
+    assert_eq!(promises.acknowledged, [data("before"), data("after")]);
+    starts_and_keeps(&disc, &promises, &|| "after a full disc".into());
+}
+
+#[test]
+fn a_failed_sync_poisons_the_journal_until_it_is_written_anew() {
+    let disc = Arc::new(SimDisc::default());
+    let mut miner = Miner::start(&disc).unwrap();
+    miner.journal.append(&[data("a")]).unwrap();
+    disc.fail_at(disc.operations() + 1, Failure::Io);
+    let error = miner.journal.append(&[data("b")]).unwrap_err().to_string();
+    assert!(error.contains("cannot sync test.data"), "{error}");
+    assert_eq!(disc.failures_struck(), 1);
+    let error = miner.journal.append(&[data("b")]).unwrap_err().to_string();
+    assert!(error.contains("cannot be trusted"), "{error}");
+    assert!(miner.journal.is_poisoned() && miner.journal.probe().is_err());
+    miner.journal.rewrite(&[data("a")]).unwrap();
+    miner.journal.append(&[data("b")]).unwrap();
+    let disc = Arc::new(disc.after_power_cut(Loss::Behind { bytes: 0, names: 0 }));
+    assert_eq!(Miner::start(&disc).unwrap().pool, [data("a"), data("b")]);
+}

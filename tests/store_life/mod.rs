@@ -1,0 +1,211 @@
+//! A miner as small as it can be, over a simulated disc: it takes messages, mines them,
+//! saves its chain, and remembers beside the disc what it has promised to whom.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use blockchain::chain::testing::{Maker, NOW, data, network};
+use blockchain::chain::{Branch, Chain, ChainView, Data};
+use blockchain::store::sim_disc::SimDisc;
+use blockchain::store::{ChainFile, Disc, Journal, Names, Start, StoreError, verify};
+
+pub const KEEP_VERSIONS: usize = 2;
+
+pub fn names() -> Names {
+    Names::of(Path::new("test.chain")).unwrap()
+}
+
+/// What was promised, to be held against the disc after a crash.
+#[derive(Clone, Default)]
+pub struct Promises {
+    /// Messages that were answered with 200.
+    pub acknowledged: Vec<Data>,
+    /// The chain that was reported as saved.
+    pub saved: Option<ChainView>,
+    /// Chains that the store was asked to save since.
+    pub asked: Vec<ChainView>,
+}
+
+/// A running miner.
+pub struct Miner {
+    pub chain: Chain,
+    pub file: ChainFile,
+    pub journal: Journal,
+    pub pool: Vec<Data>,
+    pub seconds: u64,
+}
+
+/// One thing that happens in a miner's life.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// These messages arrive together.
+    Add(Vec<String>),
+    /// So many blocks are mined.
+    Mine(usize),
+    /// The chain is saved.
+    Save,
+    /// A longer branch without messages of ours replaces so many blocks.
+    Reorganise(u64),
+    /// The journal is written anew.
+    Compact,
+}
+
+impl Miner {
+    pub fn start(disc: &Arc<SimDisc>) -> Result<Self, StoreError> {
+        let disc: Arc<dyn Disc> = Arc::clone(disc) as _;
+        let (mut progress, network) = (|_, _| {}, network(1));
+        let (file, chain) = ChainFile::load(
+            Arc::clone(&disc),
+            names(),
+            &network,
+            Start::Keep,
+            KEEP_VERSIONS,
+            NOW,
+            &mut progress,
+        )?;
+        let (journal, mut pool) = Journal::open(disc, names())?;
+        pool.retain(|data| chain.height_of(&data.id).is_none());
+        Ok(Self { chain, file, journal, pool, seconds: 0 })
+    }
+
+    /// Lets one thing happen. What fails is not promised, and may be tried again.
+    pub fn live(&mut self, event: &Event, promises: &mut Promises) -> Result<(), StoreError> {
+        self.seconds += 1;
+        match event {
+            Event::Add(texts) => self.add(texts, promises),
+            Event::Mine(count) => {
+                let fork = *self.chain.tip();
+                let count = (*count).min(self.pool.len());
+                let texts: Vec<Data> = self.pool.drain(..count).collect();
+                let texts: Vec<&str> = texts.iter().map(|data| data.message.as_str()).collect();
+                self.adopt(fork, &texts);
+                Ok(())
+            }
+            Event::Reorganise(depth) => {
+                let tip = self.chain.tip().index;
+                let depth = (*depth).min(tip);
+                let fork = self.chain.view().tip_at(tip - depth).unwrap();
+                let foreign = |i| format!("foreign {} {tip} {i}", self.seconds);
+                let texts: Vec<String> = (0..=depth).map(foreign).collect();
+                self.adopt(fork, &texts.iter().map(String::as_str).collect::<Vec<_>>());
+                Ok(())
+            }
+            Event::Save => self.save(promises),
+            Event::Compact => self.journal.rewrite(&self.live_data()),
+        }
+    }
+
+    fn add(&mut self, texts: &[String], promises: &mut Promises) -> Result<(), StoreError> {
+        if self.journal.is_poisoned() {
+            self.journal.rewrite(&self.live_data())?;
+        }
+        let mut batch: Vec<Data> = texts.iter().map(|text| data(text)).collect();
+        batch.retain(|data| self.chain.height_of(&data.id).is_none() && !self.pool.contains(data));
+        self.journal.append(&batch)?;
+        promises.acknowledged.extend(batch.iter().cloned());
+        self.pool.extend(batch);
+        Ok(())
+    }
+
+    fn save(&mut self, promises: &mut Promises) -> Result<(), StoreError> {
+        let view = self.chain.view();
+        let dropped = self.file.dropped_by(&view);
+        if !dropped.is_empty() {
+            if self.journal.is_poisoned() {
+                self.journal.rewrite(&self.live_data())?;
+            }
+            self.journal.append(&dropped)?;
+        }
+        promises.asked.push(view.clone());
+        let saved = self.file.save(&view, NOW + self.seconds * 1_000_000);
+        promises.saved = Some(self.file.saved().clone());
+        saved?;
+        promises.asked.clear();
+        Ok(())
+    }
+
+    fn adopt(&mut self, fork: blockchain::chain::Tip, texts: &[&str]) {
+        if texts.is_empty() {
+            return;
+        }
+        let mut maker = Maker::at(network(1), fork);
+        let mut branch = Branch::new(fork);
+        for text in texts {
+            branch.push(maker.add(text), NOW, &network(1)).unwrap();
+        }
+        let adopted = self.chain.adopt(&branch, NOW).unwrap();
+        self.pool.splice(0..0, adopted.returned);
+    }
+
+    /// Everything that is not in the saved chain: what waits, and what was mined since.
+    pub fn live_data(&self) -> Vec<Data> {
+        let saved = self.file.saved();
+        let view = self.chain.view();
+        let shared = saved.shared_length(&view);
+        let mined = (shared..view.length()).map(|index| view.block(index).unwrap().data);
+        self.pool.iter().cloned().chain(mined).chain(self.file.dropped_by(&view)).collect()
+    }
+}
+
+/// A life in which everything happens that the store has to do with.
+pub fn script() -> Vec<Event> {
+    use Event::{Add, Compact, Mine, Reorganise, Save};
+    let add = |texts: &[&str]| Add(texts.iter().map(|text| text.to_string()).collect());
+    let long = |letter: &str| Add(vec![letter.repeat(700), letter.repeat(1300)]);
+    vec![
+        add(&["a"]),
+        Mine(1),
+        Save,
+        add(&["b", "c"]),
+        add(&["d"]),
+        Mine(2),
+        Save,
+        long("e"),
+        Mine(2),
+        Compact,
+        Save,
+        Reorganise(2),
+        Save,
+        add(&["f"]),
+        Mine(2),
+        Save,
+        Compact,
+        add(&["g"]),
+        Reorganise(1),
+        Save,
+        Reorganise(3),
+        Save,
+        Mine(9),
+        add(&["h"]),
+        Save,
+        Compact,
+    ]
+}
+
+/// Starts a miner from what is on `disc` and holds it against the promises.
+pub fn starts_and_keeps(disc: &Arc<SimDisc>, promises: &Promises, context: &dyn Fn() -> String) {
+    let miner = match Miner::start(disc) {
+        Ok(miner) => miner,
+        Err(error) => panic!("{}: does not start: {error}", context()),
+    };
+    let view = miner.chain.view();
+    for data in &promises.acknowledged {
+        let mined = miner.chain.height_of(&data.id).is_some();
+        let waits = miner.pool.contains(data);
+        assert!(mined || waits, "{}: lost {:?}", context(), data.message);
+    }
+    let begins = |whole: &ChainView| view.shared_length(whole) == view.length();
+    if let Some(saved) = &promises.saved {
+        let extends_saved = saved.shared_length(&view) == saved.length();
+        let asked = promises.asked.iter().any(|asked| asked.tip() == view.tip());
+        let partly = promises.asked.iter().any(begins) || begins(saved);
+        assert!(asked || extends_saved && partly, "{}: lost saved blocks", context());
+    }
+    assert_eq!(miner.file.saved().tip(), view.tip());
+    let report = verify(&**disc, &names(), &mut |_, _| {}).unwrap();
+    assert!(report.ok && report.warnings.is_empty(), "{}: {report:?}", context());
+    let names = disc.list().unwrap();
+    assert!(!names.iter().any(|name| name.ends_with(".tmp")), "{}: {names:?}", context());
+}
