@@ -105,10 +105,11 @@ impl Log for Logger {
     }
 }
 
-/// At most [`TEXT_BYTES_MAX`] of `text`, whole characters.
+/// `text` without what is above [`TEXT_BYTES_MAX`].
 fn shortened(mut text: String) -> String {
     if text.len() > TEXT_BYTES_MAX {
-        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX - '…'.len_utf8()));
+        let boundary = (0..TEXT_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at));
+        text.truncate(boundary.unwrap_or(0));
         text.push('…');
     }
     text
