@@ -15,10 +15,12 @@
 //! | 1 | [`store`] | the chain file, its hash and older versions, and the journal |
 //! | 2 | [`miner`] | the running miner: what its threads share, and their jobs |
 //! | 2 | [`server`] | the child process that speaks HTTP for the miner |
+//! | 3 | [`cli`] | arguments, commands, and what is printed |
 //! | 3 | [`logging`] | the log, on stderr and in the chain's folder |
 
 pub mod api;
 pub mod chain;
+pub mod cli;
 pub mod escape;
 pub mod logging;
 pub mod miner;
