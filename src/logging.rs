@@ -11,7 +11,7 @@ use std::io::{self, LineWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
+use log::{LevelFilter, Log, Metadata, Record, SetLoggerError};
 use simplelog::{CombinedLogger, Config, ConfigBuilder, WriteLogger};
 use time::macros::format_description;
 
@@ -53,15 +53,6 @@ pub fn start(level: LevelFilter, folder: &Path) -> Result<(), SetLoggerError> {
     Ok(())
 }
 
-/// Logs a line that the server process sent as if it had been logged here.
-pub fn relay(level: Level, target: &str, text: &str) {
-    if level <= log::max_level() {
-        let mut record = Record::builder();
-        let record = record.level(level).target(target);
-        log::logger().log(&record.args(format_args!("{text}")).build());
-    }
-}
-
 /// simplelog writes the time and hands the line to each output; the rest of the line is
 /// [`Logger`]'s.
 fn config() -> Config {
@@ -84,7 +75,7 @@ fn lines<W: Write>(output: W) -> LineWriter<Lossy<W>> {
     LineWriter::with_capacity(LINE_BYTES_MAX, Lossy(output))
 }
 
-/// Makes each record one line, with the part of the program in a word.
+/// Makes each record one line. Its text begins with the part of the program that says it.
 struct Logger(Box<CombinedLogger>);
 
 impl Log for Logger {
@@ -93,8 +84,7 @@ impl Log for Logger {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let part = record.target().rsplit("::").next().unwrap_or_default();
-        let text = format!("{} {part}: {}", record.level(), record.args());
+        let text = format!("{} {}", record.level(), record.args());
         let text = shortened(Escaped(&text).to_string());
         let metadata = record.metadata().clone();
         self.0.log(&Record::builder().metadata(metadata).args(format_args!("{text}")).build());
@@ -215,6 +205,8 @@ impl Write for RotatingFile {
 
 #[cfg(test)]
 mod tests {
+    use log::Level;
+
     use super::*;
 
     fn read(path: &Path) -> String {
@@ -234,7 +226,7 @@ mod tests {
             let record = record.level(level).target(target);
             logger.log(&record.args(format_args!("{text}")).build());
         };
-        log(Level::Warn, "blockchain::miner::jobs::gossip", "odd\nINFO \u{1b}[31m message=x");
+        log(Level::Warn, "blockchain::miner", "gossip: odd\nINFO \u{1b}[31m message=x");
         log(Level::Debug, "gossip", "too detailed");
         log(Level::Info, "ureq::pool", "foreign");
         log(Level::Info, "server", &"x\u{9b}".repeat(5000));

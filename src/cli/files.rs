@@ -4,20 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::args::Format;
 use super::error::CliError;
-use super::output::{Look, Output, count};
+use super::output::{Look, Output, ReadBar, count};
 use crate::store::{self, Disc, Folder, Lock, Names, Repair, Report, StoreError};
 
 /// Checks the files and says what is wrong; an error, too, if something is.
 pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
     let names = Names::of(path)?;
     let folder = open(&names)?;
-    let bar = bar();
-    let report = store::verify(&folder, &names, &mut |read, of| show(&bar, read, of))?;
-    bar.finish_and_clear();
+    let bar = ReadBar::default();
+    let report = store::verify(&folder, &names, &mut |read, of| bar.show(read, of))?;
+    drop(bar);
     if format.json {
         output.json_line(&report)?;
     } else {
@@ -62,10 +60,10 @@ pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<()
     let folder: Arc<dyn Disc> = Arc::new(open(&names)?);
     let _lock = Lock::take(&names)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let bar = bar();
-    let progress = &mut |read, of| show(&bar, read, of);
+    let bar = ReadBar::default();
+    let progress = &mut |read, of| bar.show(read, of);
     let repair = store::repair(&folder, &names, now.as_micros() as u64, progress)?;
-    bar.finish_and_clear();
+    drop(bar);
     if format.json {
         return Ok(output.json_line(&repair)?);
     }
@@ -105,16 +103,4 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         Self::other(error.to_string())
     }
-}
-
-/// A progress bar on stderr, if that is a terminal.
-fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta} left")
-        .expect("the template is right");
-    ProgressBar::new(0).with_style(style)
-}
-
-fn show(bar: &ProgressBar, read: u64, of: u64) {
-    bar.set_length(of);
-    bar.set_position(read);
 }

@@ -38,7 +38,8 @@ pub fn run() -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    let mut stdout = BufWriter::new(io::stdout().lock());
+    // Not locked: a miner says from another thread that it answers.
+    let mut stdout = BufWriter::new(io::stdout());
     let mut output = Output::stdout(&mut stdout);
     let done = command(arguments.command, &mut output);
     // What was printed before a failure belongs to the answer.

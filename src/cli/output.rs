@@ -6,6 +6,7 @@
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
 
+use indicatif::{ProgressBar, ProgressStyle};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -166,6 +167,34 @@ pub fn micros_utc(at: Micros) -> String {
 
 fn time_of(at: Micros) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1000).ok()
+}
+
+/// A bar on stderr, if that is a terminal, that shows how much of a file has been read. Goes
+/// away when the file has been read or the bar is dropped.
+pub struct ReadBar(ProgressBar);
+
+impl Default for ReadBar {
+    fn default() -> Self {
+        let style = ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta} left");
+        Self(ProgressBar::no_length().with_style(style.expect("the template is right")))
+    }
+}
+
+impl ReadBar {
+    /// Shows that `read` bytes of `of` have been read.
+    pub fn show(&self, read: u64, of: u64) {
+        self.0.set_length(of);
+        self.0.set_position(read);
+        if read >= of {
+            self.0.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for ReadBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }
 
 /// A number with its noun: `1 block`, `2 blocks`.

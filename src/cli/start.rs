@@ -1,7 +1,8 @@
 //! `miner start`: flags to [`Settings`], the log, and the miner.
 
+use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -9,9 +10,12 @@ use clap::Args;
 
 use super::args::{log_level, path};
 use super::error::CliError;
+use super::output::ReadBar;
 use super::values::{host, seconds};
 use crate::api::{Address, DEFAULT_PORT};
 use crate::chain::{Difficulty, Network, NetworkName};
+use crate::logging;
+use crate::miner::{self, Listener};
 use crate::settings::{self, Settings};
 
 /// The flags of `miner start`.
@@ -107,6 +111,17 @@ impl From<Start> for Settings {
 
 /// Runs a miner until it is told to stop.
 pub fn run(start: Start) -> Result<(), CliError> {
-    _ = Settings::from(start);
-    Err(CliError::other("this build has no miner yet"))
+    let settings = Settings::from(start);
+    let folder = settings.chain_path.parent().unwrap_or(Path::new(""));
+    logging::start(settings.log_level, folder)
+        .map_err(|error| CliError::other(format!("cannot start the log: {error}")))?;
+    let bar = ReadBar::default();
+    let listener = Listener {
+        progress: &mut |read, of| bar.show(read, of),
+        ready: Box::new(|address| {
+            // Whoever started us may not read this; the miner runs all the same.
+            _ = writeln!(io::stdout(), "listening on http://{address}");
+        }),
+    };
+    miner::run(&settings, listener).map_err(|error| CliError::other(error.to_string()))
 }
