@@ -7,16 +7,22 @@
 //!
 //! | floor | room | what it does |
 //! |---|---|---|
-//! | 2 | [`miner`] | the running miner: what its threads share, and their jobs |
-//! | 2 | [`server`] | the child process that speaks HTTP for the miner |
+//! | 0 | [`chain`] | blocks, rules, fork choice, waiting data; pure |
+//! | 0 | [`escape`] | what a stranger wrote, made harmless |
 //! | 1 | [`api`] | what a miner says and understands, over HTTP and over the link |
 //! | 1 | [`pow`] | the search for a proof of work |
 //! | 1 | [`settings`] | what a miner is started with |
 //! | 1 | [`store`] | the chain file, its hash and older versions, and the journal |
-//! | 0 | [`chain`] | blocks, rules, fork choice, waiting data; pure |
+//! | 2 | [`miner`] | the running miner: what its threads share, and their jobs |
+//! | 2 | [`server`] | the child process that speaks HTTP for the miner |
+//! | 3 | [`cli`] | arguments, commands, and what is printed |
+//! | 3 | [`logging`] | the log, on stderr and in the chain's folder |
 
 pub mod api;
 pub mod chain;
+pub mod cli;
+pub mod escape;
+pub mod logging;
 pub mod miner;
 pub mod pow;
 pub mod server;

@@ -1,3 +1,7 @@
 //! The `blockchain` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    blockchain::cli::run()
+}

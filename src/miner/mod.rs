@@ -25,7 +25,7 @@ pub use clock::{Clock, HostClock, Moment};
 pub use diary::Diary;
 pub use keeper::{Keeper, Kept};
 pub use neighbours::{Fault, Neighbours};
-pub use running::{MinerError, run};
+pub use running::{Listener, MinerError, run};
 pub use shared::Shared;
 
 use crate::api::client::MinerClient;

@@ -63,11 +63,7 @@ impl Prefix {
         let (blocks, rest) = prefix.as_chunks::<BLOCK>();
         let mut midstate = INITIAL;
         compress256(&mut midstate, blocks);
-        Self {
-            midstate,
-            rest: rest.to_vec(),
-            bytes: prefix.len() as u64,
-        }
+        Self { midstate, rest: rest.to_vec(), bytes: prefix.len() as u64 }
     }
 
     /// Lays out the nonces `number * BATCH` to `number * BATCH + 9999`.
@@ -108,13 +104,7 @@ impl Prefix {
         let bytes = blocks.as_flattened_mut();
         bytes[end] = 0x80;
         bytes[count * BLOCK - 8..count * BLOCK].copy_from_slice(&message_bits.to_be_bytes());
-        Tail {
-            midstate,
-            blocks,
-            count,
-            digits_at,
-            digits: last_digits,
-        }
+        Tail { midstate, blocks, count, digits_at, digits: last_digits }
     }
 }
 
@@ -167,10 +157,7 @@ impl Target {
             zeros @ 0..8 => (1 << (4 * zeros)) - 1,
             8.. => u32::MAX,
         };
-        Self {
-            difficulty,
-            last_word_mask,
-        }
+        Self { difficulty, last_word_mask }
     }
 
     /// Whether the last word alone decides.
@@ -236,9 +223,8 @@ mod tests {
     #[test]
     fn short_tails_show_each_small_number_once() {
         let prefix = Prefix::new(b"");
-        let shown: Vec<u16> = (1..=4)
-            .flat_map(|digits| prefix.short(digits).short_lows())
-            .collect();
+        let shown: Vec<u16> =
+            (1..=4).flat_map(|digits| prefix.short(digits).short_lows()).collect();
         assert_eq!(shown, (0..10_000).collect::<Vec<_>>());
     }
 

@@ -27,9 +27,7 @@ impl Kernel {
 
     /// Returns the fastest kernel of this CPU, by the order known from measurements.
     pub fn best() -> Self {
-        *Self::available()
-            .last()
-            .expect("the portable kernel is always there")
+        *Self::available().last().expect("the portable kernel is always there")
     }
 
     /// The lower-case name, as [`FromStr`] reads it.

@@ -20,9 +20,5 @@ use sha2::{Digest, Sha256};
 ///
 /// This is the check, not the search: it shares no code with the kernels.
 pub fn proof_hash(prefix: &[u8], nonce: u64) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(prefix)
-        .chain_update(nonce.to_string())
-        .finalize()
-        .into()
+    Sha256::new().chain_update(prefix).chain_update(nonce.to_string()).finalize().into()
 }

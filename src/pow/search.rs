@@ -91,13 +91,8 @@ impl Search {
             done = done.and(self.search_batches_with(threads));
         }
         match done {
-            _ if self.cancel.is_cancelled() => Outcome::Cancelled {
-                guesses: done.guesses,
-            },
-            Share {
-                nonce: Some(nonce),
-                guesses,
-            } => Outcome::Found { nonce, guesses },
+            _ if self.cancel.is_cancelled() => Outcome::Cancelled { guesses: done.guesses },
+            Share { nonce: Some(nonce), guesses } => Outcome::Found { nonce, guesses },
             Share { nonce: None, .. } => Outcome::Exhausted,
         }
     }
@@ -119,10 +114,7 @@ impl Search {
     }
 
     fn search_batches_with(&self, threads: NonZeroUsize) -> Share {
-        let race = Race {
-            next: AtomicU64::new(1),
-            lowest_hit: AtomicU64::new(u64::MAX),
-        };
+        let race = Race { next: AtomicU64::new(1), lowest_hit: AtomicU64::new(u64::MAX) };
         thread::scope(|scope| {
             let helpers: Vec<_> = (1..threads.get())
                 .map_while(|number| {

@@ -1,0 +1,165 @@
+//! `add`: a message to the chain. Its id is chosen here, so that a repeat after a broken
+//! connection adds nothing twice.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, tick};
+use serde::Serialize;
+
+use super::args::Add;
+use super::error::CliError;
+use super::miner::Miner;
+use super::output::{Look, Output};
+use super::wait::{self, Conditions, Patience};
+use crate::api::client::ClientError;
+use crate::api::{Added, DataState};
+use crate::chain::data::MESSAGE_BYTES_MAX;
+use crate::chain::{Data, DataId, Message};
+
+/// How often a message is sent before the command gives up.
+const ATTEMPTS: u32 = 4;
+
+/// Between two attempts: as long as a server process takes to be started again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What is printed as JSON: the miner's answer and, after waiting, where the message is.
+#[derive(Serialize)]
+struct Printed {
+    #[serde(flatten)]
+    added: Added,
+    #[serde(flatten)]
+    state: Option<DataState>,
+}
+
+/// Runs `add`.
+pub fn run(add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
+    let data = Data { id: add.id.map_or_else(random_id, Ok)?, message: message(&add.message)? };
+    let miner = Miner::at(&add.target)?;
+    let added = send(&miner, &data, &tick(PAUSE))?;
+    let id = data.id;
+    if !add.format.json {
+        output.line(format_args!("{} id {id}", output.look(Look::Green, "Message added!")))?;
+        output.flush()?;
+    }
+    let mut state = None;
+    if add.wait {
+        let conditions = Conditions { message: Some((id, 1)), ..Conditions::default() };
+        state = wait::until(&miner, &conditions, &Patience::new(add.timeout))?.message;
+    }
+    if add.format.json {
+        return Ok(output.json_line(&Printed { added, state })?);
+    }
+    if let Some(DataState::Mined { index, confirmations }) = state {
+        output.line(wait::mined(index, confirmations))?;
+    }
+    Ok(())
+}
+
+fn random_id() -> Result<DataId, CliError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| CliError::other(format!("cannot make a random id: {error}")))?;
+    Ok(DataId::from_random(bytes))
+}
+
+/// The message that was given, or what stdin holds for `-`, without its last line break.
+fn message(given: &str) -> Result<Message, CliError> {
+    let text = if given == "-" { &read_message(io::stdin().lock())? } else { given };
+    Message::new(text).map_err(|error| CliError::other(error.to_string()))
+}
+
+fn read_message(input: impl Read) -> Result<String, CliError> {
+    // One byte and a line break beyond the limit are enough to see that it is too long.
+    let limit = MESSAGE_BYTES_MAX as u64 + 3;
+    let mut text = String::new();
+    input.take(limit).read_to_string(&mut text).map_err(|error| {
+        CliError::other(format!("cannot read the message from stdin: {error}; text is UTF-8"))
+    })?;
+    let end = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    Ok(end.map(str::to_owned).unwrap_or(text))
+}
+
+/// Sends `data`, again after each tick while the connection breaks.
+fn send<T>(miner: &Miner, data: &Data, ticks: &Receiver<T>) -> Result<Added, CliError> {
+    let mut attempt = 1;
+    loop {
+        match miner.client.add(&miner.address, data.clone()) {
+            Err(ClientError::Unreachable { .. }) if attempt < ATTEMPTS && ticks.recv().is_ok() => {
+                attempt += 1;
+            }
+            Err(error @ (ClientError::Unreachable { .. } | ClientError::Malformed { .. })) => {
+                let (error, id) = (CliError::from(error), data.id);
+                return Err(CliError::other(format!(
+                    "{error}; whether the message was added is uncertain: --id {id} repeats it safely"
+                )));
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Fake;
+    use super::*;
+    use crate::api::Request;
+    use crate::chain::testing::data;
+
+    fn ticks() -> Receiver<()> {
+        let (sender, receiver) = crossbeam_channel::bounded(10);
+        (0..10).for_each(|_| sender.send(()).unwrap());
+        receiver
+    }
+
+    fn answer(data: &Data) -> Vec<u8> {
+        let added = Added {
+            message: "Message added!".into(),
+            more_information: "".into(),
+            data: data.clone(),
+        };
+        serde_json::to_vec(&added).unwrap()
+    }
+
+    #[test]
+    fn a_broken_connection_is_tried_again_with_the_same_id() {
+        let data = data("hello");
+        let broken = || Err("reset".to_owned());
+        let fake = Fake::new([broken(), broken(), Ok((200, answer(&data)))]);
+        assert_eq!(send(&fake.miner(), &data, &ticks()).unwrap().data, data);
+        let asked = fake.asked();
+        assert_eq!(asked.len(), 3);
+        let expected = Request::Add { id: Some(data.id), message: data.message.clone() };
+        assert!(asked.iter().all(|request| *request == expected));
+    }
+
+    #[test]
+    fn giving_up_names_the_id_that_makes_a_repeat_safe() {
+        let data = data("hello");
+        let fake = Fake::new([]);
+        let error = send(&fake.miner(), &data, &ticks()).unwrap_err().to_string();
+        assert!(error.contains(&format!("--id {}", data.id)), "{error}");
+        assert_eq!(fake.asked().len(), ATTEMPTS as usize);
+    }
+
+    #[test]
+    fn a_refusal_is_not_repeated() {
+        let body = br#"{"message":"No Message added!","more_information":"full"}"#.to_vec();
+        let fake = Fake::new([Ok((503, body))]);
+        let error = send(&fake.miner(), &data("hello"), &ticks()).unwrap_err().to_string();
+        assert!(error.contains("No Message added! full"), "{error}");
+        assert_eq!(fake.asked().len(), 1);
+    }
+
+    #[test]
+    fn stdin_gives_the_message_without_its_last_line_break() {
+        for (input, expected) in [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a b", "a b")] {
+            assert_eq!(read_message(input.as_bytes()).unwrap(), expected);
+        }
+        let longest = "x".repeat(MESSAGE_BYTES_MAX);
+        assert_eq!(read_message(format!("{longest}\n").as_bytes()).unwrap(), longest);
+        let long = read_message(format!("{longest}xx\nxxx").as_bytes()).unwrap();
+        assert!(Message::new(&long).is_err());
+        assert!(read_message(&[0xff_u8][..]).is_err());
+    }
+}

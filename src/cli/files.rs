@@ -1,0 +1,106 @@
+//! `verify` and `repair`: the files beside a chain path, without a miner.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::args::Format;
+use super::error::CliError;
+use super::output::{Look, Output, ReadBar, count};
+use crate::store::{self, Disc, Folder, Lock, Names, Repair, Report, StoreError};
+
+/// Checks the files and says what is wrong; an error, too, if something is.
+pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+    let names = Names::of(path)?;
+    let folder = open(&names)?;
+    let bar = ReadBar::default();
+    let report = store::verify(&folder, &names, &mut |read, of| bar.show(read, of))?;
+    drop(bar);
+    if format.json {
+        output.json_line(&report)?;
+    } else {
+        describe(&report, path, output)?;
+    }
+    match report.faults.as_slice() {
+        [] => Ok(()),
+        [fault] => Err(CliError::other(fault.to_string())),
+        [fault, rest @ ..] => Err(CliError::other(format!(
+            "{fault} (and {} more)",
+            count(rest.len() as u64, "fault")
+        ))),
+    }
+}
+
+fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(), CliError> {
+    let Report { network, difficulty, length, head, unprocessed, .. } = report;
+    let (look, status) = if report.ok { (Look::Green, "valid") } else { (Look::Red, "damaged") };
+    let status = output.look(look, status);
+    output.line(format_args!("{}: {status}", path.display()))?;
+    if let (Some(network), Some(difficulty)) = (network, difficulty) {
+        output.field("network", &format!("{network}, difficulty {difficulty}"))?;
+    }
+    let valid = if report.ok { "" } else { " valid from the start" };
+    output.field("chain", &format!("{}{valid}", count(*length, "block")))?;
+    if let Some(head) = head {
+        output.field("head", &head.to_string())?;
+    }
+    output.field("unprocessed", &count(*unprocessed, "message"))?;
+    for fault in &report.faults {
+        output.field("fault", &fault.to_string())?;
+    }
+    for warning in &report.warnings {
+        output.field("warning", &warning.to_string())?;
+    }
+    Ok(())
+}
+
+/// Makes the files usable again; what was damaged is kept under another name.
+pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+    let names = Names::of(path)?;
+    let folder: Arc<dyn Disc> = Arc::new(open(&names)?);
+    let _lock = Lock::take(&names)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let bar = ReadBar::default();
+    let progress = &mut |read, of| bar.show(read, of);
+    let repair = store::repair(&folder, &names, now.as_micros() as u64, progress)?;
+    drop(bar);
+    if format.json {
+        return Ok(output.json_line(&repair)?);
+    }
+    describe_repair(&repair, path, output)
+}
+
+fn describe_repair(repair: &Repair, path: &Path, output: &mut Output<'_>) -> Result<(), CliError> {
+    let Repair { chain_moved_to, taken_from, journal_moved_to, .. } = repair;
+    let touched = chain_moved_to.is_some() || taken_from.is_some() || journal_moved_to.is_some();
+    let status = if touched { "repaired" } else { "needed no repair" };
+    output.line(format_args!("{}: {}", path.display(), output.look(Look::Green, status)))?;
+    output.field("chain", &count(repair.length, "block"))?;
+    output.field("unprocessed", &count(repair.unprocessed, "message"))?;
+    if repair.returned > 0 {
+        let returned = count(repair.returned, "message");
+        output.field("returned", &format!("{returned} of lost blocks, to be mined again"))?;
+    }
+    for (name, value) in [
+        ("taken from", taken_from),
+        ("old chain", chain_moved_to),
+        ("old journal", journal_moved_to),
+    ] {
+        if let Some(value) = value {
+            output.field(name, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn open(names: &Names) -> Result<Folder, CliError> {
+    let shown = names.folder().display();
+    Folder::open(names.folder())
+        .map_err(|error| CliError::other(format!("cannot open folder {shown}: {error}")))
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::other(error.to_string())
+    }
+}

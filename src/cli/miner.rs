@@ -1,0 +1,118 @@
+//! The miner that a command asks.
+
+use serde_json::value::RawValue;
+
+use super::args::Target;
+use super::error::CliError;
+use super::values::address;
+use crate::api::client::{ClientError, MinerClient};
+use crate::api::{Address, ChainPage, Health, PAGE_BLOCKS_MAX, Request};
+use crate::chain::{Block, Hash};
+
+/// A miner and how to ask it.
+pub struct Miner {
+    /// Asks it, and others.
+    pub client: MinerClient,
+    /// Where it is.
+    pub address: Address,
+}
+
+impl Miner {
+    /// The miner that `--host` and `--port` name.
+    pub fn at(target: &Target) -> Result<Self, CliError> {
+        let address = address(&target.host, target.port).map_err(CliError::Other)?;
+        Ok(Self { client: MinerClient::http(None), address })
+    }
+
+    /// How it is.
+    pub fn health(&self) -> Result<Health, ClientError> {
+        self.client.health(&self.address)
+    }
+
+    /// Blocks from height `from`, some of them.
+    pub fn page(&self, from: u64) -> Result<ChainPage, ClientError> {
+        self.client.chain(&self.address, from, PAGE_BLOCKS_MAX)
+    }
+
+    /// Asks for a JSON document, to be handed on as it is.
+    pub fn document(
+        &self,
+        request: &Request,
+        what: &'static str,
+        bytes_max: u64,
+    ) -> Result<(u16, Box<RawValue>), ClientError> {
+        let (status, body) = self.client.send(&self.address, request, bytes_max)?;
+        let body = serde_json::from_slice(&body).map_err(|error| self.malformed(what, error))?;
+        Ok((status, body))
+    }
+
+    /// The blocks from height `from` up to, but not including, `until`.
+    pub fn blocks(&self, from: u64, until: u64) -> Blocks<'_> {
+        Blocks { miner: self, page: Vec::new().into_iter(), next: from, until, parent: None }
+    }
+
+    /// What it sent is no `what`.
+    pub fn malformed(&self, what: &'static str, why: impl ToString) -> ClientError {
+        ClientError::Malformed { address: self.address.clone(), what, why: why.to_string() }
+    }
+}
+
+/// A block as it came: its line, what it says, and its hash.
+pub struct Sent {
+    /// The canonical line.
+    pub line: Box<RawValue>,
+    /// The block.
+    pub block: Block,
+    /// SHA-256 of the line.
+    pub hash: Hash,
+}
+
+/// Blocks of a miner, fetched a page at a time; each follows the one before.
+pub struct Blocks<'a> {
+    miner: &'a Miner,
+    page: std::vec::IntoIter<Box<RawValue>>,
+    next: u64,
+    until: u64,
+    parent: Option<Hash>,
+}
+
+impl Blocks<'_> {
+    fn fetch(&mut self) -> Result<Sent, CliError> {
+        let changed = || {
+            CliError::other(format!(
+                "the chain of {} changed while it was read; try again",
+                self.miner.address
+            ))
+        };
+        let line = match self.page.next() {
+            Some(line) => line,
+            None => {
+                self.page = self.miner.page(self.next)?.chain.into_iter();
+                self.page.next().ok_or_else(changed)?
+            }
+        };
+        let block = Block::read(line.get(), self.next)
+            .map_err(|error| self.miner.malformed("block", error))?;
+        if self.parent.is_some() && block.previous_hash != self.parent {
+            return Err(changed());
+        }
+        let hash = Hash::of(line.get());
+        (self.next, self.parent) = (self.next + 1, Some(hash));
+        Ok(Sent { line, block, hash })
+    }
+}
+
+impl Iterator for Blocks<'_> {
+    type Item = Result<Sent, CliError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.until {
+            return None;
+        }
+        let sent = self.fetch();
+        if sent.is_err() {
+            self.until = self.next;
+        }
+        Some(sent)
+    }
+}

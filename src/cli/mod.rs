@@ -1,0 +1,73 @@
+//! FLOOR 3: the command line: what can be typed, what it does, and what is printed.
+//!
+//! Commands ask a running miner over HTTP, as curl would, or look at files; only
+//! `miner start` runs anything. Results go to stdout, everything else to stderr; exit code
+//! 0 means done, 1 that it could not be done (one line says why), 2 wrong usage.
+
+mod add;
+mod args;
+mod error;
+mod files;
+mod get;
+mod miner;
+mod neighbours;
+mod output;
+mod shell;
+mod start;
+#[cfg(test)]
+mod testing;
+mod values;
+mod wait;
+mod watch;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use args::{Arguments, Command, MinerCommand};
+use error::CliError;
+use output::Output;
+
+use crate::escape::Escaped;
+
+/// Does what the command line says.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::read(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    // Not locked: a miner says from another thread that it answers.
+    let mut stdout = BufWriter::new(io::stdout());
+    let mut output = Output::stdout(&mut stdout);
+    let done = command(arguments.command, &mut output);
+    // What was printed before a failure belongs to the answer.
+    let flushed = output.flush().map_err(CliError::from);
+    match done.and(flushed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let error = error.to_string();
+            _ = writeln!(io::stderr(), "blockchain: {}", Escaped(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(command: Command, output: &mut Output<'_>) -> Result<(), CliError> {
+    match command {
+        Command::Miner { command: MinerCommand::Start(start) } => start::run(*start),
+        Command::Add(add) => add::run(&add, output),
+        Command::Get { what } => get::run(&what, output),
+        Command::Neighbours { change } => neighbours::run(&change, output),
+        Command::Wait(wait) => wait::run(&wait, output),
+        Command::Watch(watch) => watch::run(&watch, output),
+        Command::Verify { chain_path, format } => files::verify(&chain_path, format, output),
+        Command::Repair { chain_path, format } => files::repair(&chain_path, format, output),
+        Command::Completions { shell } => shell::completions(shell, output),
+        Command::Man { folder } => shell::man(&folder, output),
+    }
+}

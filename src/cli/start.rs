@@ -1,0 +1,127 @@
+//! `miner start`: flags to [`Settings`], the log, and the miner.
+
+use std::io::{self, Write as _};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::args::{log_level, path};
+use super::error::CliError;
+use super::output::ReadBar;
+use super::values::{host, seconds};
+use crate::api::{Address, DEFAULT_PORT};
+use crate::chain::{Difficulty, Network, NetworkName};
+use crate::logging;
+use crate::miner::{self, Listener};
+use crate::settings::{self, Settings};
+
+/// The flags of `miner start`.
+#[derive(Args, Debug)]
+pub struct Start {
+    /// The chain file; missing folders are made. Beside it lie its hash (.hash), the
+    /// unprocessed messages (.data), older versions and miner.log
+    #[arg(value_name = "CHAIN_PATH", value_parser = path())]
+    chain_path: PathBuf,
+    /// Address to listen on; 0.0.0.0 opens the miner to other hosts
+    #[arg(long, value_parser = host, default_value = "127.0.0.1", help_heading = "Server")]
+    host: String,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = DEFAULT_PORT, help_heading = "Server")]
+    port: u16,
+    /// Zeros that the hash of every proof ends with, 1 to 64; each one more makes a block
+    /// 16 times as much work
+    #[arg(long, value_name = "ZEROS", default_value_t = Difficulty::DEFAULT)]
+    #[arg(help_heading = "Network")]
+    difficulty: Difficulty,
+    /// Name of the network: 1 to 32 of a-z, 0-9 and -
+    #[arg(long, value_name = "NAME", default_value = "main", help_heading = "Network")]
+    network: NetworkName,
+    /// Neighbours that are never forgotten; without a port, 12345
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',', help_heading = "Network")]
+    neighbours: Vec<Address>,
+    /// Most neighbours that are kept
+    #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Network")]
+    max_neighbours: usize,
+    /// Address that other miners reach this one by [default: the one it comes from]
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Network")]
+    advertise: Option<Address>,
+    /// Threads that search for proofs [default: all cores]
+    #[arg(long, value_name = "N", help_heading = "Mining")]
+    threads: Option<NonZeroUsize>,
+    /// Kernel that searches for proofs, by name [default: the fastest on this CPU]
+    #[arg(long, value_name = "NAME", help_heading = "Mining", hide = true)]
+    kernel: Option<String>,
+    /// Begin a new chain; the one that is there becomes an older version
+    #[arg(long, help_heading = "Files")]
+    force_new_chain: bool,
+    /// Older versions of the chain file that stay
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Files")]
+    keep_versions: usize,
+    /// Seconds (fractions allowed) between asking neighbours for their neighbours
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "20")]
+    #[arg(help_heading = "Intervals")]
+    gossip_interval: Duration,
+    /// Seconds between asking neighbours for blocks
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
+    #[arg(help_heading = "Intervals")]
+    chain_sync_interval: Duration,
+    /// Seconds between asking neighbours for unprocessed messages
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
+    #[arg(help_heading = "Intervals")]
+    data_sync_interval: Duration,
+    /// Seconds between bringing the chain file up to date
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    #[arg(help_heading = "Intervals")]
+    backup_interval: Duration,
+    /// Least important lines that are logged
+    #[arg(long, value_name = "LEVEL", value_parser = log_level(), default_value = "info")]
+    #[arg(help_heading = "Log")]
+    log_level: log::LevelFilter,
+}
+
+impl From<Start> for Settings {
+    fn from(start: Start) -> Self {
+        let all_cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self {
+            chain_path: start.chain_path,
+            host: start.host,
+            port: start.port,
+            network: Network { name: start.network, difficulty: start.difficulty },
+            neighbours: start.neighbours,
+            neighbours_max: start.max_neighbours,
+            advertise: start.advertise,
+            threads: start.threads.unwrap_or_else(all_cores),
+            start: match start.force_new_chain {
+                true => settings::Start::ForceNewChain,
+                false => settings::Start::Continue,
+            },
+            versions_kept: start.keep_versions,
+            gossip_interval: start.gossip_interval,
+            chain_sync_interval: start.chain_sync_interval,
+            data_sync_interval: start.data_sync_interval,
+            backup_interval: start.backup_interval,
+            log_level: start.log_level,
+            kernel: start.kernel,
+        }
+    }
+}
+
+/// Runs a miner until it is told to stop.
+pub fn run(start: Start) -> Result<(), CliError> {
+    let settings = Settings::from(start);
+    let folder = settings.chain_path.parent().unwrap_or(Path::new(""));
+    logging::start(settings.log_level, folder)
+        .map_err(|error| CliError::other(format!("cannot start the log: {error}")))?;
+    let bar = ReadBar::default();
+    let listener = Listener {
+        progress: &mut |read, of| bar.show(read, of),
+        ready: Box::new(|address| {
+            // Whoever started us may not read this; the miner runs all the same.
+            _ = writeln!(io::stdout(), "listening on http://{address}");
+        }),
+    };
+    miner::run(&settings, listener).map_err(|error| CliError::other(error.to_string()))
+}

@@ -1,0 +1,68 @@
+//! What tests of several commands need: a miner of prepared answers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::miner::Miner;
+use crate::api::client::{MinerClient, Transport};
+use crate::api::{Address, Health, Request, RunId, Status};
+use crate::chain::Hash;
+
+type Answer = Result<(u16, Vec<u8>), String>;
+
+/// Gives its answers in turn, and remembers what was asked.
+#[derive(Clone)]
+pub struct Fake(Arc<Mutex<(VecDeque<Answer>, Vec<Request>)>>);
+
+impl Fake {
+    /// A miner that answers so, and then not at all.
+    pub fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self(Arc::new(Mutex::new((answers.into_iter().collect(), Vec::new()))))
+    }
+
+    /// The miner to ask.
+    pub fn miner(&self) -> Miner {
+        let address = "fake:1".parse().unwrap();
+        Miner { client: MinerClient::new(Box::new(self.clone())), address }
+    }
+
+    /// What was asked.
+    pub fn asked(&self) -> Vec<Request> {
+        self.0.lock().1.clone()
+    }
+}
+
+impl Transport for Fake {
+    fn exchange(&self, _: &Address, request: &Request, _: u64) -> Answer {
+        let mut state = self.0.lock();
+        state.1.push(request.clone());
+        state.0.pop_front().unwrap_or_else(|| Err("nothing more was prepared".into()))
+    }
+
+    fn resolve(&self, _: &Address) -> Vec<Address> {
+        Vec::new()
+    }
+
+    fn shut_down(&self) {}
+}
+
+/// The body of a good /health.
+pub fn health(length: u64, unprocessed: u64) -> Vec<u8> {
+    let health = Health {
+        status: Status::Ok,
+        id: RunId::from_random([1; 16]),
+        version: "1.0.0".into(),
+        network: "test".parse().unwrap(),
+        difficulty: crate::chain::Difficulty::DEFAULT,
+        genesis: Hash::of("genesis"),
+        length,
+        head: Hash::of(length.to_string()),
+        unprocessed,
+        neighbours: 0,
+        uptime_seconds: 5,
+        reasons: Vec::new(),
+    };
+    serde_json::to_vec(&health).unwrap()
+}

@@ -1,0 +1,205 @@
+//! `wait`: until a miner has got somewhere.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, tick};
+use serde::Serialize;
+
+use super::args::Wait;
+use super::error::CliError;
+use super::miner::Miner;
+use super::output::{Output, count, short};
+use crate::api::client::ClientError;
+use crate::api::{Address, DataState, Health};
+use crate::chain::DataId;
+
+/// Between two questions to a miner: nobody notices, and the miner neither.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What has to hold, all of it.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    /// Blocks, at least.
+    pub length: Option<u64>,
+    /// A message, and how many blocks have to confirm it.
+    pub message: Option<(DataId, u64)>,
+    /// Nothing waits to be mined.
+    pub idle: bool,
+    /// Miners that have the same head.
+    pub agree_with: Vec<Address>,
+}
+
+/// What a miner was like when all conditions held.
+#[derive(Debug, Serialize)]
+pub struct Reached {
+    /// How it is.
+    #[serde(flatten)]
+    pub health: Health,
+    /// Where the message is, if one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<DataState>,
+}
+
+/// Says when to look again, and when to give up.
+pub struct Patience {
+    ticks: Receiver<Instant>,
+    /// When to give up, and after how long that is.
+    deadline: Option<(Instant, Duration)>,
+}
+
+impl Patience {
+    /// Looks often; gives up after `timeout`, if there is one.
+    pub fn new(timeout: Option<Duration>) -> Self {
+        let deadline = timeout.map(|timeout| (Instant::now() + timeout, timeout));
+        Self { ticks: tick(TICK), deadline }
+    }
+
+    /// Waits for the next look.
+    ///
+    /// # Errors
+    /// When it is time to give up: after how long.
+    fn pause(&self) -> Result<(), Duration> {
+        let given_up = |(_, timeout)| Err(timeout);
+        let waited = match self.deadline {
+            Some((deadline, _)) => self.ticks.recv_deadline(deadline).is_ok(),
+            None => self.ticks.recv().is_ok(),
+        };
+        if waited { Ok(()) } else { self.deadline.map_or(Err(Duration::ZERO), given_up) }
+    }
+}
+
+/// Runs `wait`.
+pub fn run(wait: &Wait, output: &mut Output<'_>) -> Result<(), CliError> {
+    let miner = Miner::at(&wait.target)?;
+    let conditions = Conditions {
+        length: wait.length,
+        message: wait.message.map(|id| (id, wait.confirmations)),
+        idle: wait.idle,
+        agree_with: wait.agree_with.clone(),
+    };
+    let reached = until(&miner, &conditions, &Patience::new(Some(wait.timeout)))?;
+    if wait.format.json {
+        return Ok(output.json_line(&reached)?);
+    }
+    let Reached { health, message } = reached;
+    let head = short(&health.head);
+    let (blocks, waiting) = (count(health.length, "block"), health.unprocessed);
+    output.line(format_args!("{}: {blocks}, head {head}, {waiting} unprocessed", miner.address))?;
+    if let Some(DataState::Mined { index, confirmations }) = message {
+        output.line(mined(index, confirmations))?;
+    }
+    Ok(())
+}
+
+/// Where a message is, in words.
+pub fn mined(index: u64, confirmations: u64) -> String {
+    format!("mined in block {index}, {}", count(confirmations, "confirmation"))
+}
+
+/// Asks the miner again and again until all conditions hold. A miner that does not answer
+/// is asked again, too: it may be starting.
+///
+/// # Errors
+/// When it is time to give up; says what still did not hold.
+pub fn until(
+    miner: &Miner,
+    conditions: &Conditions,
+    patience: &Patience,
+) -> Result<Reached, CliError> {
+    loop {
+        let missing = match look(miner, conditions) {
+            Ok(Ok(reached)) => return Ok(reached),
+            Ok(Err(missing)) => missing,
+            Err(error @ ClientError::Unreachable { .. }) => error.to_string(),
+            Err(ClientError::Refused { status: 503, address, .. }) => format!("{address} is busy"),
+            Err(error) => return Err(error.into()),
+        };
+        if let Err(timeout) = patience.pause() {
+            let seconds = timeout.as_secs_f64();
+            let why = format!("gave up after {seconds} s: {missing}; --timeout waits longer");
+            return Err(CliError::Other(why));
+        }
+    }
+}
+
+/// What was reached, or else what is still missing, in words.
+fn look(miner: &Miner, conditions: &Conditions) -> Result<Result<Reached, String>, ClientError> {
+    let health = miner.health()?;
+    let Conditions { length, message, idle, agree_with } = conditions;
+    if let Some(length) = length.filter(|length| health.length < *length) {
+        let has = health.length;
+        return Ok(Err(format!("{} has {has} of {}", miner.address, count(length, "block"))));
+    }
+    if *idle && health.unprocessed > 0 {
+        let waiting = count(health.unprocessed, "message");
+        return Ok(Err(format!("{} still has to mine {waiting}", miner.address)));
+    }
+    for other in agree_with {
+        let theirs = miner.client.health(other)?;
+        if theirs.head != health.head {
+            let (ours, theirs) = (short(&health.head), short(&theirs.head));
+            let why = format!("{} has head {ours} and {other} {theirs}", miner.address);
+            return Ok(Err(why));
+        }
+    }
+    let message = match message {
+        None => None,
+        Some((id, wanted)) => match miner.client.data_state(&miner.address, *id) {
+            Ok(state @ DataState::Mined { confirmations, .. }) if confirmations >= *wanted => {
+                Some(state)
+            }
+            Ok(DataState::Mined { confirmations, .. }) => {
+                return Ok(Err(format!("{id} has {confirmations} of {wanted} confirmations")));
+            }
+            Ok(DataState::Unprocessed) => return Ok(Err(format!("{id} is not mined yet"))),
+            Err(ClientError::Refused { status: 404, address, .. }) => {
+                return Ok(Err(format!("{address} knows no message {id}")));
+            }
+            Err(error) => return Err(error),
+        },
+    };
+    Ok(Ok(Reached { health, message }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fake, health};
+    use super::*;
+    use crate::chain::testing::data;
+
+    /// Looks `looks + 1` times.
+    fn patience(looks: usize) -> Patience {
+        let (sender, ticks) = crossbeam_channel::bounded(looks);
+        (0..looks).for_each(|_| sender.send(Instant::now()).unwrap());
+        Patience { ticks, deadline: None }
+    }
+
+    #[test]
+    fn waiting_goes_on_while_the_miner_does_not_answer_or_is_not_there_yet() {
+        let mut answers = vec![Err("refused".to_owned()), Ok((200, health(1, 0)))];
+        answers.push(Ok((200, health(2, 0))));
+        let fake = Fake::new(answers);
+        let conditions = Conditions { length: Some(2), ..Conditions::default() };
+        let reached = until(&fake.miner(), &conditions, &patience(5)).unwrap();
+        assert_eq!((reached.health.length, fake.asked().len()), (2, 3));
+    }
+
+    #[test]
+    fn giving_up_says_what_was_missing() {
+        let check = |conditions: Conditions, answers, expected: &str| {
+            let error = until(&Fake::new(answers).miner(), &conditions, &patience(0)).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        };
+        let length = Conditions { length: Some(5), ..Conditions::default() };
+        check(length, vec![Ok((200, health(3, 0)))], "has 3 of 5 blocks");
+        let idle = Conditions { idle: true, ..Conditions::default() };
+        check(idle, vec![Ok((200, health(3, 2)))], "still has to mine 2 messages");
+        let agree_with = vec!["other:1".parse().unwrap()];
+        let agree = Conditions { agree_with, ..Conditions::default() };
+        check(agree, vec![Ok((200, health(3, 0))), Ok((200, health(4, 0)))], "and other:1");
+        let message = Conditions { message: Some((data("a").id, 3)), ..Conditions::default() };
+        let mined = br#"{"state":"mined","index":4,"confirmations":2}"#.to_vec();
+        check(message.clone(), vec![Ok((200, health(3, 0))), Ok((200, mined))], "has 2 of 3");
+        check(message, vec![Ok((200, health(3, 0))), Ok((404, b"{}".to_vec()))], "knows no");
+    }
+}
