@@ -1,0 +1,167 @@
+//! Real miners that make a network: they agree, catch up, and lose nothing.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{Logs, TestFolder, TestMiner, agree, sha256sum_agrees};
+
+fn sorted(mut messages: Vec<String>) -> Vec<String> {
+    messages.sort();
+    messages
+}
+
+fn messages(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("{prefix} {number:03}")).collect()
+}
+
+#[test]
+fn three_miners_agree_on_fifty_messages() {
+    let (folders, logs) = ([0; 3].map(|_| TestFolder::new()), Logs::new());
+    let one = TestMiner::start(folders[0].path(), &logs, &[]);
+    let to_one = one.address.to_string();
+    let two = TestMiner::start(folders[1].path(), &logs, &["--neighbours", &to_one]);
+    let to_two = two.address.to_string();
+    let three = TestMiner::start(folders[2].path(), &logs, &["--neighbours", &to_two]);
+    let told = messages("message", 50);
+    for (number, message) in told.iter().enumerate() {
+        [&one, &two, &three][number % 3].add(message);
+    }
+    agree(&logs, &[&one, &two, &three], 51);
+    for miner in [&one, &two, &three] {
+        assert_eq!(sorted(miner.messages()), told);
+    }
+    for (miner, folder) in [one, two, three].into_iter().zip(&folders) {
+        assert!(miner.stop().success());
+        assert!(sha256sum_agrees(folder.path()));
+    }
+}
+
+#[test]
+fn a_line_of_miners_passes_messages_both_ways() {
+    let (folders, logs) = ([0; 3].map(|_| TestFolder::new()), Logs::new());
+    let one = TestMiner::start(folders[0].path(), &logs, &["--max-neighbours", "1"]);
+    let to_one = one.address.to_string();
+    let two = TestMiner::start(folders[1].path(), &logs, &["--neighbours", &to_one]);
+    let to_two = two.address.to_string();
+    let flags = ["--neighbours", &to_two, "--max-neighbours", "1"];
+    let three = TestMiner::start(folders[2].path(), &logs, &flags);
+    one.add("from one");
+    three.add("from three");
+    two.add("from two");
+    agree(&logs, &[&one, &two, &three], 4);
+    assert_eq!(sorted(one.messages()), ["from one", "from three", "from two"]);
+}
+
+#[test]
+fn a_miner_that_was_away_catches_up() {
+    let (folders, logs) = ([0; 2].map(|_| TestFolder::new()), Logs::new());
+    let one = TestMiner::start(folders[0].path(), &logs, &[]);
+    let to_one = one.address.to_string();
+    let two = TestMiner::start(folders[1].path(), &logs, &["--neighbours", &to_one]);
+    two.add("before");
+    agree(&logs, &[&one, &two], 2);
+    assert!(two.stop().success());
+    for message in messages("while away", 20) {
+        one.add(&message);
+    }
+    let two = TestMiner::start(folders[1].path(), &logs, &["--neighbours", &to_one]);
+    agree(&logs, &[&one, &two], 22);
+}
+
+#[test]
+fn acknowledged_messages_survive_kill_nine() {
+    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let miner = TestMiner::start(folder.path(), &logs, &["--difficulty", "4"]);
+    let told = messages("kept", 30);
+    for message in &told {
+        miner.add(message);
+    }
+    miner.kill();
+    let miner = TestMiner::start(folder.path(), &logs, &["--difficulty", "4"]);
+    agree(&logs, &[&miner], 31);
+    assert_eq!(sorted(miner.messages()), told);
+}
+
+#[test]
+fn two_halves_that_grew_apart_end_on_one_chain_with_every_message_once() {
+    let (folders, logs) = ([0; 2].map(|_| TestFolder::new()), Logs::new());
+    let one = TestMiner::start(folders[0].path(), &logs, &[]);
+    let two = TestMiner::start(folders[1].path(), &logs, &[]);
+    for number in 0..10 {
+        one.add(&format!("one {number}"));
+        two.add(&format!("two {number}"));
+    }
+    agree(&logs, &[&one], 11);
+    agree(&logs, &[&two], 11);
+    assert_ne!(one.health().head, two.health().head);
+    // Equally long and idle: now they hear of each other.
+    let (status, _) = one.send("PUT", &format!("/neighbours?neighbour={}", two.address), b"");
+    assert_eq!(status, 200);
+    agree(&logs, &[&one, &two], 21);
+    let all = sorted(one.messages());
+    let mut told: Vec<String> = (0..10).map(|n| format!("one {n}")).collect();
+    told.extend((0..10).map(|n| format!("two {n}")));
+    assert_eq!(all, sorted(told));
+}
+
+#[test]
+fn a_dead_server_process_is_replaced_and_no_connection_refused() {
+    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let miner = TestMiner::start(folder.path(), &logs, &[]);
+    miner.add("before");
+    let children = std::fs::read_to_string(format!(
+        "/proc/{0}/task/{0}/children",
+        miner.pid().as_raw_nonzero()
+    ));
+    // The child is a child of the thread that started it: look at all of them.
+    let threads = std::fs::read_dir(format!("/proc/{}/task", miner.pid().as_raw_nonzero()));
+    let of_threads = threads.unwrap().flatten().map(|thread| thread.path().join("children"));
+    let mut children = children.unwrap_or_default();
+    children.extend(of_threads.filter_map(|path| std::fs::read_to_string(path).ok()));
+    let child: i32 = children.split_whitespace().next().expect("a child runs").parse().unwrap();
+    let child = rustix::process::Pid::from_raw(child).unwrap();
+    rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
+    logs.wait_for("the server process ended and is started again");
+    miner.add("after");
+    agree(&logs, &[&miner], 3);
+}
+
+#[test]
+fn a_killed_miner_leaves_no_server_process() {
+    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let miner = TestMiner::start(folder.path(), &logs, &[]);
+    let address = miner.address.clone();
+    miner.kill();
+    // The port is free once the child has closed the listening socket too.
+    let deadline = Instant::now() + support::DEADLINE;
+    while std::net::TcpStream::connect((address.host(), address.port())).is_ok() {
+        assert!(Instant::now() < deadline, "an orphan still listens");
+    }
+}
+
+#[test]
+fn a_miner_of_another_network_is_told_and_not_kept() {
+    let (folders, logs) = ([0; 2].map(|_| TestFolder::new()), Logs::new());
+    let one = TestMiner::start(folders[0].path(), &logs, &[]);
+    let to_one = one.address.to_string();
+    let flags = ["--neighbours", &to_one, "--network", "other"];
+    let two = TestMiner::start(folders[1].path(), &logs, &flags);
+    let line = logs.wait_for("it is of another network");
+    assert!(line.contains(&one.health().genesis.to_string()), "{line}");
+    assert!(line.contains(&two.health().genesis.to_string()), "{line}");
+    assert_eq!(one.health().neighbours, 0);
+}
+
+#[test]
+fn a_miner_stops_in_under_a_second_with_a_silent_neighbour() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap().to_string();
+    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let miner = TestMiner::start(folder.path(), &logs, &["--neighbours", &silent]);
+    miner.add("hello");
+    agree(&logs, &[&miner], 2);
+    let began = Instant::now();
+    assert!(miner.stop().success());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}

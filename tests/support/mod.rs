@@ -1,0 +1,231 @@
+//! Real miners for tests: the binary, in a folder of its own, on a free port.
+//!
+//! Nothing here sleeps: whoever waits for something reads the miners' log lines as they
+//! come, with a deadline.
+
+#![allow(dead_code, reason = "each test file uses its part of it")]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use blockchain::api::client::MinerClient;
+use blockchain::api::{Address, Health};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// How long anything may take before a test gives up.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A folder that goes when it is dropped.
+#[derive(Debug)]
+pub struct TestFolder(PathBuf);
+
+impl TestFolder {
+    pub fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("blockchain-test-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TestFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A miner that runs until it is stopped or dropped.
+pub struct TestMiner {
+    pub address: Address,
+    pub folder: PathBuf,
+    child: Child,
+}
+
+/// The log lines of all miners that were started with it.
+pub struct Logs {
+    sender: Sender<String>,
+    lines: Receiver<String>,
+}
+
+impl Logs {
+    pub fn new() -> Self {
+        let (sender, lines) = unbounded();
+        Self { sender, lines }
+    }
+
+    /// Waits until `done`, which is asked again after each line that any miner logs.
+    pub fn wait_until(&self, what: &str, mut done: impl FnMut() -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut seen = Vec::new();
+        while !done() {
+            match self.lines.recv_deadline(deadline) {
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("{what} did not come about; logged was:\n{}", seen.join("\n")),
+            }
+            seen.extend(self.lines.try_iter());
+        }
+    }
+
+    /// Waits for a line that holds `words`.
+    pub fn wait_for(&self, words: &str) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        let mut seen = Vec::new();
+        loop {
+            match self.lines.recv_deadline(deadline) {
+                Ok(line) if line.contains(words) => return line,
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("no line with {words:?} came:\n{}", seen.join("\n")),
+            }
+        }
+    }
+}
+
+/// Flags for tests: little work, short rounds, one thread.
+pub const QUICK: [&str; 14] = [
+    "--difficulty",
+    "2",
+    "--threads",
+    "1",
+    "--gossip-interval",
+    "0.2",
+    "--chain-sync-interval",
+    "0.2",
+    "--data-sync-interval",
+    "0.2",
+    "--backup-interval",
+    "0.1",
+    "--log-level",
+    "debug",
+];
+
+impl TestMiner {
+    /// Starts a miner in `folder` and returns once it answers.
+    pub fn start(folder: &Path, logs: &Logs, flags: &[&str]) -> Self {
+        Self::start_on(folder, 0, logs, flags)
+    }
+
+    /// The same on this port.
+    pub fn start_on(folder: &Path, port: u16, logs: &Logs, flags: &[&str]) -> Self {
+        let mut child = Self::command(folder, port, flags).spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let sender = logs.sender.clone();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let Some(address) = first.trim_end().strip_prefix("listening on ") else {
+            let seen: Vec<_> = logs.lines.try_iter().collect();
+            panic!("the miner's first line is {first:?}; logged was:\n{}", seen.join("\n"));
+        };
+        let address = address.parse().unwrap();
+        Self { address, folder: folder.to_owned(), child }
+    }
+
+    /// What starts a miner in `folder`, with its output piped.
+    pub fn command(folder: &Path, port: u16, flags: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blockchain"));
+        command.args(["miner", "start"]).arg(folder.join("test.chain"));
+        command.args(["--port", &port.to_string()]).args(QUICK).args(flags);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
+    /// Ends it without any warning.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end.
+    pub fn stop(mut self) -> ExitStatus {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    pub fn health(&self) -> Health {
+        client().health(&self.address).unwrap()
+    }
+
+    /// Status and JSON of any request.
+    pub fn send(&self, method: &str, target: &str, body: &[u8]) -> (u16, Value) {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(DEADLINE))
+            .build();
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{target}", self.address))
+            .body(body.to_vec())
+            .unwrap();
+        let mut answer = ureq::Agent::from(config).run(request).unwrap();
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    pub fn get(&self, target: &str) -> Value {
+        let (status, body) = self.send("GET", target, b"");
+        assert_eq!(status, 200, "{target}: {body}");
+        body
+    }
+
+    /// Adds a message; its id.
+    pub fn add(&self, message: &str) -> String {
+        let (status, body) = self.send("PUT", "/add", message.as_bytes());
+        assert_eq!(status, 200, "{body}");
+        body["data"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The messages in its chain, in order.
+    pub fn messages(&self) -> Vec<String> {
+        let chain = self.get("/chain");
+        let blocks = chain["chain"].as_array().unwrap();
+        let text = |block: &Value| block["data"]["message"].as_str().unwrap().to_owned();
+        blocks.iter().skip(1).map(text).collect()
+    }
+}
+
+impl Drop for TestMiner {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client as the program's own commands use it.
+pub fn client() -> MinerClient {
+    MinerClient::http(None)
+}
+
+/// Waits until all have the same chain, of this length.
+pub fn agree(logs: &Logs, miners: &[&TestMiner], length: u64) {
+    logs.wait_until(&format!("agreement on {length} blocks"), || {
+        let heads: Vec<_> = miners.iter().map(|miner| miner.health()).collect();
+        heads.iter().all(|health| health.length == length && health.head == heads[0].head)
+    });
+}
+
+/// Whether `sha256sum -c test.hash` passes in `folder`.
+pub fn sha256sum_agrees(folder: &Path) -> bool {
+    let mut check = Command::new("sha256sum");
+    check.args(["-c", "--quiet", "test.hash"]).current_dir(folder);
+    check.output().unwrap().status.success()
+}
