@@ -44,7 +44,7 @@ fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(),
     if let Some(head) = head {
         output.field("head", &head.to_string())?;
     }
-    output.field("unprocessed", &count(*unprocessed, "message"))?;
+    output.field("journal", &count(*unprocessed, "message"))?;
     for fault in &report.faults {
         output.field("fault", &fault.to_string())?;
     }
@@ -76,7 +76,7 @@ fn describe_repair(repair: &Repair, path: &Path, output: &mut Output<'_>) -> Res
     let status = if touched { "repaired" } else { "needed no repair" };
     output.line(format_args!("{}: {}", path.display(), output.look(Look::Green, status)))?;
     output.field("chain", &count(repair.length, "block"))?;
-    output.field("unprocessed", &count(repair.unprocessed, "message"))?;
+    output.field("journal", &count(repair.unprocessed, "message"))?;
     if repair.returned > 0 {
         let returned = count(repair.returned, "message");
         output.field("returned", &format!("{returned} of lost blocks, to be mined again"))?;
