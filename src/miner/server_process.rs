@@ -44,13 +44,14 @@ impl ServerProcess {
     /// whenever a child answers.
     ///
     /// # Errors
-    /// When no child can be started at all.
+    /// When no child can be started, or the first one never answers.
     pub fn run(
         &self,
         questions: &Sender<Question>,
         stop: &Stop,
         mut ready: impl FnMut(),
     ) -> io::Result<()> {
+        let mut was_ever_ready = false;
         loop {
             let started = Instant::now();
             let mut child = self.start()?;
@@ -64,6 +65,10 @@ impl ServerProcess {
                 return Ok(());
             }
             let why = outcome.map_or_else(|error| error.to_string(), |()| status.to_string());
+            was_ever_ready |= was_ready;
+            if !was_ever_ready {
+                return Err(io::Error::other(format!("it ended at once: {why}")));
+            }
             log::error!("server: the server process ended and is started again: {why}");
             let lived = started.elapsed();
             if lived < LIFE_MIN && !was_ready && stop.within(LIFE_MIN - lived) {

@@ -91,7 +91,7 @@ impl Logs {
     }
 }
 
-/// Flags for tests: little work, short rounds, one thread.
+/// Flags for tests, unless others are given: little work, short rounds, one thread.
 pub const QUICK: [&str; 14] = [
     "--difficulty",
     "2",
@@ -139,7 +139,11 @@ impl TestMiner {
     pub fn command(folder: &Path, port: u16, flags: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blockchain"));
         command.args(["miner", "start"]).arg(folder.join("test.chain"));
-        command.args(["--port", &port.to_string()]).args(QUICK).args(flags);
+        command.args(["--port", &port.to_string()]).args(flags);
+        let is_given = |flag: &&[&str]| flags.contains(&flag[0]);
+        for flag in QUICK.chunks(2).filter(|flag| !is_given(flag)) {
+            command.args(flag);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
