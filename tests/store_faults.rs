@@ -159,10 +159,10 @@ fn remains_of_a_failed_append_never_mix_with_the_next_one() {
         miner.live(&Event::Mine(2), &mut promises).unwrap();
         assert!(miner.live(&Event::Save, &mut promises).unwrap_err().is_full());
         disc.set_full(false);
-        // Two operations make sure of the cut, one appends, and the sync is lost.
-        disc.crash_at(disc.operations() + 3, When::Before);
+        // The cut, its sync, the append, or its sync is lost.
+        disc.crash_at(disc.operations() + seed % 4, When::Before);
         miner.live(&Event::Reorganise(2), &mut promises).unwrap();
-        let next = if seed % 2 == 0 { Event::Save } else { add(["ggg", "hh", "i"]) };
+        let next = if seed % 8 < 4 { Event::Save } else { add(["ggg", "hh", "i"]) };
         assert!(miner.live(&next, &mut promises).is_err());
         crashes += u64::from(disc.is_down());
         let disc = Arc::new(disc.after_power_cut(Loss::Any { seed }));
