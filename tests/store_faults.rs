@@ -6,7 +6,7 @@ mod store_life;
 use std::sync::Arc;
 
 use blockchain::chain::testing::data;
-use blockchain::store::sim_disc::{Failure, Loss, Rng, SimDisc};
+use blockchain::store::sim_disc::{Failure, Loss, Rng, SimDisc, When};
 use store_life::{Event, Miner, Promises, script, starts_and_keeps};
 
 /// What is lost at the least and at the most, and two by chance.
@@ -142,4 +142,31 @@ fn a_failed_sync_poisons_the_journal_until_it_is_written_anew() {
     miner.journal.append(&[data("b")]).unwrap();
     let disc = Arc::new(disc.after_power_cut(Loss::Behind { bytes: 0, names: 0 }));
     assert_eq!(Miner::start(&disc).unwrap().pool, [data("a"), data("b")]);
+}
+
+#[test]
+fn remains_of_a_failed_append_never_mix_with_the_next_one() {
+    let add = |texts: [&str; 3]| Event::Add(texts.map(|text| text.repeat(40)).to_vec());
+    let mut crashes = 0;
+    for seed in 0..400 {
+        let disc = Arc::new(SimDisc::default());
+        let mut promises = Promises::default();
+        let mut miner = Miner::start(&disc).unwrap();
+        // The half that is written of these has whole lines in it.
+        miner.live(&add(["a", "b", "c"]), &mut promises).unwrap();
+        disc.set_full(true);
+        assert!(miner.live(&add(["d", "e", "f"]), &mut promises).unwrap_err().is_full());
+        miner.live(&Event::Mine(2), &mut promises).unwrap();
+        assert!(miner.live(&Event::Save, &mut promises).unwrap_err().is_full());
+        disc.set_full(false);
+        // The cut, its sync, the append, or its sync is lost.
+        disc.crash_at(disc.operations() + seed % 4, When::Before);
+        miner.live(&Event::Reorganise(2), &mut promises).unwrap();
+        let next = if seed % 8 < 4 { Event::Save } else { add(["ggg", "hh", "i"]) };
+        assert!(miner.live(&next, &mut promises).is_err());
+        crashes += u64::from(disc.is_down());
+        let disc = Arc::new(disc.after_power_cut(Loss::Any { seed }));
+        starts_and_keeps(&disc, &promises, &|| format!("seed {seed}, {next:?}"));
+    }
+    assert_eq!(crashes, 400);
 }

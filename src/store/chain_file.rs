@@ -256,12 +256,9 @@ impl ChainFile {
         };
         let replaces = self.bytes == 0 || self.saved.shared_length(view) < self.saved.length();
         let new = install::prepare(&*self.disc, &self.names, from, view, kept)?;
-        let version = match replaces && self.keep_versions > 0 {
-            true => install::set_aside(&*self.disc, &self.names, now)?,
-            false => None,
-        };
-        let (chain, unfinished) = (&self.names.chain, Names::unfinished(&self.names.chain));
-        self.disc.rename(&unfinished, chain).doing("replace", &self.names, chain)?;
+        let keep_old = replaces && self.keep_versions > 0;
+        let version = install::put_in_place(&*self.disc, &self.names, keep_old, now)?;
+        let chain = &self.names.chain;
         (self.trust, self.hash_file) = (Trust::Lost, HashFile::Uncertain);
         self.disc.sync_folder().doing("sync the folder of", &self.names, chain)?;
         self.trust = Trust::Whole;

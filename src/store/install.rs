@@ -47,7 +47,9 @@ pub(super) fn prepare(
     });
     bytes += written.doing("write", names, &chain)?;
     view.lines_from(kept).for_each(|line| hash.push(line));
-    write_hash(disc, names, &hash.digest())?;
+    write_hash(disc, names, &hash.digest()).inspect_err(|_| {
+        let _ = disc.remove(&chain);
+    })?;
     disc.sync_folder().doing("sync the folder of", names, &chain)?;
     Ok(Prepared { bytes, hash })
 }
@@ -87,12 +89,28 @@ pub(super) fn write_hash(disc: &dyn Disc, names: &Names, hash: &Hash) -> Result<
     write().doing("write", names, &name)
 }
 
-/// Gives the present chain file, if there is one, the further name of an older version.
-pub(super) fn set_aside(
+/// Renames the unfinished chain file to the chain file, and returns the further name that
+/// the present one got before, if there is one and it is to be kept.
+pub(super) fn put_in_place(
     disc: &dyn Disc,
     names: &Names,
+    keep_old: bool,
     now: Micros,
 ) -> Result<Option<String>, StoreError> {
+    let (chain, unfinished) = (&names.chain, Names::unfinished(&names.chain));
+    let rename = || {
+        let version = if keep_old { set_aside(disc, names, now)? } else { None };
+        disc.rename(&unfinished, chain).doing("replace", names, chain)?;
+        Ok(version)
+    };
+    rename().inspect_err(|_| {
+        // At once, so that a full disc has its room back.
+        let _ = disc.remove(&unfinished);
+    })
+}
+
+/// Gives the present chain file, if there is one, the further name of an older version.
+fn set_aside(disc: &dyn Disc, names: &Names, now: Micros) -> Result<Option<String>, StoreError> {
     let all = disc.list().doing("list the folder of", names, &names.chain)?;
     if !all.contains(&names.chain) {
         return Ok(None);

@@ -18,6 +18,7 @@ mod names;
 mod record;
 mod repair;
 mod running_hash;
+mod salvage;
 mod scan;
 #[doc(hidden)]
 pub mod sim_disc;

@@ -18,7 +18,7 @@ use super::names::Names;
 use crate::chain::{Data, Hash};
 
 /// Digits of a check.
-const CHECK_DIGITS: usize = 16;
+pub(super) const CHECK_DIGITS: usize = 16;
 
 /// Smallest stretch that a disc writes or does not write.
 const SECTOR_BYTES: u64 = 512;

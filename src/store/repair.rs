@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::chain_file::ChainFile;
 use super::disc::Disc;
@@ -13,8 +13,9 @@ use super::journal::{self, Journal};
 use super::lines::Lines;
 use super::names::Names;
 use super::record;
+use super::salvage;
 use super::scan::{FirstLine, HashFile, Progress, Scan, Trouble, Verdict, judge, scan};
-use crate::chain::{Chain, Data, DataId, Hash, Micros};
+use crate::chain::{Chain, Data, DataId, Micros};
 
 /// What `repair` did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -113,9 +114,7 @@ fn repair_journal(
 
 fn good_records(disc: &dyn Disc, names: &Names) -> Result<Vec<Data>, StoreError> {
     let mut good = Vec::new();
-    each_line(disc, names, &names.data, |line| {
-        good.extend(record::read(line).map(|(_, data)| data))
-    })?;
+    each_line(disc, names, &names.data, |line| good.extend(salvage::good_records(line)))?;
     Ok(good)
 }
 
@@ -170,23 +169,11 @@ fn messages_beyond(
     let mut seen = waiting.clone();
     let mut found = Vec::new();
     each_line(disc, names, &names.chain, |line| {
-        let message = sealed_message(line).filter(|data| chain.height_of(&data.id).is_none());
-        found.extend(message.filter(|data| seen.insert(data.id)));
+        let mut messages = salvage::sealed_messages(line);
+        messages.retain(|data| chain.height_of(&data.id).is_none() && seen.insert(data.id));
+        found.extend(messages);
     })?;
     Ok(found)
-}
-
-/// The message of a block whose seal shows that it is as it was mined.
-fn sealed_message(line: &[u8]) -> Option<Data> {
-    #[derive(Deserialize)]
-    struct Sealed {
-        data: Data,
-    }
-    let (body, proof) = std::str::from_utf8(line).ok()?.rsplit_once(",\"proof\":\"")?;
-    let unsealed = format!("{body}}}");
-    let seal: Hash = proof.get(..64)?.parse().ok()?;
-    let sealed = Hash::of(&unsealed) == seal;
-    sealed.then(|| serde_json::from_str::<Sealed>(&unsealed).ok().map(|sealed| sealed.data))?
 }
 
 fn each_line(
