@@ -129,6 +129,16 @@ impl Tail {
         }
     }
 
+    /// The tail for the fast kernels, which need four digits and their padding in one block.
+    pub(super) fn one_block(&self) -> Option<OneBlock> {
+        let (words, _) = self.blocks[0].as_chunks();
+        (self.count == 1 && self.digits == 4).then(|| OneBlock {
+            midstate: self.midstate,
+            words: std::array::from_fn(|word| u32::from_be_bytes(words[word])),
+            digits_at: self.digits_at,
+        })
+    }
+
     /// The blocks, with zero bytes in place of the last digits.
     pub(super) fn blocks(&self) -> ([[u8; BLOCK]; 2], usize) {
         (self.blocks, self.count)
@@ -140,6 +150,29 @@ impl Tail {
         let digits = FOUR_DIGITS[usize::from(low)].to_be_bytes();
         blocks.as_flattened_mut()[self.digits_at..self.digits_at + self.digits]
             .copy_from_slice(&digits[4 - self.digits..]);
+    }
+}
+
+/// A tail of one block, in words: what the fast kernels take.
+pub(super) struct OneBlock {
+    /// State of SHA-256 before the block.
+    pub(super) midstate: [u32; 8],
+    /// The block, zero where the four digits belong.
+    pub(super) words: [u32; 16],
+    /// The first digit's place in the block, in bytes; 51 at most.
+    pub(super) digits_at: usize,
+}
+
+impl OneBlock {
+    /// Returns the words with `digits`, an entry of [`FOUR_DIGITS`], where they belong.
+    #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code))]
+    #[inline]
+    pub(super) fn words_with(&self, digits: u32) -> [u32; 16] {
+        let mut words = self.words;
+        let placed = (u64::from(digits) << 32) >> (8 * (self.digits_at % 4));
+        words[self.digits_at / 4] |= (placed >> 32) as u32;
+        words[self.digits_at / 4 + 1] |= placed as u32;
+        words
     }
 }
 
@@ -217,6 +250,20 @@ mod tests {
                 let tail = prefix.batch(NonZeroU64::new(nonce / BATCH).unwrap());
                 check(&bytes, &tail, (nonce % BATCH) as u16, nonce);
             }
+        }
+    }
+
+    #[test]
+    fn blocks_in_words_are_the_blocks_in_bytes() {
+        for length in 0..=200 {
+            let tail = Prefix::new(&vec![b'x'; length]).batch(NonZeroU64::MIN);
+            let Some(block) = tail.one_block() else {
+                continue;
+            };
+            let (mut blocks, _) = tail.blocks();
+            tail.put(&mut blocks, 1234);
+            let words = block.words_with(FOUR_DIGITS[1234]).map(u32::to_be_bytes);
+            assert_eq!(words.as_flattened(), blocks[0], "prefix of {length} bytes");
         }
     }
 

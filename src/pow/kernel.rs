@@ -3,9 +3,24 @@
 //! A kernel looks through one batch at a time and allocates, locks and formats nothing. The
 //! fast ones live in files of their own and are the only place of `unsafe` in this crate.
 
+#[cfg(target_arch = "aarch64")]
+mod arm_sha2;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod layout;
 mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod schedule;
+#[cfg(target_arch = "x86_64")]
+mod sha_ni;
 
 use std::fmt;
+use std::iter;
 use std::str::FromStr;
 
 use super::guess::{Tail, Target};
@@ -17,12 +32,34 @@ use super::search::CancelFlag;
 pub enum Kernel {
     /// The `sha2` crate, one guess at a time: runs everywhere.
     Portable,
+    /// AVX2: eight guesses side by side.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Avx2),
+    /// The SHA extensions: several guesses in turn.
+    #[cfg(target_arch = "x86_64")]
+    ShaNi(sha_ni::ShaNi),
+    /// AVX-512: sixteen guesses side by side.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(avx512::Avx512),
+    /// The SHA-2 instructions of Arm: several guesses in turn.
+    #[cfg(target_arch = "aarch64")]
+    ArmSha2(arm_sha2::ArmSha2),
 }
 
 impl Kernel {
     /// Returns the kernels this CPU can run, slowest first.
     pub fn available() -> Vec<Self> {
-        vec![Self::Portable]
+        let fast: Vec<Option<Self>> = vec![
+            #[cfg(target_arch = "x86_64")]
+            avx2::Avx2::new().map(Self::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            sha_ni::ShaNi::new().map(Self::ShaNi),
+            #[cfg(target_arch = "x86_64")]
+            avx512::Avx512::new().map(Self::Avx512),
+            #[cfg(target_arch = "aarch64")]
+            arm_sha2::ArmSha2::new().map(Self::ArmSha2),
+        ];
+        iter::once(Self::Portable).chain(fast.into_iter().flatten()).collect()
     }
 
     /// Returns the fastest kernel of this CPU, by the order known from measurements.
@@ -34,6 +71,14 @@ impl Kernel {
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::ShaNi(_) => "sha-ni",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Self::ArmSha2(_) => "arm-sha2",
         }
     }
 
@@ -41,8 +86,24 @@ impl Kernel {
     ///
     /// Once `cancel` is set the answer comes soon, and may be `None` wrongly.
     pub(super) fn smallest(self, tail: &Tail, target: Target, cancel: &CancelFlag) -> Option<u16> {
-        match self {
-            Self::Portable => portable::smallest(tail, 0..10_000, target, cancel),
+        let hit = match (self, tail.one_block()) {
+            (Self::Portable, _) | (_, None) => None,
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx2(cpu), Some(block)) => Some(cpu.smallest(&block, target, cancel)),
+            #[cfg(target_arch = "x86_64")]
+            (Self::ShaNi(cpu), Some(block)) => Some(cpu.smallest(&block, target, cancel)),
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx512(cpu), Some(block)) => Some(cpu.smallest(&block, target, cancel)),
+            #[cfg(target_arch = "aarch64")]
+            (Self::ArmSha2(cpu), Some(block)) => Some(cpu.smallest(&block, target, cancel)),
+        };
+        match hit {
+            None => portable::smallest(tail, 0..10_000, target, cancel),
+            // The last word of the hash fits and the rest may not: once in 2^32 guesses.
+            Some(Some(low)) if !target.is_last_word_enough() => {
+                portable::smallest(tail, low..10_000, target, cancel)
+            }
+            Some(low) => low,
         }
     }
 
@@ -84,3 +145,6 @@ fn names() -> String {
     let names: Vec<_> = Kernel::available().into_iter().map(Kernel::name).collect();
     names.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@
 
 mod guess;
 mod kernel;
+pub mod rate;
 mod search;
 
 pub use kernel::{Kernel, KernelError};

@@ -114,7 +114,11 @@ impl Search {
     }
 
     fn search_batches_with(&self, threads: NonZeroUsize) -> Share {
+<<<<<<< HEAD
         let race = Race { next: AtomicU64::new(1), lowest_hit: AtomicU64::new(u64::MAX) };
+=======
+        let race = Race::from(1);
+>>>>>>> e49639a (pow: kernels for AVX-512, AVX2, x86 SHA and Arm SHA-2)
         thread::scope(|scope| {
             let helpers: Vec<_> = (1..threads.get())
                 .map_while(|number| {
@@ -162,6 +166,10 @@ struct Race {
 }
 
 impl Race {
+    fn from(number: u64) -> Self {
+        Self { next: AtomicU64::new(number), lowest_hit: AtomicU64::new(u64::MAX) }
+    }
+
     /// Takes the next batch, unless it cannot hold the smallest nonce any more.
     fn take_batch(&self) -> Option<NonZeroU64> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -233,6 +241,21 @@ mod tests {
                 assert_eq!(nonce(prefix, 4, thread_count), smallest, "{prefix:?}");
             }
         }
+    }
+
+    /// The last batch holds the 1,616 nonces from 18446744073709550000 on, and larger numbers.
+    #[test]
+    fn numbers_from_two_to_the_64_on_are_no_nonces() {
+        let first = LAST_BATCH * BATCH;
+        let mut none_found = 0;
+        for number in 0..20_u8 {
+            let search = Search::new(&[number], difficulty(3));
+            let meets = |nonce: &u64| difficulty(3).is_met_by(&proof_hash(&[number], *nonce));
+            let expected = (first..=u64::MAX).find(meets);
+            assert_eq!(search.search_batches(&Race::from(LAST_BATCH)).nonce, expected);
+            none_found += usize::from(expected.is_none());
+        }
+        assert!(none_found > 0, "every prefix had a nonce: too easy a test");
     }
 
     #[test]
