@@ -114,11 +114,7 @@ impl Search {
     }
 
     fn search_batches_with(&self, threads: NonZeroUsize) -> Share {
-<<<<<<< HEAD
-        let race = Race { next: AtomicU64::new(1), lowest_hit: AtomicU64::new(u64::MAX) };
-=======
         let race = Race::from(1);
->>>>>>> e49639a (pow: kernels for AVX-512, AVX2, x86 SHA and Arm SHA-2)
         thread::scope(|scope| {
             let helpers: Vec<_> = (1..threads.get())
                 .map_while(|number| {
