@@ -110,17 +110,7 @@ fn a_dead_server_process_is_replaced_and_no_connection_refused() {
     let (folder, logs) = (TestFolder::new(), Logs::new());
     let miner = TestMiner::start(folder.path(), &logs, &[]);
     miner.add("before");
-    let children = std::fs::read_to_string(format!(
-        "/proc/{0}/task/{0}/children",
-        miner.pid().as_raw_nonzero()
-    ));
-    // The child is a child of the thread that started it: look at all of them.
-    let threads = std::fs::read_dir(format!("/proc/{}/task", miner.pid().as_raw_nonzero()));
-    let of_threads = threads.unwrap().flatten().map(|thread| thread.path().join("children"));
-    let mut children = children.unwrap_or_default();
-    children.extend(of_threads.filter_map(|path| std::fs::read_to_string(path).ok()));
-    let child: i32 = children.split_whitespace().next().expect("a child runs").parse().unwrap();
-    let child = rustix::process::Pid::from_raw(child).unwrap();
+    let child = miner.server_process();
     rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
     logs.wait_for("the server process ended and is started again");
     miner.add("after");

@@ -140,7 +140,7 @@ fn what_a_miner_says_of_itself_reaches_the_other_and_nonsense_does_not() {
         (format!("Miner-Id: {id}\r\n"), false),
         (format!("Miner-Id: {id}\r\nMiner-Address: a b:0\r\n"), false),
         (format!("Miner-Id: {id}0\r\nMiner-Address: miner2:80\r\n"), false),
-        (format!("Miner-Id: \u{e4}\r\nMiner-Address: miner2:80\r\n"), false),
+        ("Miner-Id: \u{e4}\r\nMiner-Address: miner2:80\r\n".to_owned(), false),
     ] {
         let answer =
             scripted.client().ask(format!("GET /health HTTP/1.1\r\nHost: x\r\n{headers}\r\n"));

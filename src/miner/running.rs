@@ -16,7 +16,7 @@ use crate::api::{Address, FileReport, Introduction, RunId};
 use crate::chain::{Network, Pool, PoolLimits};
 use crate::pow::{Kernel, KernelError};
 use crate::settings::{self, Settings};
-use crate::store::{ChainFile, Folder, Journal, Lock, Names, StoreError};
+use crate::store::{ChainFile, Disc, Folder, Journal, Lock, Names, StoreError};
 
 /// Why a miner could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +110,10 @@ fn prepare(
     let kernel =
         settings.kernel.as_deref().map(str::parse).transpose()?.unwrap_or_else(Kernel::best);
     let names = Names::of(&settings.chain_path)?;
-    let disc = Arc::new(Folder::make(names.folder()).map_err(host("make the chain's folder"))?);
+    let folder = Folder::make(names.folder()).map_err(host("make the chain's folder"))?;
+    let disc: Arc<dyn Disc> = Arc::new(folder);
+    #[cfg(debug_assertions)]
+    let disc = crate::store::crash_point::arm(disc);
     let lock = Lock::take(&names)?;
     let start = match settings.start {
         settings::Start::Continue => crate::store::Start::Keep,

@@ -5,6 +5,8 @@
 //! stands on the few operations of [`Disc`], so that tests can cut the power between any two.
 
 mod chain_file;
+#[cfg(debug_assertions)]
+pub mod crash_point;
 mod disc;
 mod error;
 mod folder;

@@ -5,7 +5,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part of it")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,7 +48,6 @@ impl Drop for TestFolder {
 /// A miner that runs until it is stopped or dropped.
 pub struct TestMiner {
     pub address: Address,
-    pub folder: PathBuf,
     child: Child,
 }
 
@@ -120,6 +119,16 @@ impl TestMiner {
         let mut child = Self::command(folder, port, flags).spawn().unwrap();
         let mut first = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        if first.is_empty() {
+            let mut said = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            panic!("the miner did not start: {said}");
+        }
+        Self::of(child, &first, logs)
+    }
+
+    /// The miner that runs as `child`, which said `first` on stdout.
+    pub fn of(mut child: Child, first: &str, logs: &Logs) -> Self {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let sender = logs.sender.clone();
         std::thread::spawn(move || {
@@ -127,12 +136,8 @@ impl TestMiner {
                 let _ = sender.send(line);
             }
         });
-        let Some(address) = first.trim_end().strip_prefix("listening on ") else {
-            let seen: Vec<_> = logs.lines.try_iter().collect();
-            panic!("the miner's first line is {first:?}; logged was:\n{}", seen.join("\n"));
-        };
-        let address = address.parse().unwrap();
-        Self { address, folder: folder.to_owned(), child }
+        let address = first.trim_end().strip_prefix("listening on ").expect("its first line");
+        Self { address: address.parse().unwrap(), child }
     }
 
     /// What starts a miner in `folder`, with its output piped.
@@ -150,6 +155,22 @@ impl TestMiner {
 
     pub fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_running(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().starts_with(" Z"))
+    }
+
+    /// The process that speaks HTTP for it. It is a child of one of its threads.
+    pub fn server_process(&self) -> Pid {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let children = threads.flatten().map(|thread| thread.path().join("children"));
+        let children: String =
+            children.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+        let child = children.split_whitespace().next().expect("a child runs");
+        Pid::from_raw(child.parse().unwrap()).unwrap()
     }
 
     /// Ends it without any warning.

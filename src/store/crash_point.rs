@@ -1,0 +1,90 @@
+//! A disc at which a test can make the program die, as by kill -9, before or after any of
+//! its operations. Built into test builds alone.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::process::{Signal, getpid, kill_process};
+
+use super::disc::{Disc, Source};
+
+/// Names the operation to die at: `before-sync:3` is right before the third sync,
+/// `after-rename:1` right after the first rename.
+const VARIABLE: &str = "BLOCKCHAIN_CRASH_POINT";
+
+/// Arms `disc`, if the environment says so.
+pub fn arm(disc: Arc<dyn Disc>) -> Arc<dyn Disc> {
+    let Ok(text) = std::env::var(VARIABLE) else { return disc };
+    let point = text.split_once(':').and_then(|(point, left)| {
+        let left = AtomicU32::new(left.parse().ok()?);
+        Some(Armed { disc, point: point.to_owned(), left })
+    });
+    Arc::new(point.unwrap_or_else(|| panic!("{VARIABLE}={text} is no <point>:<count>")))
+}
+
+struct Armed {
+    disc: Arc<dyn Disc>,
+    point: String,
+    /// How often the point is still passed, the deadly time included.
+    left: AtomicU32,
+}
+
+impl Armed {
+    fn around<T>(&self, operation: &str, work: impl FnOnce() -> T) -> T {
+        self.pass("before", operation);
+        let done = work();
+        self.pass("after", operation);
+        done
+    }
+
+    fn pass(&self, when: &str, operation: &str) {
+        let is_point = self.point.strip_prefix(when) == Some(&format!("-{operation}"));
+        if is_point && self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            eprintln!("crash point {} reached", self.point);
+            let _ = kill_process(getpid(), Signal::KILL);
+        }
+    }
+}
+
+impl Disc for Armed {
+    fn read(&self, name: &str) -> io::Result<Option<Source>> {
+        self.disc.read(name)
+    }
+
+    fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.around("append", || self.disc.append(name, bytes))
+    }
+
+    fn sync(&self, name: &str) -> io::Result<()> {
+        self.around("sync", || self.disc.sync(name))
+    }
+
+    fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
+        self.around("truncate", || self.disc.truncate(name, bytes))
+    }
+
+    fn copy(&self, from: &str, to: &str, bytes: u64) -> io::Result<()> {
+        self.around("copy", || self.disc.copy(from, to, bytes))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.around("rename", || self.disc.rename(from, to))
+    }
+
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        self.around("link", || self.disc.link(from, to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.around("remove", || self.disc.remove(name))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disc.list()
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        self.around("sync-folder", || self.disc.sync_folder())
+    }
+}
