@@ -23,11 +23,8 @@ const REMEMBERED: usize = 1_000;
 pub fn run(watch: &Watch, output: &mut Output<'_>) -> Result<(), CliError> {
     let miner = Miner::at(&watch.target)?;
     let mut watcher = Watcher::start(&miner, watch.json)?;
-    if !watch.json {
-        let head = watcher.blocks.back().map_or(0, |(index, _)| *index);
-        let line = format!("watching {} from block {head} on; Ctrl-C ends", miner.address);
-        _ = writeln!(io::stderr(), "{line}");
-    }
+    let head = watcher.blocks.back().map_or(0, |(index, _)| *index);
+    _ = writeln!(io::stderr(), "watching {} from block {head} on; Ctrl-C ends", miner.address);
     watcher.follow(&tick(watch.interval), output)
 }
 
