@@ -314,3 +314,44 @@ pub fn log_level() -> impl clap::builder::TypedValueParser<Value = log::LevelFil
 pub fn path() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
     clap::builder::OsStringValueParser::new().map(|text| chain_path(text.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::read(["blockchain"].into_iter().chain(line.split(' ')).map(OsString::from))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_is_explained() {
+        fn check(command: &clap::Command) {
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&command());
+    }
+
+    #[test]
+    fn a_message_may_begin_with_a_dash() {
+        for (line, expected) in [("add -x", "-x"), ("add -", "-"), ("add -- --wait", "--wait")] {
+            let Command::Add(add) = read(line).unwrap().command else { panic!("{line}") };
+            assert_eq!(add.message, expected);
+        }
+    }
+
+    #[test]
+    fn last_excludes_from_and_limit() {
+        assert!(read("get chain --from 3 --limit 4").is_ok());
+        assert!(read("get chain --last 3 --limit 4").is_err());
+        assert!(read("get chain --last 3 --from 4").is_err());
+        assert!(read("wait --confirmations 3").is_err());
+    }
+}

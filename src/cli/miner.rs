@@ -116,3 +116,34 @@ impl Iterator for Blocks<'_> {
         Some(sent)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fake, page};
+    use super::*;
+    use crate::chain::testing::{Maker, network};
+
+    fn read(pages: &[&[String]]) -> Result<usize, String> {
+        let fake = Fake::new(pages.iter().map(|lines| Ok((200, page(lines, 3)))));
+        let miner = fake.miner();
+        let blocks: Result<Vec<_>, _> = miner.blocks(0, 3).collect();
+        blocks.map(|blocks| blocks.len()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_chain_is_read_a_page_at_a_time_and_one_that_changes_is_noticed() {
+        let genesis = Block::genesis(&network(1)).line();
+        let (mut maker, mut other) = (Maker::new(network(1)), Maker::new(network(1)));
+        let first = [genesis, maker.add("a")];
+        let (b, foreign) = ([maker.add("b")], [(other.add("x"), other.add("y")).1]);
+        assert_eq!(read(&[&first, &b]), Ok(3));
+        for (pages, expected) in [
+            ([&first[..], &foreign], "changed while it was read"),
+            ([&first, &[]], "changed while it was read"),
+            ([&first, &first[..1]], "sends no block"),
+        ] {
+            let error = read(&pages).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

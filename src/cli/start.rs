@@ -125,3 +125,56 @@ pub fn run(start: Start) -> Result<(), CliError> {
     };
     miner::run(&settings, listener).map_err(|error| CliError::other(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::cli::args::{Arguments, Command, MinerCommand};
+
+    fn settings(flags: &str) -> Settings {
+        let line = format!("blockchain miner start x.chain {flags}");
+        let words = line.split_whitespace().map(OsString::from);
+        match Arguments::read(words).unwrap().command {
+            Command::Miner { command: MinerCommand::Start(start) } => Settings::from(*start),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_settings() {
+        assert_eq!(settings(""), Settings::new("x.chain", Settings::default_network()));
+    }
+
+    #[test]
+    fn every_flag_arrives() {
+        let read = settings(
+            "--host [::1] --port 0 --difficulty 3 --network test-net --neighbours a,b:2 \
+             --neighbours http://[::1]:3/ --max_neighbours 4 --advertise me:5 --threads 6 \
+             --force_new_chain --keep-versions 7 --gossip-interval 0.2 --chain_sync_interval 8 \
+             --data-sync-interval 9 --backup-interval 10 --log-level debug --kernel portable",
+        );
+        let network =
+            Network { name: "test-net".parse().unwrap(), difficulty: Difficulty::new(3).unwrap() };
+        let address = |text: &str| text.parse::<Address>().unwrap();
+        let expected = Settings {
+            host: "::1".into(),
+            port: 0,
+            neighbours: vec![address("a:12345"), address("b:2"), address("[::1]:3")],
+            neighbours_max: 4,
+            advertise: Some(address("me:5")),
+            threads: NonZeroUsize::new(6).unwrap(),
+            start: settings::Start::ForceNewChain,
+            versions_kept: 7,
+            gossip_interval: Duration::from_millis(200),
+            chain_sync_interval: Duration::from_secs(8),
+            data_sync_interval: Duration::from_secs(9),
+            backup_interval: Duration::from_secs(10),
+            log_level: log::LevelFilter::Debug,
+            kernel: Some("portable".into()),
+            ..Settings::new("x.chain", network)
+        };
+        assert_eq!(read, expected);
+    }
+}

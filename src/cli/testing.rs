@@ -66,3 +66,8 @@ pub fn health(length: u64, unprocessed: u64) -> Vec<u8> {
     };
     serde_json::to_vec(&health).unwrap()
 }
+
+/// The body of a page of a chain.
+pub fn page(lines: &[String], length: u64) -> Vec<u8> {
+    format!("{{\"chain\":[{}],\"length\":{length}}}", lines.join(",")).into_bytes()
+}

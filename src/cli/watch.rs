@@ -23,11 +23,8 @@ const REMEMBERED: usize = 1_000;
 pub fn run(watch: &Watch, output: &mut Output<'_>) -> Result<(), CliError> {
     let miner = Miner::at(&watch.target)?;
     let mut watcher = Watcher::start(&miner, watch.json)?;
-    if !watch.json {
-        let head = watcher.blocks.back().map_or(0, |(index, _)| *index);
-        let line = format!("watching {} from block {head} on; Ctrl-C ends", miner.address);
-        _ = writeln!(io::stderr(), "{line}");
-    }
+    let head = watcher.blocks.back().map_or(0, |(index, _)| *index);
+    _ = writeln!(io::stderr(), "watching {} from block {head} on; Ctrl-C ends", miner.address);
     watcher.follow(&tick(watch.interval), output)
 }
 
@@ -188,4 +185,78 @@ impl<'a> Watcher<'a> {
 /// Whether it may come right by itself.
 fn is_passing(error: &ClientError) -> bool {
     matches!(error, ClientError::Unreachable { .. } | ClientError::Refused { status: 503, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fake, health, page};
+    use super::*;
+    use crate::chain::Block;
+    use crate::chain::testing::{Maker, network};
+
+    fn data(arrivals: u64, messages: &[Data]) -> Result<(u16, Vec<u8>), String> {
+        let (data, cursor) = (messages, format!("{}-{arrivals}", "0".repeat(32)));
+        let length = data.len();
+        let page = serde_json::json!({ "data": data, "length": length, "cursor": cursor });
+        Ok((200, page.to_string().into_bytes()))
+    }
+
+    fn answer(body: Vec<u8>) -> Result<(u16, Vec<u8>), String> {
+        Ok((200, body))
+    }
+
+    /// What two rounds print after a start at a chain of genesis, `a` and `b`: nothing new,
+    /// and then a longer chain of genesis, `a`, `c` and `d`, and a message `e`.
+    fn watched(json: bool) -> String {
+        let genesis = Block::genesis(&network(1)).line();
+        let mut maker = Maker::new(network(1));
+        let a = maker.add("a");
+        let mut other = maker.clone();
+        let (b, c, d) = (maker.add("b"), other.add("c"), other.add("d"));
+        let (before, after) = ([genesis.clone(), a.clone(), b.clone()], [genesis, a, c, d]);
+        let e = crate::chain::testing::data("e");
+        let fake = Fake::new([
+            answer(health(3, 0)),
+            answer(page(&before, 3)),
+            data(0, &[]),
+            data(0, &[]),
+            answer(health(3, 0)),
+            answer(page(&before[2..], 3)),
+            data(1, &[e]),
+            data(1, &[]),
+            answer(health(4, 0)),
+            answer(page(&after[2..3], 4)),
+            answer(page(&after[..3], 4)),
+            answer(page(&after[2..], 4)),
+        ]);
+        let miner = fake.miner();
+        let mut bytes = Vec::new();
+        let mut output = Output::plain(&mut bytes);
+        let mut watcher = Watcher::start(&miner, json).unwrap();
+        watcher.round(&mut output).unwrap();
+        watcher.round(&mut output).unwrap();
+        assert_eq!(watcher.blocks.len(), 4);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_new_is_told_and_a_longer_chain_says_what_it_dropped() {
+        let text = watched(false);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[0].starts_with("message  ") && lines[0].ends_with("  e"));
+        assert_eq!(lines[1], "reorganisation  1 block above block 1 dropped");
+        assert!(lines[2].starts_with("block    2  ") && lines[2].ends_with("  c"), "{text}");
+        assert!(lines[3].starts_with("block    3  ") && lines[3].ends_with("  d"), "{text}");
+    }
+
+    #[test]
+    fn json_is_one_object_a_line() {
+        let events: Vec<serde_json::Value> =
+            watched(true).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+        assert_eq!(names, ["message", "reorganisation", "block", "block"]);
+        assert_eq!(events[1]["fork"], 1);
+        assert_eq!(events[2]["block"]["data"]["message"], "c");
+    }
 }

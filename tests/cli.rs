@@ -1,0 +1,287 @@
+//! The command line as a user meets it: the real program, its output and its exit codes.
+
+mod program;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use program::{Miner, program, root, run};
+use serde_json::Value;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn a_message_is_added_mined_and_shown() {
+    let miner = Miner::start();
+    let added = miner.run(&["add", "hello, world", "--wait"]);
+    assert_eq!(added.code, Some(0), "{}", added.stderr);
+    assert!(added.stdout.contains("Message added!"), "{}", added.stdout);
+    assert!(added.stdout.contains("mined in block 1, 1 confirmation"), "{}", added.stdout);
+    let chain = miner.run(&["get", "chain"]);
+    assert_eq!(chain.stdout.lines().count(), 3, "{}", chain.stdout);
+    assert!(chain.stdout.lines().next_back().unwrap().ends_with("  hello, world"));
+    let block = miner.run(&["get", "block", "1"]);
+    assert!(block.stdout.contains("\nmessage         hello, world\n"), "{}", block.stdout);
+    assert_eq!(miner.run(&["get", "health"]).code, Some(0));
+}
+
+#[test]
+fn json_is_one_document_and_keeps_the_canonical_lines() {
+    let miner = Miner::start();
+    let added = json(&miner.run(&["add", "ä\u{1b}\n", "--wait", "--json"]).stdout);
+    assert_eq!(added["state"], "mined");
+    let chain = miner.run(&["get", "chain", "--json"]);
+    let document = json(&chain.stdout);
+    assert_eq!(document["length"], 2);
+    assert_eq!(document["chain"][1]["data"], added["data"]);
+    let block = miner.run(&["get", "block", "1", "--json"]).stdout;
+    assert!(chain.stdout.contains(block.trim_end()), "{block}");
+    assert_eq!(json(&miner.run(&["get", "data", "--json"]).stdout)["length"], 0);
+    assert_eq!(json(&miner.run(&["get", "neighbours", "--json"]).stdout)["length"], 0);
+    assert_eq!(json(&miner.run(&["get", "health", "--json"]).stdout)["length"], 2);
+    assert_eq!(json(&miner.run(&["wait", "--idle", "--json"]).stdout)["length"], 2);
+}
+
+#[test]
+fn what_a_stranger_wrote_cannot_imitate_a_line_or_colour_a_terminal() {
+    let miner = Miner::start();
+    miner.run(&[
+        "add",
+        "x\n    7  2026-01-01 00:00:00  aaaaaaaaaaaa  forged\u{1b}[31m\u{9b}",
+        "--wait",
+    ]);
+    for arguments in [&["get", "chain"][..], &["get", "block", "1"]] {
+        let text = miner.run(arguments).stdout;
+        assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text}");
+        assert!(text.lines().all(|line| !line.contains("forged") || line.contains(r"x\n    7")));
+    }
+}
+
+#[test]
+fn a_repeat_with_the_same_id_adds_nothing_twice() {
+    let miner = Miner::start();
+    let id = "0123456789abcdef0123456789abcdef";
+    for _ in 0..2 {
+        assert_eq!(miner.run(&["add", "once", "--wait", "--id", id]).code, Some(0));
+    }
+    assert_eq!(json(&miner.run(&["get", "health", "--json"]).stdout)["length"], 2);
+    let other = miner.run(&["add", "other", "--id", id]);
+    assert_eq!((other.code, other.stderr.lines().count()), (Some(1), 1), "{}", other.stderr);
+}
+
+#[test]
+fn stdin_gives_a_message_that_is_too_long_for_a_command_line() {
+    let miner = Miner::start();
+    let message = "ü".repeat(30_000);
+    let mut add = program()
+        .args(["add", "-", "--wait", "--port", &miner.port])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    add.stdin.take().unwrap().write_all(message.as_bytes()).unwrap();
+    assert!(add.wait().unwrap().success());
+    let block = json(&miner.run(&["get", "block", "1", "--json"]).stdout);
+    assert_eq!(block["data"]["message"], message);
+}
+
+#[test]
+fn parts_of_a_chain_can_be_shown() {
+    let miner = Miner::start();
+    for message in ["a", "b", "c", "d"] {
+        miner.run(&["add", message]);
+    }
+    miner.run(&["wait", "--length", "5"]);
+    let heights = |arguments: &[&str]| {
+        let text = miner.run(&[&["get", "chain"], arguments].concat()).stdout;
+        let heights = text.lines().skip(1).map(|line| line.split_whitespace().next().unwrap());
+        heights.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(heights(&[]), "0 1 2 3 4");
+    assert_eq!(heights(&["--last", "2"]), "3 4");
+    assert_eq!(heights(&["--last", "99"]), "0 1 2 3 4");
+    assert_eq!(heights(&["--from", "1", "--limit", "2"]), "1 2");
+    assert_eq!(heights(&["--from", "9"]), "");
+}
+
+#[test]
+fn neighbours_come_and_go() {
+    let miner = Miner::start();
+    assert_eq!(miner.run(&["neighbours", "add", "LOCALHOST:9"]).code, Some(0));
+    assert!(miner.run(&["get", "neighbours"]).stdout.contains("localhost:9 "));
+    assert_eq!(miner.run(&["neighbours", "delete", "localhost:9"]).code, Some(0));
+    let again = miner.run(&["neighbours", "delete", "localhost:9"]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.stderr.contains("is no neighbour of"), "{}", again.stderr);
+}
+
+#[test]
+fn watch_prints_a_line_for_each_new_block() {
+    let miner = Miner::start();
+    let mut watch = program()
+        .args(["watch", "--json", "--interval", "0.05", "--port", &miner.port])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut watching = String::new();
+    BufReader::new(watch.stderr.take().unwrap()).read_line(&mut watching).unwrap();
+    assert!(watching.contains("from block 0 on"), "{watching}");
+    miner.run(&["add", "new"]);
+    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let events = lines.map(|line| json(&line.unwrap()));
+    let block = events.into_iter().find(|event| event["event"] == "block").unwrap();
+    assert_eq!((&block["index"], &block["block"]["data"]["message"]), (&1.into(), &"new".into()));
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+}
+
+#[test]
+fn a_miner_that_is_not_there_is_one_line_that_says_what_to_do() {
+    for arguments in [&["get", "chain"][..], &["get", "health", "--json"], &["add", "x"]] {
+        let done = run(&[arguments, &["--port", "9"]].concat());
+        assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+        assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+        assert!(done.stderr.contains("blockchain miner start CHAIN_PATH --port 9"));
+    }
+    let done = run(&["wait", "--port", "9", "--timeout", "0.2"]);
+    assert_eq!(done.code, Some(1));
+    assert!(done.stderr.contains("gave up after 0.2 s"), "{}", done.stderr);
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for arguments in [
+        &["nonsense"][..],
+        &["get"],
+        &["get", "block", "-1"],
+        &["add"],
+        &["miner", "start"],
+        &["miner", "start", "x.chain", "--difficulty", "65"],
+        &["miner", "start", "x.chain", "--gossip-interval", "0"],
+        &["miner", "start", "x.chain", "--neighbours", "a:b"],
+        &["get", "chain", "--port", "0"],
+        &["get", "chain", "--host", "a:1"],
+    ] {
+        let done = run(arguments);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn flags_have_underscores_and_environment_variables() {
+    let check = |command: &mut Command, expected: &str| {
+        let done = program::Done::from(command.output().unwrap());
+        assert_eq!(done.code, Some(2));
+        assert!(done.stderr.contains(expected), "{}", done.stderr);
+    };
+    let start = || {
+        let mut command = program();
+        command.args(["miner", "start", "x.chain"]);
+        command
+    };
+    check(start().args(["--force_new_chain", "--keep_versions", "x"]), "--keep-versions");
+    check(start().env("BLOCKCHAIN_BACKUP_INTERVAL", "0"), "--backup-interval");
+    let port = program::Done::from(
+        program().args(["get", "health"]).env("BLOCKCHAIN_PORT", "9").output().unwrap(),
+    );
+    assert!(port.stderr.contains("127.0.0.1:9"), "{}", port.stderr);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_the_program_quietly() {
+    let miner = Miner::start();
+    let mut chain = program()
+        .args(["get", "chain", "--port", &miner.port])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(chain.stdout.take());
+    let done = program::Done::from(chain.wait_with_output().unwrap());
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn files_are_verified_and_repaired_without_a_miner() {
+    let mut miner = Miner::start();
+    for message in ["a", "b", "c"] {
+        miner.run(&["add", message, "--wait"]);
+    }
+    assert_eq!(miner.stop(), Some(0));
+    let chain = miner.chain();
+    let path = chain.to_str().unwrap();
+    let verified = run(&["verify", path]);
+    assert!(
+        verified.code == Some(0) && verified.stdout.contains("4 blocks"),
+        "{}",
+        verified.stdout
+    );
+    let text = fs::read_to_string(&chain).unwrap();
+    fs::write(&chain, text.replacen("\"message\":\"b\"", "\"message\":\"B\"", 1)).unwrap();
+    let damaged = run(&["verify", path, "--json"]);
+    assert_eq!((damaged.code, damaged.stderr.lines().count()), (Some(1), 1), "{}", damaged.stderr);
+    assert!(damaged.stderr.contains("block 2") && damaged.stderr.contains("repair"));
+    assert_eq!(json(&damaged.stdout)["ok"], false);
+    let repaired = run(&["repair", path, "--json"]);
+    assert_eq!(json(&repaired.stdout)["length"], 2, "{}", repaired.stderr);
+    assert_eq!(run(&["verify", path]).code, Some(0));
+}
+
+#[test]
+fn the_log_says_when_the_miner_started_and_finished() {
+    let mut miner = Miner::start();
+    assert_eq!(miner.stop(), Some(0));
+    let log = fs::read_to_string(miner.chain().with_file_name("miner.log")).unwrap();
+    let version = concat!("version=", env!("CARGO_PKG_VERSION"));
+    for words in [" INFO miner: started ", " INFO miner: finished "] {
+        let line = log.lines().find(|line| line.contains(words));
+        assert!(line.unwrap_or_default().contains(version), "{log}");
+    }
+}
+
+#[test]
+fn jq_and_sha256sum_alone_agree_about_a_chain_and_find_what_is_wrong() {
+    let mut miner = Miner::start();
+    miner.run(&["add", "tab\tquote\" ü \u{9b}\u{2028}", "--wait"]);
+    miner.run(&["add", "second", "--wait"]);
+    let check = |what: &str| {
+        let script = root().join("scripts/verify-chain");
+        program::Done::from(Command::new(script).arg(what).output().unwrap())
+    };
+    let running = check(&format!("127.0.0.1:{}", miner.port));
+    assert!(running.stdout.contains("valid: 3 blocks"), "{}", running.stderr);
+    assert_eq!(miner.stop(), Some(0));
+    let path = miner.chain();
+    assert_eq!(check(path.to_str().unwrap()).code, Some(0));
+    let text = fs::read_to_string(&path).unwrap();
+    let copy = path.with_file_name("copy.chain");
+    for (from, to, expected) in [
+        ("second", "secend", "block 2: proof: found seal"),
+        ("difficulty=1", "difficulty=2", "block 1: previous_hash"),
+        ("\"index\":1,", "\"index\":1, ", "block 1: line"),
+        ("\"index\":2", "\"index\":3", "block 2: index"),
+    ] {
+        fs::write(&copy, text.replacen(from, to, 1)).unwrap();
+        let done = check(copy.to_str().unwrap());
+        assert_eq!(done.code, Some(1));
+        assert!(done.stderr.contains(expected), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_come_from_the_command_line_itself() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]);
+        assert!(script.code == Some(0) && script.stdout.contains("force-new-chain"));
+        assert!(!script.stdout.contains("server-process"), "the child's argument is no command");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man");
+    assert_eq!(run(&["man", pages.to_str().unwrap()]).code, Some(0));
+    let page = fs::read_to_string(pages.join("blockchain-miner-start.1")).unwrap();
+    assert!(page.contains("BLOCKCHAIN_BACKUP_INTERVAL"), "{page}");
+}
