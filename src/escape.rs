@@ -41,7 +41,7 @@ impl fmt::Display for EscapedJson<'_> {
 
 /// Not a control character (C0, DEL, C1), nor a separator of lines, nor one that turns or
 /// hides text. Joiners stay, since scripts and emoji are written with them.
-fn is_harmless(character: char) -> bool {
+pub fn is_harmless(character: char) -> bool {
     !(character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'

@@ -15,6 +15,7 @@
 //! | 1 | [`store`] | the chain file, its hash and older versions, and the journal |
 //! | 2 | [`miner`] | the running miner: what its threads share, and their jobs |
 //! | 2 | [`server`] | the child process that speaks HTTP for the miner |
+//! | 2 | [`ui`] | the web UI: pages about a miner and its network |
 //! | 3 | [`cli`] | arguments, commands, and what is printed |
 //! | 3 | [`logging`] | the log, on stderr and in the chain's folder |
 
@@ -28,3 +29,4 @@ pub mod pow;
 pub mod server;
 pub mod settings;
 pub mod store;
+pub mod ui;

@@ -114,6 +114,8 @@ pub enum Command {
         #[command(flatten)]
         format: Format,
     },
+    /// Serve pages about a miner and its network for a browser on this host
+    Ui(super::ui::Flags),
     /// Print completions for a shell
     Completions {
         /// Shell to complete commands in

@@ -16,6 +16,7 @@ mod shell;
 mod start;
 #[cfg(test)]
 mod testing;
+mod ui;
 mod values;
 mod wait;
 mod watch;
@@ -67,6 +68,7 @@ fn command(command: Command, output: &mut Output<'_>) -> Result<(), CliError> {
         Command::Watch(watch) => watch::run(&watch, output),
         Command::Verify { chain_path, format } => files::verify(&chain_path, format, output),
         Command::Repair { chain_path, format } => files::repair(&chain_path, format, output),
+        Command::Ui(flags) => ui::run(&flags),
         Command::Completions { shell } => shell::completions(shell, output),
         Command::Man { folder } => shell::man(&folder, output),
     }

@@ -1,22 +1,27 @@
 //! `miner start`: flags to [`Settings`], the log, and the miner.
 
 use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use parking_lot::Mutex;
 
 use super::args::{log_level, path};
 use super::error::CliError;
 use super::output::ReadBar;
+use super::ui;
 use super::values::{host, seconds};
 use crate::api::{Address, DEFAULT_PORT};
 use crate::chain::{Difficulty, Network, NetworkName};
 use crate::logging;
 use crate::miner::{self, Listener};
 use crate::settings::{self, Settings};
+use crate::ui::Ui;
 
 /// The flags of `miner start`.
 #[derive(Args, Debug)]
@@ -31,6 +36,9 @@ pub struct Start {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = DEFAULT_PORT, help_heading = "Server")]
     port: u16,
+    /// Port of 127.0.0.1 to serve the web UI on, too [default: no web UI]
+    #[arg(long, value_name = "PORT", help_heading = "Server")]
+    ui_port: Option<u16>,
     /// Zeros that the hash of every proof ends with, 1 to 64; each one more makes a block
     /// 16 times as much work
     #[arg(long, value_name = "ZEROS", default_value_t = Difficulty::DEFAULT)]
@@ -111,19 +119,41 @@ impl From<Start> for Settings {
 
 /// Runs a miner until it is told to stop.
 pub fn run(start: Start) -> Result<(), CliError> {
+    let pages = start.ui_port.map(ui::bind).transpose()?;
     let settings = Settings::from(start);
     let folder = settings.chain_path.parent().unwrap_or(Path::new(""));
     logging::start(settings.log_level, folder)
         .map_err(|error| CliError::other(format!("cannot start the log: {error}")))?;
     let bar = ReadBar::default();
+    let running_ui = Arc::new(Mutex::new(None));
+    let its_place = Arc::clone(&running_ui);
     let listener = Listener {
         progress: &mut |read, of| bar.show(read, of),
-        ready: Box::new(|address| {
+        ready: Box::new(move |address| {
             // Whoever started us may not read this; the miner runs all the same.
             _ = writeln!(io::stdout(), "listening on http://{address}");
+            *its_place.lock() = pages.and_then(|pages| serve_pages(pages, address));
         }),
     };
-    miner::run(&settings, listener).map_err(|error| CliError::other(error.to_string()))
+    let outcome = miner::run(&settings, listener);
+    if let Some(ui) = running_ui.lock().take() {
+        Ui::stop(ui);
+    }
+    outcome.map_err(|error| CliError::other(error.to_string()))
+}
+
+/// Starts the web UI beside a miner that answers at `address`. The miner runs on without it.
+fn serve_pages(pages: TcpListener, address: SocketAddr) -> Option<Ui> {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let url = pages.local_addr().ok()?;
+    let ui = Ui::start(pages, Address::from_ip(ip, address.port()));
+    let ui = ui.inspect_err(|error| log::error!("ui: cannot start error={error}")).ok()?;
+    _ = writeln!(io::stdout(), "web UI on http://{url}");
+    Some(ui)
 }
 
 #[cfg(test)]

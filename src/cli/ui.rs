@@ -1,0 +1,46 @@
+//! `ui`: the web UI, until it is told to stop.
+
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+
+use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::error::CliError;
+use crate::api::Address;
+use crate::ui::Ui;
+
+/// The flags of `ui`.
+#[derive(Args, Debug)]
+pub struct Flags {
+    /// Port of 127.0.0.1 to serve pages on; 0 takes a free one
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    /// The miner that the pages are about; its neighbours can be looked at, too
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:12345")]
+    miner: Address,
+}
+
+/// Serves pages until a signal says stop.
+pub fn run(flags: &Flags) -> Result<(), CliError> {
+    let no_signals = |error| CliError::other(format!("cannot listen to signals: {error}"));
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(no_signals)?;
+    let pages = bind(flags.port)?;
+    let failed = |error| CliError::other(format!("cannot serve pages: {error}"));
+    let address = pages.local_addr().map_err(failed)?;
+    let ui = Ui::start(pages, flags.miner.clone()).map_err(failed)?;
+    // Whoever started us may not read this; the pages are there all the same.
+    _ = writeln!(io::stdout(), "listening on http://{address}");
+    signals.forever().next();
+    ui.stop();
+    Ok(())
+}
+
+/// Takes this port of loopback for pages.
+pub fn bind(port: u16) -> Result<TcpListener, CliError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
+        let hint = "give another port; 0 takes a free one";
+        CliError::other(format!("cannot serve pages on 127.0.0.1:{port}: {error}; {hint}"))
+    })
+}

@@ -1,0 +1,145 @@
+"use strict";
+// Keeps a page up to date: asks for it again and takes over what differs. Tells times in
+// the reader's zone. Everything works without this file, only by hand.
+
+const REFRESH_MILLISECONDS = 2000;
+
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+/** An age as the server writes it. */
+function age(milliseconds) {
+  const s = Math.floor(Math.abs(milliseconds) / 1000), m = Math.floor(s / 60), h = Math.floor(s / 3600);
+  const words = s < 120 ? `${s} s` : s < 7200 ? `${m} min` : s < 172800 ? `${h} h ${m % 60} min` : `${Math.floor(s / 86400).toLocaleString("en")} days`;
+  return milliseconds < 0 ? `in ${words}` : `${words} ago`;
+}
+
+/** Writes times in the reader's zone, and ages as of now; the exact time shows on hover. */
+function tellTimes(root) {
+  for (const time of root.querySelectorAll("time[data-as]")) {
+    const date = new Date(time.dateTime);
+    const past = Date.now() - date, kind = time.dataset.as;
+    const text = kind === "moment" ? moment.format(date) : kind === "ahead" && past >= 0 ? "due" : age(past);
+    if (time.textContent !== text) time.textContent = text;
+    if (!time.dataset.utc) {
+      time.dataset.utc = time.title;
+      time.title = `${exact.format(date)}\n${time.title}`;
+    }
+  }
+}
+
+/** A node's id; a form's own property may be its field of that name. */
+const idOf = (node) => node.getAttribute?.("id");
+
+/** Makes `old` like `fresh`, touching only what differs, so that focus and scroll stay. */
+function morph(old, fresh) {
+  if (old.isEqualNode(fresh) || old.matches?.("[data-keep], form")) return;
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  const known = new Map([...old.children].filter(idOf).map((child) => [idOf(child), child]));
+  const wanted = new Set([...fresh.children].map(idOf));
+  let at = old.firstChild;
+  for (const next of [...fresh.childNodes]) {
+    while (at && idOf(at) && !wanted.has(idOf(at))) at = drop(at);
+    const match = idOf(next) ? known.get(idOf(next)) : at && !idOf(at) && at.nodeName === next.nodeName ? at : null;
+    if (!match) {
+      const added = document.importNode(next, true);
+      if (idOf(added) && known.size) added.classList.add("arrives");
+      old.insertBefore(added, at);
+    } else {
+      if (match !== at) old.insertBefore(match, at);
+      else at = at.nextSibling;
+      if (match.nodeType === Node.ELEMENT_NODE) morph(match, next);
+      else if (match.data !== next.data) match.data = next.data;
+    }
+  }
+  while (at) at = drop(at);
+}
+
+function drop(node) {
+  const next = node.nextSibling;
+  node.remove();
+  return next;
+}
+
+const lost = document.getElementById("lost");
+
+function tellLost(text) {
+  lost.hidden = !text;
+  if (lost.textContent !== text) lost.textContent = text;
+  document.body.classList.toggle("is-lost", Boolean(text));
+}
+
+/** Asks for this page again. A miner that is gone leaves the last picture, greyed. */
+async function refresh() {
+  const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(20000) });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const isDead = Boolean(document.querySelector("[data-dead]")), becomesDead = Boolean(page.querySelector("[data-dead]"));
+  if (becomesDead && !isDead) return tellLost(`The miner does not answer. This is what it said last. ${page.querySelector(".reason")?.textContent ?? ""}`);
+  tellLost("");
+  if (isDead !== becomesDead) return location.reload();
+  tellTimes(page);
+  morph(document.getElementById("main"), page.getElementById("main"));
+  const chip = document.getElementById("health"), freshChip = page.getElementById("health");
+  if (chip && freshChip) morph(chip, freshChip);
+}
+
+async function keepUp() {
+  try {
+    if (!document.hidden) await refresh();
+  } catch {
+    tellLost("This page's server does not answer; asking again every two seconds.");
+  }
+  setTimeout(keepUp, REFRESH_MILLISECONDS);
+}
+
+async function copyText(button) {
+  const text = button.dataset.copy, label = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    const command = button.closest("section").querySelector(".curl");
+    getSelection().selectAllChildren(command);
+    button.textContent = "Selected: press Ctrl+C";
+  }
+  setTimeout(() => (button.textContent = label), 2000);
+}
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => copyText(button));
+}
+
+const message = document.getElementById("message");
+if (message) {
+  const hint = document.getElementById("message-hint"), plain = hint.textContent, most = Number(message.dataset.bytesMax);
+  message.addEventListener("input", () => {
+    const left = most - new TextEncoder().encode(message.value).length;
+    message.setCustomValidity(left < 0 ? `${-left} bytes too long` : "");
+    hint.textContent = left > 1000 ? plain : left < 0 ? `${-left} bytes too long` : `${left} bytes left`;
+  });
+  message.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) message.form.requestSubmit();
+  });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, pre")) return;
+  if (event.key === "/") {
+    event.preventDefault();
+    const box = document.getElementById("q");
+    if (box) box.focus();
+    else document.querySelector('nav a[href^="/find"]').click();
+  } else {
+    document.querySelector(`a[data-key="${event.key}"]`)?.click();
+  }
+});
+
+tellTimes(document);
+setInterval(() => tellTimes(document), 1000);
+if ("live" in document.body.dataset) setTimeout(keepUp, REFRESH_MILLISECONDS);

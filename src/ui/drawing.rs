@@ -1,0 +1,149 @@
+//! The network as an SVG drawing: colour and shape tell the state, lines who knows whom.
+
+use std::f64::consts::TAU;
+
+use maud::{Markup, html};
+
+use super::source::At;
+use super::survey::{Node, Standing};
+use super::words::{Moment, count, short_hash};
+use crate::api::Address;
+
+/// How far from the middle neighbours and those only heard of stand, to the side and up or
+/// down, in the drawing's own units.
+const RINGS: [(f64, f64); 2] = [(170.0, 115.0), (280.0, 205.0)];
+
+/// Between two who were heard of from the same miner, in radians.
+const GUEST_ANGLE: f64 = 0.4;
+
+/// Room for a figure and its name on every side.
+const MARGIN: (f64, f64) = (85.0, 66.0);
+
+/// Draws `nodes`, the first in the middle.
+pub fn draw(at: &At, nodes: &[Node]) -> Markup {
+    let places = places(nodes);
+    let place_of = |address: &Address| nodes.iter().position(|node| node.address == *address);
+    let mut links = Vec::new();
+    for (from, node) in nodes.iter().enumerate() {
+        for to in node.knows.iter().filter_map(place_of).filter(|to| *to != from) {
+            if !links.contains(&(to, from)) {
+                links.push((from, to));
+            }
+        }
+    }
+    let is_mutual = |from: usize, to: usize| {
+        nodes[to].knows.contains(&nodes[from].address)
+            && nodes[from].knows.contains(&nodes[to].address)
+    };
+    html! {
+        div.drawing {
+            svg viewBox=(view_box(&places))
+                role="img" aria-label="Miners and who knows whom; the table below says the same" {
+                @for (from, to) in links {
+                    @let lost = [from, to].iter().any(|end| nodes[*end].standing == Standing::Unreachable);
+                    line.edge.one-way[!is_mutual(from, to)].lost-edge[lost]
+                        x1=(round(places[from].0)) y1=(round(places[from].1))
+                        x2=(round(places[to].0)) y2=(round(places[to].1)) {}
+                }
+                @for (node, (x, y)) in nodes.iter().zip(&places) {
+                    g transform=(format!("translate({} {})", round(*x), round(*y))) { (figure(at, node, *y < -20.0)) }
+                }
+            }
+        }
+    }
+}
+
+/// The part of the plane that the figures at `places` need.
+fn view_box(places: &[(f64, f64)]) -> String {
+    let reach = |of: fn(&(f64, f64)) -> f64, margin: f64| {
+        let low = places.iter().map(of).fold(0.0, f64::min) - margin;
+        (round(low), round(places.iter().map(of).fold(0.0, f64::max) + margin - low))
+    };
+    let (x, width) = reach(|place| place.0, MARGIN.0);
+    let (y, height) = reach(|place| place.1, MARGIN.1);
+    format!("{x} {y} {width} {height}")
+}
+
+/// A node with its name, which stands away from the middle.
+fn figure(at: &At, node: &Node, is_above: bool) -> Markup {
+    let size = if node.ring == 0 { 26.0 } else { 18.0 };
+    let label = match (node.length, node.last_answer) {
+        _ if node.standing == Standing::Unreachable => match node.last_answer {
+            Some(time) => format!("last seen {}", &Moment(time).text()[11..16]),
+            None => "never seen".into(),
+        },
+        (Some(length), _) => format!("height {}", count(length.saturating_sub(1))),
+        (None, _) => String::new(),
+    };
+    html! {
+        title {
+            (node.address) ": " (node.standing.words())
+            @if let Some(head) = &node.head { ", head " (short_hash(head)) }
+            @if let Some(reason) = &node.reason { ", " (reason.chars().take(200).collect::<String>()) }
+        }
+        @if node.ring == 0 { circle.halo r=(size + 9.0) {} }
+        (shape(node.standing, size))
+        text.address y=(if is_above { -size - 27.0 } else { size + 20.0 }) text-anchor="middle" { (short_address(at, node)) }
+        text.state y=(if is_above { -size - 10.0 } else { size + 37.0 }) text-anchor="middle" { (label) }
+    }
+}
+
+/// What fits below a figure.
+fn short_address(at: &At, node: &Node) -> String {
+    let local = node.address.host() == at.address.host() && node.ring > 0;
+    if local { format!(":{}", node.address.port()) } else { node.address.to_string() }
+}
+
+/// The figure of a state: a shape of its own each, so that colour is not needed.
+pub fn shape(standing: Standing, size: f64) -> Markup {
+    let class = standing.class();
+    let points = |corners: &[(f64, f64)]| {
+        let corners =
+            corners.iter().map(|(x, y)| format!("{},{}", round(x * size), round(y * size)));
+        corners.collect::<Vec<_>>().join(" ")
+    };
+    html! {
+        @match standing {
+            Standing::Same => circle.node.(class) r=(size) {},
+            Standing::Behind => polygon.node.(class) points=(points(&[(-1.05, -0.9), (1.05, -0.9), (0.0, 1.05)])) {},
+            Standing::Ahead => polygon.node.(class) points=(points(&[(-1.05, 0.9), (1.05, 0.9), (0.0, -1.05)])) {},
+            Standing::Branch => polygon.node.(class) points=(points(&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)])) {},
+            Standing::Unreachable => {
+                rect.node.(class) x=(-size * 0.9) y=(-size * 0.9) width=(size * 1.8) height=(size * 1.8) rx="3" {}
+                path.strike d=(format!("M{0} {0}L{1} {1}M{0} {1}L{1} {0}", -size * 0.45, size * 0.45)) {}
+            },
+            Standing::Unknown => circle.node.(class) r=(size * 0.8) {},
+        }
+    }
+}
+
+/// Where each node stands: neighbours on an ellipse, those only heard of outside of one
+/// who knows them.
+fn places(nodes: &[Node]) -> Vec<(f64, f64)> {
+    let neighbours = nodes.iter().filter(|node| node.ring == 1).count() as f64;
+    // Nobody straight below the middle, where its name stands.
+    let turn = if neighbours % 2.0 == 0.0 { 0.5 } else { 0.0 };
+    let mut angles: Vec<f64> = Vec::new();
+    for (number, node) in nodes.iter().enumerate() {
+        let knows = |other: &Node| other.ring == 1 && other.knows.contains(&node.address);
+        angles.push(match nodes[..number].iter().position(knows) {
+            Some(host) if node.ring == 2 => {
+                let guests = angles.iter().filter(|angle| (*angle - angles[host]).abs() < 0.5);
+                let place = guests.count() as f64;
+                angles[host]
+                    + GUEST_ANGLE
+                        * if place % 2.0 == 0.0 { place / 2.0 } else { -(place + 1.0) / 2.0 }
+            }
+            _ => TAU * ((number as f64 - 1.0 + turn) / neighbours.max(1.0) - 0.25),
+        });
+    }
+    let place = |(node, angle): (&Node, f64)| {
+        let ring = usize::from(node.ring).checked_sub(1).map_or((0.0, 0.0), |ring| RINGS[ring]);
+        (angle.cos() * ring.0, angle.sin() * ring.1)
+    };
+    nodes.iter().zip(angles).map(place).collect()
+}
+
+fn round(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}

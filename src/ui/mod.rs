@@ -1,0 +1,48 @@
+//! FLOOR 2: the web UI, a server of pages about a miner and its network.
+//!
+//! Pages are whole without scripts; one small script keeps them up to date. All that is
+//! shown is asked of the miner through [`MinerClient`], never of this process, so the UI
+//! may run anywhere.
+
+use std::io;
+use std::net::TcpListener;
+
+use crate::api::Address;
+use crate::api::client::MinerClient;
+
+mod assets;
+mod drawing;
+mod frame;
+mod http;
+mod pages;
+mod plot;
+mod routes;
+mod search;
+mod source;
+mod survey;
+mod words;
+
+use source::Source;
+
+/// A UI that runs, until [`Ui::stop`].
+pub struct Ui {
+    running: http::Running,
+}
+
+impl Ui {
+    /// Serves pages about `miner` at `listener`, and returns once it does. Whether the
+    /// miner answers does not matter: without it, pages say so.
+    ///
+    /// # Errors
+    /// When the listener or a thread can't be had.
+    pub fn start(listener: TcpListener, miner: Address) -> io::Result<Self> {
+        let source = Source { client: MinerClient::http(None), home: miner };
+        let running = http::Running::start(listener, move |asked| routes::answer(&source, asked))?;
+        Ok(Self { running })
+    }
+
+    /// Ends it once the pages under way are out.
+    pub fn stop(self) {
+        self.running.stop();
+    }
+}

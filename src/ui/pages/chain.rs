@@ -1,0 +1,282 @@
+//! The first page: the strip of blocks and waiting messages, the state in figures, a box to
+//! add a message, and the blocks as a table.
+
+use maud::{Markup, html};
+
+use super::message::life;
+use crate::api::client::ClientError;
+use crate::api::{Added, DataPage, Status, StatusReport};
+use crate::chain::data::MESSAGE_BYTES_MAX;
+use crate::chain::{Data, DataId, Message};
+use crate::ui::frame::{self, Freshness, Tab};
+use crate::ui::http::Answer;
+use crate::ui::routes::Parameters;
+use crate::ui::source::{At, NoPage, Seen, Source};
+use crate::ui::words::{
+    Moment, Shown, count, duration, hue, plural, seconds, short_count, short_hash,
+};
+
+/// Blocks in the strip.
+const STRIP_BLOCKS: u64 = 12;
+
+/// Waiting messages in the strip.
+const STRIP_WAITING: usize = 6;
+
+/// Rows of the table.
+const ROWS: u64 = 25;
+
+/// Characters of a message in a card and in a row.
+const CARD_CHARACTERS: usize = 60;
+const ROW_CHARACTERS: usize = 160;
+
+/// What goes into the box again after a message could not be added.
+struct Draft<'a> {
+    text: &'a str,
+    problem: &'a str,
+}
+
+/// Renders the page; `from` chooses the rows of the table, `life` the message to follow.
+pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer, NoPage> {
+    let life = parameters.get("life").and_then(|id| id.parse().ok());
+    let highest = parameters.get("from").and_then(|height| height.parse().ok());
+    Ok(Answer::page(200, render(source, at, highest, life, None)?))
+}
+
+/// Adds the message of a form, and goes where its life can be followed.
+pub fn add(source: &Source, form: &Parameters) -> Result<Answer, NoPage> {
+    let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+    let at = source.look(form.get("at").map(String::as_str))?;
+    // Browsers send a line break in a form as two characters.
+    let text = field("message").replace("\r\n", "\n");
+    let refuse = |status, problem: &str| {
+        let draft = Draft { text: &text, problem };
+        Ok(Answer::page(status, render(source, &at, None, None, Some(draft))?))
+    };
+    let message = match Message::new(&text) {
+        Ok(message) => message,
+        Err(error) => return refuse(400, &error.to_string()),
+    };
+    let id = field("id").parse().unwrap_or_else(|_| random_id());
+    match add_once(source, &at, id, message) {
+        Ok(added) => Ok(Answer::see_other(at.href(&format!("/?life={}#life", added.data.id)))),
+        Err(error) => refuse(503, &error.to_string()),
+    }
+}
+
+/// Adds a message. A form that is sent twice adds once; one that was changed after it was
+/// sent is another message.
+fn add_once(source: &Source, at: &At, id: DataId, message: Message) -> Result<Added, ClientError> {
+    match source.client.add(&at.address, Data { id, message: message.clone() }) {
+        Err(ClientError::Refused { status: 409, .. }) => {
+            source.client.add(&at.address, Data { id: random_id(), message })
+        }
+        answer => answer,
+    }
+}
+
+fn random_id() -> DataId {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the system has random bytes");
+    DataId::from_random(bytes)
+}
+
+fn render(
+    source: &Source,
+    at: &At,
+    highest: Option<u64>,
+    follow: Option<DataId>,
+    draft: Option<Draft<'_>>,
+) -> Result<Markup, NoPage> {
+    let length = at.health.length;
+    let (newest, length) = source
+        .blocks(&at.address, length.saturating_sub(ROWS), ROWS)
+        .map(|(blocks, l)| (blocks, l.max(1)))?;
+    let waiting = source.waiting(at)?;
+    let status = source.client.status(&at.address).ok();
+    let top = highest.unwrap_or(length - 1).min(length - 1);
+    let rows = match highest {
+        Some(_) => source.blocks(&at.address, (top + 1).saturating_sub(ROWS), ROWS.min(top + 1))?.0,
+        None => Vec::new(),
+    };
+    let rows = if highest.is_some() { &rows } else { &newest };
+    let is_draft = draft.is_some();
+    let content = html! {
+        h1.unseen-heading { "The chain of network " (at.health.network) }
+        (strip(at, &newest, &waiting, status.as_ref()))
+        (facts(at, &newest))
+        div.pair {
+            (add_box(at, draft))
+            section.card id="life" aria-live="polite" {
+                @match follow {
+                    Some(id) => (life(source, at, id)?),
+                    None => (explanation(at)),
+                }
+            }
+        }
+        (table(at, rows, top, length, highest.is_some()))
+    };
+    let freshness = match follow {
+        _ if is_draft => Freshness::Still,
+        Some(_) => Freshness::Awaited,
+        None => Freshness::Live,
+    };
+    Ok(frame::page("Chain", Tab::Chain, freshness, at, content))
+}
+
+fn strip(at: &At, newest: &[Seen], waiting: &DataPage, status: Option<&StatusReport>) -> Markup {
+    let shown = waiting.data.len().min(STRIP_WAITING);
+    let more = waiting.length.saturating_sub(shown as u64);
+    html! {
+        section.strip id="strip" aria-label="Newest blocks and waiting messages" {
+            ol.waiting aria-label="Waiting, oldest first" {
+                @for (place, data) in waiting.data.iter().take(shown).enumerate() {
+                    li id=(format!("w-{}", data.id)) .block.searching[place == 0] .wait[place > 0] {
+                        a href=(at.href(&format!("/data/{}", data.id))) {
+                            @if place == 0 {
+                                span.height { "next: " (count(at.health.length)) }
+                                span.text { (Shown(data.message.as_str(), CARD_CHARACTERS)) }
+                                span.foot { (expectation(at, newest, status)) }
+                            } @else {
+                                span.height { "waits" }
+                                span.text { (Shown(data.message.as_str(), CARD_CHARACTERS)) }
+                                span.foot { (place + 1) ". in line" }
+                            }
+                        }
+                    }
+                }
+                @if waiting.length == 0 {
+                    li.block.idle id="idle" { div {
+                        span.height { "next: " (count(at.health.length)) }
+                        span.text { "Nothing waits. Add a message, and miners search a block for it." }
+                        span.foot { "difficulty " (at.health.difficulty) }
+                    } }
+                } @else if more > 0 {
+                    li.block.wait.more id="more" { div { span.text { (count(more)) " more wait" } } }
+                }
+            }
+            div.now aria-hidden="true" { span { "now" } }
+            ol.mined aria-label="Blocks, newest first" {
+                @for seen in newest.iter().rev().take(STRIP_BLOCKS as usize) { (card(at, seen)) }
+            }
+        }
+    }
+}
+
+fn card(at: &At, seen: &Seen) -> Markup {
+    let block = &seen.block;
+    let link = block.previous_hash.map(|hash| hue(&hash));
+    html! {
+        li id=(format!("b-{}", &seen.hash.to_string()[..16])) class=(format!("block mined-block {}", hue(&seen.hash))) {
+            a href=(at.href(&format!("/block/{}", block.index))) {
+                span.height { (count(block.index)) }
+                span.text { (Shown(block.data.message.as_str(), CARD_CHARACTERS)) }
+                span.foot { (Moment(block.timestamp).age(at.now)) }
+            }
+            @if let Some(hue) = link { span class=(format!("link {hue}")) aria-hidden="true" {} }
+        }
+    }
+}
+
+/// How hard the search is and how long it takes: as the miner measures it, or else by
+/// the blocks at hand.
+fn expectation(at: &At, newest: &[Seen], status: Option<&StatusReport>) -> Markup {
+    let mining = status.and_then(|status| status.mining.as_ref());
+    html! {
+        "difficulty " (at.health.difficulty)
+        @if let Some(mining) = mining {
+            span title=(format!("{} guesses a second", short_count(mining.guesses_per_second))) {
+                ", about " (seconds(mining.expected_seconds))
+            }
+        } @else if let Some(usual) = usual_gap(newest) {
+            ", blocks come " (duration(usual)) " apart"
+        }
+    }
+}
+
+/// The median time between the newest blocks.
+fn usual_gap(newest: &[Seen]) -> Option<u64> {
+    let times = newest.iter().map(|seen| seen.block.timestamp).filter(|&time| time > 0);
+    let times: Vec<_> = times.collect();
+    let mut gaps: Vec<_> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    gaps.sort_unstable();
+    (gaps.len() >= 3).then(|| gaps[gaps.len() / 2])
+}
+
+fn facts(at: &At, newest: &[Seen]) -> Markup {
+    let health = &at.health;
+    let agreement = at.agreeing();
+    let good = health.status == Status::Ok;
+    html! {
+        dl.facts id="facts" {
+            div { dt { "Length" } dd { (plural(health.length, "block")) }
+                dd.more { @if let Some(last) = newest.last() { "head " (Moment(last.block.timestamp).age(at.now)) } } }
+            div { dt { "Unprocessed" } dd { (plural(health.unprocessed, "message")) }
+                dd.more { @if health.unprocessed == 0 { "all is in the chain" } @else { "wait for their block" } } }
+            div { dt { "Neighbours" }
+                @match agreement {
+                    Some((same, all)) => { dd { (same) " of " (all) " agree" } dd.more { "on the head " (short_hash(&health.head)) } }
+                    None => { dd { (plural(health.neighbours, "neighbour")) } dd.more { a href=(at.href("/network")) { "see the network" } } }
+                }
+            }
+            div.(if good { "good" } else { "bad" }) { dt { "Health" } dd { @if good { "All is well" } @else { "Failing" } }
+                dd.more { @if good { "up for " (duration(health.uptime_seconds * 1_000_000)) } @else { (Shown(&health.reasons.join("; "), 120)) } } }
+        }
+    }
+}
+
+fn add_box(at: &At, draft: Option<Draft<'_>>) -> Markup {
+    let (text, problem) = draft.map_or(("", None), |draft| (draft.text, Some(draft.problem)));
+    html! {
+        section.card.add {
+            h2 { label for="message" { "Add a message" } }
+            form method="post" action="/add" {
+                @if !at.is_home { input type="hidden" name="at" value=(at.address); }
+                input type="hidden" name="id" value=(random_id());
+                textarea id="message" name="message" rows="3" required spellcheck="true" placeholder="It will stand in the chain for good."
+                    aria-describedby="message-hint" aria-invalid=[problem.map(|_| "true")] data-bytes-max=(MESSAGE_BYTES_MAX) {
+                    // A browser drops the first line break in a text area.
+                    "\n" (text)
+                }
+                @if let Some(problem) = problem { p.problem role="alert" { (Shown(problem, 300)) } }
+                div.buttons {
+                    button.primary { "Add" }
+                    span.hint id="message-hint" { "Everybody can read it, and nobody can take it back." }
+                }
+            }
+        }
+    }
+}
+
+fn explanation(at: &At) -> Markup {
+    html! {
+        h2 { "What is this?" }
+        p { "A list of messages that nobody can change unseen. Each block holds one message and the hash of the block before; its colour is that hash's first digit, and the link to its right shows which block it names." }
+        p { "To make a block, a miner must find a number for which a hash ends with " (at.health.difficulty) " zeros. Whoever changes an old block has to find it again, for every block since. " a href=(at.href("/check")) { "Try it." } }
+    }
+}
+
+fn table(at: &At, rows: &[Seen], top: u64, length: u64, is_fixed: bool) -> Markup {
+    let bottom = (top + 1).saturating_sub(ROWS);
+    html! {
+        section.blocks id="blocks" {
+            h2 { "Blocks " span.range { (count(top)) " to " (count(bottom)) } }
+            table {
+                thead { tr { th scope="col" { "Height" } th scope="col" { "Message" } th scope="col" { "Hash" } th.number scope="col" { @if is_fixed { "Time" } @else { "Age" } } } }
+                tbody {
+                    @for seen in rows.iter().rev() {
+                        tr id=(format!("r-{}", &seen.hash.to_string()[..16])) {
+                            th scope="row" { a href=(at.href(&format!("/block/{}", seen.block.index))) { (count(seen.block.index)) } }
+                            td.text { (Shown(seen.block.data.message.as_str(), ROW_CHARACTERS)) }
+                            td.hash { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} code { (short_hash(&seen.hash)) } }
+                            td.number { @if is_fixed && seen.block.timestamp > 0 { (Moment(seen.block.timestamp).show()) } @else { (Moment(seen.block.timestamp).age(at.now)) } }
+                        }
+                    }
+                }
+            }
+            nav.pages aria-label="Pages of blocks" {
+                @if top + 1 < length { a href=(at.href("/#blocks")) { "Newest" } a rel="prev" href=(at.href(&format!("/?from={}#blocks", (top + ROWS).min(length - 1)))) { "Newer" } }
+                @if bottom > 0 { a rel="next" href=(at.href(&format!("/?from={}#blocks", bottom - 1))) { "Older" } a href=(at.href(&format!("/?from={}#blocks", ROWS.min(length) - 1))) { "Oldest" } }
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The page on which the browser checks the chain by itself, and tampers with a copy of it.
+
+use maud::html;
+
+use crate::ui::assets;
+use crate::ui::frame::{self, Freshness, Tab};
+use crate::ui::http::Answer;
+use crate::ui::source::At;
+use crate::ui::words::{count, plural};
+
+/// Cells of the strip along which the ticks run.
+const CELLS: u64 = 120;
+
+/// Renders the page; all else happens in its script.
+pub fn page(at: &At) -> Answer {
+    let length = at.health.length;
+    let content = html! {
+        section.intro {
+            h1 { "Check" }
+            p { "Don't trust the miner: your browser can fetch all " (plural(length, "block")) " and check every rule by itself, with its own SHA-256." }
+        }
+        noscript { section.card { p { "This page needs scripts, since it is your browser that checks. Without: " code { "blockchain verify" } " on the chain file, or the commands below." } } }
+        section.card id="check" data-worker=(assets::path("worker.js")) data-at=[(!at.is_home).then_some(&at.address)]
+            data-network=(at.health.network) data-difficulty=(at.health.difficulty) {
+            h2 { "The whole chain" }
+            div.cells id="cells" aria-hidden="true" { @for _ in 0..length.min(CELLS) { i {} } }
+            p.verdict id="verdict" role="status" aria-live="polite" { "Not checked yet: " (plural(length, "block")) "." }
+            p.figures id="figures" {}
+            div.buttons {
+                button.primary id="start" disabled { "Check the chain" }
+                button id="stop" hidden { "Stop" }
+            }
+            details {
+                summary { "What is checked" }
+                ol.rules {
+                    li { "The first block is the one that the network's name and difficulty fix." }
+                    li { "Each line is spelled in the one canonical way, so that its hash is beyond dispute." }
+                    li { "Heights rise by one; times rise; none is more than two hours ahead of your clock." }
+                    li { code { "previous_hash" } " is the SHA-256 of the line before." }
+                    li { "The seal is the SHA-256 of the line without its proof." }
+                    li { "The SHA-256 of both proofs ends with " (at.health.difficulty) " zeros." }
+                    li { "No message id comes twice." }
+                }
+            }
+        }
+        section.card id="tamper" {
+            h2 { "Try to cheat" }
+            p { "Take a copy of the newest blocks and change a message. The seal breaks, and with it everything after. Then mine the block again and see how far that gets you." }
+            div.buttons { button id="copy-blocks" disabled { "Take a copy" } }
+            p.verdict id="tamper-verdict" role="status" aria-live="polite" { "Nothing here reaches the network." }
+            ol.copies id="copies" {}
+        }
+        section.card {
+            h2 { "By hand" }
+            p { "The same line is stored, sent and hashed, so curl, jq and sha256sum are enough:" }
+            pre tabindex="0" aria-label="Commands" { code {
+                "curl -s 'http://" (at.address) "/chain' | jq -c '.chain[]' > blocks\n"
+                @if length > 1 {
+                    "sed -n " (length - 1) "p blocks | tr -d '\\n' | sha256sum   # the hash of block " (count(length - 2)) "\n"
+                    "sed -n " (length) "p blocks | jq -r .previous_hash        # is what block " (count(length - 1)) " says it is"
+                }
+            } }
+        }
+        script src=(assets::path("check.js")) defer {}
+    };
+    Answer::page(200, frame::page("Check", Tab::Check, Freshness::Still, at, content))
+}

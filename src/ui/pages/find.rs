@@ -1,0 +1,105 @@
+//! One box to find a block by: height, hash, data id, date, words.
+
+use maud::{Markup, html};
+
+use crate::api::DataState;
+use crate::api::client::ClientError;
+use crate::ui::frame::{self, Freshness, Tab};
+use crate::ui::http::Answer;
+use crate::ui::routes::Parameters;
+use crate::ui::search::{self, Found, Wanted};
+use crate::ui::source::{At, NoPage, Seen, Source};
+use crate::ui::words::{Moment, Shown, count, hue, plural, short_hash};
+
+/// Characters of a message that are shown of each find.
+const MESSAGE_CHARACTERS: usize = 240;
+
+/// Renders the page, or goes straight to the one thing that was asked for.
+pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer, NoPage> {
+    let text = parameters.get("q").map(String::as_str).unwrap_or_default();
+    let below = parameters.get("below").and_then(|height| height.parse().ok());
+    let result = match search::read(text, at.health.length) {
+        None => examples(),
+        Some(Wanted::Height(height)) => {
+            return Ok(Answer::see_other(at.href(&format!("/block/{height}"))));
+        }
+        Some(Wanted::Id(id)) => match source.client.data_state(&at.address, id) {
+            Ok(DataState::Mined { index, .. }) => {
+                return Ok(Answer::see_other(at.href(&format!("/block/{index}"))));
+            }
+            Ok(DataState::Unprocessed) => {
+                return Ok(Answer::see_other(at.href(&format!("/data/{id}"))));
+            }
+            Err(ClientError::Refused { .. }) => {
+                nothing("No message with this id is in the chain or waits for it.")
+            }
+            Err(error) => return Err(error.into()),
+        },
+        Some(Wanted::Moment(moment)) => match search::first_at(source, at, moment)? {
+            Some(seen) => html! {
+                p { "The first block at or after " (Moment(moment).show()) ":" }
+                (list(at, &[seen]))
+            },
+            None => nothing("No block is as late as that."),
+        },
+        Some(Wanted::Words(words)) => {
+            let from = below.unwrap_or(at.health.length);
+            results(at, text, &search::scan(source, at, &words, from)?, from)
+        }
+    };
+    let content = html! {
+        section.intro {
+            h1 { label for="q" { "Find" } }
+            form.find role="search" action="/find" {
+                @if !at.is_home { input type="hidden" name="at" value=(at.address); }
+                input type="search" id="q" name="q" value=(text) placeholder="height, hash, data id, date or words" autocomplete="off" autofocus[text.is_empty()];
+                button.primary { "Find" }
+            }
+        }
+        section.card aria-live="polite" { (result) }
+    };
+    Ok(Answer::page(200, frame::page("Find", Tab::Find, Freshness::Still, at, content)))
+}
+
+fn examples() -> Markup {
+    html! {
+        h2 { "One box for everything" }
+        dl.parts {
+            div { dt { code { "17" } } dd { "the block of this height" } }
+            div { dt { code { "4f0c2e…" } } dd { "a block by its hash or seal, or by the first six digits of one" } }
+            div { dt { code { "3b241101e2bb…" } } dd { "a message by its data id" } }
+            div { dt { code { "2026-11-22 14:00" } } dd { "the first block at or after that moment (UTC)" } }
+            div { dt { code { "good morning" } } dd { "blocks whose message has all these words" } }
+        }
+    }
+}
+
+fn nothing(why: &str) -> Markup {
+    html! { p.verdict { (why) } }
+}
+
+fn results(at: &At, text: &str, found: &Found, from: u64) -> Markup {
+    let query: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    html! {
+        p.verdict {
+            @match found.blocks.len() { 0 => "Nothing found", n => (plural(n as u64, "block")) }
+            ", of " (plural(from - found.down_to, "block")) " looked through."
+        }
+        (list(at, &found.blocks))
+        @if found.down_to > 0 {
+            p { a href=(at.href(&format!("/find?q={query}&below={}", found.down_to))) { "Go on below block " (count(found.down_to)) } }
+        }
+    }
+}
+
+fn list(at: &At, blocks: &[Seen]) -> Markup {
+    html! {
+        ol.found { @for seen in blocks {
+            li { a href=(at.href(&format!("/block/{}", seen.block.index))) {
+                span.height { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} "Block " (count(seen.block.index)) }
+                span.text { (Shown(seen.block.data.message.as_str(), MESSAGE_CHARACTERS)) }
+                span.foot { (Moment(seen.block.timestamp).age(at.now)) " · " (short_hash(&seen.hash)) }
+            } }
+        } }
+    }
+}

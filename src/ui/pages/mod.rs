@@ -1,0 +1,10 @@
+//! The pages, one file each.
+
+pub mod block;
+pub mod chain;
+pub mod check;
+pub mod failure;
+pub mod find;
+pub mod message;
+pub mod miner;
+pub mod network;

@@ -1,0 +1,208 @@
+//! The network as a drawing, what happened in the last hour, and two plots.
+
+use maud::{Markup, html};
+
+use crate::api::{Address, Event, Happening};
+use crate::ui::drawing;
+use crate::ui::frame::{self, Freshness, Tab};
+use crate::ui::http::Answer;
+use crate::ui::plot::{self, Bar, Plot};
+use crate::ui::source::{At, NoPage, Seen, Source};
+use crate::ui::survey::{self, Node};
+use crate::ui::words::{Moment, Shown, count, duration, plural, short_count, short_hash};
+
+/// Blocks in the plots.
+const PLOTTED_BLOCKS: u64 = 60;
+
+/// Events that are listed.
+const EVENTS_SHOWN: usize = 60;
+
+/// One hour, in microseconds.
+const HOUR: u64 = 3_600_000_000;
+
+/// Renders the page.
+pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
+    let nodes = survey::survey(source, at);
+    let from = at.health.length.saturating_sub(PLOTTED_BLOCKS + 1);
+    let (blocks, _) = source.blocks(&at.address, from, PLOTTED_BLOCKS + 1)?;
+    let events = source.client.events(&at.address).ok().map(|page| page.events);
+    let content = html! {
+        section.intro { h1 { "Network " span.range { (at.health.network) } } }
+        section.card.wide id="network" {
+            p.lead role="status" { (summary(&nodes)) }
+            (drawing::draw(at, &nodes))
+            (legend())
+            (list(at, &nodes))
+        }
+        (happenings(at, events, &blocks))
+        (plots(at, &blocks))
+    };
+    Ok(Answer::page(200, frame::page("Network", Tab::Network, Freshness::Live, at, content)))
+}
+
+fn summary(nodes: &[Node]) -> String {
+    use survey::Standing::{Same, Unreachable};
+    let neighbours = nodes.iter().filter(|node| node.ring == 1);
+    let all = neighbours.clone().count();
+    let same = neighbours.clone().filter(|node| node.standing == Same).count();
+    let lost: Vec<_> = neighbours.filter(|node| node.standing == Unreachable).collect();
+    let lost: Vec<_> = lost.iter().map(|node| node.address.to_string()).collect();
+    match (all, lost.is_empty()) {
+        (0, _) => "This miner knows no other.".into(),
+        (_, true) => format!("{same} of {} on the same head.", plural(all as u64, "neighbour")),
+        _ => format!(
+            "{same} of {} on the same head; unreachable: {}.",
+            plural(all as u64, "neighbour"),
+            lost.join(", ")
+        ),
+    }
+}
+
+fn legend() -> Markup {
+    use survey::Standing::{Ahead, Behind, Branch, Same, Unknown, Unreachable};
+    html! {
+        ul.legend {
+            @for standing in [Same, Behind, Ahead, Branch, Unreachable, Unknown] {
+                li {
+                    svg viewBox="-14 -14 28 28" width="20" height="20" aria-hidden="true" { (drawing::shape(standing, 10.0)) }
+                    (standing.words())
+                }
+            }
+        }
+    }
+}
+
+fn list(at: &At, nodes: &[Node]) -> Markup {
+    html! {
+        table.nodes {
+            thead { tr { th scope="col" { "Miner" } th scope="col" { "State" } th.number scope="col" { "Length" } th scope="col" { "Head" } } }
+            tbody { @for node in nodes {
+                tr id=(format!("n-{}", node.address)) {
+                    th scope="row" { @if node.ring < 2 { a href=(format!("/network?at={}", node.address)) { (node.address) } } @else { (node.address) } }
+                    td {
+                        @if node.ring == 0 { "looked at" } @else { (node.standing.words()) }
+                        @if node.standing == survey::Standing::Unreachable {
+                            @if let Some(time) = node.last_answer { ", last answer " (Moment(time).age(at.now)) }
+                            @if let Some(reason) = &node.reason { p.problem { (Shown(reason, 240)) } }
+                        }
+                    }
+                    td.number { @if let Some(length) = node.length { (count(length)) } }
+                    td { @if let Some(head) = node.head { code { (short_hash(&head)) } } }
+                }
+            } }
+        }
+    }
+}
+
+/// The last hour, newest first; by the blocks alone where a miner does not tell more.
+fn happenings(at: &At, events: Option<Vec<Event>>, blocks: &[Seen]) -> Markup {
+    let is_told = events.is_some();
+    let by_blocks = || {
+        let recent = blocks.iter().filter(|seen| seen.block.timestamp + HOUR > at.now);
+        let event = |seen: &Seen| Event {
+            at: seen.block.timestamp,
+            what: Happening::Block {
+                index: seen.block.index,
+                hash: seen.hash,
+                id: seen.block.data.id,
+                from: None,
+            },
+        };
+        recent.map(event).collect()
+    };
+    let events = events.unwrap_or_else(by_blocks);
+    html! {
+        section.card id="events" {
+            h2 { "The last hour" }
+            @if !is_told { p.hint { "This miner tells no events; these are the blocks of the last hour." } }
+            @if events.is_empty() { p { "Nothing happened." } }
+            ol.events {
+                @for event in events.iter().rev().take(EVENTS_SHOWN) {
+                    li { span.when { (Moment(event.at).age(at.now)) } (happening(at, &event.what, is_told)) }
+                }
+            }
+            @if events.len() > EVENTS_SHOWN { p.hint { "and " (plural((events.len() - EVENTS_SHOWN) as u64, "more")) } }
+        }
+    }
+}
+
+fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
+    let from = |address: &Option<Address>| match address {
+        Some(address) => format!(" from {address}"),
+        None if is_told => ", mined here".into(),
+        None => String::new(),
+    };
+    html! {
+        @match what {
+            Happening::Block { index, from: whom, .. } => span.what {
+                span.mark.block-mark aria-hidden="true" { "■" }
+                "new block " a href=(at.href(&format!("/block/{index}"))) { (count(*index)) } (from(whom))
+            },
+            Happening::Reorganisation { fork, dropped, adopted, returned, returned_count, from: whom } => span.what {
+                span.mark.branch aria-hidden="true" { "◆" }
+                strong { "reorganisation" } (whom.as_ref().map(|whom| format!(" to the branch of {whom}")).unwrap_or_default())
+                ": " (plural(*dropped, "block")) " above block " (count(*fork)) " dropped for " (count(*adopted)) "; "
+                @if *returned_count == 0 { "no message went back" }
+                @else {
+                    (plural(*returned_count, "message")) " went back:"
+                    @for id in returned { " " a href=(at.href(&format!("/data/{id}"))) { code { (&id.to_string()[..8]) "…" } } }
+                }
+            },
+            Happening::NeighbourCame { neighbour } => span.what {
+                span.mark.came aria-hidden="true" { "+" } "neighbour " (neighbour) " came"
+            },
+            Happening::NeighbourGone { neighbour, reason } => span.what {
+                span.mark.gone aria-hidden="true" { "−" } "neighbour " (neighbour) " gone: " (Shown(reason, 200))
+            },
+        }
+    }
+}
+
+fn plots(at: &At, blocks: &[Seen]) -> Markup {
+    let made: Vec<_> = blocks.iter().filter(|seen| seen.block.proof.is_some()).collect();
+    let gap = |pair: &[&Seen]| {
+        let micros = pair[1].block.timestamp.saturating_sub(pair[0].block.timestamp);
+        Bar { index: pair[1].block.index, value: micros as f64 / 1e6, words: duration(micros) }
+    };
+    let mut gaps: Vec<_> = made.windows(2).map(gap).collect();
+    let unit = unit(gaps.iter().map(|bar| bar.value).fold(0.0, f64::max));
+    gaps.iter_mut().for_each(|bar| bar.value /= unit.1);
+    let nonce = |seen: &&Seen| {
+        let nonce = seen.block.proof.map_or(0, |proof| proof.nonce);
+        let words = format!("nonce {}", count(nonce));
+        Bar { index: seen.block.index, value: nonce as f64, words }
+    };
+    let nonces: Vec<_> = made.iter().map(nonce).collect();
+    let expected = 16f64.powi(i32::from(at.health.difficulty.zeros()));
+    if gaps.len() < 2 {
+        return html! {};
+    }
+    html! {
+        section.card.plots id="plots" {
+            (plot::draw(&Plot {
+                title: "Time between blocks",
+                sentence: "A block comes when a message waits and its proof is found.",
+                tick: &|value| format!("{} {}", short_count(value), unit.0),
+                bars: &gaps,
+                level: None,
+            }))
+            (plot::draw(&Plot {
+                title: "Nonces found",
+                sentence: "Luck: most searches end early, some take several times the average.",
+                tick: &short_count,
+                bars: &nonces,
+                level: Some((expected, format!("average {}", short_count(expected)))),
+            }))
+        }
+    }
+}
+
+/// The unit that suits times up to so many seconds, and its length.
+fn unit(seconds: f64) -> (&'static str, f64) {
+    match seconds {
+        s if s < 180.0 => ("s", 1.0),
+        s if s < 10_800.0 => ("min", 60.0),
+        s if s < 259_200.0 => ("h", 3_600.0),
+        _ => ("days", 86_400.0),
+    }
+}

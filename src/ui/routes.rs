@@ -1,0 +1,90 @@
+//! Which page a path names, and what a browser may ask of the miner directly.
+
+use std::collections::HashMap;
+
+use super::http::{Answer, Asked};
+use super::source::{NoPage, Source};
+use super::{assets, pages};
+use crate::api::{PAGE_BYTES_MAX, Request, routes};
+
+/// What stands behind the question mark, or in a form.
+pub type Parameters = HashMap<String, String>;
+
+/// Answers a browser.
+pub fn answer(source: &Source, asked: &Asked) -> Answer {
+    let parameters: Parameters =
+        form_urlencoded::parse(asked.query.as_bytes()).into_owned().collect();
+    let at = parameters.get("at").map(String::as_str);
+    let answer = match (asked.method.as_str(), asked.path.as_str()) {
+        ("POST", "/add") => {
+            let form = form_urlencoded::parse(&asked.body).into_owned().collect();
+            if asked.is_ours {
+                pages::chain::add(source, &form)
+            } else {
+                Err(NoPage::Bad("a message is added from this UI's own pages only".into()))
+            }
+        }
+        ("GET", path) if path.starts_with("/assets/") => asset(&path["/assets/".len()..]),
+        ("GET", path) if path.starts_with("/api/") => relay(source, at, path, &parameters),
+        ("GET", path) => source.look(at).and_then(|at| page(source, &at, path, &parameters)),
+        _ => Err(NoPage::Bad("pages are asked for with GET".into())),
+    };
+    answer.unwrap_or_else(pages::failure::page)
+}
+
+fn page(
+    source: &Source,
+    at: &super::source::At,
+    path: &str,
+    parameters: &Parameters,
+) -> Result<Answer, NoPage> {
+    let parts: Vec<_> = path.split('/').skip(1).collect();
+    match parts[..] {
+        [""] => pages::chain::page(source, at, parameters),
+        ["block", height] => pages::block::page(source, at, height),
+        ["block", height, "message"] => pages::block::message(source, at, height),
+        ["data", id] => pages::message::page(source, at, id),
+        ["find"] => pages::find::page(source, at, parameters),
+        ["check"] => Ok(pages::check::page(at)),
+        ["network"] => pages::network::page(source, at),
+        ["miner"] => pages::miner::page(source, at),
+        _ => Err(NoPage::Missing("there is no such page".into())),
+    }
+}
+
+fn asset(name: &str) -> Result<Answer, NoPage> {
+    let asset = assets::find(name);
+    let asset = asset.ok_or_else(|| NoPage::Missing("there is no such file".into()))?;
+    Ok(Answer { keeps: true, ..Answer::new(200, asset.content_type, asset.content) })
+}
+
+/// Passes a reading request on to the miner, so that the script needs no other origin.
+fn relay(
+    source: &Source,
+    at: Option<&str>,
+    path: &str,
+    parameters: &Parameters,
+) -> Result<Answer, NoPage> {
+    let address = match at {
+        None => source.home.clone(),
+        Some(_) => source.look(at)?.address,
+    };
+    let number = |name: &str, or: u64| match parameters.get(name) {
+        None => Ok(or),
+        Some(text) => text.parse().map_err(|_| NoPage::Bad(format!("{name} is no number"))),
+    };
+    let request = match path {
+        "/api/chain" => {
+            Request::Chain { from: number("from", 0)?, limit: Some(number("limit", 1_000)?) }
+        }
+        "/api/health" => Request::Health,
+        path => {
+            let decoded = routes::decode("GET", &path["/api".len()..], b"");
+            let is_state = |request: &Request| matches!(request, Request::DataState(_));
+            let decoded = decoded.ok().filter(is_state);
+            decoded.ok_or_else(|| NoPage::Missing("there is no such thing to ask".into()))?
+        }
+    };
+    let (status, body) = source.client.send(&address, &request, PAGE_BYTES_MAX)?;
+    Ok(Answer::new(status, "application/json", body))
+}

@@ -1,0 +1,166 @@
+//! Finding by one box: a height, a hash, a data id, a date, or words of a message.
+
+use std::time::{Duration, Instant};
+
+use time::{Date, Month};
+
+use super::source::{At, Seen, Source};
+use crate::api::client::ClientError;
+use crate::chain::{DataId, Micros};
+
+/// How long one look through the chain may take; it can be continued.
+const SCAN_TIME_MAX: Duration = Duration::from_millis(800);
+
+/// Blocks that are asked for at once.
+const SCAN_BLOCKS: u64 = 2_000;
+
+/// Most blocks that one look finds.
+const HITS_MAX: usize = 50;
+
+/// Shortest piece of a hash that is taken for one, in digits.
+const HASH_DIGITS_MIN: usize = 6;
+
+/// What somebody looks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The block of this height.
+    Height(u64),
+    /// The message with this id.
+    Id(DataId),
+    /// The first block at or after this moment.
+    Moment(Micros),
+    /// Blocks with all these words in their message, or whose hash, seal or data id begins with it.
+    Words(Vec<String>),
+}
+
+/// What a look through the chain found.
+pub struct Found {
+    /// Newest first.
+    pub blocks: Vec<Seen>,
+    /// Height of the lowest block that was looked at.
+    pub down_to: u64,
+}
+
+/// What `text` asks for, in a chain of `length` blocks.
+pub fn read(text: &str, length: u64) -> Option<Wanted> {
+    let text = text.trim();
+    let plain = text.strip_prefix('#').unwrap_or(text).replace(',', "");
+    if let Ok(height) = plain.parse::<u64>()
+        && plain.len() < 20
+        && height < length
+    {
+        return Some(Wanted::Height(height));
+    }
+    if let Ok(id) = text.replace('-', "").to_lowercase().parse() {
+        return Some(Wanted::Id(id));
+    }
+    if let Some(moment) = moment(text) {
+        return Some(Wanted::Moment(moment));
+    }
+    let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
+    (!words.is_empty()).then_some(Wanted::Words(words))
+}
+
+/// Microseconds since the epoch of a date, with or without a time of day, in UTC.
+fn moment(text: &str) -> Option<Micros> {
+    let text = text.trim_end_matches(" UTC").trim_end_matches('Z').replace('T', " ");
+    let full = match text.len() {
+        10 => format!("{text} 00:00:00"),
+        16 => format!("{text}:00"),
+        _ => text,
+    };
+    let (date, time) = full.split_once(' ')?;
+    let [year, month, day] = numbers(date, '-')?;
+    let [hour, minute, second] = numbers(time, ':')?;
+    let narrow = |number: u16| u8::try_from(number).ok();
+    let month = Month::try_from(narrow(month)?).ok()?;
+    let date = Date::from_calendar_date(i32::from(year), month, narrow(day)?).ok()?;
+    let moment = date.with_hms(narrow(hour)?, narrow(minute)?, narrow(second)?).ok()?;
+    u64::try_from(moment.assume_utc().unix_timestamp()).ok()?.checked_mul(1_000_000)
+}
+
+/// Three numbers with this character between them.
+fn numbers(text: &str, between: char) -> Option<[u16; 3]> {
+    let numbers: Option<Vec<_>> = text.split(between).map(|part| part.parse().ok()).collect();
+    numbers?.try_into().ok()
+}
+
+/// The first block at or after `moment`: timestamps rise, so halving finds it.
+pub fn first_at(source: &Source, at: &At, moment: Micros) -> Result<Option<Seen>, ClientError> {
+    let (mut low, mut high) = (0, at.health.length);
+    let mut found = None;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let Some(seen) = source.blocks(&at.address, middle, 1)?.0.pop() else { break };
+        if seen.block.timestamp >= moment {
+            (high, found) = (middle, Some(seen));
+        } else {
+            low = middle + 1;
+        }
+    }
+    Ok(found)
+}
+
+/// Looks through the chain from height `below` downwards, as far as there is time.
+pub fn scan(source: &Source, at: &At, words: &[String], below: u64) -> Result<Found, ClientError> {
+    let began = Instant::now();
+    let mut found = Found { blocks: Vec::new(), down_to: below.min(at.health.length) };
+    while found.down_to > 0 && found.blocks.len() < HITS_MAX && began.elapsed() < SCAN_TIME_MAX {
+        let from = found.down_to.saturating_sub(SCAN_BLOCKS);
+        let (blocks, _) = source.blocks(&at.address, from, found.down_to - from)?;
+        if blocks.is_empty() {
+            break;
+        }
+        for seen in blocks.into_iter().rev() {
+            if found.blocks.len() == HITS_MAX {
+                return Ok(found);
+            }
+            found.down_to = seen.block.index;
+            if fits(&seen, words) {
+                found.blocks.push(seen);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn fits(seen: &Seen, words: &[String]) -> bool {
+    let message = seen.block.data.message.as_str().to_lowercase();
+    if words.iter().all(|word| message.contains(word)) {
+        return true;
+    }
+    let [word] = words else { return false };
+    let is_hex = word.len() >= HASH_DIGITS_MIN && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let proof = seen.block.proof.map(|proof| proof.seal.to_string()).unwrap_or_default();
+    is_hex
+        && [seen.hash.to_string(), proof, seen.block.data.id.to_string()]
+            .iter()
+            .any(|text| text.starts_with(word.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_box_takes_heights_ids_dates_and_words() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let words = |text: &str| Some(Wanted::Words(text.split(' ').map(str::to_owned).collect()));
+        for (text, expected) in [
+            ("17", Some(Wanted::Height(17))),
+            ("#17", Some(Wanted::Height(17))),
+            ("1,017", Some(Wanted::Height(1_017))),
+            ("99999", words("99999")),
+            (id, Some(Wanted::Id(id.parse().unwrap()))),
+            ("01234567-89ab-cdef-0123-456789abcdef", Some(Wanted::Id(id.parse().unwrap()))),
+            ("2026-09-21", Some(Wanted::Moment(1_789_948_800_000_000))),
+            ("2026-09-21 14:13:20", Some(Wanted::Moment(1_790_000_000_000_000))),
+            ("2026-09-21T14:13Z", Some(Wanted::Moment(1_789_999_980_000_000))),
+            ("Hello World", words("hello world")),
+            ("2026-13-01", words("2026-13-01")),
+            (" ", None),
+        ] {
+            assert_eq!(read(text, 2_000), expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What pages ask of miners, and the wall that keeps them to one miner and its neighbours.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::api::client::{ClientError, MinerClient};
+use crate::api::{Address, Cursor, DataPage, Health, NeighbourDetail, RunId};
+use crate::chain::{Block, Hash, Micros};
+
+/// The miner that this UI was started for, and the way to ask it and its neighbours.
+pub struct Source {
+    /// Asks.
+    pub client: MinerClient,
+    /// The miner named at the start.
+    pub home: Address,
+}
+
+/// The miner that a page looks at, as it was when it was asked.
+pub struct At {
+    /// Where it is.
+    pub address: Address,
+    /// Whether it is the miner this UI was started for.
+    pub is_home: bool,
+    /// How it is.
+    pub health: Health,
+    /// Its neighbours.
+    pub neighbours: Vec<Address>,
+    /// How these behave, if it tells.
+    pub details: Vec<NeighbourDetail>,
+    /// Who else can be looked at: the home miner and its neighbours.
+    pub choices: Vec<Address>,
+    /// This host's clock.
+    pub now: Micros,
+}
+
+/// Why a page can't be shown.
+pub enum NoPage {
+    /// The miner gives no proper answer.
+    Dead(ClientError),
+    /// There is no such thing; what is missing, in words.
+    Missing(String),
+    /// The request makes no sense; why.
+    Bad(String),
+}
+
+/// A block as a miner sent it.
+pub struct Seen {
+    /// Its line.
+    pub line: String,
+    /// SHA-256 of that.
+    pub hash: Hash,
+    /// What the line says.
+    pub block: Block,
+}
+
+/// Microseconds since the Unix epoch, by this host's clock.
+pub fn now() -> Micros {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_micros() as Micros
+}
+
+impl Source {
+    /// Meets the miner that `at` names, or the home miner.
+    pub fn look(&self, at: Option<&str>) -> Result<At, NoPage> {
+        let home = &self.home;
+        let page = self.client.neighbours(home, true)?;
+        let mut choices = vec![home.clone()];
+        choices.extend(page.neighbours.iter().filter(|other| *other != home).cloned());
+        let address = match at.map(str::parse::<Address>) {
+            None => home.clone(),
+            Some(Ok(address)) if choices.contains(&address) => address,
+            Some(_) => return Err(NoPage::Missing(format!("no such neighbour of {home}"))),
+        };
+        let health = self.client.health(&address)?;
+        let is_home = address == *home;
+        let page = if is_home { page } else { self.client.neighbours(&address, true)? };
+        let (neighbours, details) = (page.neighbours, page.details);
+        Ok(At { address, is_home, health, neighbours, details, choices, now: now() })
+    }
+
+    /// The blocks from height `from`, `limit` of them if there are so many, and the length
+    /// of the whole chain.
+    pub fn blocks(
+        &self,
+        address: &Address,
+        from: u64,
+        limit: u64,
+    ) -> Result<(Vec<Seen>, u64), ClientError> {
+        let (mut blocks, mut length) = (Vec::new(), 0);
+        while (blocks.len() as u64) < limit {
+            let next = from + blocks.len() as u64;
+            let page = self.client.chain(address, next, limit - blocks.len() as u64)?;
+            length = page.length;
+            if page.chain.is_empty() {
+                break;
+            }
+            for (index, raw) in (next..).zip(&page.chain) {
+                blocks.push(seen(address, raw.get(), index)?);
+            }
+        }
+        Ok((blocks, length))
+    }
+
+    /// The oldest waiting messages, and how many there are in all.
+    pub fn waiting(&self, at: &At) -> Result<DataPage, ClientError> {
+        if at.health.unprocessed == 0 {
+            return Ok(DataPage { data: Vec::new(), length: 0, cursor: None });
+        }
+        // A cursor of no run asks for the first page.
+        let cursor = Cursor { run: RunId::from_random([0; 16]), arrivals: 0 };
+        self.client.data(&at.address, cursor)
+    }
+}
+
+/// Reads a line as a miner sent it.
+pub fn seen(address: &Address, line: &str, index: u64) -> Result<Seen, ClientError> {
+    let block = Block::read(line, index).map_err(|error| ClientError::Malformed {
+        address: address.clone(),
+        what: "block",
+        why: error.to_string(),
+    })?;
+    Ok(Seen { line: line.to_owned(), hash: Hash::of(line), block })
+}
+
+impl At {
+    /// A link to `path` that goes on looking at the same miner.
+    pub fn href(&self, path: &str) -> String {
+        if self.is_home {
+            return path.to_owned();
+        }
+        let join = if path.contains('?') { '&' } else { '?' };
+        let (path, fragment) = path.split_once('#').map_or((path, None), |(p, f)| (p, Some(f)));
+        let fragment = fragment.map(|f| format!("#{f}")).unwrap_or_default();
+        format!("{path}{join}at={}{fragment}", self.address)
+    }
+
+    /// How many neighbours have the same head, of how many that answer, as far as known.
+    pub fn agreeing(&self) -> Option<(usize, usize)> {
+        let asked = self.details.iter().filter(|detail| detail.head.is_some());
+        let same = asked.clone().filter(|detail| detail.head == Some(self.health.head)).count();
+        let all = self.neighbours.len();
+        (asked.count() > 0).then_some((same, all))
+    }
+}
+
+impl From<ClientError> for NoPage {
+    fn from(error: ClientError) -> Self {
+        Self::Dead(error)
+    }
+}

@@ -1,0 +1,209 @@
+//! The pages as a browser without scripts gets them.
+
+mod ui_support;
+
+use blockchain::chain::testing::data;
+use blockchain::chain::{Data, Message};
+use ui_support::TestUi;
+use ui_support::miner::{FakeMiner, now};
+
+/// Every page that needs no choice of a block.
+const PAGES: [&str; 6] = ["/", "/find", "/check", "/network", "/miner", "/block/1"];
+
+/// Most bytes of a page with all that it loads.
+const PAGE_BYTES_MAX: usize = 150_000;
+
+fn miner(messages: &[&str]) -> FakeMiner {
+    let miner = FakeMiner::start(1);
+    for text in messages {
+        miner.state().extend(data(text), now());
+    }
+    miner
+}
+
+#[test]
+fn every_page_is_whole_without_scripts_strict_and_small() {
+    let miner = miner(&["hello", "world"]);
+    let ui = TestUi::start(&miner.address);
+    let assets: usize = ["style.css", "app.js", "check.js", "worker.js", "icon.svg"]
+        .map(|name| ui.get(&format!("/assets/{name}")).2.len())
+        .iter()
+        .sum();
+    for path in PAGES {
+        let (status, headers, page) = ui.get(path);
+        assert_eq!(status, 200, "{path}: {page}");
+        for part in [
+            "script-src 'self'",
+            "default-src 'none'",
+            "frame-ancestors 'none'",
+            "nosniff",
+            "no-referrer",
+        ] {
+            assert!(headers.contains(part), "{path}: {headers}");
+        }
+        assert!(!headers.contains("unsafe"), "{headers}");
+        assert!(!page.contains(" style=") && !page.contains("<style"), "{path}");
+        assert!(page.contains("<main") && page.contains("</html>"), "{path}");
+        assert!(page.len() + assets < PAGE_BYTES_MAX, "{path}: {} + {assets}", page.len());
+        assert!(!page.contains("src=\"http"), "{path}");
+    }
+}
+
+#[test]
+fn strangers_text_stays_text() {
+    let long = "a".repeat(60_000);
+    let quotes = "\"<&'".repeat(15_000);
+    let control = "\u{1}".repeat(60_000);
+    let texts = [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "\"><svg onload=alert(1)>",
+        "left \u{202e}thgir",
+        &long,
+        &quotes,
+        &control,
+    ];
+    let miner = miner(&texts);
+    for text in texts {
+        let message = Message::new(&format!("{}!", &text[..text.len().min(60_000)])).unwrap();
+        miner.state().pool.push(Data { id: data(text).id, message });
+    }
+    let ui = TestUi::start(&miner.address);
+    let blocks = (1..=texts.len()).map(|index| format!("/block/{index}"));
+    for path in ["/".into(), "/find?q=alert".into(), "/network".into()].into_iter().chain(blocks) {
+        let (status, _, page) = ui.get(&path);
+        assert_eq!(status, 200, "{path}");
+        for evil in ["<script>a", "<img src=x", "<svg onload", "\u{202e}", "\u{1}"] {
+            assert!(!page.contains(evil), "{evil} in {path}");
+        }
+        assert!(page.len() < 100_000, "{path}: {}", page.len());
+    }
+    let (_, _, page) = ui.get("/block/1");
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert!(ui.get("/block/4").2.contains(">U+202E</span>"));
+    let (_, headers, whole) = ui.get("/block/5/message");
+    assert_eq!((whole.len(), headers.contains("text/plain")), (60_000, true));
+    assert!(ui.get("/find?q=%22%3E%3Cscript%3E").2.contains("&quot;&gt;&lt;script&gt;"));
+}
+
+#[test]
+fn a_message_is_added_by_a_plain_form_and_its_life_can_be_followed() {
+    let miner = miner(&["first"]);
+    let ui = TestUi::start(&miner.address);
+    let id = "00112233445566778899aabbccddeeff";
+    let form = [("message", "a\r\nb"), ("id", id)];
+    let (status, headers, _) = ui.post("/add", &form, &[]);
+    assert_eq!(status, 303);
+    assert!(headers.contains(&format!("/?life={id}#life")), "{headers}");
+    assert_eq!(ui.post("/add", &form, &[]).0, 303, "sent twice");
+    assert_eq!(miner.state().pool.len(), 1, "added once");
+    assert_eq!(miner.state().pool[0].message.as_str(), "a\nb");
+    let follow = format!("/?life={id}");
+    assert!(ui.get(&follow).2.contains("http-equiv=\"refresh\""));
+    miner.state().mine();
+    assert!(ui.get(&follow).2.contains("mined in block 2"));
+    for text in ["x", "y"] {
+        miner.state().extend(data(text), now());
+    }
+    assert!(ui.get(&follow).2.contains("3 confirmations"));
+    let (status, _, page) = ui.post("/add", &[("message", "")], &[]);
+    assert!(status == 400 && page.contains("the message is empty"), "{page}");
+}
+
+#[test]
+fn other_sites_can_neither_add_nor_read() {
+    let miner = miner(&[]);
+    let ui = TestUi::start(&miner.address);
+    for headers in [
+        ("Origin", "http://evil.example"),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+    ] {
+        assert_eq!(ui.post("/add", &[("message", "x")], &[headers]).0, 400, "{headers:?}");
+    }
+    let named = [("Host", "evil.example")];
+    assert_eq!(ui.post("/add", &[("message", "x")], &named).0, 421);
+    assert!(miner.state().pool.is_empty());
+}
+
+#[test]
+fn only_the_miner_and_its_neighbours_can_be_looked_at() {
+    let (home, neighbour, stranger) = (miner(&["a"]), miner(&["a", "b"]), miner(&["c"]));
+    home.state().neighbours.push(neighbour.address.clone());
+    let ui = TestUi::start(&home.address);
+    let at = |path: &str, miner: &FakeMiner| ui.get(&format!("{path}?at={}", miner.address)).0;
+    for path in ["/", "/network", "/miner", "/api/chain", "/api/health"] {
+        assert_eq!(at(path, &neighbour), 200, "{path}");
+        assert_eq!(at(path, &stranger), 404, "{path}");
+    }
+    let page = ui.get(&format!("/?at={}", neighbour.address)).2;
+    assert!(
+        page.contains("3 blocks") && page.contains(&format!("/block/2?at={}", neighbour.address))
+    );
+    for path in ["/api/status", "/api/neighbours", "/api/../health", "/api/add?message=x"] {
+        assert_eq!(ui.get(path).0, 404, "{path}");
+    }
+}
+
+#[test]
+fn a_dead_miner_gives_a_page_that_says_so() {
+    let miner = miner(&[]);
+    let address = miner.address.clone();
+    let ui = TestUi::start(&address);
+    assert_eq!(ui.get("/").0, 200);
+    drop(miner);
+    for path in ["/", "/network", "/miner", "/check", "/block/0", "/find?q=x"] {
+        let (status, headers, page) = ui.get(path);
+        assert_eq!(status, 503, "{path}");
+        assert!(headers.contains("retry-after"), "{headers}");
+        assert!(page.contains("does not answer") && page.contains(&address.to_string()));
+        assert!(page.contains("http-equiv=\"refresh\""));
+    }
+}
+
+#[test]
+fn one_box_finds_by_height_hash_id_date_and_words() {
+    let miner = FakeMiner::start(1);
+    let second = |n: u64| 1_790_000_000_000_000 + n * 1_000_000;
+    for n in 1..=600 {
+        let text = if n == 7 { "The needle in the hay".into() } else { format!("hay {n}") };
+        miner.state().extend(data(&text), second(n));
+    }
+    let ui = TestUi::start(&miner.address);
+    let hash = blockchain::chain::Hash::of(&miner.state().lines[7]);
+    let found = |query: &str| {
+        let query: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
+        ui.get(&format!("/find?q={query}"))
+    };
+    assert!(found("7").1.contains("\"/block/7\""));
+    assert!(found(&data("The needle in the hay").id.to_string()).1.contains("\"/block/7\""));
+    for query in ["NEEDLE hay", &hash.to_string(), &hash.to_string()[..8], "needle"] {
+        let page = found(query).2;
+        assert!(page.contains("1 block") && page.contains("/block/7\""), "{query}: {page}");
+    }
+    assert!(
+        found("2026-09-21 14:13:27").2.contains("/block/7\""),
+        "{}",
+        found("2026-09-21 14:13:27").2
+    );
+    assert!(found("2030-01-01").2.contains("No block is as late"));
+    assert!(found("nowhere to be found").2.contains("Nothing found, of 601 blocks"));
+    let page = found("hay").2;
+    assert!(page.contains("Go on below block 551"), "{page}");
+}
+
+#[test]
+fn the_table_is_paged_by_range() {
+    let messages: Vec<_> = (1..=60).map(|n| format!("message {n}")).collect();
+    let miner = miner(&messages.iter().map(String::as_str).collect::<Vec<_>>());
+    let ui = TestUi::start(&miner.address);
+    let page = ui.get("/").2;
+    assert!(page.contains("60 to 36") && page.contains("/?from=35#blocks"), "{page}");
+    let page = ui.get("/?from=35").2;
+    assert!(page.contains("35 to 11") && page.contains("/?from=60#blocks"));
+    let page = ui.get("/?from=10").2;
+    assert!(page.contains("10 to 0") && !page.contains("rel=\"next\""));
+    assert_eq!(ui.get("/?from=99999999").0, 200);
+    assert_eq!(ui.get("/block/61").0, 404);
+    assert_eq!(ui.get("/block/x").0, 404);
+}

@@ -1,0 +1,186 @@
+//! Chromium, driven over WebDriver.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// How long a page may take to show what a test waits for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Key under which WebDriver names an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A browser window of its own; closed when dropped.
+pub struct Browser {
+    driver: Child,
+    agent: ureq::Agent,
+    session: String,
+}
+
+/// An element of the page.
+#[derive(Clone, Debug)]
+pub struct Element(String);
+
+impl Browser {
+    /// Starts `chromedriver` and a headless window.
+    pub fn start() -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("chromium-driver is installed: apt-get install chromium chromium-driver");
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines.find_map(|line| {
+            let line = line.unwrap();
+            let port = line.split("on port ").nth(1)?.trim_end_matches('.');
+            port.parse::<u16>().ok().filter(|port| *port != 0)
+        });
+        let url = format!("http://127.0.0.1:{}/session", port.unwrap());
+        let capabilities = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome",
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+            "goog:chromeOptions": {"args": [
+                "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
+                "--hide-scrollbars", "--window-size=1280,900", "--lang=en"
+            ]}
+        }}});
+        let agent = super::agent();
+        let answer: Value =
+            agent.post(&url).send_json(capabilities).unwrap().into_body().read_json().unwrap();
+        let id = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}"));
+        Self { driver, agent, session: format!("{url}/{id}") }
+    }
+
+    fn post(&self, path: &str, body: Value) -> Value {
+        let mut answer =
+            self.agent.post(format!("{}{path}", self.session)).send_json(body).unwrap();
+        answer.body_mut().with_config().limit(64 << 20).read_json::<Value>().unwrap()["value"]
+            .take()
+    }
+
+    /// Opens a page and waits until it is loaded.
+    pub fn open(&self, url: &str) {
+        self.post("/url", json!({ "url": url }));
+    }
+
+    /// Runs a script in the page and returns what it returns.
+    pub fn run(&self, script: &str, arguments: Value) -> Value {
+        let value = self.post("/execute/sync", json!({"script": script, "args": arguments}));
+        assert!(value["error"].is_null() || value["stacktrace"].is_null(), "{script}: {value}");
+        value
+    }
+
+    /// Runs a script whose last argument is called with the result.
+    pub fn run_async(&self, script: &str, arguments: Value) -> Value {
+        let value = self.post("/execute/async", json!({"script": script, "args": arguments}));
+        assert!(value["error"].is_null() || value["stacktrace"].is_null(), "{script}: {value}");
+        value
+    }
+
+    fn find(&self, selector: &str) -> Option<Element> {
+        let found = self.post("/element", json!({"using": "css selector", "value": selector}));
+        found[ELEMENT].as_str().map(|id| Element(id.to_owned()))
+    }
+
+    /// Clicks the element that `selector` names.
+    pub fn click(&self, selector: &str) {
+        let Element(id) = self.find(selector).unwrap_or_else(|| panic!("no {selector}"));
+        let answer = self.post(&format!("/element/{id}/click"), json!({}));
+        assert!(answer.is_null(), "{selector}: {answer}");
+    }
+
+    /// Types into the element that `selector` names.
+    pub fn write(&self, selector: &str, text: &str) {
+        let Element(id) = self.find(selector).unwrap_or_else(|| panic!("no {selector}"));
+        let answer = self.post(&format!("/element/{id}/value"), json!({ "text": text }));
+        assert!(answer.is_null(), "{selector}: {answer}");
+    }
+
+    /// Presses a key in the page.
+    pub fn press(&self, key: &str) {
+        let keys =
+            [json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})];
+        let source = json!({"type": "key", "id": "keyboard", "actions": keys});
+        self.post("/actions", json!({ "actions": [source] }));
+    }
+
+    /// The text that the first such element shows; empty if there is none.
+    pub fn text(&self, selector: &str) -> String {
+        let script = "return document.querySelector(arguments[0])?.innerText ?? ''";
+        self.run(script, json!([selector])).as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until such an element shows this text.
+    pub fn await_text(&self, selector: &str, expected: &str) {
+        self.await_script(
+            "return (document.querySelector(arguments[0])?.innerText ?? '').includes(arguments[1])",
+            json!([selector, expected]),
+        );
+    }
+
+    /// Waits until a script returns true. Each look waits for the next picture in the
+    /// browser, so this is no busy loop.
+    pub fn await_script(&self, script: &str, arguments: Value) {
+        let began = Instant::now();
+        let next = "requestAnimationFrame(() => setTimeout(arguments[0], 30))";
+        while self.run(script, arguments.clone()) != json!(true) {
+            if began.elapsed() > PATIENCE {
+                panic!("waited in vain for {script} {arguments}; the page: {}", self.text("main"));
+            }
+            self.run_async(next, json!([]));
+        }
+    }
+
+    /// What went to the console since the last look.
+    pub fn console(&self) -> Vec<String> {
+        let entries = self.post("/se/log", json!({"type": "browser"}));
+        let entries = entries.as_array().cloned().unwrap_or_default();
+        entries.iter().map(|entry| entry["message"].to_string()).collect()
+    }
+
+    /// Addresses that the page asked since the last look.
+    pub fn requests(&self) -> Vec<String> {
+        let entries = self.post("/se/log", json!({"type": "performance"}));
+        let entries = entries.as_array().cloned().unwrap_or_default();
+        let url = |entry: &Value| {
+            let message: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
+            let sent = message["message"]["method"] == "Network.requestWillBeSent";
+            let url = message["message"]["params"]["request"]["url"].as_str()?.to_owned();
+            sent.then_some(url)
+        };
+        entries.iter().filter_map(url).collect()
+    }
+
+    fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.post("/goog/cdp/execute", json!({"cmd": command, "params": parameters}))
+    }
+
+    /// Lets the window be that of a device: width, height, dots a pixel.
+    pub fn become_device(&self, width: u32, height: u32, dots: f64, scheme: &str) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": dots, "mobile": width < 600});
+        self.devtools("Emulation.setDeviceMetricsOverride", size);
+        let scheme = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": scheme }));
+    }
+
+    /// Lets scripts run or not.
+    pub fn allow_scripts(&self, allow: bool) {
+        self.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": !allow }));
+    }
+
+    /// A picture of the whole page, as PNG in base64.
+    pub fn picture(&self) -> String {
+        let parameters = json!({"captureBeyondViewport": true, "format": "png"});
+        self.devtools("Page.captureScreenshot", parameters)["data"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.agent.delete(&self.session).call();
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}

@@ -1,0 +1,200 @@
+//! A miner in the hands of a test: it answers as one does, and changes only when told.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use blockchain::api::{
+    Added, Address, ChainPage, DataPage, DataState, Event, EventPage, Health, NeighbourDetail,
+    NeighbourPage, Reply, Request, RunId, Status, StatusReport, routes,
+};
+use blockchain::chain::testing::{Maker, network};
+use blockchain::chain::{Block, Data, Hash, Network, Tip};
+use serde_json::value::RawValue;
+use tiny_http::{Response, Server};
+
+/// Most blocks in one answer: few, so that whoever asks has to page.
+const PAGE_BLOCKS: usize = 500;
+
+pub struct State {
+    pub network: Network,
+    pub lines: Vec<String>,
+    pub pool: Vec<Data>,
+    pub neighbours: Vec<Address>,
+    pub details: Vec<NeighbourDetail>,
+    pub events: Option<Vec<Event>>,
+    pub status: Option<StatusReport>,
+    pub reasons: Vec<String>,
+    id: RunId,
+}
+
+pub struct FakeMiner {
+    pub address: Address,
+    state: Arc<Mutex<State>>,
+    server: Arc<Server>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64
+}
+
+impl State {
+    fn tip(&self) -> Tip {
+        let line = self.lines.last().unwrap();
+        Tip::of(&Block::read(line, self.lines.len() as u64 - 1).unwrap(), line)
+    }
+
+    /// Mines a block with this message, made at `timestamp`.
+    pub fn extend(&mut self, data: Data, timestamp: u64) {
+        let tip = self.tip();
+        let maker = Maker::at(self.network.clone(), tip);
+        let timestamp = timestamp.max(tip.timestamp + 1);
+        let block = Block { timestamp, data, ..maker.candidate("x") };
+        self.lines.push(maker.mine(block));
+    }
+
+    /// Mines the oldest waiting message.
+    pub fn mine(&mut self) {
+        let data = self.pool.remove(0);
+        self.extend(data, now());
+    }
+
+    pub fn head(&self) -> Hash {
+        self.tip().hash
+    }
+}
+
+impl FakeMiner {
+    /// A miner with a chain of the genesis block alone.
+    pub fn start(difficulty: u8) -> Self {
+        let network = network(difficulty);
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).unwrap();
+        let state = State {
+            lines: vec![Block::genesis(&network).line()],
+            network,
+            pool: Vec::new(),
+            neighbours: Vec::new(),
+            details: Vec::new(),
+            events: None,
+            status: None,
+            reasons: Vec::new(),
+            id: RunId::from_random(random),
+        };
+        let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
+        let port = server.server_addr().to_ip().unwrap().port();
+        let state = Arc::new(Mutex::new(state));
+        let worker = |_| {
+            let (server, state) = (Arc::clone(&server), Arc::clone(&state));
+            thread::spawn(move || {
+                while let Ok(mut request) = server.recv() {
+                    let mut body = Vec::new();
+                    request.as_reader().read_to_end(&mut body).unwrap();
+                    let reply = routes::decode(request.method().as_str(), request.url(), &body);
+                    let reply = reply.map(|request| answer(&mut state.lock().unwrap(), request));
+                    let reply = reply.unwrap_or_else(|reply| reply);
+                    let response = Response::from_data(reply.body).with_status_code(reply.status);
+                    let _ = request.respond(response);
+                }
+            })
+        };
+        let workers = (0..4).map(worker).collect();
+        let address = format!("127.0.0.1:{port}").parse().unwrap();
+        Self { address, state, server, workers }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Takes over the first `length` blocks of another.
+    pub fn copy(&self, other: &Self, length: usize) {
+        let lines = other.state().lines[..length].to_vec();
+        self.state().lines = lines;
+    }
+}
+
+impl Drop for FakeMiner {
+    fn drop(&mut self) {
+        self.workers.iter().for_each(|_| self.server.unblock());
+        self.workers.drain(..).for_each(|worker| worker.join().unwrap());
+    }
+}
+
+fn answer(state: &mut State, request: Request) -> Reply {
+    let length = state.lines.len() as u64;
+    match request {
+        Request::Add { id, message } => {
+            let data = Data { id: id.unwrap(), message };
+            if state.pool.iter().any(|other| other.id == data.id && *other != data) {
+                return Reply::problem(409, "Conflict", "same id, other message");
+            }
+            if !state.pool.contains(&data) {
+                state.pool.push(data.clone());
+            }
+            let (message, more_information) = ("Message added!".into(), "It waits.".into());
+            Reply::json(200, &Added { message, more_information, data })
+        }
+        Request::Chain { from, limit } => {
+            let limit = (limit.unwrap_or(u64::MAX) as usize).min(PAGE_BLOCKS);
+            let lines = state.lines.iter().skip(from as usize).take(limit);
+            let raw = |line: &String| RawValue::from_string(line.clone()).unwrap();
+            Reply::json(200, &ChainPage { chain: lines.map(raw).collect(), length })
+        }
+        Request::Neighbours { details } => {
+            let neighbours = state.neighbours.clone();
+            let details = if details { state.details.clone() } else { Vec::new() };
+            Reply::json(
+                200,
+                &NeighbourPage { length: neighbours.len() as u64, neighbours, details },
+            )
+        }
+        Request::Data { .. } => {
+            let length = state.pool.len() as u64;
+            Reply::json(200, &DataPage { data: state.pool.clone(), length, cursor: None })
+        }
+        Request::DataState(id) => {
+            let blocks = (0..).zip(&state.lines).map(|(at, line)| Block::read(line, at).unwrap());
+            let mined = blocks.filter(|block| block.data.id == id).map(|block| block.index).next();
+            match mined {
+                Some(index) => {
+                    Reply::json(200, &DataState::Mined { index, confirmations: length - index })
+                }
+                None if state.pool.iter().any(|data| data.id == id) => {
+                    Reply::json(200, &DataState::Unprocessed)
+                }
+                None => Reply::problem(404, "Not found", "no such message"),
+            }
+        }
+        Request::Health => health(state),
+        Request::Events => match state.events.clone() {
+            Some(events) => Reply::json(200, &EventPage { length: events.len() as u64, events }),
+            None => Reply::problem(404, "Not found", "an old miner"),
+        },
+        Request::Status => match &state.status {
+            Some(status) => Reply::json(200, status),
+            None => Reply::problem(404, "Not found", "an old miner"),
+        },
+        _ => Reply::problem(404, "Not found", "not in this test"),
+    }
+}
+
+fn health(state: &State) -> Reply {
+    let is_ok = state.reasons.is_empty();
+    let health = Health {
+        status: if is_ok { Status::Ok } else { Status::Failing },
+        id: state.id,
+        version: "0.1.0".into(),
+        network: state.network.name.clone(),
+        difficulty: state.network.difficulty,
+        genesis: Hash::of(&state.lines[0]),
+        length: state.lines.len() as u64,
+        head: state.head(),
+        unprocessed: state.pool.len() as u64,
+        neighbours: state.neighbours.len() as u64,
+        uptime_seconds: 5_025,
+        reasons: state.reasons.clone(),
+    };
+    Reply::json(if is_ok { 200 } else { 503 }, &health)
+}
