@@ -23,6 +23,10 @@ const FAILURES_MAX: u32 = 10;
 /// How long a neighbour is left alone that sent what no honest miner sends.
 const BAN: Duration = Duration::from_secs(600);
 
+/// Times in a row that a chain may change while it is read: that of an honest miner moves on
+/// every few seconds.
+const CHANGES_MAX: u32 = 5;
+
 /// Addresses kept in mind to become neighbours when there is room.
 const CANDIDATES_MAX: usize = 1_000;
 
@@ -38,6 +42,10 @@ pub enum Fault {
     /// An honest miner can look like this (its clock is off, say): to be shown, no more.
     #[error("{0}")]
     Odd(String),
+    /// Its chain changed while it was read, which can happen once or twice to an honest
+    /// miner: to be asked again, and left alone for a while if it goes on.
+    #[error("its chain changed while it was read: {0}")]
+    Changed(String),
     /// No honest miner does this: to be left alone for a while.
     #[error("{0}")]
     Lying(String),
@@ -98,6 +106,8 @@ struct Neighbour {
     reason: Option<String>,
     /// Not to be asked before.
     until: Duration,
+    /// How often in a row its chain changed while it was read.
+    changed: u32,
     /// Asks for the unprocessed data that is new.
     cursor: Option<Cursor>,
 }
@@ -227,6 +237,11 @@ impl Neighbours {
         let answered = neighbour.state == NeighbourState::Ok;
         let reason = fault.to_string();
         match fault {
+            Fault::Changed(_) if neighbour.changed + 1 < CHANGES_MAX => {
+                neighbour.changed += 1;
+                neighbour.reason = Some(reason);
+                Fate::Kept
+            }
             Fault::Odd(_) => {
                 neighbour.reason = Some(reason);
                 Fate::Kept
@@ -243,7 +258,7 @@ impl Neighbours {
                 }
                 if answered { Fate::Gone } else { Fate::Failing }
             }
-            Fault::Lying(_) | Fault::Stranger(_) if learned => {
+            Fault::Changed(_) | Fault::Lying(_) | Fault::Stranger(_) if learned => {
                 self.ban(address.clone(), &reason, now);
                 Fate::Banned
             }
@@ -251,11 +266,18 @@ impl Neighbours {
                 neighbour.fail(&reason, now.steady + RETRY_MAX);
                 Fate::Banned
             }
-            Fault::Lying(_) => {
+            Fault::Changed(_) | Fault::Lying(_) => {
                 neighbour.fail(&reason, now.steady + BAN);
                 neighbour.state = NeighbourState::Banned;
                 Fate::Banned
             }
+        }
+    }
+
+    /// Notes that a neighbour's chain could be read to its end, or need not be read.
+    pub fn kept_word(&mut self, address: &Address) {
+        if let Some(neighbour) = self.known.get_mut(address) {
+            neighbour.changed = 0;
         }
     }
 
@@ -390,6 +412,7 @@ impl Neighbour {
             failures: 0,
             reason: None,
             until: Duration::ZERO,
+            changed: 0,
             cursor: None,
         }
     }

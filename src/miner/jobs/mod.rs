@@ -193,7 +193,9 @@ pub(super) fn note_fault(miner: &Miner, job: &str, address: &Address, fault: &Fa
     let fate = miner.shared.with_neighbours(|all| all.failed(address, fault, now));
     match (fault, fate) {
         (Fault::Failing(_), Fate::Failing) => log::debug!("{job}: neighbour={address} {fault}"),
-        (Fault::Odd(_), _) => log::warn!("{job}: neighbour={address} {fault}"),
+        (Fault::Odd(_) | Fault::Changed(_), Fate::Kept) => {
+            log::warn!("{job}: neighbour={address} {fault}")
+        }
         _ => log::warn!("{job}: neighbour={address} is {fate}: {fault}"),
     }
     if matches!(fate, Fate::Gone | Fate::Banned | Fate::Forgotten) {

@@ -53,8 +53,9 @@ pub fn round(miner: &Miner, address: &Address) {
         note_answer(miner, "sync_chain", address, &health);
         if is_better(miner, &health) { fetch(miner, address, &health) } else { Ok(()) }
     });
-    if let Err(fault) = outcome {
-        note_fault(miner, "sync_chain", address, &fault);
+    match outcome {
+        Ok(()) => miner.shared.with_neighbours(|all| all.kept_word(address)),
+        Err(fault) => note_fault(miner, "sync_chain", address, &fault),
     }
 }
 
@@ -166,7 +167,7 @@ fn push(miner: &Miner, branch: &mut Branch, page: &Page) -> Result<(), Fault> {
 /// one of two clocks may be wrong: both happen to honest miners.
 fn fault_of(error: BlockError, number: usize) -> Fault {
     match error.field {
-        Field::PreviousHash if number == 0 => Fault::Odd(format!("its chain changed: {error}")),
+        Field::PreviousHash if number == 0 => Fault::Changed(error.to_string()),
         Field::Timestamp if error.expected.contains("clock") => Fault::Odd(error.to_string()),
         _ => Fault::Lying(error.to_string()),
     }

@@ -8,15 +8,14 @@ use crate::miner::{Fault, Kept, Miner};
 /// Pages fetched from one neighbour in one round.
 const PAGES_MAX: usize = 40;
 
-/// Whom a round asks: at a tick all that are due, in between those that hinted.
+/// Whom a round asks: at a tick all that answer, in between those of them that hinted. One
+/// that was never asked for its health may be of another network, and its messages with it.
 pub fn whom(miner: &Miner, wake: Wake) -> Vec<Address> {
-    let now = miner.now();
     miner.shared.with_neighbours(|all| {
         let hinted = std::mem::take(&mut all.hinted_data);
-        match wake {
-            Wake::Tick => all.due(now),
-            Wake::Bell => hinted.into_iter().collect(),
-        }
+        let mut whom = all.answering();
+        whom.retain(|address| wake == Wake::Tick || hinted.contains(address));
+        whom
     })
 }
 
