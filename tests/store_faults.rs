@@ -5,7 +5,8 @@ mod store_life;
 
 use std::sync::Arc;
 
-use blockchain::chain::testing::data;
+use blockchain::chain::testing::{Maker, NOW, data, network};
+use blockchain::chain::{Chain, check_block};
 use blockchain::store::sim_disc::{Failure, Loss, Rng, SimDisc, When};
 use store_life::{Event, Miner, Promises, script, starts_and_keeps};
 
@@ -156,12 +157,12 @@ fn remains_of_a_failed_append_never_mix_with_the_next_one() {
         miner.live(&add(["a", "b", "c"]), &mut promises).unwrap();
         disc.set_full(true);
         assert!(miner.live(&add(["d", "e", "f"]), &mut promises).unwrap_err().is_full());
-        miner.live(&Event::Mine(2), &mut promises).unwrap();
+        miner.live(&Event::Mine(3), &mut promises).unwrap();
         assert!(miner.live(&Event::Save, &mut promises).unwrap_err().is_full());
         disc.set_full(false);
         // The cut, its sync, the append, or its sync is lost.
         disc.crash_at(disc.operations() + seed % 4, When::Before);
-        miner.live(&Event::Reorganise(2), &mut promises).unwrap();
+        miner.live(&Event::Reorganise(3), &mut promises).unwrap();
         let next = if seed % 8 < 4 { Event::Save } else { add(["ggg", "hh", "i"]) };
         assert!(miner.live(&next, &mut promises).is_err());
         crashes += u64::from(disc.is_down());
@@ -169,4 +170,38 @@ fn remains_of_a_failed_append_never_mix_with_the_next_one() {
         starts_and_keeps(&disc, &promises, &|| format!("seed {seed}, {next:?}"));
     }
     assert_eq!(crashes, 400);
+}
+
+#[test]
+fn a_replacement_that_failed_half_way_may_be_followed_by_any_chain() {
+    let chain = |texts: &[&str]| {
+        let mut chain = Chain::new(&network(1));
+        let mut maker = Maker::new(network(1));
+        for text in texts {
+            let block = check_block(chain.tip(), maker.add(text), NOW, &network(1)).unwrap();
+            chain.extend(&block).unwrap();
+        }
+        chain.view()
+    };
+    let (first, other) = (chain(&["a", "b"]), chain(&["c", "d", "e"]));
+    let back = chain(&["a", "b", "f", "g"]);
+    let mut told = 0;
+    for offset in 0.. {
+        let disc = Arc::new(SimDisc::default());
+        let mut file = Miner::start(&disc).unwrap().file;
+        file.save(&first, NOW).unwrap();
+        disc.fail_at(disc.operations() + offset, Failure::Io);
+        let saved = file.save(&other, NOW);
+        if disc.failures_struck() == 0 {
+            break;
+        }
+        told += u32::from(saved.is_err());
+        file.save(&back, NOW).unwrap_or_else(|error| panic!("operation {offset}: {error}"));
+        for loss in losses(offset) {
+            let disc = Arc::new(disc.after_power_cut(loss));
+            let loaded = Miner::start(&disc).map(|miner| *miner.chain.tip());
+            assert_eq!(loaded.unwrap(), *back.tip(), "operation {offset}, {loss:?}");
+        }
+    }
+    assert!(told > 8, "only {told} operations of a replacement failed");
 }
