@@ -273,6 +273,16 @@ fn jq_and_sha256sum_alone_agree_about_a_chain_and_find_what_is_wrong() {
 }
 
 #[test]
+fn the_benchmark_measures_every_kernel_of_this_cpu() {
+    let measured = json(&run(&["benchmark", "--threads", "1", "--json"]).stdout);
+    assert_eq!(measured["kernels"][0]["kernel"], "portable");
+    for rates in measured["kernels"].as_array().unwrap() {
+        assert!(rates["one_thread"].as_f64().unwrap() > 0.0, "{rates}");
+    }
+    assert!(measured["seconds_per_block"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
 fn completions_and_manual_pages_come_from_the_command_line_itself() {
     for shell in ["bash", "zsh", "fish"] {
         let script = run(&["completions", shell]);

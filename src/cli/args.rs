@@ -4,6 +4,7 @@
 //! with underscores; both are added here in one place.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::start::Start;
 use super::values::{chain_path, host, seconds};
 use crate::api::{Address, DEFAULT_PORT};
-use crate::chain::DataId;
+use crate::chain::{DataId, Difficulty};
 
 /// Begins the name of every environment variable.
 const VARIABLE_PREFIX: &str = "BLOCKCHAIN_";
@@ -116,6 +117,8 @@ pub enum Command {
     },
     /// Serve pages about a miner and its network for a browser on this host
     Ui(super::ui::Flags),
+    /// Measure how fast this host mines
+    Benchmark(Benchmark),
     /// Print completions for a shell
     Completions {
         /// Shell to complete commands in
@@ -293,6 +296,18 @@ pub struct Watch {
     pub json: bool,
     #[command(flatten)]
     pub target: Target,
+}
+
+#[derive(Args, Debug)]
+pub struct Benchmark {
+    /// Threads that search at the same time [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Difficulty whose average time for a block is told
+    #[arg(long, value_name = "ZEROS", default_value_t = Difficulty::DEFAULT)]
+    pub difficulty: Difficulty,
+    #[command(flatten)]
+    pub format: Format,
 }
 
 /// Shells that completions are written for.

@@ -6,6 +6,7 @@
 
 mod add;
 mod args;
+mod benchmark;
 mod error;
 mod files;
 mod get;
@@ -69,6 +70,7 @@ fn command(command: Command, output: &mut Output<'_>) -> Result<(), CliError> {
         Command::Verify { chain_path, format } => files::verify(&chain_path, format, output),
         Command::Repair { chain_path, format } => files::repair(&chain_path, format, output),
         Command::Ui(flags) => ui::run(&flags),
+        Command::Benchmark(asked) => benchmark::run(&asked, output),
         Command::Completions { shell } => shell::completions(shell, output),
         Command::Man { folder } => shell::man(&folder, output),
     }
