@@ -102,6 +102,7 @@ fn render(
     let is_draft = draft.is_some();
     let content = html! {
         h1.unseen-heading { "The chain of network " (at.health.network) }
+        p.unseen-heading role="status" id="news" { "Block " (count(length - 1)) " is the head; " (plural(at.health.unprocessed, "message")) " waiting." }
         (strip(at, &newest, &waiting, status.as_ref()))
         (facts(at, &newest))
         div.pair {
