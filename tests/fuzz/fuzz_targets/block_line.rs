@@ -1,0 +1,9 @@
+//! Fuzzes one of the parsers; see parsers.rs.
+
+#![no_main]
+
+#[path = "../parsers.rs"]
+#[allow(dead_code)]
+mod parsers;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| parsers::block_line(bytes));
