@@ -239,6 +239,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn of_two_threads_hits_the_smaller_counts() {
+        let share = |nonce| Share { nonce, guesses: BATCH };
+        for (one, other, smaller) in [
+            (Some(20_000), Some(10_000), Some(10_000)),
+            (Some(10_000), Some(20_000), Some(10_000)),
+            (None, Some(10_000), Some(10_000)),
+            (None, None, None),
+        ] {
+            let sum = share(one).and(share(other));
+            assert_eq!((sum.nonce, sum.guesses), (smaller, 2 * BATCH));
+        }
+    }
+
     /// The last batch holds the 1,616 nonces from 18446744073709550000 on, and larger numbers.
     #[test]
     fn numbers_from_two_to_the_64_on_are_no_nonces() {

@@ -102,6 +102,16 @@ fn beyond_eight_zeros_the_rest_of_the_hash_decides() {
 }
 
 #[test]
+fn every_kernel_gives_up_a_batch_when_cancelled() {
+    let cancel = CancelFlag::default();
+    cancel.cancel();
+    let tail = Prefix::new(b"").batch(NonZeroU64::MIN);
+    for kernel in Kernel::available() {
+        assert_eq!(kernel.smallest(&tail, target(1), &cancel), None, "{kernel}");
+    }
+}
+
+#[test]
 fn every_kernel_finds_the_known_answers() {
     for kernel in Kernel::available() {
         for (prefix, zeros, expected) in [
