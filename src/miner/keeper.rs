@@ -146,3 +146,67 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::chain::testing::{data, network};
+    use crate::chain::{Chain, Message, Pool, PoolLimits};
+    use crate::miner::Neighbours;
+    use crate::store::Names;
+    use crate::store::sim_disc::SimDisc;
+
+    fn keeper(limits: PoolLimits) -> (Keeper, Shared, Arc<SimDisc>, Names) {
+        let names = Names::of(Path::new("test.chain")).unwrap();
+        let disc = Arc::new(SimDisc::default());
+        let (journal, _) = Journal::open(disc.clone(), names.clone()).unwrap();
+        let chain = Chain::new(&network(1));
+        let shared = Shared::new(chain, Pool::new(limits), Neighbours::new([], 8));
+        (Keeper::new(journal), shared, disc, names)
+    }
+
+    fn other_message(text: &str) -> Data {
+        Data { message: Message::new("another").unwrap(), ..data(text) }
+    }
+
+    #[test]
+    fn a_message_is_kept_once_and_an_id_belongs_to_one_message() {
+        let (mut keeper, shared, ..) = keeper(PoolLimits::default());
+        let batch = [data("a"), data("a"), other_message("a"), data("b")];
+        let kept = keeper.keep(&shared, &batch);
+        assert_eq!(kept, [Kept::Added, Kept::Again, Kept::Conflict, Kept::Added]);
+        assert_eq!(
+            keeper.keep(&shared, &[data("b"), other_message("b")]),
+            [Kept::Again, Kept::Conflict]
+        );
+        assert_eq!(shared.with_pool(Pool::len), 2);
+    }
+
+    #[test]
+    fn a_full_pool_takes_no_more_and_loses_nothing() {
+        let (mut keeper, shared, disc, names) = keeper(PoolLimits { count: 2, bytes: 1_000 });
+        let kept = keeper.keep(&shared, &[data("a"), data("b"), data("c"), data("a")]);
+        assert_eq!(kept, [Kept::Added, Kept::Added, Kept::Full, Kept::Again]);
+        let (_, on_disc) = Journal::open(disc, names).unwrap();
+        assert_eq!(on_disc, [data("a"), data("b")]);
+    }
+
+    #[test]
+    fn a_full_disc_is_told_and_works_again_when_there_is_room() {
+        let (mut keeper, shared, disc, names) = keeper(PoolLimits::default());
+        assert_eq!(keeper.keep(&shared, &[data("a")]), [Kept::Added]);
+        disc.set_full(true);
+        assert!(matches!(&keeper.keep(&shared, &[data("b")])[..], [Kept::Failing(_)]));
+        assert!(keeper.failing().is_some());
+        assert_eq!(shared.with_pool(Pool::len), 1);
+        disc.set_full(false);
+        keeper.tidy(&shared);
+        assert_eq!(keeper.failing(), None);
+        assert_eq!(keeper.keep(&shared, &[data("b")]), [Kept::Added]);
+        let (_, on_disc) = Journal::open(disc, names).unwrap();
+        assert_eq!(on_disc, [data("a"), data("b")]);
+    }
+}

@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 use super::threads::Threads;
 use super::{HostClock, Keeper, Miner, Neighbours, Shared, Surroundings};
 use crate::api::client::MinerClient;
-use crate::api::{Address, FileReport, Introduction, RunId};
+use crate::api::{Address, FileReport, Introduction, RunId, Setting};
 use crate::chain::{Network, Pool, PoolLimits};
 use crate::pow::{Kernel, KernelError};
 use crate::settings::{self, Settings};
@@ -66,31 +66,38 @@ pub fn run(settings: &Settings, listener: Listener<'_>) -> Result<(), MinerError
     let signals = Signals::new([SIGTERM, SIGINT]).map_err(host("listen for signals"))?;
     let (miner, files, socket) = prepare(settings, listener.progress)?;
     let address = socket.local_addr().map_err(host("read our own address"))?;
-    let (kernel, threads) = (miner.kernel, settings.threads);
+    let tip = miner.shared.tip();
     log::info!(
-        "miner: started version={} id={} network={} difficulty={} chain={} length={} head={} \
-         unprocessed={} address={address} kernel={kernel} threads={threads} neighbours={}",
+        "miner: started version={} id={} chain={} length={} head={} unprocessed={} \
+         address={address} kernel={} {}",
         env!("CARGO_PKG_VERSION"),
         miner.id,
-        settings.network.name,
-        settings.network.difficulty,
         settings.chain_path.display(),
-        miner.shared.tip().length(),
-        miner.shared.tip().hash,
+        tip.length(),
+        tip.hash,
         miner.shared.with_pool(Pool::len),
-        settings.neighbours.iter().map(Address::to_string).collect::<Vec<_>>().join(",")
+        miner.kernel,
+        shown(&miner.diary.settings())
     );
     let threads = Threads::start(settings, &miner, files, socket, listener.ready)?;
     let outcome = threads.wait(signals);
+    let tip = miner.shared.tip();
     log::info!(
-        "miner: finished version={} id={} length={} head={} unprocessed={}",
+        "miner: finished version={} id={} length={} head={} unprocessed={} {}",
         env!("CARGO_PKG_VERSION"),
         miner.id,
-        miner.shared.tip().length(),
-        miner.shared.tip().hash,
-        miner.shared.with_pool(Pool::len)
+        tip.length(),
+        tip.hash,
+        miner.shared.with_pool(Pool::len),
+        shown(&miner.diary.settings())
     );
     outcome
+}
+
+/// Settings as a log line shows them.
+fn shown(settings: &[Setting]) -> String {
+    let pairs = settings.iter().map(|Setting { name, value }| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join(" ")
 }
 
 /// What a running miner owns on disc.
