@@ -118,6 +118,22 @@ fn a_dead_server_process_is_replaced_and_no_connection_refused() {
 }
 
 #[test]
+fn a_miner_whose_program_was_replaced_still_starts_its_server_process_again() {
+    // The path of the program was looked up anew, and named a file that was gone.
+    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let program = folder.path().join("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_blockchain"), &program).unwrap();
+    let mut command = std::process::Command::new(&program);
+    command.args(TestMiner::command(folder.path(), 0, &[]).get_args());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let miner = TestMiner::start_with(command, &logs);
+    std::fs::remove_file(&program).unwrap();
+    rustix::process::kill_process(miner.server_process(), rustix::process::Signal::KILL).unwrap();
+    logs.wait_for("the server process ended and is started again");
+    miner.add("after");
+}
+
+#[test]
 fn a_killed_miner_leaves_no_server_process() {
     let (folder, logs) = (TestFolder::new(), Logs::new());
     let miner = TestMiner::start(folder.path(), &logs, &[]);

@@ -45,8 +45,8 @@ pub enum MinerError {
         /// Why not.
         source: io::Error,
     },
-    /// A thread ended that never should.
-    #[error("the {0} thread died; this is a fault of the program, miner.log says more")]
+    /// A thread ended that never should, or the server process can't be started.
+    #[error("{0}")]
     Died(String),
 }
 

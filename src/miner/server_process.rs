@@ -8,6 +8,7 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +21,10 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::jobs::Stop;
 use super::jobs::communication::Question;
 use crate::api::link::{self, ToMiner};
+
+/// The program that runs, also when its file has been replaced by a newer one meanwhile: a
+/// child has to understand the link as its parent does.
+const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// How long a child may take to end once its link has.
 const END_TIMEOUT: Duration = Duration::from_millis(500);
@@ -93,7 +98,8 @@ impl ServerProcess {
 
     fn start(&self) -> io::Result<Child> {
         let (ours, theirs) = UnixStream::pair()?;
-        let child = Command::new(std::env::current_exe()?)
+        let child = Command::new(OWN_PROGRAM)
+            .arg0("blockchain")
             .arg(link::SERVER_ARGUMENT)
             .arg(log::max_level().as_str())
             .stdin(Stdio::from(OwnedFd::from(self.listener.try_clone()?)))

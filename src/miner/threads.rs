@@ -76,6 +76,7 @@ impl Threads {
         })?;
         threads.job("journal", move |miner| communication::keep_data(miner, &to_keep))?;
         let (server, server_stop) = (Arc::clone(&threads.server), stop.clone());
+        let server_died = threads.died.0.clone();
         threads.job("server", move |_| {
             let mut ready = Some(ready);
             let mut tell = || {
@@ -84,7 +85,7 @@ impl Threads {
                 }
             };
             if let Err(error) = server.run(&questions, &server_stop, &mut tell) {
-                panic!("cannot start the server process: {error}");
+                let _ = server_died.try_send(format!("cannot start the server process: {error}"));
             }
         })?;
         let mining = settings.threads;
@@ -265,7 +266,8 @@ struct Obituary {
 impl Drop for Obituary {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let _ = self.died.try_send(self.name.to_owned());
+            let why = "this is a fault of the program, miner.log says more";
+            let _ = self.died.try_send(format!("the {} thread died; {why}", self.name));
         }
     }
 }

@@ -116,7 +116,12 @@ impl TestMiner {
 
     /// The same on this port.
     pub fn start_on(folder: &Path, port: u16, logs: &Logs, flags: &[&str]) -> Self {
-        let mut child = Self::command(folder, port, flags).spawn().unwrap();
+        Self::start_with(Self::command(folder, port, flags), logs)
+    }
+
+    /// The same by this command, whose output is piped.
+    pub fn start_with(mut command: Command, logs: &Logs) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut first = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
         if first.is_empty() {
