@@ -109,6 +109,13 @@ impl Keeper {
         }
     }
 
+    /// Writes the journal anew at a stop in order: all in it is then known to have been on
+    /// disc, so that whatever is missing from it later was damaged and not torn.
+    pub fn finish(&mut self, shared: &Shared) {
+        let result = self.rewrite(shared);
+        let _ = self.note("rewrite", result);
+    }
+
     fn write(&mut self, shared: &Shared, data: &[Data]) -> Result<(), String> {
         if data.is_empty() {
             return Ok(());

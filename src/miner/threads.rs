@@ -254,6 +254,7 @@ impl Threads {
         if let Some(backup) = self.backup.take() {
             let _ = backup.join();
         }
+        self.miner.with_keeper(|keeper, shared| keeper.finish(shared));
     }
 }
 
