@@ -1,0 +1,47 @@
+//! Makes long chains quickly: every block valid, at difficulty 1.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use blockchain::chain::testing::{Maker, NOW, network};
+use blockchain::chain::{Block, Chain};
+use blockchain::store::{ChainFile, Disc, Folder, Names, Start, StoreError};
+
+use crate::Outcome;
+
+/// A chain on disc.
+pub struct MadeChain {
+    pub file: PathBuf,
+    pub blocks: u64,
+    pub bytes: u64,
+    /// Stands at its last block.
+    pub maker: Maker,
+}
+
+/// Makes a chain of `blocks` blocks with messages of 100 bytes.
+pub fn make(folder: &Path, blocks: u64) -> Outcome<MadeChain> {
+    let file = folder.join("test.chain");
+    let mut maker = Maker::new(network(1));
+    let mut writer = BufWriter::with_capacity(1 << 20, File::create(&file)?);
+    writeln!(writer, "{}", Block::genesis(&network(1)).line())?;
+    for index in 1..blocks {
+        writeln!(writer, "{}", maker.add(&message(index)))?;
+    }
+    writer.into_inner()?.sync_all()?;
+    let bytes = file.metadata()?.len();
+    Ok(MadeChain { file, blocks, bytes, maker })
+}
+
+/// A message of 100 bytes.
+pub fn message(number: u64) -> String {
+    format!("{number:0>100}")
+}
+
+/// Loads and checks a chain.
+pub fn load(file: &Path) -> Result<(ChainFile, Chain), StoreError> {
+    let names = Names::of(file)?;
+    let disc: Arc<dyn Disc> = Arc::new(Folder::open(names.folder()).expect("it is there"));
+    ChainFile::load(disc, names, &network(1), Start::Keep, 1, NOW, &mut |_, _| {})
+}
