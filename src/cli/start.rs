@@ -119,7 +119,7 @@ impl From<Start> for Settings {
 
 /// Runs a miner until it is told to stop.
 pub fn run(start: Start) -> Result<(), CliError> {
-    let pages = start.ui_port.map(ui::bind).transpose()?;
+    let pages = start.ui_port.map(|port| ui::bind("127.0.0.1", port)).transpose()?;
     let settings = Settings::from(start);
     let folder = settings.chain_path.parent().unwrap_or(Path::new(""));
     logging::start(settings.log_level, folder)

@@ -1,20 +1,24 @@
 //! `ui`: the web UI, until it is told to stop.
 
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::TcpListener;
 
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::error::CliError;
+use super::values::host;
 use crate::api::Address;
 use crate::ui::Ui;
 
 /// The flags of `ui`.
 #[derive(Args, Debug)]
 pub struct Flags {
-    /// Port of 127.0.0.1 to serve pages on; 0 takes a free one
+    /// Address to serve pages on; 0.0.0.0 opens them to other hosts (or, in a container, to its own)
+    #[arg(long, value_parser = host, default_value = "127.0.0.1")]
+    host: String,
+    /// Port to serve pages on; 0 takes a free one
     #[arg(long, default_value_t = 8000)]
     port: u16,
     /// The miner that the pages are about; its neighbours can be looked at, too
@@ -26,7 +30,7 @@ pub struct Flags {
 pub fn run(flags: &Flags) -> Result<(), CliError> {
     let no_signals = |error| CliError::other(format!("cannot listen to signals: {error}"));
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(no_signals)?;
-    let pages = bind(flags.port)?;
+    let pages = bind(&flags.host, flags.port)?;
     let failed = |error| CliError::other(format!("cannot serve pages: {error}"));
     let address = pages.local_addr().map_err(failed)?;
     let ui = Ui::start(pages, flags.miner.clone()).map_err(failed)?;
@@ -37,10 +41,10 @@ pub fn run(flags: &Flags) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Takes this port of loopback for pages.
-pub fn bind(port: u16) -> Result<TcpListener, CliError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
+/// Takes this port of `host` for pages.
+pub fn bind(host: &str, port: u16) -> Result<TcpListener, CliError> {
+    TcpListener::bind((host, port)).map_err(|error| {
         let hint = "give another port; 0 takes a free one";
-        CliError::other(format!("cannot serve pages on 127.0.0.1:{port}: {error}; {hint}"))
+        CliError::other(format!("cannot serve pages on {host}:{port}: {error}; {hint}"))
     })
 }
