@@ -3,7 +3,6 @@
 mod scripted_miner;
 
 use std::io::Read;
-use std::time::Duration;
 
 use blockchain::api::{Caller, Reply, Request};
 use blockchain::chain::Hash;
@@ -95,19 +94,14 @@ fn old_clients_get_a_long_answer_without_chunks() {
 
 #[test]
 fn the_next_part_is_asked_for_only_when_the_client_has_taken_the_one_before() {
-    let limits = Limits { progress: Duration::from_millis(300), ..Limits::default() };
-    let scripted = serve(limits, PART_BYTES);
+    let scripted = serve(Limits::default(), PART_BYTES);
     let mut client = scripted.client();
     client.say(GET);
     client.hear_head();
-    // The client takes nothing more; what the server asked for until it gave up is all
-    // that the sockets' buffers hold.
+    // It takes nothing more. What was asked for is all that the sockets' buffers hold.
     let mut other = scripted.client();
-    while std::net::TcpStream::peek(&client.0, &mut [0]).is_ok_and(|n| n > 0) {
+    for _ in 0..500 {
         assert_eq!(other.ask("GET /health HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
-        if scripted.requests().len() > 2_000 {
-            break;
-        }
     }
     let parts = scripted.requests().iter().filter(|it| **it != Request::Health).count();
     assert!(parts < 12, "{parts} parts were asked for");
@@ -135,9 +129,9 @@ fn an_answer_that_cannot_be_ended_breaks_off_visibly() {
 
 #[test]
 fn many_slow_readers_hold_up_nobody_and_little_memory() {
-    let limits = Limits { held_bytes_max: 4 << 20, ..Limits::default() };
+    let limits = Limits { held_bytes_max: 2 << 20, ..Limits::default() };
     let scripted = serve(limits, PART_BYTES);
-    let slow: Vec<_> = (0..40)
+    let slow: Vec<_> = (0..12)
         .map(|_| {
             let mut client = scripted.client();
             client.say(GET);

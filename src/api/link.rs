@@ -78,12 +78,16 @@ impl Sender {
         Self(Mutex::new(stream))
     }
 
-    /// Sends a frame to the miner.
+    /// Sends frames to the miner, all at once.
     ///
     /// # Errors
     /// The link's: the other end is gone.
-    pub fn to_miner(&self, frame: &ToMiner) -> io::Result<()> {
-        self.send(&serde_json::to_vec(frame)?, &[])
+    pub fn to_miner(&self, frames: &[ToMiner]) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for frame in frames {
+            append(&mut bytes, &serde_json::to_vec(frame)?, &[])?;
+        }
+        self.0.lock().write_all(&bytes)
     }
 
     /// Sends a frame to the server process.
@@ -98,18 +102,21 @@ impl Sender {
             allow: reply.allow.map(str::to_owned),
             rest: reply.rest.clone(),
         };
-        self.send(&serde_json::to_vec(&head)?, &reply.body)
+        let mut bytes = Vec::new();
+        append(&mut bytes, &serde_json::to_vec(&head)?, &reply.body)?;
+        self.0.lock().write_all(&bytes)
     }
+}
 
-    fn send(&self, head: &[u8], body: &[u8]) -> io::Result<()> {
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
-        let mut frame = Vec::with_capacity(8 + head.len() + body.len());
-        frame.extend(length(head)?.to_be_bytes());
-        frame.extend(length(body)?.to_be_bytes());
-        frame.extend(head);
-        frame.extend(body);
-        self.0.lock().write_all(&frame)
-    }
+/// Appends a frame.
+fn append(bytes: &mut Vec<u8>, head: &[u8], body: &[u8]) -> io::Result<()> {
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
+    bytes.reserve(8 + head.len() + body.len());
+    bytes.extend(length(head)?.to_be_bytes());
+    bytes.extend(length(body)?.to_be_bytes());
+    bytes.extend(head);
+    bytes.extend(body);
+    Ok(())
 }
 
 /// The reading end; one thread reads.
@@ -186,7 +193,7 @@ mod tests {
         let request = Request::Add { id: None, message };
         let frames = [ToMiner::Ready, ToMiner::Ask { id: 7, caller: Caller::default(), request }];
         for frame in &frames {
-            sender.to_miner(frame).unwrap();
+            sender.to_miner(std::slice::from_ref(frame)).unwrap();
             assert_eq!(receiver.from_server().unwrap().as_ref(), Some(frame));
         }
         drop(sender);

@@ -20,7 +20,7 @@ pub struct Route {
 }
 
 /// Every path of the API.
-pub const ROUTES: [Route; 9] = [
+pub const ROUTES: [Route; 10] = [
     Route { path: "/add", allow: "PUT" },
     Route { path: "/announce", allow: "PUT" },
     Route { path: "/chain", allow: "GET, HEAD" },
@@ -29,13 +29,18 @@ pub const ROUTES: [Route; 9] = [
     Route { path: "/events", allow: "GET, HEAD" },
     Route { path: "/health", allow: "GET, HEAD" },
     Route { path: "/neighbours", allow: "GET, HEAD, PUT, DELETE" },
+    Route { path: "/openapi.json", allow: "GET, HEAD" },
     Route { path: "/status", allow: "GET, HEAD" },
 ];
+
+/// This API's description, for machines. A test holds it to [`ROUTES`] and to the answers.
+pub const OPENAPI: &str = include_str!("openapi.json");
 
 /// What HTTP asks, as a request.
 ///
 /// # Errors
-/// The answer for who sent something else: 400, 404 or 405.
+/// The answer, where the miner need not be asked: 400, 404 and 405 for who sent something
+/// else, and this API's description.
 pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let data_id = path.strip_prefix("/data/");
@@ -72,6 +77,10 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
                 "/health" => Request::Health,
                 _ => Request::Status,
             })
+        }
+        ("/openapi.json", _) if is_get => {
+            query.read(&[])?;
+            Err(Reply { body: OPENAPI.into(), ..Reply::json(200, &()) })
         }
         ("/neighbours", "PUT") => neighbour(query).map(Request::AddNeighbour),
         ("/neighbours", "DELETE") => neighbour(query).map(Request::DeleteNeighbour),

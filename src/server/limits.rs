@@ -15,9 +15,10 @@ const RESERVED_DESCRIPTORS: usize = 32;
 pub struct Limits {
     /// Connections in all; fewer if the process may not have as many descriptors.
     pub connections_max: usize,
-    /// Connections from one address, or from one /64 of IPv6. Loopback may have them all:
-    /// who is there already can do worse.
+    /// Connections from one address, or from one /64 of IPv6.
     pub connections_per_place_max: usize,
+    /// Connections from this host: who is here already can do worse than connect.
+    pub connections_of_loopback_max: usize,
     /// Requests that are answered at a time; others wait for their turn.
     pub upstreams_max: usize,
     /// Bytes of requests and answers that are held for clients.
@@ -41,6 +42,7 @@ impl Default for Limits {
         Self {
             connections_max: 8_192,
             connections_per_place_max: 256,
+            connections_of_loopback_max: usize::MAX,
             upstreams_max: 64,
             held_bytes_max: 24 << 20,
             idle: Duration::from_secs(60),

@@ -28,7 +28,7 @@ pub fn install(link: Arc<link::Sender>, level: log::LevelFilter) -> std::io::Res
 
 fn send(waiting: &Receiver<ToMiner>, link: &link::Sender) {
     while let Ok(line) = waiting.recv() {
-        if link.to_miner(&line).is_err() {
+        if link.to_miner(&[line]).is_err() {
             return;
         }
     }

@@ -67,7 +67,7 @@ pub fn run(listener: TcpListener, link: UnixStream, limits: Limits) -> io::Resul
     let (stop, stopped) = UnixStream::pair()?;
     let ready = {
         let sender = Arc::clone(&sender);
-        move || drop(sender.to_miner(&ToMiner::Ready))
+        move || drop(sender.to_miner(&[ToMiner::Ready]))
     };
     let limits = limits.within_descriptors();
     let guard = Guard::new(listener, stopped, private.path(), limits, Box::new(ready))?;
@@ -79,6 +79,8 @@ pub fn run(listener: TcpListener, link: UnixStream, limits: Limits) -> io::Resul
 
     let read = answer_all(link, &pending);
     drop(stop);
+    // Twice, since the worker may take the first for the end of a batch.
+    server.unblock();
     server.unblock();
     let panicked = |_| io::Error::other("a thread of the server panicked");
     guard.join().map_err(panicked)??;

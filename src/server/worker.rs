@@ -37,18 +37,30 @@ impl Pending {
     }
 }
 
-/// Asks the miner what tiny_http's clients ask, until tiny_http or the link ends.
+/// Most requests that go over the link at once.
+const ASKS_AT_ONCE: usize = 32;
+
+/// Asks the miner what tiny_http's clients ask, until tiny_http or the link ends. Requests
+/// that came meanwhile go together: under load a write and a wake-up serve many.
 pub fn work(server: &tiny_http::Server, link: &Sender, pending: &Pending) {
-    for mut request in server.incoming_requests() {
-        match read(&mut request) {
-            Ok((caller, asked)) => {
-                let id = pending.put(request);
-                if link.to_miner(&ToMiner::Ask { id, caller, request: asked }).is_err() {
-                    return;
+    let mut asks = Vec::new();
+    while let Ok(first) = server.recv() {
+        let mut next = Some(first);
+        while let Some(mut request) = next {
+            match read(&mut request) {
+                Ok((caller, asked)) => {
+                    let id = pending.put(request);
+                    asks.push(ToMiner::Ask { id, caller, request: asked });
                 }
+                Err(reply) => respond(request, &reply),
             }
-            Err(reply) => respond(request, &reply),
+            let has_room = asks.len() < ASKS_AT_ONCE;
+            next = has_room.then(|| server.try_recv().ok().flatten()).flatten();
         }
+        if link.to_miner(&asks).is_err() {
+            return;
+        }
+        asks.clear();
     }
 }
 

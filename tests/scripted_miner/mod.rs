@@ -208,4 +208,11 @@ impl Client {
         let text = String::from_utf8_lossy(&bytes);
         text.split(' ').nth(1).map(|status| status.parse().unwrap())
     }
+
+    /// The status of the next answer; `None` if the connection is cut.
+    pub fn next_status(&mut self) -> Option<u16> {
+        let mut line = [0; 12];
+        self.0.read_exact(&mut line).ok()?;
+        std::str::from_utf8(&line[9..]).ok()?.parse().ok()
+    }
 }

@@ -18,6 +18,9 @@ use crate::server::answer::{AnswerHead, End};
 /// unread, closing would reset the connection and take the answer with it.
 const DRAINED_BYTES_MAX: usize = 4 << 20;
 
+/// What the head of most answers needs.
+const HEAD_BYTES: usize = 256;
+
 /// What all clients have in common at a moment.
 pub struct Context<'a> {
     pub now: Instant,
@@ -319,6 +322,7 @@ impl Client {
             (true, true) => End::Connection,
         };
         if !self.is_in_parts {
+            self.outbox.reserve(HEAD_BYTES);
             head.write_outside(&mut self.outbox, context.date, end, self.exchange.last);
             self.is_in_parts = head.rest.is_some() && !self.exchange.without_body;
         }

@@ -206,7 +206,6 @@ impl Guard {
                 Err(error) if is_exhausted(&error) => {
                     log::warn!("server: can't accept connections for now: {error}");
                     epoll::delete(&self.epoll, &self.listener)?;
-                    self.cut_stale();
                     self.timers.push(Reverse((self.clock.now + ACCEPT_PAUSE, Token::Listener)));
                     break;
                 }
@@ -219,8 +218,12 @@ impl Guard {
 
     fn welcome(&mut self, stream: TcpStream, ip: IpAddr) {
         let place = head::place(ip);
-        let is_crowded = !place.is_loopback()
-            && self.places.get(&place).is_some_and(|n| *n >= self.limits.connections_per_place_max);
+        let connections_max = if place.is_loopback() {
+            self.limits.connections_of_loopback_max
+        } else {
+            self.limits.connections_per_place_max
+        };
+        let is_crowded = self.places.get(&place).is_some_and(|count| *count >= connections_max);
         if is_crowded {
             let more = "there are too many connections from this address";
             return self.turn_away(stream, 429, "Too many requests", more);
@@ -375,8 +378,13 @@ impl Guard {
         if self.unproven || self.upstreams.len() >= self.limits.upstreams_max {
             return Ok(());
         }
-        let deadline = self.clock.now + PROOF_TIMEOUT;
-        let key = self.upstreams.insert(Upstream::open(&self.path, deadline)?);
+        let upstream = match Upstream::open(&self.path, self.clock.now + PROOF_TIMEOUT) {
+            Ok(upstream) => upstream,
+            // Those that are there go on; the next request tries again.
+            Err(error) if is_exhausted(&error) && self.upstreams.len() > 0 => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let key = self.upstreams.insert(upstream);
         self.unproven = true;
         let upstream = self.upstreams.get(key).expect("it was just put there");
         epoll::add(&self.epoll, upstream.as_fd(), Token::Upstream(key).data(), EventFlags::IN)?;

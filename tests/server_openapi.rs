@@ -1,0 +1,213 @@
+//! `/openapi.json` says what is so.
+
+mod scripted_miner;
+
+use std::collections::BTreeSet;
+
+use blockchain::api::routes::{OPENAPI, ROUTES};
+use blockchain::api::{
+    Added, Cursor, DataPage, DataState, Event, EventPage, FileReport, Happening, Health, JobReport,
+    MiningReport, NeighbourDetail, NeighbourPage, NeighbourState, Problem, RunId, Setting, Status,
+    StatusReport,
+};
+use blockchain::chain::{Data, DataId, Difficulty, Hash};
+use scripted_miner::obliging;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+fn document() -> Value {
+    serde_json::from_str(OPENAPI).unwrap()
+}
+
+#[test]
+fn the_description_names_every_path_and_method_and_no_other() {
+    let document = document();
+    let described: BTreeSet<(String, String)> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap().keys();
+            methods.map(|method| (path.clone(), method.to_uppercase()))
+        })
+        .collect();
+    let known = ROUTES.iter().flat_map(|route| {
+        let methods = route.allow.split(", ").filter(|method| *method != "HEAD");
+        methods.map(|method| (route.path.replace("<id>", "{id}"), method.to_owned()))
+    });
+    assert_eq!(described, known.collect());
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn walk(document: &Value, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::String(to)) = fields.get("$ref") {
+                    assert!(document.pointer(&to[1..]).is_some(), "{to}");
+                }
+                fields.values().for_each(|value| walk(document, value));
+            }
+            Value::Array(values) => values.iter().for_each(|value| walk(document, value)),
+            _ => {}
+        }
+    }
+    walk(&document(), &document());
+}
+
+#[test]
+fn the_server_itself_sends_the_description() {
+    let scripted = obliging();
+    let answer = scripted.client().ask("GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!((answer.status, answer.body.as_slice()), (200, OPENAPI.as_bytes()));
+    let answer = scripted.client().ask("PUT /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!((answer.status, answer.header("Allow")), (405, Some("GET, HEAD")));
+    assert_eq!(scripted.requests(), []);
+}
+
+/// Checks an answer that has every field against the schema of this name.
+fn check(name: &str, answer: &impl Serialize) {
+    let document = document();
+    let schema = &document["components"]["schemas"][name];
+    assert!(schema.is_object(), "there is no {name}");
+    let answer = serde_json::to_value(answer).unwrap();
+    if let Err(why) = fits(&document, schema, &answer) {
+        panic!("{name}: {why}: {answer}");
+    }
+}
+
+/// Whether a value fits a schema, as far as this document uses schemas. A field that is
+/// not described does not fit.
+fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
+    if let Some(to) = schema["$ref"].as_str() {
+        return fits(document, document.pointer(&to[1..]).unwrap(), value);
+    }
+    if value.is_null() && schema["nullable"] == true {
+        return Ok(());
+    }
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        fits(document, part, value)?;
+    }
+    let is_of_type = match schema["type"].as_str() {
+        Some("object") => value.is_object(),
+        Some("array") => value.is_array(),
+        Some("string") => value.is_string(),
+        Some("boolean") => value.is_boolean(),
+        Some("integer") => value.is_u64(),
+        Some("number") => value.is_number(),
+        _ => true,
+    };
+    if !is_of_type {
+        return Err(format!("{value} is no {}", schema["type"]));
+    }
+    if schema["enum"].as_array().is_some_and(|values| !values.contains(value)) {
+        return Err(format!("{value} is none of {}", schema["enum"]));
+    }
+    for item in value.as_array().into_iter().flatten() {
+        fits(document, &schema["items"], item)?;
+    }
+    for name in schema["required"].as_array().into_iter().flatten() {
+        if value.get(name.as_str().unwrap()).is_none() {
+            return Err(format!("{name} is missing"));
+        }
+    }
+    for (name, field) in value.as_object().into_iter().flatten() {
+        match schema["properties"].get(name) {
+            Some(schema) => fits(document, schema, field)?,
+            None if schema["allOf"].is_array() => {}
+            None => return Err(format!("{name} is not described")),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn answers_are_as_described() {
+    let (id, hash) = (DataId::from_bytes([7; 16]), Hash::of("x"));
+    let data: Data = serde_json::from_value(json!({"id": id, "message": "hello"})).unwrap();
+    let neighbour = "miner2:1".parse::<blockchain::api::Address>().unwrap();
+    let run = RunId::from_random([7; 16]);
+    check("Problem", &Problem { message: "a".into(), more_information: "b".into() });
+    let (message, more_information) = ("a".into(), "b".into());
+    check("Added", &Added { message, more_information, data: data.clone() });
+    let block =
+        json!({"index": 1, "timestamp": 2, "data": data, "previous_hash": hash, "proof": null});
+    check("ChainPage", &json!({"chain": [block], "length": 2}));
+    let cursor = Some(Cursor { run, arrivals: 1 });
+    check("DataPage", &DataPage { data: vec![data], length: 1, cursor });
+    check("DataState", &DataState::Unprocessed);
+    check("DataState", &DataState::Mined { index: 1, confirmations: 1 });
+    for known in [Some(1), None] {
+        let detail = NeighbourDetail {
+            neighbour: neighbour.clone(),
+            state: NeighbourState::Banned,
+            permanent: true,
+            last_answer: known,
+            failures: 1,
+            reason: known.map(|_| "x".into()),
+            until: known,
+            length: known,
+            head: known.map(|_| hash),
+        };
+        let neighbours = vec![neighbour.clone()];
+        check("NeighbourPage", &NeighbourPage { neighbours, length: 1, details: vec![detail] });
+    }
+    let health = Health {
+        status: Status::Failing,
+        id: run,
+        version: "1".into(),
+        network: "main".parse().unwrap(),
+        difficulty: Difficulty::DEFAULT,
+        genesis: hash,
+        length: 1,
+        head: hash,
+        unprocessed: 0,
+        neighbours: 0,
+        uptime_seconds: 0,
+        reasons: vec!["x".into()],
+    };
+    check("Health", &health);
+}
+
+#[test]
+fn events_and_status_are_as_described() {
+    let (id, hash) = (DataId::from_bytes([7; 16]), Hash::of("x"));
+    let neighbour = "miner2:1".parse::<blockchain::api::Address>().unwrap();
+    let from = Some(neighbour.clone());
+    let events = [
+        Happening::Block { index: 1, hash, id, from: None },
+        Happening::Reorganisation {
+            fork: 1,
+            dropped: 1,
+            adopted: 2,
+            returned: vec![id],
+            returned_count: 1,
+            from,
+        },
+        Happening::NeighbourCame { neighbour: neighbour.clone() },
+        Happening::NeighbourGone { neighbour, reason: "x".into() },
+    ];
+    let events = events.map(|what| Event { at: 1, what }).to_vec();
+    check("EventPage", &EventPage { events, length: 4 });
+    for known in [Some(1), None] {
+        let mining = known.map(|since| MiningReport {
+            index: 1,
+            id,
+            difficulty: Difficulty::DEFAULT,
+            since,
+            guesses_per_second: 1.5,
+            expected_seconds: 2.5,
+        });
+        let file = FileReport { name: "x".into(), kind: "chain".into(), bytes: 1, changed: known };
+        let job = JobReport {
+            job: "mine".into(),
+            last_run: known,
+            took: known,
+            next_run: known,
+            error: known.map(|_| "x".into()),
+        };
+        let settings = vec![Setting { name: "x".into(), value: "y".into() }];
+        let report = StatusReport { now: 1, settings, files: vec![file], jobs: vec![job], mining };
+        check("StatusReport", &report);
+    }
+}
