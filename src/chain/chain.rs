@@ -202,11 +202,18 @@ impl Chain {
         Some(self.view.block(self.height_of(id)?)?.data)
     }
 
-    /// What of `data` has still to be mined: nothing, if it is in the chain; all of it, if its
-    /// id is not; and if the id belongs to another message there, the same message under the
-    /// id that it then gets. So nobody can make a message vanish by mining another one
-    /// under its id.
+    /// What of `data` has still to be mined: nothing, if it is in the chain, also under another
+    /// of its ids; all of it, if its id is not; and if the id belongs to another message there,
+    /// the same message under the id that it then gets. So nobody can make a message vanish
+    /// by mining another one under its id. Hashes the message.
     pub fn unless_mined(&self, data: Data) -> Option<Data> {
+        let is_mined = self.height_of_message(&data, data.rename_step()).is_some();
+        if is_mined { None } else { self.unless_id_mined(data) }
+    }
+
+    /// The same, without looking for other ids as long as its own is not taken: then it
+    /// hashes nothing.
+    pub fn unless_id_mined(&self, data: Data) -> Option<Data> {
         let mut data = data;
         while let Some(mined) = self.message(&data.id) {
             if mined == data {
@@ -215,6 +222,17 @@ impl Chain {
             data = data.renamed();
         }
         Some(data)
+    }
+
+    /// The height of the block that holds this message, under its id or under one that it
+    /// got because its own was taken. `step` is its [`Data::rename_step`].
+    pub fn height_of_message(&self, data: &Data, step: u128) -> Option<u64> {
+        let mut ids = std::iter::once(data.id).chain(data.sibling_ids(step));
+        ids.find_map(|id| {
+            let height = self.height_of(&id)?;
+            let block = self.view.block(height)?;
+            (block.data.message == data.message).then_some(height)
+        })
     }
 
     /// Adds a block behind the last one.
@@ -257,7 +275,7 @@ impl Chain {
             self.push(block);
         }
         let depth = dropped.len() as u64;
-        let returned = dropped.into_iter().filter_map(|data| self.unless_mined(data)).collect();
+        let returned = dropped.into_iter().filter_map(|data| self.unless_id_mined(data)).collect();
         let mined = branch.blocks.iter().map(|block| *block.id()).collect();
         Ok(Adopted { returned, mined, depth })
     }

@@ -17,6 +17,6 @@ pub use block::{Block, Hash, Proof};
 pub use chain::{Adopted, Branch, Chain, ChainView, Refused};
 pub use data::{Data, DataError, DataId, Message};
 pub use network::{Difficulty, Network, NetworkName};
-pub use pool::{Pool, PoolLimits};
+pub use pool::{Came, Pool, PoolLimits};
 pub use rules::{Micros, Tip, ValidBlock, check_block};
 pub use spelling::{BlockError, Field};

@@ -45,6 +45,16 @@ pub struct Pool {
 struct Waiting {
     data: Data,
     arrival: u64,
+    came: Came,
+}
+
+/// How a message came into the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// By the journal: it is on disc.
+    New,
+    /// Out of a dropped block, which need not have been on disc.
+    Back,
 }
 
 impl Pool {
@@ -83,6 +93,11 @@ impl Pool {
         self.ages.get(id).map(|age| &self.by_age[age].data)
     }
 
+    /// How the waiting message with this id came.
+    pub fn how_came(&self, id: &DataId) -> Option<Came> {
+        self.ages.get(id).map(|age| self.by_age[age].came)
+    }
+
     /// The one to be mined next.
     pub fn oldest(&self) -> Option<&Data> {
         self.by_age.values().next().map(|waiting| &waiting.data)
@@ -112,41 +127,46 @@ impl Pool {
         self.next_arrival
     }
 
-    /// Takes a message in as the youngest; `false` if its id waits already. The limits are
-    /// the caller's to ask for ([`Pool::has_room`]) before it promises anything.
+    /// Takes a message in as the youngest; `false` if it waits already. If its id waits with
+    /// another message, it goes under the id that it gets then. The limits are the caller's
+    /// to ask for ([`Pool::has_room`]) before it promises anything.
     pub fn add(&mut self, data: Data) -> bool {
         let age = self.next_age;
         self.next_age += 1;
-        self.insert(age, data)
+        self.insert(age, data, Came::New)
     }
 
     /// Takes messages back as the oldest, in the order given.
     pub fn give_back(&mut self, returned: impl DoubleEndedIterator<Item = Data>) {
         for data in returned.rev() {
             let oldest = self.by_age.keys().next().copied().unwrap_or(self.next_age);
-            self.insert(oldest - 1, data);
+            self.insert(oldest - 1, data, Came::Back);
         }
     }
 
     /// Takes the message with this id out.
     pub fn remove(&mut self, id: &DataId) -> Option<Data> {
         let age = self.ages.remove(id)?;
-        let Waiting { data, arrival } = self.by_age.remove(&age)?;
+        let Waiting { data, arrival, .. } = self.by_age.remove(&age)?;
         self.arrivals.remove(&arrival);
         self.bytes -= data.message.as_str().len();
         Some(data)
     }
 
-    fn insert(&mut self, age: Age, data: Data) -> bool {
-        if self.ages.contains_key(&data.id) {
-            return false;
+    fn insert(&mut self, age: Age, data: Data, came: Came) -> bool {
+        let mut data = data;
+        while let Some(waiting) = self.get(&data.id) {
+            if *waiting == data {
+                return false;
+            }
+            data = data.renamed();
         }
         let arrival = self.next_arrival;
         self.next_arrival += 1;
         self.bytes += data.message.as_str().len();
         self.ages.insert(data.id, age);
         self.arrivals.insert(arrival, age);
-        self.by_age.insert(age, Waiting { data, arrival });
+        self.by_age.insert(age, Waiting { data, arrival, came });
         true
     }
 }

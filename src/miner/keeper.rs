@@ -1,8 +1,8 @@
 //! Keeps messages on disc until their block is: the only writer of the journal.
 //!
-//! Nothing waits in the pool that is not in the journal, and nothing is answered 200 that
-//! is in neither journal nor chain file. Its owner holds it behind a lock of its own, which
-//! only those take that write: no reader ever waits for the disc.
+//! Nothing is answered 200 that is in neither journal nor chain file. Its owner holds it
+//! behind a lock of its own, which only those take that write: no reader ever waits for the
+//! disc.
 
 use std::collections::HashMap;
 
@@ -56,7 +56,7 @@ impl Keeper {
                 None => match shared.place_of(data) {
                     Place::Kept => Kept::Again,
                     Place::Taken => Kept::Conflict,
-                    Place::Mined => {
+                    Place::Unsaved => {
                         written.push(data.clone());
                         Kept::Again
                     }

@@ -26,7 +26,7 @@ pub use diary::Diary;
 pub use keeper::{Keeper, Kept};
 pub use neighbours::{Fault, Neighbours};
 pub use running::{Listener, MinerError, run};
-pub use shared::Shared;
+pub use shared::{Place, Shared};
 
 use crate::api::client::MinerClient;
 use crate::api::{Address, Caller, Happening, RunId};
@@ -156,10 +156,10 @@ impl Miner {
         let now = self.now();
         let is_new = self.shared.with_neighbours(|all| match all.with_id(&introduction.id) {
             Some(known) => {
-                all.hear_from(&known);
+                all.hear_from(&known, now);
                 false
             }
-            None => all.suggest(address, now),
+            None => all.called(address, now),
         });
         if is_new {
             self.shared.bells.gossip.ring();

@@ -30,6 +30,17 @@ const CHANGES_MAX: u32 = 5;
 /// Addresses kept in mind to become neighbours when there is room.
 const CANDIDATES_MAX: usize = 1_000;
 
+/// Miners kept in mind that asked this one and are no neighbours of it.
+const CALLERS_MAX: usize = 200;
+
+/// A neighbour that has not asked this miner for so long does not know it: each job of one
+/// that does asks more often.
+const MUTUAL: Duration = Duration::from_secs(60);
+
+/// Where all places are taken by neighbours that know this miner, one candidate in so many
+/// gets one.
+const CHANCE_WHEN_FULL: u64 = 4;
+
 /// Banned addresses kept in mind.
 const BANNED_MAX: usize = 1_000;
 
@@ -110,6 +121,8 @@ struct Neighbour {
     changed: u32,
     /// Asks for the unprocessed data that is new.
     cursor: Option<Cursor>,
+    /// When it asked this miner last, or became its neighbour.
+    heard: Duration,
 }
 
 /// All neighbours of a miner.
@@ -120,6 +133,8 @@ pub struct Neighbours {
     /// Given names that have several addresses; each address is a neighbour of its own.
     names: BTreeSet<Address>,
     candidates: BTreeSet<Address>,
+    /// Those among the candidates that know this miner already.
+    callers: BTreeSet<Address>,
     banned: BTreeMap<Address, (Duration, String)>,
     /// Addresses under which this miner found itself.
     own: BTreeSet<Address>,
@@ -137,6 +152,7 @@ impl Neighbours {
             known: BTreeMap::new(),
             names: BTreeSet::new(),
             candidates: BTreeSet::new(),
+            callers: BTreeSet::new(),
             banned: BTreeMap::new(),
             own: BTreeSet::new(),
             hinted_chain: BTreeSet::new(),
@@ -153,12 +169,14 @@ impl Neighbours {
         self.own.remove(&address);
         self.banned.remove(&address);
         self.candidates.remove(&address);
+        self.callers.remove(&address);
         self.known.insert(address, Neighbour { origin: Origin::Given, ..Neighbour::new() });
     }
 
     /// Forgets a neighbour; whether there was one.
     pub fn delete(&mut self, address: &Address) -> bool {
         self.candidates.remove(address);
+        self.callers.remove(address);
         self.names.remove(address) | self.known.remove(address).is_some()
     }
 
@@ -196,12 +214,24 @@ impl Neighbours {
 
     /// Hears that the neighbour at `address` is alive: it is asked at the next round, however
     /// often it failed.
-    pub fn hear_from(&mut self, address: &Address) {
-        if let Some(neighbour) = self.known.get_mut(address)
-            && neighbour.state == NeighbourState::Failing
-        {
+    pub fn hear_from(&mut self, address: &Address, now: Moment) {
+        let Some(neighbour) = self.known.get_mut(address) else { return };
+        neighbour.heard = now.steady;
+        if neighbour.state == NeighbourState::Failing {
             neighbour.until = Duration::ZERO;
         }
+    }
+
+    /// Hears from a miner that is no neighbour; whether it is new. Who asks comes before those
+    /// that others spoke of, so that no flood of names keeps a newcomer out.
+    pub fn called(&mut self, address: Address, now: Moment) -> bool {
+        // A neighbour that was started anew has another id until it is asked for it.
+        self.hear_from(&address, now);
+        if !self.may_be_suggested(&address, now) || self.callers.contains(&address) {
+            return false;
+        }
+        self.candidates.remove(&address);
+        self.callers.len() < CALLERS_MAX && self.callers.insert(address)
     }
 
     /// Notes a good answer to a question for its health. If the same miner is known by
@@ -285,6 +315,7 @@ impl Neighbours {
     pub fn is_own(&mut self, address: &Address) {
         self.known.remove(address);
         self.candidates.remove(address);
+        self.callers.remove(address);
         if self.own.len() < CANDIDATES_MAX {
             self.own.insert(address.clone());
         }
@@ -321,19 +352,32 @@ impl Neighbours {
 
     /// Keeps an address in mind that somebody spoke of; whether it is new.
     pub fn suggest(&mut self, address: Address, now: Moment) -> bool {
-        self.banned.retain(|_, (until, _)| *until > now.steady);
-        let unknown = !self.known.contains_key(&address)
-            && !self.own.contains(&address)
-            && !self.banned.contains_key(&address);
-        unknown && self.candidates.len() < CANDIDATES_MAX && self.candidates.insert(address)
+        self.may_be_suggested(&address, now)
+            && !self.callers.contains(&address)
+            && self.candidates.len() < CANDIDATES_MAX
+            && self.candidates.insert(address)
     }
 
-    /// Takes out a candidate to be looked at: the one at `random` among them.
-    pub fn candidate(&mut self, random: u64) -> Option<Address> {
-        let count = u64::try_from(self.candidates.len()).ok().filter(|count| *count > 0)?;
+    fn may_be_suggested(&mut self, address: &Address, now: Moment) -> bool {
+        self.banned.retain(|_, (until, _)| *until > now.steady);
+        !self.known.contains_key(address)
+            && !self.own.contains(address)
+            && !self.banned.contains_key(address)
+    }
+
+    /// Takes out a candidate to be looked at: the one at `random` among those that called, or
+    /// else among all. Where there is no room, only one that has a chance to get it.
+    pub fn candidate(&mut self, random: u64, now: Moment) -> Option<Address> {
+        let can_settle = self.has_room() || self.learned(now).any(|(_, is_mutual)| !is_mutual);
+        let from = match self.callers.is_empty() {
+            false => &mut self.callers,
+            true if can_settle => &mut self.candidates,
+            true => return None,
+        };
+        let count = u64::try_from(from.len()).ok().filter(|count| *count > 0)?;
         let index = usize::try_from(random % count).ok()?;
-        let address = self.candidates.iter().nth(index)?.clone();
-        self.candidates.remove(&address);
+        let address = from.iter().nth(index)?.clone();
+        from.remove(&address);
         Some(address)
     }
 
@@ -342,26 +386,37 @@ impl Neighbours {
         self.known.len() < self.max
     }
 
+    /// The learned neighbours, each with whether it knows this miner too.
+    fn learned(&self, now: Moment) -> impl Iterator<Item = (&Address, bool)> {
+        let learned = self.known.iter().filter(|(_, n)| n.origin == Origin::Learned);
+        learned.map(move |(address, n)| (address, n.heard + MUTUAL > now.steady))
+    }
+
     /// Takes in a candidate that answered. Where there is no room, a learned neighbour (the
-    /// one at `random`) makes place for it: whoever fills up from its neighbours' neighbours
-    /// alone ends in a cluster, and a newcomer would find every place taken.
-    /// Whether it is one now.
+    /// one at `random`) makes place for it, if there is one that does not know this miner:
+    /// news is announced to those that know each other. Otherwise one in
+    /// [`CHANCE_WHEN_FULL`] gets the place of one that does, or a newcomer would find every
+    /// place taken. Whether it is one now.
     pub fn learn(&mut self, address: Address, health: &Health, random: u64, now: Moment) -> bool {
         if self.with_id(&health.id).is_some() {
             return false;
         }
         if !self.has_room() {
-            let learned = |(_, n): &(&Address, &Neighbour)| n.origin == Origin::Learned;
-            let learned: Vec<_> = self.known.iter().filter(learned).map(|(a, _)| a).collect();
-            let count = u64::try_from(learned.len()).unwrap_or(0);
+            let one_way = self.learned(now).any(|(_, is_mutual)| !is_mutual);
+            if !one_way && !random.is_multiple_of(CHANCE_WHEN_FULL) {
+                return false;
+            }
+            let leaving = self.learned(now).filter(|(_, is_mutual)| !(one_way && *is_mutual));
+            let leaving: Vec<&Address> = leaving.map(|(address, _)| address).collect();
+            let count = u64::try_from(leaving.len()).unwrap_or(0);
             if count == 0 {
                 return false;
             }
-            let leaves = usize::try_from(random % count).unwrap_or(0);
-            let leaves = learned[leaves].clone();
+            let leaves = usize::try_from(random / CHANCE_WHEN_FULL % count).unwrap_or(0);
+            let leaves = leaving[leaves].clone();
             self.known.remove(&leaves);
         }
-        self.known.insert(address.clone(), Neighbour::new());
+        self.known.insert(address.clone(), Neighbour { heard: now.steady, ..Neighbour::new() });
         self.answered(&address, health, now)
     }
 
@@ -414,6 +469,7 @@ impl Neighbour {
             until: Duration::ZERO,
             changed: 0,
             cursor: None,
+            heard: Duration::ZERO,
         }
     }
 
@@ -501,7 +557,7 @@ mod tests {
             now = at(now.steady.as_secs() + wait);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        all.hear_from(&address("a:1"));
+        all.hear_from(&address("a:1"), now);
         assert_eq!(all.due(now), [address("a:1")]);
     }
 
@@ -583,7 +639,7 @@ mod tests {
             all.suggest(address(&format!("host-{number}:1")), at(0));
         }
         let mut random = 0;
-        while all.candidate(random).is_some() {
+        while all.candidate(random, at(0)).is_some() {
             random += 1;
         }
         assert_eq!(random, CANDIDATES_MAX as u64);

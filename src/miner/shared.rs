@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use super::neighbours::Neighbours;
 use crate::api::{DataPage, DataState};
 use crate::chain::{
-    Adopted, Block, Branch, Chain, ChainView, Data, DataId, Micros, Pool, Refused, Tip, ValidBlock,
+    Adopted, Block, Branch, Came, Chain, ChainView, Data, DataId, Micros, Pool, Refused, Tip,
+    ValidBlock,
 };
 use crate::pow::CancelFlag;
 
@@ -59,10 +60,11 @@ pub struct Bells {
 pub enum Place {
     /// Nowhere here.
     Unknown,
-    /// It waits, or it is in a block that is on disc: it is kept.
+    /// It waits and is in the journal, or it is in a block that is on disc.
     Kept,
-    /// It is in a block that is not on disc yet.
-    Mined,
+    /// It is here, but perhaps not on disc: in a block that is not yet there, or come back
+    /// from one that never was.
+    Unsaved,
     /// Another message has this id.
     Taken,
 }
@@ -144,26 +146,27 @@ impl Shared {
         blocks.filter_map(|(line, index)| Some(Block::read(line, index).ok()?.data)).collect()
     }
 
-    /// Where the message of `data` is, which has an id that may be known.
+    /// Where the message of `data` is, which has an id that may be known: also under an id
+    /// that it got because its own was taken.
     pub fn place_of(&self, data: &Data) -> Place {
+        let step = data.rename_step();
         let blocks = self.chain.lock();
-        if let Some(height) = blocks.chain.height_of(&data.id) {
-            let saved = blocks.saved.tip();
-            let on_disc = height <= saved.index;
-            let (view, on_branch) = (blocks.chain.view(), blocks.saved.clone());
+        if let Some(height) = blocks.chain.height_of_message(data, step) {
+            let (view, saved) = (blocks.chain.view(), blocks.saved.clone());
             drop(blocks);
-            let same = view.block(height).is_some_and(|block| block.data == *data);
-            return match (same, on_disc && on_branch.line(height) == view.line(height)) {
-                (false, _) => Place::Taken,
-                (true, true) => Place::Kept,
-                (true, false) => Place::Mined,
-            };
+            // Equal lines at one height stand on equal chains.
+            let on_disc = saved.line(height) == view.line(height);
+            return if on_disc { Place::Kept } else { Place::Unsaved };
         }
-        match self.data.lock().get(&data.id) {
-            None => Place::Unknown,
-            Some(waiting) if waiting == data => Place::Kept,
-            Some(_) => Place::Taken,
+        let pool = self.data.lock();
+        let mut ids = std::iter::once(data.id).chain(data.sibling_ids(step));
+        let waits = |id: &DataId| pool.get(id).is_some_and(|d| d.message == data.message);
+        if let Some(id) = ids.find(waits) {
+            let is_new = pool.how_came(&id) == Some(Came::New);
+            return if is_new { Place::Kept } else { Place::Unsaved };
         }
+        let is_taken = blocks.chain.height_of(&data.id).is_some() || pool.get(&data.id).is_some();
+        if is_taken { Place::Taken } else { Place::Unknown }
     }
 
     /// Whether this id is in the chain or waits.
@@ -185,7 +188,7 @@ impl Shared {
     pub fn arrive(&self, arrived: impl IntoIterator<Item = Data>) {
         let blocks = self.chain.lock();
         let mut pool = self.data.lock();
-        for data in arrived.into_iter().filter_map(|data| blocks.chain.unless_mined(data)) {
+        for data in arrived.into_iter().filter_map(|data| blocks.chain.unless_id_mined(data)) {
             pool.add(data);
         }
         drop((pool, blocks));
@@ -193,11 +196,26 @@ impl Shared {
         self.bells.announce.ring();
     }
 
-    /// What to mine next: the oldest message, on the head.
+    /// What to mine next: the oldest message, on the head. One that is in the chain under
+    /// another of its ids waits no longer.
     pub fn candidate(&self) -> Option<(Tip, Data)> {
-        let blocks = self.chain.lock();
-        let oldest = self.data.lock().oldest().cloned()?;
-        Some((*blocks.chain.tip(), oldest))
+        loop {
+            let oldest = self.data.lock().oldest().cloned()?;
+            let step = oldest.rename_step();
+            let blocks = self.chain.lock();
+            let mut pool = self.data.lock();
+            if pool.oldest() != Some(&oldest) {
+                continue;
+            }
+            let is_mined = blocks.chain.height_of_message(&oldest, step).is_some();
+            if !is_mined && blocks.chain.height_of(&oldest.id).is_none() {
+                return Some((*blocks.chain.tip(), oldest));
+            }
+            pool.remove(&oldest.id);
+            if !is_mined {
+                pool.give_back(blocks.chain.unless_id_mined(oldest).into_iter());
+            }
+        }
     }
 
     /// Lets `flag` be cancelled by whatever makes its search useless. A change that came
@@ -245,7 +263,7 @@ impl Shared {
         let adopted = blocks.chain.adopt(branch, now)?;
         let mut pool = self.data.lock();
         let waited: Vec<Data> = adopted.mined.iter().filter_map(|id| pool.remove(id)).collect();
-        let renamed = waited.into_iter().filter_map(|data| blocks.chain.unless_mined(data));
+        let renamed = waited.into_iter().filter_map(|data| blocks.chain.unless_id_mined(data));
         let renamed: Vec<Data> = renamed.collect();
         pool.give_back(renamed.into_iter());
         pool.give_back(adopted.returned.iter().cloned());

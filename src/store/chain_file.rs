@@ -118,7 +118,8 @@ impl ChainFile {
         &self.saved
     }
 
-    /// The messages that are in the saved chain but not in `view`, oldest first. They must
+    /// The messages that are in the saved chain but not in `view`, oldest first: also one whose
+    /// id another message has there. They must
     /// be in the journal before `view` is saved, or a crash after that loses them.
     pub fn dropped_by(&self, view: &ChainView) -> Vec<Data> {
         let shared = self.saved.shared_length(view);
@@ -127,8 +128,8 @@ impl ChainFile {
         };
         let mut dropped = above(&self.saved);
         if !dropped.is_empty() {
-            let kept: HashSet<_> = above(view).into_iter().map(|data| data.id).collect();
-            dropped.retain(|data| !kept.contains(&data.id));
+            let kept: HashSet<Data> = above(view).into_iter().collect();
+            dropped.retain(|data| !kept.contains(data));
         }
         dropped
     }
@@ -195,12 +196,20 @@ impl ChainFile {
                 return Err(StoreError::Damaged { kind: "chain file", fault });
             }
         };
+        file.sync_what_was_read()?;
         let unfinished = Names::unfinished(&file.names.chain);
         file.disc.remove(&unfinished).doing("remove", &file.names, &unfinished)?;
         if let Err(error) = file.settle_hash() {
             log::warn!("store: the hash file waits for a disc that works error={error}");
         }
         Ok((file, chain))
+    }
+
+    /// Brings to disc what was read: a killed process may have written it and not synced it.
+    fn sync_what_was_read(&self) -> Result<(), StoreError> {
+        let name = &self.names.chain;
+        self.disc.sync(name).doing("sync", &self.names, name)?;
+        self.disc.sync_folder().doing("sync the folder of", &self.names, name)
     }
 
     /// Makes the file end where it did before an append that failed.

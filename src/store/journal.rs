@@ -88,11 +88,16 @@ impl Journal {
                 journal.cut_tail()?;
             }
         }
+        // A killed process may have written what was read, and not synced it.
+        let name = &journal.names.data;
+        journal.disc.sync(name).doing("sync", &journal.names, name)?;
+        journal.disc.sync_folder().doing("sync the folder of", &journal.names, name)?;
         let unfinished = Names::unfinished(&journal.names.data);
         journal.disc.remove(&unfinished).doing("remove", &journal.names, &unfinished)?;
-        let mut ids = HashSet::new();
+        // Two messages under one id are two: one got it, and the other will get a new one.
+        let mut known = HashSet::new();
         let mut data = scan.data;
-        data.retain(|data| ids.insert(data.id));
+        data.retain(|data| known.insert(data.clone()));
         journal.full = Size { bytes: journal.bytes, asked: asked(data.iter()) };
         Ok((journal, data))
     }

@@ -120,6 +120,14 @@ impl SimDisc {
         Self(Mutex::new(State { files, names_on_disc: names.clone(), names, ..State::default() }))
     }
 
+    /// The disc as the next process finds it after this one was killed: the host runs on,
+    /// so what was written is still seen, and still not synced.
+    pub fn after_kill(&self) -> Self {
+        let State { files, names, names_on_disc, unsynced_names, .. } = self.0.lock().clone();
+        let kept = State { files, names, names_on_disc, unsynced_names, ..State::default() };
+        Self(Mutex::new(kept))
+    }
+
     /// What is in a file, synced or not.
     pub fn contents(&self, name: &str) -> Option<Vec<u8>> {
         let state = self.0.lock();

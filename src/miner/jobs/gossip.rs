@@ -1,7 +1,8 @@
 //! Gossip: learns of the neighbours of neighbours, and of newcomers.
 //!
-//! Candidates are looked at in random order, and where there is no room a learned neighbour
-//! sometimes makes place: so the network stays in one piece, and newcomers find a place.
+//! Candidates are looked at in random order, those first that know this miner; where there is
+//! no room a learned neighbour makes place, that which does not know this miner before others.
+//! So the network stays in one piece, news finds its way, and newcomers find a place.
 
 use super::{ask_health, note_answer, note_fault};
 use crate::api::{Address, Happening};
@@ -9,9 +10,6 @@ use crate::miner::{Fault, Miner};
 
 /// Candidates looked at in one round.
 const CANDIDATES_PER_ROUND: usize = 4;
-
-/// Where all places are taken, a candidate gets a chance once in so many.
-const CHANCE_WHEN_FULL: u64 = 4;
 
 /// Addresses taken from one neighbour in one round.
 const ADDRESSES_MAX: usize = 100;
@@ -49,16 +47,12 @@ pub fn round(miner: &Miner, address: &Address) {
 
 /// The candidates to look at now.
 pub fn candidates(miner: &Miner) -> Vec<Address> {
-    let mut candidates = Vec::new();
-    for _ in 0..CANDIDATES_PER_ROUND {
-        let (random, chance) = (miner.random(), miner.random());
-        let candidate = miner.shared.with_neighbours(|all| {
-            let candidate = all.candidate(random)?;
-            (all.has_room() || chance % CHANCE_WHEN_FULL == 0).then_some(candidate)
-        });
-        candidates.extend(candidate);
-    }
-    candidates
+    let now = miner.now();
+    let take = || {
+        let random = miner.random();
+        miner.shared.with_neighbours(|all| all.candidate(random, now))
+    };
+    (0..CANDIDATES_PER_ROUND).map_while(|_| take()).collect()
 }
 
 /// Looks at a candidate: one that answers and belongs to this network becomes a neighbour.

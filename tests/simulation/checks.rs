@@ -1,0 +1,281 @@
+//! What has to hold: at every moment, and once everything is well again.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use blockchain::api::{Caller, NeighbourState, Request};
+use blockchain::chain::testing::NOW;
+use blockchain::chain::{Block, ChainView, Data, Hash, Tip, check_block};
+use blockchain::miner::jobs::Wake;
+use blockchain::miner::{Miner, Place};
+
+use crate::jobs::{BELLS, Job};
+use crate::node::{Ended, Running, names};
+use crate::world::World;
+
+/// Longer than any neighbour is left alone.
+const BACK_OFF: u64 = 700_000_000;
+
+/// Rings answered until there must be quiet.
+const RINGS_MAX: usize = 20_000;
+
+impl World {
+    /// Looks at every miner: its chain is valid, and nothing it acknowledged is missing.
+    pub fn look_at_all(&self) {
+        let promises = self.clients.promises();
+        for (node, running) in self.running() {
+            self.look_at_chain(node.number, &running);
+            for promise in promises.iter().filter(|promise| promise.node == node.number) {
+                let text = promise.data.message.as_str();
+                if !is_here(&running.miner, &promise.data) {
+                    self.say(|| self.all_about(&promise.data));
+                }
+                assert!(
+                    is_here(&running.miner, &promise.data),
+                    "miner {} lost {text:?} {}",
+                    node.number,
+                    promise.data.id
+                );
+            }
+        }
+    }
+
+    /// Where a message is in every chain, pool and file.
+    fn all_about(&self, data: &Data) -> String {
+        let mut about = format!("about {data:?}, then {:?}", data.renamed().id);
+        for node in &self.nodes {
+            let file = |name: &str| {
+                let bytes = node.disc().contents(name).unwrap_or_default();
+                String::from_utf8_lossy(&bytes).into_owned()
+            };
+            let text = data.message.as_str();
+            for name in [&names().chain, &names().data] {
+                let has = |line: &&str| line.contains(&format!("{:?}", text));
+                for line in file(name).lines().filter(has) {
+                    about += &format!("\n{} {name}: {line}", node.number);
+                }
+            }
+            if let Some(running) = node.running() {
+                let view = running.miner.shared.chain();
+                for line in view.lines_from(0).filter(|line| line.contains(&data.id.to_string())) {
+                    about += &format!("\n{} has {line}", node.number);
+                }
+            }
+        }
+        about
+    }
+
+    fn look_at_chain(&self, number: usize, running: &Running) {
+        let mut seen = running.seen.lock();
+        if running.miner.shared.tip() == *seen.tip() {
+            return;
+        }
+        let view = running.miner.shared.chain();
+        let shared = view.shared_length(&seen);
+        let dropped = seen.length() - shared;
+        if dropped > 0 {
+            self.tally.count("reorganisations");
+            self.tally.add("blocks dropped", dropped);
+        }
+        self.check_from(&view, shared, u64::MAX);
+        *seen = view;
+        self.say(|| format!("{number} has {} blocks, {dropped} dropped", seen.length()));
+    }
+
+    /// Checks the blocks from height `from` on by the public rules, and all ids.
+    fn check_from(&self, view: &ChainView, from: u64, now: u64) {
+        assert_eq!(&**view.line(0).expect("it is there"), Block::genesis(&self.network).line());
+        let from = from.max(1);
+        let mut tip = view.tip_at(from - 1).expect("it is there");
+        for line in view.lines_from(from) {
+            let block = check_block(&tip, Arc::clone(line), now, &self.network);
+            tip = *block.unwrap_or_else(|error| panic!("an invalid block: {error}")).tip();
+        }
+        assert_eq!(tip, *view.tip(), "the tip is another block");
+        let mut ids = HashSet::new();
+        for data in messages(view) {
+            assert!(ids.insert(data.id), "the id {} is in a chain twice", data.id);
+        }
+    }
+
+    /// Makes everything well, and sees that all miners come to agree.
+    pub fn heal_and_check(self: &Arc<Self>) {
+        self.links.heal();
+        while !self.late.lock().is_empty() {
+            self.deliver_late();
+        }
+        self.calm_down();
+        for node in &self.nodes {
+            node.set_clock(0);
+            if let Some(running) = node.running() {
+                node.disc().crash_at(u64::MAX, self.when());
+                node.disc().set_full(false);
+                drop(running);
+            } else {
+                self.start(node);
+            }
+        }
+        self.nobody_honest_is_banned();
+        let heads: HashSet<Hash> = self.heads().collect();
+        self.tally.add("forks at the end", heads.len() as u64 - 1);
+        self.say(|| "all is well now".to_owned());
+        self.pass(BACK_OFF);
+        self.round(Job::Gossip);
+        self.sync_rounds(2);
+        self.all_agree();
+        self.mine_everything();
+        self.nobody_honest_is_banned();
+        self.every_message_once();
+        self.discs_hold_it_all();
+        self.look_at_all();
+    }
+
+    fn heads(&self) -> impl Iterator<Item = Hash> {
+        self.running().map(|(_, running)| running.miner.shared.tip().hash)
+    }
+
+    fn round(&self, job: Job) {
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        self.chance.shuffle(&mut order);
+        for node in order {
+            self.pass(self.chance.between(1, 1_000_000) as u64);
+            self.run(node, job, Wake::Tick);
+            self.hear_all();
+        }
+        self.look_at_all();
+    }
+
+    fn sync_rounds(&self, rounds: usize) {
+        for _ in 0..rounds {
+            self.pass(10_000_000);
+            self.round(Job::SyncChain);
+            self.round(Job::SyncData);
+        }
+    }
+
+    /// Hears all bells but those that mine, until none rings.
+    fn hear_all(&self) {
+        for _ in 0..RINGS_MAX {
+            let (node, job) = (self.chance.below(self.nodes.len()), self.chance.below(BELLS.len()));
+            let all = (0..self.nodes.len()).flat_map(|n| BELLS.iter().map(move |job| (n, *job)));
+            let from = node * BELLS.len() + job;
+            let mut all = all.cycle().skip(from).take(self.nodes.len() * BELLS.len());
+            if !all.any(|(node, job)| job != Job::Mine && self.hear(node, job)) {
+                return;
+            }
+        }
+        panic!("the bells never fall silent");
+    }
+
+    fn all_agree(&self) {
+        let heads: HashSet<Hash> = self.heads().collect();
+        assert_eq!(self.running().count(), self.nodes.len(), "a miner ended though all is well");
+        assert_eq!(heads.len(), 1, "two sync rounds left {} heads", heads.len());
+        for (_, running) in self.running() {
+            self.check_from(&running.miner.shared.chain(), 0, NOW + self.micros());
+        }
+    }
+
+    /// Mines on until nothing waits anywhere.
+    fn mine_everything(&self) {
+        let waits = |world: &World| {
+            world
+                .running()
+                .map(|(_, running)| running.miner.shared.with_pool(|pool| pool.len()))
+                .max()
+                .unwrap_or(0)
+        };
+        let mut rounds = 0;
+        while waits(self) > 0 {
+            for node in 0..self.nodes.len() {
+                if self.chance.percent(60) {
+                    self.run(node, Job::Mine, Wake::Bell);
+                }
+                if self.chance.percent(30) {
+                    self.hear_all();
+                }
+            }
+            if self.chance.percent(20) {
+                self.sync_rounds(1);
+            }
+            rounds += 1;
+            assert!(rounds < 2_000, "{} messages are never mined", waits(self));
+        }
+        self.sync_rounds(2);
+        assert_eq!(waits(self), 0, "a tie brought messages back that are not mined");
+        self.all_agree();
+    }
+
+    fn nobody_honest_is_banned(&self) {
+        for (node, running) in self.running() {
+            let now = running.miner.now();
+            let page = running.miner.shared.with_neighbours(|all| all.page(true, now));
+            for detail in page.details {
+                let honest = self.nodes.iter().any(|node| node.address == detail.neighbour);
+                let banned = detail.state == NeighbourState::Banned;
+                let (by, reason) = (node.number, detail.reason.unwrap_or_default());
+                assert!(!(honest && banned), "{by} bans {}: {reason}", detail.neighbour);
+                if banned {
+                    self.tally.count("liars banned");
+                }
+            }
+        }
+    }
+
+    /// Every message that was acknowledged is in the chain once, and no message twice.
+    fn every_message_once(&self) {
+        let (_, running) = self.running().next().expect("all run");
+        let mut times: HashMap<String, u64> = HashMap::new();
+        for data in messages(&running.miner.shared.chain()) {
+            *times.entry(data.message.as_str().to_owned()).or_default() += 1;
+        }
+        let promises = self.clients.promises();
+        let lost = promises.iter().filter(|p| !times.contains_key(p.data.message.as_str()));
+        let lost: Vec<_> = lost.map(|promise| promise.data.message.as_str()).collect();
+        let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
+        self.tally.add("lost", lost.len() as u64);
+        self.tally.add("doubled", twice.len() as u64);
+        assert!(lost.is_empty() && twice.is_empty(), "lost {lost:?}, doubled {twice:?}");
+    }
+
+    /// Files and hashes are right, and all is there after the power was cut.
+    fn discs_hold_it_all(self: &Arc<Self>) {
+        for node in &self.nodes {
+            let running = node.running().expect("all run");
+            assert!(self.back_up(&running), "a backup fails though all is well");
+            let disc = node.disc();
+            let chain = disc.contents(&names().chain).expect("there is a chain file");
+            let hash = disc.contents(&names().hash).expect("there is a hash file");
+            assert_eq!(
+                String::from_utf8_lossy(&hash),
+                format!("{}  miner.chain\n", Hash::of(&chain)),
+                "sha256sum would not agree"
+            );
+            let view = running.miner.shared.chain();
+            let lines: Vec<&str> = view.lines_from(0).map(|line| &**line).collect();
+            assert_eq!(String::from_utf8_lossy(&chain), lines.join("\n") + "\n");
+            let all = Request::Chain { from: 0, limit: None };
+            let served = self.deliver(node.number, &all, &Caller::default()).expect("it runs");
+            let expected =
+                format!("{{\"chain\":[{}],\"length\":{}}}", lines.join(","), lines.len());
+            assert_eq!(String::from_utf8_lossy(&served.body), expected);
+            let tip: Tip = *view.tip();
+            drop(running);
+            self.end(node, Ended::PowerCut);
+            self.start(node);
+            let again = node.running().expect("it starts");
+            assert_eq!(again.miner.shared.tip(), tip, "the power cut changed the chain");
+            assert!(again.miner.shared.with_pool(|pool| pool.is_empty()), "old messages wait");
+        }
+    }
+}
+
+fn messages(view: &ChainView) -> impl Iterator<Item = Data> + '_ {
+    (1..view.length()).filter_map(|index| Some(view.block(index)?.data))
+}
+
+/// Whether the message is in the chain or waits, under its id or the one that it gets if
+/// its own is taken.
+fn is_here(miner: &Miner, data: &Data) -> bool {
+    matches!(miner.shared.place_of(data), Place::Kept | Place::Unsaved)
+}

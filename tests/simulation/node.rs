@@ -1,0 +1,222 @@
+//! One simulated host: its disc, its clock, and the miner that runs on it, if one does.
+
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use blockchain::api::client::MinerClient;
+use blockchain::api::{Address, Caller, Introduction, RunId};
+use blockchain::chain::testing::NOW;
+use blockchain::chain::{ChainView, Micros, Pool, PoolLimits};
+use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings};
+use blockchain::store::sim_disc::{Loss, SimDisc};
+use blockchain::store::{ChainFile, Journal, Names, Start, StoreError};
+use parking_lot::Mutex;
+
+use crate::disc::WatchedDisc;
+use crate::network::Wire;
+use crate::world::World;
+
+/// Older versions of the chain file that stay.
+const VERSIONS_KEPT: usize = 2;
+
+/// A host.
+pub struct Node {
+    pub number: usize,
+    pub address: Address,
+    pub given: Vec<Address>,
+    pub limits: PoolLimits,
+    life: Mutex<Life>,
+}
+
+struct Life {
+    disc: Arc<SimDisc>,
+    running: Option<Arc<Running>>,
+    /// How the host's clock differs from the true time.
+    clock_off: i64,
+    runs: u64,
+    /// What becomes of the disc before the next start.
+    ended: Ended,
+    /// A write failed for good, so that the host's cache is not what will be on disc.
+    failed: bool,
+}
+
+/// How a miner's last run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    InOrder,
+    Killed,
+    PowerCut,
+}
+
+/// A miner that runs.
+pub struct Running {
+    pub miner: Miner,
+    /// Taken by the backup while it works.
+    pub file: Mutex<Option<ChainFile>>,
+    pub run: u64,
+    /// The chain when it was last looked at.
+    pub seen: Mutex<ChainView>,
+}
+
+/// The clock of a host.
+struct SimClock {
+    world: Weak<World>,
+    node: usize,
+    started: u64,
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Moment {
+        let Some(world) = self.world.upgrade() else { return Moment::default() };
+        world.at_clock(self.node);
+        let now = world.micros();
+        let off = world.nodes[self.node].life.lock().clock_off;
+        let wall = NOW.saturating_add_signed(off) + now;
+        Moment { wall, steady: Duration::from_micros(now.saturating_sub(self.started)) }
+    }
+}
+
+impl Node {
+    pub fn new(number: usize, given: Vec<Address>, limits: PoolLimits) -> Self {
+        let life = Life {
+            disc: Arc::default(),
+            running: None,
+            clock_off: 0,
+            runs: 0,
+            ended: Ended::InOrder,
+            failed: false,
+        };
+        Self { number, address: address(number), given, limits, life: Mutex::new(life) }
+    }
+
+    pub fn running(&self) -> Option<Arc<Running>> {
+        self.life.lock().running.clone()
+    }
+
+    pub fn is_run(&self, run: u64) -> bool {
+        let life = self.life.lock();
+        !life.disc.is_down() && life.running.as_ref().is_some_and(|running| running.run == run)
+    }
+
+    pub fn disc(&self) -> Arc<SimDisc> {
+        Arc::clone(&self.life.lock().disc)
+    }
+
+    pub fn set_clock(&self, off: i64) {
+        self.life.lock().clock_off = off;
+    }
+
+    pub fn clock_off(&self) -> i64 {
+        self.life.lock().clock_off
+    }
+
+    /// Notes that the cache of the host is not to be trusted any more.
+    pub fn write_failed(&self) {
+        self.life.lock().failed = true;
+    }
+
+    /// Ends the run, whatever is under way.
+    pub fn end(&self, ended: Ended) {
+        let mut life = self.life.lock();
+        life.running = None;
+        // What a failed sync lost can't be told apart in the cache: see the module `disc`.
+        life.ended = if life.failed { Ended::PowerCut } else { ended };
+    }
+
+    /// What others see of a miner that asks.
+    pub fn caller(&self, id: RunId) -> Caller {
+        let introduction = Introduction { id, host: None, port: self.address.port() };
+        Caller { ip: self.address.ip(), miner: Some(introduction) }
+    }
+
+    /// Starts a miner on what the disc holds now.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn start(&self, world: &Arc<World>) -> Result<(), StoreError> {
+        let (disc, run) = {
+            let mut life = self.life.lock();
+            world.tally.add("disc operations that failed", life.disc.failures_struck());
+            let disc = match life.ended {
+                Ended::InOrder | Ended::Killed => life.disc.after_kill(),
+                Ended::PowerCut => {
+                    life.failed = false;
+                    life.disc.after_power_cut(loss(world))
+                }
+            };
+            life.disc = Arc::new(disc);
+            life.runs += 1;
+            (Arc::clone(&life.disc), life.runs)
+        };
+        world.arm(&disc);
+        let miner = self.load(world, disc, run)?;
+        self.life.lock().running = Some(Arc::new(miner));
+        Ok(())
+    }
+
+    fn load(
+        &self,
+        world: &Arc<World>,
+        disc: Arc<SimDisc>,
+        run: u64,
+    ) -> Result<Running, StoreError> {
+        let wall: Micros = NOW.saturating_add_signed(self.clock_off()) + world.micros();
+        let weak = Arc::downgrade(world);
+        let watched = Arc::new(WatchedDisc::new(disc, weak.clone(), self.number, run));
+        let names = names();
+        let (file, chain) = ChainFile::load(
+            watched.clone(),
+            names.clone(),
+            &world.network,
+            Start::Keep,
+            VERSIONS_KEPT,
+            wall,
+            &mut |_, _| {},
+        )?;
+        let (journal, kept) = Journal::open(watched, names)?;
+        let mut pool = Pool::new(self.limits);
+        for data in kept.into_iter().filter_map(|data| chain.unless_mined(data)) {
+            pool.add(data);
+        }
+        let neighbours = Neighbours::new(self.given.iter().cloned(), world.neighbours_max());
+        let id = RunId::from_random(world.chance.bytes());
+        let random = weak.clone();
+        let surroundings = Surroundings {
+            clock: Arc::new(SimClock {
+                world: weak.clone(),
+                node: self.number,
+                started: world.micros(),
+            }),
+            client: MinerClient::new(Box::new(Wire::new(weak, self.number, run, id))),
+            random: Box::new(move || random.upgrade().map_or([0; 16], |w| w.chance.bytes())),
+        };
+        let seen = Mutex::new(chain.view());
+        let shared = Shared::new(chain, pool, neighbours);
+        let network = world.network.clone();
+        let miner = Miner::new(id, network, shared, Keeper::new(journal), surroundings);
+        miner.shared.bells.gossip.ring();
+        miner.shared.bells.mine.ring();
+        Ok(Running { miner, file: Mutex::new(Some(file)), run, seen })
+    }
+}
+
+/// The files of every simulated miner; each has a disc of its own.
+pub fn names() -> Names {
+    Names::of(Path::new("miner.chain")).expect("it is a plain name")
+}
+
+/// Where the host with this number is.
+pub fn address(number: usize) -> Address {
+    let (high, low) = (number / 200, number % 200 + 1);
+    format!("10.0.{high}.{low}:12345").parse().expect("it is one")
+}
+
+fn loss(world: &World) -> Loss {
+    let chance = &world.chance;
+    match chance.below(4) {
+        0 => Loss::Behind { bytes: chance.below(300), names: chance.below(6) },
+        1 => Loss::Zeros { from: chance.below(2), count: 1, names: chance.below(6) },
+        _ => Loss::Any { seed: chance.below(usize::MAX) as u64 },
+    }
+}

@@ -1,0 +1,270 @@
+//! A world of a few miners in one thread: its shape follows from a seed, its time is made,
+//! and beside everything slow something else may happen.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+
+use blockchain::api::Address;
+use blockchain::chain::testing::network;
+use blockchain::chain::{Network, PoolLimits};
+use blockchain::store::sim_disc::{SimDisc, When};
+use parking_lot::Mutex;
+
+use crate::chance::{Chance, Tally};
+use crate::client::Clients;
+use crate::jobs::Job;
+use crate::liar::{Liar, Lie};
+use crate::network::{Late, Links, Party};
+use crate::node::{Ended, Node, Running, address};
+
+/// How deep things happen beside things that happen beside others.
+const DEPTH_MAX: usize = 2;
+
+/// Numbers of liars' addresses begin here.
+const FIRST_LIAR: usize = 100;
+
+/// How long a miner waits for an answer before it gives up.
+const TIME_UP: u64 = 10_000_000;
+
+/// Everything there is.
+pub struct World {
+    pub chance: Chance,
+    pub tally: Tally,
+    pub network: Network,
+    pub nodes: Vec<Node>,
+    pub liars: Vec<Liar>,
+    pub links: Links,
+    pub late: Mutex<Vec<Late>>,
+    pub clients: Clients,
+    /// Rounds under way, and whether they are to be repeated: no job asks the same neighbour
+    /// twice at once.
+    pub busy: Mutex<BTreeMap<(usize, Job, Address), bool>>,
+    /// Hosts at whose clock something may happen: no lock is held there.
+    pub open_clocks: Mutex<Vec<usize>>,
+    me: Weak<World>,
+    micros: AtomicU64,
+    calm: AtomicBool,
+    depth: AtomicUsize,
+    disc_depth: AtomicUsize,
+    faultiness: usize,
+    talks: bool,
+}
+
+impl World {
+    /// The world that follows from `seed`; it says what happens if it `talks`.
+    pub fn new(seed: u64, talks: bool) -> Arc<Self> {
+        let chance = Chance::new(seed);
+        let count = chance.between(2, 7);
+        let liars = if chance.percent(50) { chance.between(1, 2) } else { 0 };
+        let difficulty = if chance.percent(20) { 2 } else { 1 };
+        let limits = match chance.percent(15) {
+            true => PoolLimits { count: chance.between(3, 12), bytes: 1 << 20 },
+            false => PoolLimits::default(),
+        };
+        let mut given = topology(&chance, count);
+        for liar in FIRST_LIAR..FIRST_LIAR + liars {
+            for neighbours in &mut given {
+                if chance.percent(30) {
+                    neighbours.push(liar);
+                }
+            }
+        }
+        let node = |(number, given): (usize, Vec<usize>)| {
+            Node::new(number, given.into_iter().map(address).collect(), limits)
+        };
+        let nodes = given.into_iter().enumerate().map(node).collect();
+        let liar = |number| Liar::new(address(number), chance.bytes(), Lie::by_chance(&chance));
+        let liars = (FIRST_LIAR..FIRST_LIAR + liars).map(liar).collect();
+        let faultiness = chance.below(4);
+        Arc::new_cyclic(|me| Self {
+            chance,
+            tally: Tally::default(),
+            network: network(difficulty),
+            nodes,
+            liars,
+            links: Links::default(),
+            late: Mutex::default(),
+            clients: Clients::default(),
+            busy: Mutex::default(),
+            open_clocks: Mutex::default(),
+            me: me.clone(),
+            micros: AtomicU64::new(0),
+            calm: AtomicBool::new(false),
+            depth: AtomicUsize::new(0),
+            disc_depth: AtomicUsize::new(0),
+            faultiness,
+            talks,
+        })
+    }
+
+    /// Microseconds since the beginning, by a clock that is right.
+    pub fn micros(&self) -> u64 {
+        self.micros.load(Relaxed)
+    }
+
+    pub fn pass(&self, micros: u64) {
+        self.micros.fetch_add(micros, Relaxed);
+    }
+
+    /// Tells what happens, where somebody reads it.
+    pub fn say(&self, what: impl FnOnce() -> String) {
+        if self.talks {
+            let indent = "  ".repeat(self.depth.load(Relaxed));
+            println!("{:>12} {indent}{}", self.micros(), what());
+        }
+    }
+
+    /// Room for everybody: whom to leave out is the simulation of large networks'.
+    pub fn neighbours_max(&self) -> usize {
+        self.nodes.len() + self.liars.len() + 1
+    }
+
+    pub fn party(&self, address: &Address) -> Option<Party> {
+        let miner = self.nodes.iter().position(|node| node.address == *address);
+        let liar = || self.liars.iter().position(|liar| liar.address == *address);
+        miner.map(Party::Miner).or_else(|| liar().map(Party::Liar))
+    }
+
+    pub fn running(&self) -> impl Iterator<Item = (&Node, Arc<Running>)> {
+        self.nodes.iter().filter_map(|node| Some((node, node.running()?)))
+    }
+
+    /// Whether nothing goes wrong any more.
+    pub fn is_calm(&self) -> bool {
+        self.calm.load(Relaxed)
+    }
+
+    pub fn calm_down(&self) {
+        self.calm.store(true, Relaxed);
+    }
+
+    /// Whether something goes wrong that does so about `percent` times in a hundred.
+    pub fn fault(&self, percent: usize) -> bool {
+        !self.is_calm() && self.chance.percent(percent * self.faultiness)
+    }
+
+    /// A request and its answer take a while.
+    pub fn passes_for_a_request(&self) {
+        self.pass(self.chance.between(200, 20_000) as u64);
+    }
+
+    /// Lets the time go by that somebody waits for an answer in vain.
+    pub fn time_is_up(&self) -> String {
+        self.pass(TIME_UP);
+        "timeout".to_owned()
+    }
+
+    /// Lets something happen while a miner waits for the network.
+    pub fn at_exchange(&self) {
+        if self.disc_depth.load(Relaxed) == 0 && self.chance.percent(8) {
+            self.beside(|world| world.step_beside());
+        }
+    }
+
+    /// Lets something happen between two steps of a round that takes no lock.
+    pub fn at_clock(&self, node: usize) {
+        let open = self.open_clocks.lock().last() == Some(&node);
+        if open && self.disc_depth.load(Relaxed) == 0 && self.chance.percent(4) {
+            self.tally.count("races in a round");
+            self.beside(|world| world.step_beside());
+        }
+    }
+
+    /// Lets the same miner do something while its disc works.
+    pub fn at_disc(&self, node: usize, run: u64, journal_is_free: bool) {
+        if self.nodes[node].is_run(run) && self.chance.percent(3) {
+            self.disc_depth.fetch_add(1, Relaxed);
+            self.beside(|world| {
+                world.tally.count("races beside the disc");
+                world.step_beside_disc(node, journal_is_free);
+            });
+            self.disc_depth.fetch_sub(1, Relaxed);
+        }
+    }
+
+    fn beside(&self, happen: impl FnOnce(&Arc<World>)) {
+        if self.is_calm() || self.depth.load(Relaxed) >= DEPTH_MAX {
+            return;
+        }
+        let Some(me) = self.me.upgrade() else { return };
+        self.depth.fetch_add(1, Relaxed);
+        let open = std::mem::take(&mut *self.open_clocks.lock());
+        happen(&me);
+        *self.open_clocks.lock() = open;
+        self.depth.fetch_sub(1, Relaxed);
+    }
+
+    /// Lets some discs lose their power while a miner starts on them.
+    pub fn arm(&self, disc: &SimDisc) {
+        if self.fault(6) {
+            disc.crash_at(self.chance.below(12) as u64, self.when());
+        }
+    }
+
+    pub fn when(&self) -> When {
+        if self.chance.percent(50) { When::Before } else { When::After }
+    }
+
+    /// Ends miners whose disc has lost its power.
+    pub fn bury_the_dead(&self) {
+        for (node, running) in self.running() {
+            if node.disc().is_down() {
+                drop(running);
+                self.end(node, self.violent_end());
+            }
+        }
+    }
+
+    pub fn violent_end(&self) -> Ended {
+        if self.chance.percent(50) { Ended::Killed } else { Ended::PowerCut }
+    }
+
+    /// Ends a miner. What it has under way goes on, and can do nothing more.
+    pub fn end(&self, node: &Node, ended: Ended) {
+        self.say(|| format!("{} ends: {ended:?}", node.number));
+        self.tally.count(match ended {
+            Ended::InOrder => "stops",
+            Ended::Killed => "kills",
+            Ended::PowerCut => "power cuts",
+        });
+        node.disc().crash();
+        node.end(ended);
+    }
+
+    /// Starts a miner. Only a disc that fails meanwhile keeps it from starting.
+    pub fn start(self: &Arc<Self>, node: &Node) {
+        match node.start(self) {
+            Ok(()) => self.say(|| format!("{} starts", node.number)),
+            Err(error) if node.disc().is_down() => {
+                self.say(|| format!("{} crashes as it starts: {error}", node.number));
+                self.tally.count("crashes at a start");
+                node.end(self.violent_end());
+            }
+            Err(error) => panic!("miner {} does not start: {error}", node.number),
+        }
+        self.bury_the_dead();
+    }
+}
+
+/// Whom each miner is given: always in one piece, when ways are walked in both directions.
+fn topology(chance: &Chance, count: usize) -> Vec<Vec<usize>> {
+    let mut given = vec![Vec::new(); count];
+    let shape = chance.below(5);
+    for number in 0..count {
+        let next = (number + 1) % count;
+        match shape {
+            0 if next != 0 => given[number].push(next),
+            1 => given[number].push(next),
+            2 if number > 0 => given[number].push(0),
+            3 => given[number].extend((0..count).filter(|other| *other != number)),
+            4 if number > 0 => {
+                let other = chance.below(number);
+                let (from, to) = if chance.percent(50) { (number, other) } else { (other, number) };
+                given[from].push(to);
+            }
+            _ => {}
+        }
+    }
+    given
+}
