@@ -77,7 +77,7 @@ pub fn link_frame(bytes: &[u8]) {
     let sender = Sender::new(ours);
     let mut receiver = Receiver::new(bytes);
     while let Ok(Some(frame)) = receiver.from_server() {
-        let _ = sender.to_miner(&frame);
+        let _ = sender.to_miner(&[frame]);
     }
     let mut receiver = Receiver::new(bytes);
     while let Ok(Some(_)) = receiver.from_miner() {}
