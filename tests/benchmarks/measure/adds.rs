@@ -13,7 +13,7 @@ use crate::references::{Redis, sqlite_inserts};
 use crate::table::{Asked, Table};
 
 /// Clients, adds of a round, and the ratio to Redis that is asked.
-const LOADS: [(usize, usize, f64); 3] = [(1, 1_500, 0.9), (16, 8_000, 0.7), (64, 16_000, 0.6)];
+const LOADS: [(usize, usize, f64); 3] = [(1, 300, 0.9), (16, 3_000, 0.7), (64, 8_000, 0.6)];
 
 /// Rounds of each, in turns; the best counts.
 const ROUNDS: usize = 3;
@@ -77,7 +77,7 @@ fn health_meanwhile(table: &mut Table) -> Outcome<()> {
         latencies.sort_unstable();
         latencies
     });
-    load(port, 64, 30_000, &request("PUT", "/add", &message(1)))?;
+    load(port, 64, 10_000, &request("PUT", "/add", &message(1)))?;
     drop(end);
     let latencies = watch.join().map_err(|_| "the watch panicked")?;
     let worst = latencies.len().checked_sub(1 + latencies.len() / 100).ok_or("no /health")?;

@@ -52,6 +52,9 @@ fn idle(table: &mut Table, miner: &Miner) -> Outcome<()> {
     let resident = miner.all_resident_bytes()? / 1e6;
     let at_most = Some(Asked::AtMost(1.0));
     table.row("idle, both processes resident", "MB", resident, ("the limit", 12.0), at_most);
+    let once = miner.all_resident_bytes_once()? / 1e6;
+    let name = "idle, both resident, shared pages once";
+    table.row(name, "MB", once, ("the limit", 12.0), at_most);
     table.row("idle, processor", "%", percent, ("the limit", 0.2), at_most);
     table.row("idle, wake-ups", "/s", wake_ups, ("the jobs' ticks", TICKS), None);
     Ok(())

@@ -24,7 +24,7 @@ use table::Table;
 /// What every part of the benchmark may fail with.
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// The ratios that `--check` holds a run against.
+/// A table that `--check` holds a run against, as `--json` wrote it.
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/benchmarks/baseline.json");
 
 const USAGE: &str = "\
@@ -98,7 +98,7 @@ fn read(arguments: &[String]) -> Outcome<Options> {
 }
 
 fn measure(options: &Options) -> Outcome<Table> {
-    let mut table = Table::default();
+    let mut table = Table::new();
     let wanted = |part: &str| options.only.as_deref().is_none_or(|only| only == part);
     if wanted("work") {
         work::measure(&mut table)?;

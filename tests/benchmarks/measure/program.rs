@@ -78,6 +78,15 @@ impl Miner {
         self.processes()?.into_iter().map(|pid| status(pid, "VmRSS:")).sum()
     }
 
+    /// The same, with what both share (the program's file, mostly) counted once.
+    pub fn all_resident_bytes_once(&self) -> Outcome<f64> {
+        let bytes = |pid| {
+            let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+            Ok(field(&rollup, "Pss:")? as f64 * 1024.0)
+        };
+        self.processes()?.into_iter().map(bytes).sum()
+    }
+
     /// The most bytes that both held since [`Miner::forget_peak`].
     pub fn peak_bytes(&self) -> Outcome<f64> {
         self.processes()?.into_iter().map(|pid| status(pid, "VmHWM:")).sum()

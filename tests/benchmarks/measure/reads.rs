@@ -27,7 +27,8 @@ pub fn measure(table: &mut Table) -> Outcome<()> {
     stream(table, &miner)?;
     let rows = [
         ("GET /chain, 1,000 blocks, 4 clients", PAGE, 4, 400, Some(Asked::AtLeast(0.5))),
-        ("GET /health, 16 clients", "/health", 16, 8_000, None),
+        // No more clients: a bare tiny_http forgets some of those that come in a burst.
+        ("GET /health, 4 clients", "/health", 4, 3_000, None),
     ];
     for (name, target, clients, count, asked) in rows {
         let file = folder.path().join("body");

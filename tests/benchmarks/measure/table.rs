@@ -1,9 +1,9 @@
 //! The table of what was measured.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
 
@@ -57,13 +57,19 @@ pub struct Row {
 }
 
 /// All that was measured, and what was not.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 pub struct Table {
+    machine: String,
     rows: Vec<Row>,
     left_out: Vec<String>,
 }
 
 impl Table {
+    /// An empty table of this machine.
+    pub fn new() -> Self {
+        Self { machine: machine(), rows: Vec::new(), left_out: Vec::new() }
+    }
+
     /// Takes in a figure and its reference.
     pub fn row(
         &mut self,
@@ -90,12 +96,22 @@ impl Table {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
-    /// The ratios that are worse by more than a fifth than in `baseline`, a JSON object of
-    /// ratios by name.
+    /// The ratios that are worse by more than a fifth than in `baseline`, a table as JSON.
     pub fn worse_than(&self, baseline: &str) -> Outcome<Vec<String>> {
-        let baseline: BTreeMap<String, f64> = serde_json::from_str(baseline)?;
+        #[derive(Deserialize)]
+        struct Before {
+            name: String,
+            ratio: f64,
+        }
+        #[derive(Deserialize)]
+        struct Baseline {
+            rows: Vec<Before>,
+        }
+        let Baseline { rows } = serde_json::from_str(baseline)?;
+        let before: HashMap<String, f64> =
+            rows.into_iter().map(|row| (row.name, row.ratio)).collect();
         let worse = |row: &Row| {
-            let (asked, before) = (row.asked?, *baseline.get(&row.name)?);
+            let (asked, before) = (row.asked?, *before.get(&row.name)?);
             let is_worse = asked.worsening(row.ratio, before) > WORSE_MAX;
             is_worse.then(|| format!("{}: ratio {:.3}, was {before:.3}", row.name, row.ratio))
         };
@@ -105,6 +121,7 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Measured on {}:\n", self.machine)?;
         writeln!(f, "| figure | | | reference | | ratio | asked | |")?;
         writeln!(f, "|---|--:|---|---|--:|--:|---|---|")?;
         for row in &self.rows {
@@ -123,6 +140,18 @@ impl fmt::Display for Table {
         }
         self.left_out.iter().try_for_each(|what| writeln!(f, "\nNot measured: {what}"))
     }
+}
+
+/// This machine, and how busy it is with other things.
+fn machine() -> String {
+    let read = |file| std::fs::read_to_string(file).unwrap_or_default();
+    let info = read("/proc/cpuinfo");
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("unknown processors", |(_, model)| model);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = read("/proc/loadavg");
+    let load = load.split_whitespace().next().unwrap_or("unknown");
+    format!("{cores} × {model}, load average {load} at the start")
 }
 
 /// Three digits, and no more zeros than needed.
