@@ -30,7 +30,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const PROBES_MISSED_MAX: u32 = 2;
 
 /// How much the mining threads stand back for those that serve (`nice`).
-const MINING_NICENESS: i32 = 10;
+const MINING_NICENESS: i32 = 19;
 
 /// The threads of a miner. They end in the order of the data: the server process, the jobs,
 /// mining, and a last backup.
