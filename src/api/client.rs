@@ -5,6 +5,8 @@
 //! to a limit, and typed.
 
 use std::net::ToSocketAddrs;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -85,7 +87,11 @@ pub trait Transport: Send + Sync {
 }
 
 /// Asks miners.
-pub struct MinerClient<T: ?Sized = dyn Transport>(Box<T>);
+pub struct MinerClient<T: ?Sized = dyn Transport> {
+    /// Bytes of answers' bodies.
+    received: AtomicU64,
+    transport: Box<T>,
+}
 
 impl MinerClient {
     /// A client that speaks HTTP.
@@ -95,17 +101,22 @@ impl MinerClient {
 
     /// A client over this transport.
     pub fn new(transport: Box<dyn Transport>) -> Self {
-        Self(transport)
+        Self { received: AtomicU64::new(0), transport }
     }
 
     /// The addresses that a host's name has; none where it can't be looked up now.
     pub fn resolve(&self, name: &Address) -> Vec<Address> {
-        self.0.resolve(name)
+        self.transport.resolve(name)
     }
 
     /// Ends calls under way, and lets no further one begin.
     pub fn shut_down(&self) {
-        self.0.shut_down();
+        self.transport.shut_down();
+    }
+
+    /// Bytes in the bodies of all answers so far.
+    pub fn received_bytes(&self) -> u64 {
+        self.received.load(Relaxed)
     }
 
     /// How it is.
@@ -232,7 +243,10 @@ impl MinerClient {
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), ClientError> {
         let unreachable = |why| ClientError::Unreachable { address: address.clone(), why };
-        self.0.exchange(address, request, bytes_max).map_err(unreachable)
+        let answer = self.transport.exchange(address, request, bytes_max);
+        let (status, body) = answer.map_err(unreachable)?;
+        self.received.fetch_add(body.len() as u64, Relaxed);
+        Ok((status, body))
     }
 
     fn ask<A: DeserializeOwned>(

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Reply, Request};
+use super::{Caller, Media, Reply, Request};
 
 /// The first argument of the server process, which the miner starts from its own binary with
 /// the listening socket as standard input and the link as standard output; the second is the
@@ -65,6 +65,7 @@ struct ReplyHead {
     status: u16,
     retry_after: Option<u32>,
     allow: Option<String>,
+    media: Media,
     rest: Option<Request>,
 }
 
@@ -100,6 +101,7 @@ impl Sender {
             status: reply.status,
             retry_after: reply.retry_after,
             allow: reply.allow.map(str::to_owned),
+            media: reply.media,
             rest: reply.rest.clone(),
         };
         let mut bytes = Vec::new();
@@ -143,11 +145,12 @@ impl<R: Read> Receiver<R> {
     /// The link's, or `InvalidData` for what is no frame.
     pub fn from_miner(&mut self) -> io::Result<Option<ToServer>> {
         let Some((head, body)) = self.receive::<ReplyHead>()? else { return Ok(None) };
-        let ReplyHead { id, status, retry_after, allow, rest } = head;
+        let ReplyHead { id, status, retry_after, allow, media, rest } = head;
         let allow = allow.and_then(|allow| {
             super::routes::ROUTES.iter().map(|route| route.allow).find(|known| *known == allow)
         });
-        Ok(Some(ToServer { id, reply: Reply { status, retry_after, allow, body, rest } }))
+        let reply = Reply { status, retry_after, allow, media, body, rest };
+        Ok(Some(ToServer { id, reply }))
     }
 
     fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<(T, Vec<u8>)>> {
@@ -202,7 +205,8 @@ mod tests {
         let rest =
             Some(Request::ChainRest { from: 1, until: 9, after: crate::chain::Hash::of("x") });
         let body = vec![0xff; 20_000];
-        let reply = Reply { status: 405, retry_after: Some(3), allow: Some("PUT"), body, rest };
+        let (allow, media) = (Some("PUT"), Media::Metrics);
+        let reply = Reply { status: 405, retry_after: Some(3), allow, media, body, rest };
         let frame = ToServer { id: u64::MAX, reply };
         sender.to_server(&frame).unwrap();
         assert_eq!(receiver.from_miner().unwrap(), Some(frame));

@@ -151,6 +151,8 @@ pub enum Request {
     Events,
     /// Settings, files, jobs and the search for a proof: [`StatusReport`].
     Status,
+    /// What a monitoring system wants to know, in the Prometheus text format.
+    Metrics,
     /// A neighbour's hint that it has something new.
     Announce {
         /// Its head.
@@ -183,6 +185,29 @@ pub struct Introduction {
     pub port: u16,
 }
 
+/// What the body of an answer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Media {
+    /// JSON: every answer but one.
+    #[default]
+    Json,
+    /// The Prometheus text format.
+    Metrics,
+}
+
+impl Media {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Json, Self::Metrics];
+
+    /// As in the header `Content-Type`.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Metrics => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
 /// An answer: what goes out over HTTP, or a part of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
@@ -192,7 +217,9 @@ pub struct Reply {
     pub retry_after: Option<u32>,
     /// Methods that the path takes (`Allow`).
     pub allow: Option<&'static str>,
-    /// JSON.
+    /// What the body is.
+    pub media: Media,
+    /// The body.
     pub body: Vec<u8>,
     /// What fetches the next part, where this is not the whole.
     pub rest: Option<Request>,
@@ -200,9 +227,14 @@ pub struct Reply {
 
 impl Reply {
     /// An answer of `status` with this body.
+    pub fn new(status: u16, media: Media, body: Vec<u8>) -> Self {
+        Self { status, retry_after: None, allow: None, media, body, rest: None }
+    }
+
+    /// An answer of `status` with this body, as JSON.
     pub fn json(status: u16, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("our own types are always JSON");
-        Self { status, retry_after: None, allow: None, body, rest: None }
+        Self::new(status, Media::Json, body)
     }
 
     /// An error: what went wrong, and what to know or do about it.

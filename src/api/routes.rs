@@ -20,7 +20,7 @@ pub struct Route {
 }
 
 /// Every path of the API.
-pub const ROUTES: [Route; 10] = [
+pub const ROUTES: [Route; 11] = [
     Route { path: "/add", allow: "PUT" },
     Route { path: "/announce", allow: "PUT" },
     Route { path: "/chain", allow: "GET, HEAD" },
@@ -28,6 +28,7 @@ pub const ROUTES: [Route; 10] = [
     Route { path: "/data/<id>", allow: "GET, HEAD" },
     Route { path: "/events", allow: "GET, HEAD" },
     Route { path: "/health", allow: "GET, HEAD" },
+    Route { path: "/metrics", allow: "GET, HEAD" },
     Route { path: "/neighbours", allow: "GET, HEAD, PUT, DELETE" },
     Route { path: "/openapi.json", allow: "GET, HEAD" },
     Route { path: "/status", allow: "GET, HEAD" },
@@ -70,11 +71,12 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
             let id = data_id.unwrap_or_default().parse::<DataId>();
             id.map(Request::DataState).map_err(|error| bad_request(error.to_string()))
         }
-        ("/events" | "/health" | "/status", _) if is_get => {
+        ("/events" | "/health" | "/metrics" | "/status", _) if is_get => {
             query.read(&[])?;
             Ok(match name {
                 "/events" => Request::Events,
                 "/health" => Request::Health,
+                "/metrics" => Request::Metrics,
                 _ => Request::Status,
             })
         }
@@ -123,6 +125,7 @@ pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
         Request::Events => get("/events".into()),
         Request::Health => get("/health".into()),
         Request::Status => get("/status".into()),
+        Request::Metrics => get("/metrics".into()),
         Request::Announce { head, length, unprocessed } => {
             let query = format!("head={head}&length={length}&unprocessed={unprocessed}");
             ("PUT", format!("/announce?{query}"), Vec::new())
@@ -130,6 +133,24 @@ pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
         Request::ChainRest { .. } | Request::DataRest { .. } => {
             unreachable!("parts of an answer are asked for over the link alone")
         }
+    }
+}
+
+/// The path in [`ROUTES`] that `request` came by, for counting.
+pub fn path_of(request: &Request) -> &'static str {
+    match request {
+        Request::Add { .. } => "/add",
+        Request::Announce { .. } => "/announce",
+        Request::Chain { .. } | Request::ChainRest { .. } => "/chain",
+        Request::Data { .. } | Request::DataRest { .. } => "/data",
+        Request::DataState(_) => "/data/<id>",
+        Request::Events => "/events",
+        Request::Health => "/health",
+        Request::Metrics => "/metrics",
+        Request::Neighbours { .. } | Request::AddNeighbour(_) | Request::DeleteNeighbour(_) => {
+            "/neighbours"
+        }
+        Request::Status => "/status",
     }
 }
 
@@ -300,9 +321,11 @@ mod tests {
             Request::Events,
             Request::Health,
             Request::Status,
+            Request::Metrics,
             Request::Announce { head: hash, length: 3, unprocessed: 0 },
         ] {
             let (method, target, body) = encode(&request);
+            assert!(ROUTES.iter().any(|route| route.path == path_of(&request)), "{request:?}");
             assert_eq!(decode(method, &target, &body), Ok(request));
         }
     }

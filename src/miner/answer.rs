@@ -3,7 +3,7 @@
 use super::Miner;
 use super::keeper::Kept;
 use crate::api::{
-    Added, Caller, Cursor, Health, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply, Request, Status,
+    Added, Caller, Cursor, Health, Media, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply, Request, Status,
     StatusReport,
 };
 use crate::chain::{ChainView, Data, Hash};
@@ -67,6 +67,7 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
         Request::Health => health(miner),
         Request::Events => Reply::json(200, &miner.diary.events(miner.now().wall)),
         Request::Status => Reply::json(200, &status(miner)),
+        Request::Metrics => Reply::new(200, Media::Metrics, miner.metrics.scrape(miner)),
         Request::Announce { head, length, unprocessed } => {
             miner.hear_announcement(caller, head, length, unprocessed);
             done("Thank you!", "it will be asked for")
@@ -104,7 +105,7 @@ fn done(message: &str, more_information: impl Into<String>) -> Reply {
 }
 
 fn json(body: Vec<u8>) -> Reply {
-    Reply { status: 200, retry_after: None, allow: None, body, rest: None }
+    Reply::new(200, Media::Json, body)
 }
 
 /// Writes the lines of the blocks from `from` on, up to `until` or until the page is full,

@@ -116,6 +116,11 @@ impl Diary {
         }
     }
 
+    /// How fast the last search was.
+    pub fn guesses_per_second(&self) -> f64 {
+        self.search.lock().guesses_per_second
+    }
+
     /// The search under way.
     pub fn mining(&self, difficulty: Difficulty) -> Option<MiningReport> {
         let search = self.search.lock();

@@ -9,9 +9,11 @@ mod clock;
 mod diary;
 pub mod jobs;
 mod keeper;
+mod metrics;
 mod neighbours;
 mod running;
 mod server_process;
+mod service_manager;
 mod shared;
 mod threads;
 
@@ -24,6 +26,7 @@ pub use answer::answer;
 pub use clock::{Clock, HostClock, Moment};
 pub use diary::Diary;
 pub use keeper::{Keeper, Kept};
+pub use metrics::Metrics;
 pub use neighbours::{Fault, Neighbours};
 pub use running::{Listener, MinerError, run};
 pub use shared::{Place, Shared};
@@ -57,6 +60,8 @@ pub struct Miner {
     pub kernel: Kernel,
     /// What happened and what is going on.
     pub diary: Diary,
+    /// What is counted and measured.
+    pub metrics: Metrics,
     surroundings: Surroundings,
     keeper: Mutex<Keeper>,
     /// What is wrong, by the part that it is wrong with.
@@ -74,8 +79,19 @@ impl Miner {
     ) -> Self {
         let genesis = Hash::of(Block::genesis(&network).line());
         let (keeper, troubles) = (Mutex::new(keeper), Mutex::default());
-        let (kernel, diary) = (Kernel::best(), Diary::default());
-        Self { id, network, genesis, shared, kernel, diary, surroundings, keeper, troubles }
+        let (kernel, diary, metrics) = (Kernel::best(), Diary::default(), Metrics::default());
+        Self {
+            id,
+            network,
+            genesis,
+            shared,
+            kernel,
+            diary,
+            metrics,
+            surroundings,
+            keeper,
+            troubles,
+        }
     }
 
     /// The same miner with another kernel.
@@ -85,6 +101,9 @@ impl Miner {
 
     /// Notes an event in the diary.
     pub fn tell(&self, what: Happening) {
+        if let Happening::Reorganisation { dropped, .. } = what {
+            self.metrics.reorganised(dropped);
+        }
         self.diary.note(self.wall(), what);
     }
 
@@ -113,7 +132,12 @@ impl Miner {
     /// returns once they are synced.
     pub fn keep(&self, batch: &[Data]) -> Vec<Kept> {
         let mut keeper = self.keeper.lock();
+        let began = self.now().steady;
         let kept = keeper.keep(&self.shared, batch);
+        if kept.contains(&Kept::Added) {
+            self.metrics.synced(self.now().steady.saturating_sub(began));
+        }
+        kept.iter().for_each(|kept| self.metrics.added(kept));
         self.note_trouble("journal", keeper.failing().map(str::to_owned));
         kept
     }

@@ -127,7 +127,10 @@ impl ServerProcess {
                 }
                 ToMiner::Ask { id, caller, request } => {
                     let link = Arc::clone(&answers);
-                    if questions.send(Question { id, caller, request, link }).is_err() {
+                    if questions
+                        .send(Question { id, caller, request, link, came: Instant::now() })
+                        .is_err()
+                    {
                         return Ok(());
                     }
                 }

@@ -16,6 +16,7 @@ use super::jobs::{
 };
 use super::running::{Files, MinerError, host, list_files};
 use super::server_process::ServerProcess;
+use super::service_manager::{self, State};
 use crate::api::Address;
 use crate::settings::Settings;
 
@@ -82,6 +83,7 @@ impl Threads {
             let mut tell = || {
                 if let Some(ready) = ready.take() {
                     ready(address);
+                    service_manager::tell(State::Ready);
                 }
             };
             if let Err(error) = server.run(&questions, &server_stop, &mut tell) {
@@ -185,7 +187,13 @@ impl Threads {
         self.job("probe", move |miner| {
             let mut missed = 0;
             while !stop.within(PROBE_INTERVAL) {
-                missed = if miner.client().health(&own).is_ok() { 0 } else { missed + 1 };
+                missed = match miner.client().health(&own) {
+                    Ok(_) => {
+                        service_manager::tell(State::Alive);
+                        0
+                    }
+                    Err(_) => missed + 1,
+                };
                 if missed >= PROBES_MISSED_MAX {
                     log::error!("probe: the server process does not answer and is replaced");
                     server.replace();
@@ -243,6 +251,7 @@ impl Threads {
     }
 
     fn end(&mut self) {
+        service_manager::tell(State::Stopping);
         self.stop = None;
         self.server.stop();
         self.miner.client().shut_down();

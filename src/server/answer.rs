@@ -6,7 +6,7 @@
 
 use std::io::Write;
 
-use crate::api::Reply;
+use crate::api::{Media, Reply};
 
 /// The head of an answer as a worker wrote it.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub struct AnswerHead {
     status: u16,
     retry_after: Option<String>,
     allow: Option<String>,
+    media: Media,
     /// Bytes in the body.
     pub length: usize,
     /// What asks for the next part.
@@ -35,6 +36,7 @@ pub enum End {
 pub fn write_inside(reply: &Reply) -> Vec<u8> {
     let mut head = Vec::with_capacity(128);
     write_line(&mut head, format_args!("HTTP/1.1 {} ", reply.status));
+    write_line(&mut head, format_args!("Content-Type: {}", reply.media.content_type()));
     write_line(&mut head, format_args!("Content-Length: {}", reply.body.len()));
     if let Some(seconds) = reply.retry_after {
         write_line(&mut head, format_args!("Retry-After: {seconds}"));
@@ -65,10 +67,15 @@ impl AnswerHead {
         let mut parsed = httparse::Response::new(&mut headers);
         let httparse::Status::Complete(end) = parsed.parse(bytes)? else { return Ok(None) };
         let status = parsed.code.ok_or(httparse::Error::Status)?;
-        let mut head = Self { status, retry_after: None, allow: None, length: 0, rest: None };
+        let (retry_after, allow, media) = (None, None, Media::default());
+        let mut head = Self { status, retry_after, allow, media, length: 0, rest: None };
         for header in parsed.headers {
             let text = || String::from_utf8_lossy(header.value).into_owned();
             match header.name {
+                "Content-Type" => {
+                    let known = |media: &Media| media.content_type().as_bytes() == header.value;
+                    head.media = Media::ALL.into_iter().find(known).unwrap_or_default();
+                }
                 "Content-Length" => {
                     head.length = text().parse().map_err(|_| httparse::Error::HeaderValue)?;
                 }
@@ -87,6 +94,7 @@ impl AnswerHead {
             status: reply.status,
             retry_after: reply.retry_after.map(|seconds| seconds.to_string()),
             allow: reply.allow.map(str::to_owned),
+            media: reply.media,
             length: reply.body.len(),
             rest: None,
         }
@@ -101,7 +109,8 @@ impl AnswerHead {
     pub fn write_outside(&self, out: &mut Vec<u8>, date: &str, end: End, last: bool) {
         let reason = tiny_http::StatusCode(self.status).default_reason_phrase();
         write_line(out, format_args!("HTTP/1.1 {} {reason}", self.status));
-        write_line(out, format_args!("Date: {date}\r\nContent-Type: application/json"));
+        let media = self.media.content_type();
+        write_line(out, format_args!("Date: {date}\r\nContent-Type: {media}"));
         if let Some(seconds) = &self.retry_after {
             write_line(out, format_args!("Retry-After: {seconds}"));
         }

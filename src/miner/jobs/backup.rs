@@ -14,6 +14,9 @@ pub fn round(miner: &Miner, file: &mut ChainFile) -> bool {
         Ok(()) if known => log::info!("backup: the disc works again"),
         _ => {}
     }
+    if outcome.is_err() {
+        miner.metrics.job_failed("backup");
+    }
     miner.note_trouble("backup", outcome.clone().err());
     miner.with_keeper(|keeper, shared| keeper.tidy(shared));
     outcome.is_ok()

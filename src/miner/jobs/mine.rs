@@ -38,6 +38,7 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
         Outcome::Exhausted => 0,
     };
     miner.diary.search_ended(guesses, miner.now().steady.saturating_sub(began.steady));
+    miner.metrics.searched(guesses, matches!(outcome, Outcome::Found { .. }));
     let Outcome::Found { nonce, .. } = outcome else { return Mined::TooLate };
     block.proof = Some(Proof { seal, nonce });
     let valid = check_block(&tip, block.line(), Micros::MAX, &miner.network)

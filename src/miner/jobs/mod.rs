@@ -56,9 +56,11 @@ pub fn repeat(
     let mut next_tick = miner.now().steady;
     let mut wake = Wake::Tick;
     loop {
-        miner.diary.job_begins(job, miner.now().wall);
+        let began = miner.now();
+        miner.diary.job_begins(job, began.wall);
         round(wake);
         let now = miner.now();
+        miner.metrics.job_ran(job, now.steady.saturating_sub(began.steady));
         if wake == Wake::Tick {
             next_tick += interval;
         }
@@ -191,6 +193,7 @@ pub(super) fn note_answer(miner: &Miner, job: &str, address: &Address, health: &
 pub(super) fn note_fault(miner: &Miner, job: &str, address: &Address, fault: &Fault) {
     let now = miner.now();
     let fate = miner.shared.with_neighbours(|all| all.failed(address, fault, now));
+    miner.metrics.job_failed(job);
     match (fault, fate) {
         (Fault::Failing(_), Fate::Failing) => log::debug!("{job}: neighbour={address} {fault}"),
         (Fault::Odd(_) | Fault::Changed(_), Fate::Kept) => {

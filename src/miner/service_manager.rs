@@ -1,0 +1,70 @@
+//! Tells the service manager that started us how we are: systemd, by sd_notify(3).
+//!
+//! One datagram to the socket that the variable `NOTIFY_SOCKET` names; without it nobody
+//! wants to know. That it does not hear is no fault of ours, and stops nothing.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+/// How we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// We answer.
+    Ready,
+    /// We answered just now, too: what the watchdog waits for.
+    Alive,
+    /// We were told to stop.
+    Stopping,
+}
+
+/// Tells the service manager, if there is one.
+pub fn tell(state: State) {
+    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    if let Err(error) = send(&name, state) {
+        log::debug!("service manager: it can't be told that we are {state:?}: {error}");
+    }
+}
+
+fn send(name: &OsStr, state: State) -> io::Result<()> {
+    let message = match state {
+        State::Ready => "READY=1",
+        State::Alive => "WATCHDOG=1",
+        State::Stopping => "STOPPING=1",
+    };
+    let address = match name.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(name)?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    // A manager that is busy must not hold us up.
+    socket.set_nonblocking(true)?;
+    socket.send_to_addr(message.as_bytes(), &address).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_with_and_without_a_path_hear() {
+        let name = format!("blockchain-test-{}", std::process::id());
+        let path = std::env::temp_dir().join(&name);
+        let at = |address| UnixDatagram::bind_addr(&address).unwrap();
+        for (manager, name) in [
+            (at(SocketAddr::from_pathname(&path).unwrap()), path.clone().into_os_string()),
+            (at(SocketAddr::from_abstract_name(&name).unwrap()), format!("@{name}").into()),
+        ] {
+            for (state, expected) in [(State::Ready, "READY=1"), (State::Alive, "WATCHDOG=1")] {
+                send(&name, state).unwrap();
+                let mut heard = [0; 20];
+                let length = manager.recv(&mut heard).unwrap();
+                assert_eq!(&heard[..length], expected.as_bytes());
+            }
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(send(path.as_os_str(), State::Ready).is_err());
+    }
+}

@@ -1,0 +1,99 @@
+//! What those hear that watch a miner: a monitoring system and a service manager.
+
+use std::io::Write;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+#[allow(dead_code, reason = "other tests use more of it")]
+mod program;
+
+use program::{Miner, program};
+
+fn metrics(miner: &Miner) -> String {
+    let mut answer = ureq::get(format!("http://127.0.0.1:{}/metrics", miner.port)).call().unwrap();
+    let media = answer.headers()["Content-Type"].to_str().unwrap();
+    assert_eq!(media, "text/plain; version=0.0.4; charset=utf-8");
+    answer.body_mut().read_to_string().unwrap()
+}
+
+/// The value of the series that is written like this.
+fn value(metrics: &str, series: &str) -> f64 {
+    let of_series = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+    metrics.lines().find_map(of_series).unwrap_or_else(|| panic!("no {series} in:\n{metrics}"))
+}
+
+#[test]
+fn metrics_tell_what_has_happened() {
+    let miner = Miner::start();
+    assert_eq!(value(&metrics(&miner), "blockchain_blocks"), 1.0);
+    let id = "0123456789abcdef0123456789abcdef";
+    for _ in 0..2 {
+        assert_eq!(miner.run(&["add", "hello", "--wait", "--id", id]).code, Some(0));
+    }
+    let metrics = metrics(&miner);
+    for (series, expected) in [
+        ("blockchain_blocks", 2.0),
+        ("blockchain_unprocessed_messages", 0.0),
+        ("blockchain_mined_blocks_total", 1.0),
+        (r#"blockchain_adds_total{outcome="added"}"#, 1.0),
+        (r#"blockchain_adds_total{outcome="repeated"}"#, 1.0),
+        (r#"blockchain_adds_total{outcome="full"}"#, 0.0),
+        (r#"blockchain_request_seconds_count{code="200",route="/add"}"#, 2.0),
+        ("blockchain_journal_sync_seconds_count", 1.0),
+        ("blockchain_reorganisation_depth_blocks_count", 0.0),
+        (r#"blockchain_neighbours{state="ok"}"#, 0.0),
+        ("blockchain_troubles", 0.0),
+    ] {
+        assert_eq!(value(&metrics, series), expected, "{series}");
+    }
+    for series in [
+        "blockchain_guesses_total",
+        "blockchain_uptime_seconds",
+        r#"blockchain_file_bytes{kind="chain"}"#,
+        r#"blockchain_job_round_seconds_count{name="gossip"}"#,
+    ] {
+        assert!(value(&metrics, series) > 0.0, "{series}");
+    }
+    assert!((0.0..60.0).contains(&value(&metrics, "blockchain_head_age_seconds")));
+    assert!(metrics.contains("blockchain_build_info{"));
+}
+
+/// By Prometheus's own checker, which scripts/test installs; without it there is only a note.
+#[test]
+fn promtool_finds_nothing_to_say_about_the_metrics() {
+    let miner = Miner::start();
+    assert_eq!(miner.run(&["add", "hello", "--wait"]).code, Some(0));
+    let metrics = metrics(&miner);
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut checks) = promtool.spawn() else {
+        return eprintln!("NOT RUN: there is no promtool (Debian: prometheus)");
+    };
+    checks.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let said = checks.wait_with_output().unwrap();
+    let words = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success() && words.is_empty(), "{words}\n{metrics}");
+}
+
+#[test]
+fn a_service_manager_hears_when_a_miner_answers_and_when_it_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let hear = || {
+        let mut heard = [0; 100];
+        let length = manager.recv(&mut heard).unwrap();
+        String::from_utf8(heard[..length].to_vec()).unwrap()
+    };
+    let mut command = program();
+    command.args(["miner", "start"]).arg(folder.path().join("test.chain"));
+    command.args(["--port", "0", "--difficulty", "1"]).env("NOTIFY_SOCKET", &path);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    assert_eq!(hear(), "READY=1");
+    let kill = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(hear(), "STOPPING=1");
+    assert!(child.wait().unwrap().success());
+}
