@@ -395,7 +395,7 @@ impl Neighbours {
     /// Takes in a candidate that answered. Where there is no room, a learned neighbour (the
     /// one at `random`) makes place for it, if there is one that does not know this miner:
     /// news is announced to those that know each other. Otherwise one in
-    /// [`CHANCE_WHEN_FULL`] gets the place of one that does, or a newcomer would find every
+    /// `CHANCE_WHEN_FULL` gets the place of one that does, or a newcomer would find every
     /// place taken. Whether it is one now.
     pub fn learn(&mut self, address: Address, health: &Health, random: u64, now: Moment) -> bool {
         if self.with_id(&health.id).is_some() {
