@@ -3,6 +3,8 @@
 //! Pure bookkeeping: it is told what happened and when, and asks nobody itself. Given
 //! neighbours are tried for ever; learned ones are forgotten when they fail for long.
 
+mod places;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -26,20 +28,6 @@ const BAN: Duration = Duration::from_secs(600);
 /// Times in a row that a chain may change while it is read: that of an honest miner moves on
 /// every few seconds.
 const CHANGES_MAX: u32 = 5;
-
-/// Addresses kept in mind to become neighbours when there is room.
-const CANDIDATES_MAX: usize = 1_000;
-
-/// Miners kept in mind that asked this one and are no neighbours of it.
-const CALLERS_MAX: usize = 200;
-
-/// A neighbour that has not asked this miner for so long does not know it: each job of one
-/// that does asks more often.
-const MUTUAL: Duration = Duration::from_secs(60);
-
-/// Where all places are taken by neighbours that know this miner, one candidate in so many
-/// gets one.
-const CHANCE_WHEN_FULL: u64 = 4;
 
 /// Banned addresses kept in mind.
 const BANNED_MAX: usize = 1_000;
@@ -121,8 +109,10 @@ struct Neighbour {
     changed: u32,
     /// Asks for the unprocessed data that is new.
     cursor: Option<Cursor>,
-    /// When it asked this miner last, or became its neighbour.
-    heard: Duration,
+    /// When it became a neighbour.
+    since: Duration,
+    /// When it asked this miner last.
+    heard: Option<Duration>,
 }
 
 /// All neighbours of a miner.
@@ -133,8 +123,9 @@ pub struct Neighbours {
     /// Given names that have several addresses; each address is a neighbour of its own.
     names: BTreeSet<Address>,
     candidates: BTreeSet<Address>,
-    /// Those among the candidates that know this miner already.
+    /// Candidates that know this miner already, and those of them that are looked at now.
     callers: BTreeSet<Address>,
+    invited: BTreeSet<Address>,
     banned: BTreeMap<Address, (Duration, String)>,
     /// Addresses under which this miner found itself.
     own: BTreeSet<Address>,
@@ -153,6 +144,7 @@ impl Neighbours {
             names: BTreeSet::new(),
             candidates: BTreeSet::new(),
             callers: BTreeSet::new(),
+            invited: BTreeSet::new(),
             banned: BTreeMap::new(),
             own: BTreeSet::new(),
             hinted_chain: BTreeSet::new(),
@@ -216,22 +208,10 @@ impl Neighbours {
     /// often it failed.
     pub fn hear_from(&mut self, address: &Address, now: Moment) {
         let Some(neighbour) = self.known.get_mut(address) else { return };
-        neighbour.heard = now.steady;
+        neighbour.heard = Some(now.steady);
         if neighbour.state == NeighbourState::Failing {
             neighbour.until = Duration::ZERO;
         }
-    }
-
-    /// Hears from a miner that is no neighbour; whether it is new. Who asks comes before those
-    /// that others spoke of, so that no flood of names keeps a newcomer out.
-    pub fn called(&mut self, address: Address, now: Moment) -> bool {
-        // A neighbour that was started anew has another id until it is asked for it.
-        self.hear_from(&address, now);
-        if !self.may_be_suggested(&address, now) || self.callers.contains(&address) {
-            return false;
-        }
-        self.candidates.remove(&address);
-        self.callers.len() < CALLERS_MAX && self.callers.insert(address)
     }
 
     /// Notes a good answer to a question for its health. If the same miner is known by
@@ -316,7 +296,7 @@ impl Neighbours {
         self.known.remove(address);
         self.candidates.remove(address);
         self.callers.remove(address);
-        if self.own.len() < CANDIDATES_MAX {
+        if self.own.len() < places::CANDIDATES_MAX {
             self.own.insert(address.clone());
         }
     }
@@ -348,76 +328,6 @@ impl Neighbours {
         let given = |neighbour: &Neighbour| neighbour.origin == Origin::Given;
         let known = self.known.iter().filter(|(_, n)| given(n)).map(|(address, _)| address);
         known.chain(&self.names).filter(|address| address.ip().is_none()).cloned().collect()
-    }
-
-    /// Keeps an address in mind that somebody spoke of; whether it is new.
-    pub fn suggest(&mut self, address: Address, now: Moment) -> bool {
-        self.may_be_suggested(&address, now)
-            && !self.callers.contains(&address)
-            && self.candidates.len() < CANDIDATES_MAX
-            && self.candidates.insert(address)
-    }
-
-    fn may_be_suggested(&mut self, address: &Address, now: Moment) -> bool {
-        self.banned.retain(|_, (until, _)| *until > now.steady);
-        !self.known.contains_key(address)
-            && !self.own.contains(address)
-            && !self.banned.contains_key(address)
-    }
-
-    /// Takes out a candidate to be looked at: the one at `random` among those that called, or
-    /// else among all. Where there is no room, only one that has a chance to get it.
-    pub fn candidate(&mut self, random: u64, now: Moment) -> Option<Address> {
-        let can_settle = self.has_room() || self.learned(now).any(|(_, is_mutual)| !is_mutual);
-        let from = match self.callers.is_empty() {
-            false => &mut self.callers,
-            true if can_settle => &mut self.candidates,
-            true => return None,
-        };
-        let count = u64::try_from(from.len()).ok().filter(|count| *count > 0)?;
-        let index = usize::try_from(random % count).ok()?;
-        let address = from.iter().nth(index)?.clone();
-        from.remove(&address);
-        Some(address)
-    }
-
-    /// Whether a further neighbour has room.
-    pub fn has_room(&self) -> bool {
-        self.known.len() < self.max
-    }
-
-    /// The learned neighbours, each with whether it knows this miner too.
-    fn learned(&self, now: Moment) -> impl Iterator<Item = (&Address, bool)> {
-        let learned = self.known.iter().filter(|(_, n)| n.origin == Origin::Learned);
-        learned.map(move |(address, n)| (address, n.heard + MUTUAL > now.steady))
-    }
-
-    /// Takes in a candidate that answered. Where there is no room, a learned neighbour (the
-    /// one at `random`) makes place for it, if there is one that does not know this miner:
-    /// news is announced to those that know each other. Otherwise one in
-    /// `CHANCE_WHEN_FULL` gets the place of one that does, or a newcomer would find every
-    /// place taken. Whether it is one now.
-    pub fn learn(&mut self, address: Address, health: &Health, random: u64, now: Moment) -> bool {
-        if self.with_id(&health.id).is_some() {
-            return false;
-        }
-        if !self.has_room() {
-            let one_way = self.learned(now).any(|(_, is_mutual)| !is_mutual);
-            if !one_way && !random.is_multiple_of(CHANCE_WHEN_FULL) {
-                return false;
-            }
-            let leaving = self.learned(now).filter(|(_, is_mutual)| !(one_way && *is_mutual));
-            let leaving: Vec<&Address> = leaving.map(|(address, _)| address).collect();
-            let count = u64::try_from(leaving.len()).unwrap_or(0);
-            if count == 0 {
-                return false;
-            }
-            let leaves = usize::try_from(random / CHANCE_WHEN_FULL % count).unwrap_or(0);
-            let leaves = leaving[leaves].clone();
-            self.known.remove(&leaves);
-        }
-        self.known.insert(address.clone(), Neighbour { heard: now.steady, ..Neighbour::new() });
-        self.answered(&address, health, now)
     }
 
     /// Where asking for new unprocessed data goes on.
@@ -469,7 +379,8 @@ impl Neighbour {
             until: Duration::ZERO,
             changed: 0,
             cursor: None,
-            heard: Duration::ZERO,
+            since: Duration::ZERO,
+            heard: None,
         }
     }
 
@@ -501,147 +412,4 @@ fn retry_after(failures: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::Status;
-    use crate::chain::testing::network;
-
-    fn address(text: &str) -> Address {
-        text.parse().unwrap()
-    }
-
-    fn at(seconds: u64) -> Moment {
-        let steady = Duration::from_secs(seconds);
-        Moment { wall: 1_000_000_000 + seconds * 1_000_000, steady }
-    }
-
-    fn health(id: u8) -> Health {
-        let network = network(1);
-        Health {
-            status: Status::Ok,
-            id: RunId::from_random([id; 16]),
-            version: "1".into(),
-            network: network.name,
-            difficulty: network.difficulty,
-            genesis: Hash::of("genesis"),
-            length: 1,
-            head: Hash::of("head"),
-            unprocessed: 0,
-            neighbours: 0,
-            uptime_seconds: 0,
-            reasons: Vec::new(),
-        }
-    }
-
-    fn failing() -> Fault {
-        Fault::Failing("silence".into())
-    }
-
-    fn states(all: &Neighbours, now: Moment) -> Vec<(String, NeighbourState)> {
-        let details = all.page(true, now).details;
-        details.iter().map(|one| (one.neighbour.to_string(), one.state)).collect()
-    }
-
-    #[test]
-    fn a_failing_neighbour_is_asked_less_and_less_often() {
-        let mut all = Neighbours::new([address("a:1")], 8);
-        let mut now = at(0);
-        let mut waits = Vec::new();
-        for _ in 0..9 {
-            all.failed(&address("a:1"), &failing(), now);
-            let mut wait = 0;
-            while all.due(at(now.steady.as_secs() + wait)).is_empty() {
-                wait += 1;
-            }
-            waits.push(wait);
-            now = at(now.steady.as_secs() + wait);
-        }
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        all.hear_from(&address("a:1"), now);
-        assert_eq!(all.due(now), [address("a:1")]);
-    }
-
-    #[test]
-    fn a_given_neighbour_is_never_forgotten_and_a_learned_one_is() {
-        let mut all = Neighbours::new([address("given:1")], 8);
-        assert!(all.learn(address("learned:1"), &health(1), 0, at(0)));
-        let mut fates = Vec::new();
-        for second in 0..u64::from(FAILURES_MAX) {
-            all.failed(&address("given:1"), &failing(), at(second));
-            fates.push(all.failed(&address("learned:1"), &failing(), at(second)));
-        }
-        assert_eq!((fates[0], fates[1]), (Fate::Gone, Fate::Failing));
-        assert_eq!(fates.last(), Some(&Fate::Forgotten));
-        assert_eq!(all.addresses().collect::<Vec<_>>(), [&address("given:1")]);
-    }
-
-    #[test]
-    fn a_liar_is_banned_for_a_while_and_shown_with_its_reason() {
-        let mut all = Neighbours::new([address("given:1")], 8);
-        all.learn(address("learned:1"), &health(1), 0, at(0));
-        let lie = Fault::Lying("block 7: proof: found …".into());
-        assert_eq!(all.failed(&address("learned:1"), &lie, at(0)), Fate::Banned);
-        assert_eq!(all.failed(&address("given:1"), &lie, at(0)), Fate::Banned);
-        assert!(all.due(at(599)).is_empty());
-        let banned = NeighbourState::Banned;
-        let expected = [("given:1".into(), banned), ("learned:1".into(), banned)];
-        assert_eq!(states(&all, at(0)), expected);
-        assert_eq!(
-            all.page(true, at(0)).details[1].reason.as_deref(),
-            Some("block 7: proof: found …")
-        );
-        assert!(!all.suggest(address("learned:1"), at(599)));
-        assert!(all.suggest(address("learned:1"), at(601)));
-        assert_eq!(all.due(at(601)), [address("given:1")]);
-    }
-
-    #[test]
-    fn a_miner_does_not_keep_itself_nor_one_neighbour_twice() {
-        let mut all = Neighbours::new([address("own:1"), address("name:1")], 8);
-        assert_eq!(all.failed(&address("own:1"), &Fault::Ourselves, at(0)), Fate::Forgotten);
-        assert!(!all.suggest(address("own:1"), at(0)));
-        assert!(all.answered(&address("name:1"), &health(1), at(0)));
-        assert!(!all.answered(&address("name:1"), &health(1), at(0)));
-        assert!(!all.learn(address("10.0.0.1:1"), &health(1), 0, at(0)));
-        assert_eq!(all.len(), 1);
-        assert_eq!(all.with_id(&health(1).id), Some(address("name:1")));
-    }
-
-    #[test]
-    fn where_there_is_no_room_a_learned_neighbour_makes_place() {
-        let mut all = Neighbours::new([address("given:1")], 2);
-        assert!(all.learn(address("a:1"), &health(1), 0, at(0)));
-        assert!(all.learn(address("b:1"), &health(2), 0, at(0)));
-        assert_eq!(all.addresses().collect::<Vec<_>>(), [&address("b:1"), &address("given:1")]);
-        let mut full = Neighbours::new([address("given:1")], 1);
-        assert!(!full.learn(address("a:1"), &health(1), 0, at(0)));
-    }
-
-    #[test]
-    fn a_name_with_several_addresses_names_several_neighbours() {
-        let mut all = Neighbours::new([address("miner:1")], 8);
-        let (a, b, c) = (address("10.0.0.1:1"), address("10.0.0.2:1"), address("10.0.0.3:1"));
-        all.resolved(&address("miner:1"), std::slice::from_ref(&a));
-        assert_eq!(all.addresses().collect::<Vec<_>>(), [&address("miner:1")]);
-        all.resolved(&address("miner:1"), &[a.clone(), b.clone()]);
-        assert_eq!(all.addresses().collect::<Vec<_>>(), [&a, &b]);
-        all.resolved(&address("miner:1"), &[b.clone(), c.clone()]);
-        assert_eq!(all.addresses().collect::<Vec<_>>(), [&b, &c]);
-        all.resolved(&address("miner:1"), &[]);
-        assert_eq!(all.len(), 2);
-        assert_eq!(all.given_names(), [address("miner:1")]);
-    }
-
-    #[test]
-    fn candidates_and_bans_are_bounded() {
-        let mut all = Neighbours::new([], 8);
-        for number in 0..2 * CANDIDATES_MAX {
-            all.suggest(address(&format!("host-{number}:1")), at(0));
-        }
-        let mut random = 0;
-        while all.candidate(random, at(0)).is_some() {
-            random += 1;
-        }
-        assert_eq!(random, CANDIDATES_MAX as u64);
-    }
-}
+mod tests;

@@ -51,7 +51,13 @@ const CLOCK_SET: u64 = 1_767_225_600_000_000;
 pub fn round(miner: &Miner, address: &Address) {
     let outcome = ask_health(miner, address).and_then(|health| {
         note_answer(miner, "sync_chain", address, &health);
-        if is_better(miner, &health) { fetch(miner, address, &health) } else { Ok(()) }
+        if !is_better(miner, &health) {
+            return Ok(());
+        }
+        fetch(miner, address, &health).map_err(|broken| match broken {
+            Broken::Fault(fault) => fault,
+            Broken::Short(why) => short(miner, address, &health, why),
+        })
     });
     match outcome {
         Ok(()) => miner.shared.with_neighbours(|all| all.kept_word(address)),
@@ -64,6 +70,30 @@ fn is_better(miner: &Miner, health: &Health) -> bool {
     health.length > tip.length() || (health.length == tip.length() && health.head < tip.hash)
 }
 
+/// Why a neighbour's chain could not be read to the end that it claimed.
+enum Broken {
+    /// Something that speaks for itself.
+    Fault(Fault),
+    /// It has fewer or worse blocks than it claimed.
+    Short(String),
+}
+
+impl From<Fault> for Broken {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What a chain that ends too early says of its sender: an honest miner drops blocks when its
+/// clock is set back, and then claims them no longer.
+fn short(miner: &Miner, address: &Address, claimed: &Health, why: String) -> Fault {
+    match ask_health(miner, address) {
+        Ok(now) if (now.length, now.head) == (claimed.length, claimed.head) => Fault::Lying(why),
+        Ok(_) => Fault::Changed(why),
+        Err(fault) => fault,
+    }
+}
+
 /// Some of a neighbour's blocks, as they were sent.
 struct Page {
     /// Height of the first.
@@ -74,11 +104,12 @@ struct Page {
 }
 
 impl Page {
-    fn ask(miner: &Miner, address: &Address, from: u64, limit: u64) -> Result<Self, Fault> {
-        let ChainPage { chain: lines, length } = miner.client().chain(address, from, limit)?;
+    fn ask(miner: &Miner, address: &Address, from: u64, limit: u64) -> Result<Self, Broken> {
+        let page = miner.client().chain(address, from, limit).map_err(Fault::from)?;
+        let ChainPage { chain: lines, length } = page;
         if lines.is_empty() {
             let why = format!("it sends no block at height {from} of the {length} it has");
-            return Err(Fault::Lying(why));
+            return Err(Broken::Short(why));
         }
         Ok(Self { from, lines, length })
     }
@@ -94,7 +125,7 @@ impl Page {
 }
 
 /// Fetches what the neighbour has and we have not, and adopts it as soon as it wins.
-fn fetch(miner: &Miner, address: &Address, health: &Health) -> Result<(), Fault> {
+fn fetch(miner: &Miner, address: &Address, health: &Health) -> Result<(), Broken> {
     let view = miner.shared.chain();
     let mut page = find_fork(miner, address, &view, health.length)?;
     page.leave_out_shared(&view);
@@ -120,13 +151,13 @@ fn fetch(miner: &Miner, address: &Address, health: &Health) -> Result<(), Fault>
 
 /// Whether the neighbour's chain ends as well as it claimed: its head may have moved on
 /// since, but never to something worse.
-fn reaches(tip: &Tip, health: &Health) -> Result<(), Fault> {
+fn reaches(tip: &Tip, health: &Health) -> Result<(), Broken> {
     let length = tip.length();
     if length > health.length || (length == health.length && tip.hash <= health.head) {
         return Ok(());
     }
     let claimed = format!("it claims {} blocks with head {}", health.length, health.head);
-    Err(Fault::Lying(format!("{claimed}, and sends {length} with head {}", tip.hash)))
+    Err(Broken::Short(format!("{claimed}, and sends {length} with head {}", tip.hash)))
 }
 
 /// The first page that begins with a block that fits on ours.
@@ -135,7 +166,7 @@ fn find_fork(
     address: &Address,
     view: &ChainView,
     claimed: u64,
-) -> Result<Page, Fault> {
+) -> Result<Page, Broken> {
     let from = view.length().min(claimed.saturating_sub(1)).max(1);
     let mut page = Page::ask(miner, address, from, PAGE_BLOCKS)?;
     let mut step = 1;
@@ -146,7 +177,8 @@ fn find_fork(
             return Ok(page);
         }
         if page.from == 1 {
-            return Err(Fault::Lying("its block 1 does not follow our genesis block".to_owned()));
+            let why = "its block 1 does not follow our genesis block".to_owned();
+            return Err(Fault::Lying(why).into());
         }
         let from = page.from.saturating_sub(step).max(1);
         page = Page::ask(miner, address, from, step.min(PAGE_BLOCKS))?;

@@ -1,0 +1,146 @@
+//! Who gets a place among the neighbours: callers before hearsay, and those that know this
+//! miner before those that don't, so that news finds its way and newcomers a place.
+
+use std::time::Duration;
+
+use super::{Neighbour, Neighbours, Origin};
+use crate::api::{Address, Health};
+use crate::miner::clock::Moment;
+
+/// Addresses kept in mind to become neighbours when there is room.
+pub(super) const CANDIDATES_MAX: usize = 1_000;
+
+/// Miners kept in mind that asked this one and are no neighbours of it.
+const CALLERS_MAX: usize = 200;
+
+/// A neighbour that has not asked this miner for so long does not know it: each job of one
+/// that does asks more often.
+const MUTUAL: Duration = Duration::from_secs(60);
+
+/// Where all places are taken by neighbours that know this miner, one candidate in so many
+/// gets one.
+pub(super) const CHANCE_WHEN_FULL: u64 = 4;
+
+/// How a neighbour stands to this miner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Each knows the other.
+    Mutual,
+    /// It may still come to know this miner.
+    New,
+    /// It does not ask this miner.
+    OneWay,
+}
+
+impl Neighbours {
+    /// Hears from a miner that is no neighbour; whether it is new. Who asks comes before those
+    /// that others spoke of, so that no flood of names keeps a newcomer out.
+    pub fn called(&mut self, address: Address, now: Moment) -> bool {
+        // A neighbour that was started anew has another id until it is asked for it.
+        self.hear_from(&address, now);
+        if !self.may_be_suggested(&address, now) || self.callers.contains(&address) {
+            return false;
+        }
+        self.candidates.remove(&address);
+        self.callers.len() < CALLERS_MAX && self.callers.insert(address)
+    }
+
+    /// Keeps an address in mind that somebody spoke of; whether it is new.
+    pub fn suggest(&mut self, address: Address, now: Moment) -> bool {
+        self.may_be_suggested(&address, now)
+            && !self.callers.contains(&address)
+            && self.candidates.len() < CANDIDATES_MAX
+            && self.candidates.insert(address)
+    }
+
+    fn may_be_suggested(&mut self, address: &Address, now: Moment) -> bool {
+        self.banned.retain(|_, (until, _)| *until > now.steady);
+        !self.known.contains_key(address)
+            && !self.own.contains(address)
+            && !self.banned.contains_key(address)
+    }
+
+    /// Takes out a candidate to be looked at: the one at `random` among those that called, or
+    /// else among all. Where there is no room, only one that has a chance to get it.
+    pub fn candidate(&mut self, random: u64, now: Moment) -> Option<Address> {
+        let is_call = !self.callers.is_empty();
+        if !is_call && !self.has_room() && self.at_standing(Standing::OneWay, now).is_empty() {
+            return None;
+        }
+        let from = if is_call { &mut self.callers } else { &mut self.candidates };
+        let index = index(random, from.len())?;
+        let address = from.iter().nth(index)?.clone();
+        from.remove(&address);
+        if is_call && self.invited.len() < CALLERS_MAX {
+            self.invited.insert(address.clone());
+        }
+        Some(address)
+    }
+
+    /// Whether a further neighbour has room.
+    pub fn has_room(&self) -> bool {
+        self.known.len() < self.max
+    }
+
+    /// The learned neighbours of this standing.
+    fn at_standing(&self, standing: Standing, now: Moment) -> Vec<&Address> {
+        let learned = self.known.iter().filter(|(_, n)| n.origin == Origin::Learned);
+        let fits = learned.filter(|(_, n)| n.standing(now) == standing);
+        fits.map(|(address, _)| address).collect()
+    }
+
+    /// Who makes place for a candidate where there is no room. News is announced to those
+    /// that know each other, so whoever knows this miner stays before one that does not; but
+    /// one caller in [`CHANCE_WHEN_FULL`] gets a place all the same, or a newcomer would find
+    /// every place taken.
+    fn makes_place(&self, is_caller: bool, random: u64, now: Moment) -> Option<Address> {
+        let mut standings = vec![Standing::OneWay];
+        if is_caller {
+            standings.push(Standing::New);
+            if random.is_multiple_of(CHANCE_WHEN_FULL) {
+                standings.push(Standing::Mutual);
+            }
+        }
+        standings.into_iter().find_map(|standing| {
+            let leaving = self.at_standing(standing, now);
+            index(random / CHANCE_WHEN_FULL, leaving.len()).map(|index| leaving[index].clone())
+        })
+    }
+
+    /// Takes in a candidate that answered, where there is room or a learned neighbour makes
+    /// place for it. Whether it is one now.
+    pub fn learn(&mut self, address: Address, health: &Health, random: u64, now: Moment) -> bool {
+        let is_caller = self.invited.remove(&address);
+        if self.with_id(&health.id).is_some() {
+            return false;
+        }
+        if !self.has_room() {
+            match self.makes_place(is_caller, random, now) {
+                Some(leaves) => self.known.remove(&leaves),
+                None => return false,
+            };
+        }
+        let heard = is_caller.then_some(now.steady);
+        let neighbour = Neighbour { since: now.steady, heard, ..Neighbour::new() };
+        self.known.insert(address.clone(), neighbour);
+        self.answered(&address, health, now)
+    }
+}
+
+impl Neighbour {
+    fn standing(&self, now: Moment) -> Standing {
+        if self.heard.is_some_and(|heard| heard + MUTUAL > now.steady) {
+            Standing::Mutual
+        } else if self.since + MUTUAL > now.steady {
+            Standing::New
+        } else {
+            Standing::OneWay
+        }
+    }
+}
+
+/// A place among `count`, by chance; none if there is none.
+fn index(random: u64, count: usize) -> Option<usize> {
+    let place = random.checked_rem(u64::try_from(count).ok()?)?;
+    usize::try_from(place).ok()
+}

@@ -1,0 +1,165 @@
+//! Tests of the neighbours' bookkeeping.
+
+use super::places::{CANDIDATES_MAX, CHANCE_WHEN_FULL};
+use super::*;
+use crate::api::Status;
+use crate::chain::testing::network;
+
+fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+fn at(seconds: u64) -> Moment {
+    let steady = Duration::from_secs(seconds);
+    Moment { wall: 1_000_000_000 + seconds * 1_000_000, steady }
+}
+
+fn health(id: u8) -> Health {
+    let network = network(1);
+    Health {
+        status: Status::Ok,
+        id: RunId::from_random([id; 16]),
+        version: "1".into(),
+        network: network.name,
+        difficulty: network.difficulty,
+        genesis: Hash::of("genesis"),
+        length: 1,
+        head: Hash::of("head"),
+        unprocessed: 0,
+        neighbours: 0,
+        uptime_seconds: 0,
+        reasons: Vec::new(),
+    }
+}
+
+fn failing() -> Fault {
+    Fault::Failing("silence".into())
+}
+
+fn states(all: &Neighbours, now: Moment) -> Vec<(String, NeighbourState)> {
+    let details = all.page(true, now).details;
+    details.iter().map(|one| (one.neighbour.to_string(), one.state)).collect()
+}
+
+#[test]
+fn a_failing_neighbour_is_asked_less_and_less_often() {
+    let mut all = Neighbours::new([address("a:1")], 8);
+    let mut now = at(0);
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        all.failed(&address("a:1"), &failing(), now);
+        let mut wait = 0;
+        while all.due(at(now.steady.as_secs() + wait)).is_empty() {
+            wait += 1;
+        }
+        waits.push(wait);
+        now = at(now.steady.as_secs() + wait);
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    all.hear_from(&address("a:1"), now);
+    assert_eq!(all.due(now), [address("a:1")]);
+}
+
+#[test]
+fn a_given_neighbour_is_never_forgotten_and_a_learned_one_is() {
+    let mut all = Neighbours::new([address("given:1")], 8);
+    assert!(all.learn(address("learned:1"), &health(1), 0, at(0)));
+    let mut fates = Vec::new();
+    for second in 0..u64::from(FAILURES_MAX) {
+        all.failed(&address("given:1"), &failing(), at(second));
+        fates.push(all.failed(&address("learned:1"), &failing(), at(second)));
+    }
+    assert_eq!((fates[0], fates[1]), (Fate::Gone, Fate::Failing));
+    assert_eq!(fates.last(), Some(&Fate::Forgotten));
+    assert_eq!(all.addresses().collect::<Vec<_>>(), [&address("given:1")]);
+}
+
+#[test]
+fn a_liar_is_banned_for_a_while_and_shown_with_its_reason() {
+    let mut all = Neighbours::new([address("given:1")], 8);
+    all.learn(address("learned:1"), &health(1), 0, at(0));
+    let lie = Fault::Lying("block 7: proof: found …".into());
+    assert_eq!(all.failed(&address("learned:1"), &lie, at(0)), Fate::Banned);
+    assert_eq!(all.failed(&address("given:1"), &lie, at(0)), Fate::Banned);
+    assert!(all.due(at(599)).is_empty());
+    let banned = NeighbourState::Banned;
+    let expected = [("given:1".into(), banned), ("learned:1".into(), banned)];
+    assert_eq!(states(&all, at(0)), expected);
+    assert_eq!(all.page(true, at(0)).details[1].reason.as_deref(), Some("block 7: proof: found …"));
+    assert!(!all.suggest(address("learned:1"), at(599)));
+    assert!(all.suggest(address("learned:1"), at(601)));
+    assert_eq!(all.due(at(601)), [address("given:1")]);
+}
+
+#[test]
+fn a_miner_does_not_keep_itself_nor_one_neighbour_twice() {
+    let mut all = Neighbours::new([address("own:1"), address("name:1")], 8);
+    assert_eq!(all.failed(&address("own:1"), &Fault::Ourselves, at(0)), Fate::Forgotten);
+    assert!(!all.suggest(address("own:1"), at(0)));
+    assert!(all.answered(&address("name:1"), &health(1), at(0)));
+    assert!(!all.answered(&address("name:1"), &health(1), at(0)));
+    assert!(!all.learn(address("10.0.0.1:1"), &health(1), 0, at(0)));
+    assert_eq!(all.len(), 1);
+    assert_eq!(all.with_id(&health(1).id), Some(address("name:1")));
+}
+
+#[test]
+fn where_there_is_no_room_one_that_does_not_know_us_makes_place() {
+    let mut all = Neighbours::new([address("given:1")], 3);
+    assert!(all.learn(address("a:1"), &health(1), 0, at(0)));
+    assert!(all.learn(address("b:1"), &health(2), 0, at(0)));
+    assert!(!all.learn(address("c:1"), &health(3), 0, at(59)), "both may come to know us");
+    all.hear_from(&address("b:1"), at(59));
+    assert!(all.learn(address("c:1"), &health(3), 0, at(60)), "a does not");
+    let expected = ["b:1", "c:1", "given:1"].map(address);
+    assert_eq!(all.addresses().cloned().collect::<Vec<_>>(), expected);
+    let mut full = Neighbours::new([address("given:1")], 1);
+    assert!(!full.learn(address("a:1"), &health(1), 0, at(100)));
+}
+
+#[test]
+fn a_newcomer_that_calls_comes_first_and_gets_a_place_sooner_or_later() {
+    let mut all = Neighbours::new([], 2);
+    assert!(all.learn(address("a:1"), &health(1), 0, at(0)));
+    assert!(all.learn(address("b:1"), &health(2), 0, at(0)));
+    for number in 0..2 * CANDIDATES_MAX {
+        all.suggest(address(&format!("host-{number}:1")), at(50));
+    }
+    all.hear_from(&address("a:1"), at(50));
+    all.hear_from(&address("b:1"), at(50));
+    assert_eq!(all.candidate(7, at(50)), None, "nobody has a chance");
+    assert!(all.called(address("new:1"), at(50)));
+    assert_eq!(all.candidate(7, at(50)), Some(address("new:1")));
+    assert!(!all.learn(address("new:1"), &health(3), 1, at(50)));
+    assert!(all.called(address("new:1"), at(50)));
+    assert_eq!(all.candidate(7, at(50)), Some(address("new:1")));
+    assert!(all.learn(address("new:1"), &health(3), CHANCE_WHEN_FULL, at(50)));
+}
+
+#[test]
+fn a_name_with_several_addresses_names_several_neighbours() {
+    let mut all = Neighbours::new([address("miner:1")], 8);
+    let (a, b, c) = (address("10.0.0.1:1"), address("10.0.0.2:1"), address("10.0.0.3:1"));
+    all.resolved(&address("miner:1"), std::slice::from_ref(&a));
+    assert_eq!(all.addresses().collect::<Vec<_>>(), [&address("miner:1")]);
+    all.resolved(&address("miner:1"), &[a.clone(), b.clone()]);
+    assert_eq!(all.addresses().collect::<Vec<_>>(), [&a, &b]);
+    all.resolved(&address("miner:1"), &[b.clone(), c.clone()]);
+    assert_eq!(all.addresses().collect::<Vec<_>>(), [&b, &c]);
+    all.resolved(&address("miner:1"), &[]);
+    assert_eq!(all.len(), 2);
+    assert_eq!(all.given_names(), [address("miner:1")]);
+}
+
+#[test]
+fn candidates_and_bans_are_bounded() {
+    let mut all = Neighbours::new([], 8);
+    for number in 0..2 * CANDIDATES_MAX {
+        all.suggest(address(&format!("host-{number}:1")), at(0));
+    }
+    let mut random = 0;
+    while all.candidate(random, at(0)).is_some() {
+        random += 1;
+    }
+    assert_eq!(random, CANDIDATES_MAX as u64);
+}
