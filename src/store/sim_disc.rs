@@ -81,6 +81,11 @@ impl SimDisc {
         self.0.lock().failures.insert(operation, failure);
     }
 
+    /// Lets no operation fail that has not failed yet.
+    pub fn forget_failures(&self) {
+        self.0.lock().failures.clear();
+    }
+
     /// Lets every append fail for want of room, or no longer.
     pub fn set_full(&self, full: bool) {
         self.0.lock().full = full;

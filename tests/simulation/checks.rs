@@ -110,6 +110,7 @@ impl World {
             if let Some(running) = node.running() {
                 node.disc().crash_at(u64::MAX, self.when());
                 node.disc().set_full(false);
+                node.disc().forget_failures();
                 drop(running);
             } else {
                 self.start(node);
