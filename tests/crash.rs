@@ -21,8 +21,8 @@ use support::{Logs, TestFolder, TestMiner, agree, client};
 /// Connections that add at the same time.
 const CLIENTS: u64 = 4;
 
-/// How long a miner is loaded at the most.
-const LIFE_MAX: Duration = Duration::from_secs(5);
+/// How long a miner is loaded at the most: most points are reached within this.
+const LIFE_MAX: Duration = Duration::from_secs(1);
 
 /// Where the disc's operations are cut.
 const POINTS: [&str; 12] = [
