@@ -10,6 +10,7 @@
 //! | 0 | [`chain`] | blocks, rules, fork choice, waiting data; pure |
 //! | 0 | [`escape`] | what a stranger wrote, made harmless |
 //! | 1 | [`api`] | what a miner says and understands, over HTTP and over the link |
+//! | 1 | [`http`] | a server that strangers can't bring down |
 //! | 1 | [`pow`] | the search for a proof of work |
 //! | 1 | [`settings`] | what a miner is started with |
 //! | 1 | [`store`] | the chain file, its hash and older versions, and the journal |
@@ -23,6 +24,7 @@ pub mod api;
 pub mod chain;
 pub mod cli;
 pub mod escape;
+pub mod http;
 pub mod logging;
 pub mod miner;
 pub mod pow;

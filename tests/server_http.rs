@@ -6,7 +6,7 @@ use std::io::Read;
 use std::net::Shutdown;
 
 use blockchain::api::{Introduction, Reply, Request};
-use blockchain::server::Limits;
+use blockchain::http::Limits;
 use scripted_miner::{Scripted, obliging, ok, short};
 
 const GET: &str = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";

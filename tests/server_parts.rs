@@ -6,7 +6,7 @@ use std::io::Read;
 
 use blockchain::api::{Caller, Reply, Request};
 use blockchain::chain::Hash;
-use blockchain::server::Limits;
+use blockchain::http::Limits;
 use scripted_miner::{Client, Scripted, ok, short};
 
 const PARTS: u64 = 40;

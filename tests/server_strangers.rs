@@ -8,7 +8,7 @@ use std::net::Shutdown;
 use std::time::Instant;
 
 use blockchain::api::{Reply, Request};
-use blockchain::server::Limits;
+use blockchain::http::Limits;
 use rustix::net::sockopt::set_socket_linger;
 use scripted_miner::{Scripted, obliging, ok, short};
 

@@ -14,7 +14,6 @@ mod address;
 mod answers;
 pub mod client;
 pub mod link;
-mod listener;
 pub mod routes;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
@@ -23,7 +22,6 @@ pub use answers::{
     JobReport, MiningReport, NeighbourDetail, NeighbourPage, NeighbourState, Problem, Setting,
     Status, StatusReport,
 };
-pub use listener::bind;
 
 /// Most blocks in one answer to a request that names a limit.
 pub const PAGE_BLOCKS_MAX: u64 = 10_000;

@@ -186,7 +186,7 @@ fn listen(settings: &Settings) -> Result<TcpListener, MinerError> {
     let addresses = (host.as_str(), *port).to_socket_addrs();
     let mut outcome = Err(io::Error::other("the name has no address"));
     for address in addresses.map_err(|source| cannot_listen(host, *port, source))? {
-        outcome = crate::api::bind(address);
+        outcome = crate::http::bind(address);
         if outcome.is_ok() {
             break;
         }

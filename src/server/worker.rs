@@ -1,27 +1,28 @@
-//! Between tiny_http and the miner: requests go out over the link, answers come back.
+//! Between HTTP and the miner: requests go out over the link, answers come back.
 //!
 //! Nobody waits: a request that was asked lies in [`Pending`] until its answer comes.
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::answer;
 use crate::api::link::{Sender, ToMiner, ToServer};
 use crate::api::{Address, Caller, Introduction, Reply, Request, routes};
+use crate::http::{AnswerHead, Incoming, Requests};
+
+/// Headers by which a miner introduces itself.
+pub const INTRODUCTION: [&str; 2] = ["Miner-Id", "Miner-Address"];
 
 /// Requests that the miner was asked and has not answered.
 #[derive(Default)]
 pub struct Pending {
     next: AtomicU64,
-    requests: Mutex<HashMap<u64, tiny_http::Request>>,
+    requests: Mutex<HashMap<u64, Incoming>>,
 }
 
 impl Pending {
-    fn put(&self, request: tiny_http::Request) -> u64 {
+    fn put(&self, request: Incoming) -> u64 {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.requests.lock().insert(id, request);
         id
@@ -40,11 +41,11 @@ impl Pending {
 /// Most requests that go over the link at once.
 const ASKS_AT_ONCE: usize = 32;
 
-/// Asks the miner what tiny_http's clients ask, until tiny_http or the link ends. Requests
-/// that came meanwhile go together: under load a write and a wake-up serve many.
-pub fn work(server: &tiny_http::Server, link: &Sender, pending: &Pending) {
+/// Asks the miner what HTTP clients ask, until there are no requests any more or the link
+/// ends. Requests that came meanwhile go together: under load a write and a wake-up serve many.
+pub fn work(requests: &Requests, link: &Sender, pending: &Pending) {
     let mut asks = Vec::new();
-    while let Ok(first) = server.recv() {
+    while let Some(first) = requests.next() {
         let mut next = Some(first);
         while let Some(mut request) = next {
             match read(&mut request) {
@@ -55,7 +56,7 @@ pub fn work(server: &tiny_http::Server, link: &Sender, pending: &Pending) {
                 Err(reply) => respond(request, &reply),
             }
             let has_room = asks.len() < ASKS_AT_ONCE;
-            next = has_room.then(|| server.try_recv().ok().flatten()).flatten();
+            next = has_room.then(|| requests.next_at_once()).flatten();
         }
         if link.to_miner(&asks).is_err() {
             return;
@@ -65,25 +66,18 @@ pub fn work(server: &tiny_http::Server, link: &Sender, pending: &Pending) {
 }
 
 /// What is asked, and by whom; or the answer, where the miner need not be asked.
-fn read(request: &mut tiny_http::Request) -> Result<(Caller, Request), Reply> {
-    let header = |name: &'static str| {
-        let header = request.headers().iter().find(|header| header.field.equiv(name));
-        header.map(|header| header.value.as_str())
-    };
-    // Only the guard itself names no caller: it wants to see that it is answered.
-    let Some(ip) = header("Caller") else { return Err(Reply::json(200, &())) };
-    let ip = ip.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
-    let miner = introduction(header("Miner-Id"), header("Miner-Address"));
-    let caller = Caller { ip, miner };
-    if let Some(rest) = header("Rest") {
+fn read(request: &mut Incoming) -> Result<(Caller, Request), Reply> {
+    let [id, address] = INTRODUCTION.map(|name| request.header(name));
+    let caller = Caller { ip: Some(request.caller()), miner: introduction(id, address) };
+    if let Some(rest) = request.rest() {
         let rest = serde_json::from_str(rest).expect("it is what we sent to the guard");
         return Ok((caller, rest));
     }
-    let mut body = Vec::new();
-    if let Err(error) = request.as_reader().read_to_end(&mut body) {
-        return Err(Reply::problem(400, "Bad request", error.to_string()));
-    }
-    let asked = routes::decode(request.method().as_str(), request.url(), &body)?;
+    let body = match request.body() {
+        Ok(body) => body,
+        Err(error) => return Err(Reply::problem(400, "Bad request", error.to_string())),
+    };
+    let asked = routes::decode(request.method(), request.target(), &body)?;
     Ok((caller, asked))
 }
 
@@ -101,26 +95,23 @@ fn introduction(id: Option<&str>, address: Option<&str>) -> Option<Introduction>
     Some(Introduction { id, host: host.map(|_| address.host().to_owned()), port: address.port() })
 }
 
-/// Answers. The guard always reads, so this never waits for a client.
-fn respond(request: tiny_http::Request, reply: &Reply) {
-    let mut out = answer::write_inside(reply);
-    let without_body = *request.method() == tiny_http::Method::Head;
-    let mut writer = request.into_writer();
-    let sent = if without_body {
-        writer.write_all(&out)
-    } else if reply.body.len() <= COPIED_BYTES_MAX {
-        out.extend_from_slice(&reply.body);
-        writer.write_all(&out)
-    } else {
-        writer.write_all(&out).and_then(|()| writer.write_all(&reply.body))
-    };
-    if let Err(error) = sent.and_then(|()| writer.flush()) {
+/// Answers as the miner says.
+fn respond(request: Incoming, reply: &Reply) {
+    let rest = reply.rest.as_ref();
+    let rest = rest.map(|rest| serde_json::to_string(rest).expect("our own types are always JSON"));
+    let mut head = AnswerHead::new(reply.status, reply.body.len())
+        .header("Content-Type", reply.media.content_type())
+        .rest(rest);
+    if let Some(seconds) = reply.retry_after {
+        head = head.header("Retry-After", seconds);
+    }
+    if let Some(methods) = reply.allow {
+        head = head.header("Allow", methods);
+    }
+    if let Err(error) = request.answer(&head, &reply.body) {
         log::debug!("server: can't answer: {error}");
     }
 }
-
-/// Bodies that are rather copied than written by themselves.
-const COPIED_BYTES_MAX: usize = 32 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -1,15 +1,12 @@
-//! HTTP around the pages: a few workers over `tiny_http`, limits, and the headers that keep
-//! strangers' text harmless.
-//!
-//! Meant for loopback. Every answer closes its connection: that costs microseconds there,
-//! and a burst of kept-alive connections can leave some unanswered in `tiny_http`.
+//! HTTP around the pages: a few workers, and the headers that keep strangers' text harmless.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use tiny_http::{Request, Server};
+use crate::http::{AnswerHead, Http, Incoming, Limits, Options, Refusal};
 
 /// Threads that answer.
 const WORKERS: usize = 6;
@@ -17,10 +14,22 @@ const WORKERS: usize = 6;
 /// Longest body of a request: a message of 64 KiB, each byte percent-encoded.
 const BODY_BYTES_MAX: usize = 256 << 10;
 
+/// How long a page may take: it asks several miners, one of which may not answer at all.
+const ANSWER: Duration = Duration::from_secs(60);
+
 /// Allows what comes from here and nothing else: no inline script or style, no frame.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
     style-src 'self'; img-src 'self'; connect-src 'self'; worker-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+const HOST: &str = "Host";
+const ORIGIN: &str = "Origin";
+const SITE: &str = "Sec-Fetch-Site";
+
+/// What the guard passes on: whose name the page was opened by, and who sent a form.
+const PASSED: [&str; 3] = [HOST, ORIGIN, SITE];
+
+const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 /// What a browser asks.
 pub struct Asked {
@@ -69,7 +78,7 @@ impl Answer {
 
 /// A server that runs.
 pub struct Running {
-    server: Arc<Server>,
+    http: Http,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -82,13 +91,15 @@ impl Running {
     where
         F: Fn(&Asked) -> Answer + Send + Sync + 'static,
     {
-        rustix::net::sockopt::set_tcp_nodelay(&listener, true)?;
-        let server = Server::from_listener(listener, None).map_err(io::Error::other)?;
-        let (server, answer) = (Arc::new(server), Arc::new(answer));
+        let limits = Limits { body_bytes_max: BODY_BYTES_MAX, answer: ANSWER, ..Limits::default() };
+        let limits = limits.within_descriptors();
+        let options = Options { limits, passed: &PASSED, pages_may_write: true, spell };
+        let http = Http::start(listener, options, || (), ())?;
+        let answer = Arc::new(answer);
         let worker = |number| {
-            let (server, answer) = (Arc::clone(&server), Arc::clone(&answer));
+            let (requests, answer) = (http.requests(), Arc::clone(&answer));
             let work = move || {
-                while let Ok(request) = server.recv() {
+                while let Some(request) = requests.next() {
                     // A browser that went away is no event here.
                     let _ = serve(request, &*answer);
                 }
@@ -96,62 +107,49 @@ impl Running {
             thread::Builder::new().name(format!("ui-{number}")).spawn(work)
         };
         let workers = (0..WORKERS).map(worker).collect::<io::Result<_>>()?;
-        Ok(Self { server, workers })
+        Ok(Self { http, workers })
     }
 
     /// Ends it once the pages under way are out.
     pub fn stop(self) {
-        self.workers.iter().for_each(|_| self.server.unblock());
+        let stopped = self.http.stop(self.workers.len());
+        _ = stopped.inspect_err(|error| log::warn!("ui: ended before it was told to: {error}"));
         for worker in self.workers {
             let _ = worker.join();
         }
     }
 }
 
-fn serve(mut request: Request, answer: &dyn Fn(&Asked) -> Answer) -> io::Result<()> {
-    if request.body_length().is_some_and(|bytes| bytes > BODY_BYTES_MAX) {
-        // Any way of answering would make tiny_http take memory for the whole body first.
-        std::mem::forget(request);
-        return Ok(());
-    }
-    let (asked, host) = (read(&mut request)?, header(&request, "Host"));
-    let is_head = *request.method() == tiny_http::Method::Head;
-    let answer = if host.is_some_and(|host| is_direct(&host)) {
+/// What the guard says to a browser that it refuses.
+fn spell(why: &Refusal) -> (&'static str, Vec<u8>) {
+    (PLAIN_TEXT, format!("{}: {}\n", why.message, why.more).into())
+}
+
+fn serve(mut request: Incoming, answer: &dyn Fn(&Asked) -> Answer) -> io::Result<()> {
+    let asked = read(&mut request)?;
+    let answer = if request.header(HOST).is_some_and(is_direct) {
         answer(&asked)
     } else {
         let hint = "open this page by localhost or an IP address, e.g. http://127.0.0.1:8000\n";
-        Answer::new(421, "text/plain; charset=utf-8", hint)
+        Answer::new(421, PLAIN_TEXT, hint)
     };
-    let mut writer = request.into_writer();
-    writer.write_all(head(&answer).as_bytes())?;
-    if !is_head {
-        writer.write_all(&answer.body)?;
-    }
-    writer.flush()
+    request.answer(&head(&answer), &answer.body)
 }
 
-fn read(request: &mut Request) -> io::Result<Asked> {
-    let method = request.method().as_str();
+fn read(request: &mut Incoming) -> io::Result<Asked> {
+    let body = request.body()?;
+    let method = request.method();
     let method = if method == "HEAD" { "GET" } else { method }.to_owned();
-    let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
+    let (path, query) = request.target().split_once('?').unwrap_or((request.target(), ""));
     let (path, query) = (path.to_owned(), query.to_owned());
-    let mut body = Vec::new();
-    request.as_reader().take(BODY_BYTES_MAX as u64).read_to_end(&mut body)?;
-    let site = header(request, "Sec-Fetch-Site");
-    let is_ours = match (site, header(request, "Origin")) {
-        (Some(site), _) => matches!(site.as_str(), "same-origin" | "none"),
+    let is_ours = match (request.header(SITE), request.header(ORIGIN)) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
         (None, Some(origin)) => {
-            header(request, "Host").is_some_and(|host| origin == format!("http://{host}"))
+            request.header(HOST).is_some_and(|host| origin == format!("http://{host}"))
         }
         (None, None) => true,
     };
     Ok(Asked { method, path, query, body, is_ours })
-}
-
-fn header(request: &Request, name: &str) -> Option<String> {
-    let is_it =
-        |header: &&tiny_http::Header| header.field.as_str().as_str().eq_ignore_ascii_case(name);
-    request.headers().iter().find(is_it).map(|header| header.value.to_string())
 }
 
 /// Whether a host is an address or `localhost`. A name that somebody made point here would
@@ -164,26 +162,24 @@ fn is_direct(host: &str) -> bool {
         || name.eq_ignore_ascii_case("localhost")
 }
 
-fn head(answer: &Answer) -> String {
-    let Answer { status, content_type, body, .. } = answer;
-    let reason = match status {
-        200 => "OK",
-        303 => "See Other",
-        _ => "No",
-    };
+fn head(answer: &Answer) -> AnswerHead {
     let cache = if answer.keeps { "max-age=31536000, immutable" } else { "no-store" };
-    let location = answer.location.as_ref().map(|to| format!("Location: {to}\r\n"));
-    let retry = if *status == 503 { "Retry-After: 2\r\n" } else { "" };
-    format!(
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
-         Connection: close\r\nCache-Control: {cache}\r\n{}{retry}\
-         Content-Security-Policy: {CONTENT_SECURITY_POLICY}\r\nX-Content-Type-Options: nosniff\r\n\
-         Referrer-Policy: no-referrer\r\nX-Frame-Options: DENY\r\n\
-         Cross-Origin-Opener-Policy: same-origin\r\n\
-         Cross-Origin-Resource-Policy: same-origin\r\n\r\n",
-        body.len(),
-        location.unwrap_or_default(),
-    )
+    let mut head = AnswerHead::new(answer.status, answer.body.len())
+        .header("Content-Type", answer.content_type)
+        .header("Cache-Control", cache)
+        .header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        .header("X-Content-Type-Options", "nosniff")
+        .header("Referrer-Policy", "no-referrer")
+        .header("X-Frame-Options", "DENY")
+        .header("Cross-Origin-Opener-Policy", "same-origin")
+        .header("Cross-Origin-Resource-Policy", "same-origin");
+    if let Some(location) = &answer.location {
+        head = head.header("Location", location);
+    }
+    if answer.status == 503 {
+        head = head.header("Retry-After", 2);
+    }
+    head
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use blockchain::api::link::{Receiver, Sender, ToMiner, ToServer};
-use blockchain::api::{Caller, Reply, Request, bind};
-use blockchain::server::{Limits, run};
+use blockchain::api::{Caller, Reply, Request};
+use blockchain::http::{Limits, bind};
+use blockchain::server::run;
 
 /// How long a test waits before it says that nothing comes.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -8,11 +8,10 @@ use std::time::Instant;
 use rustix::event::epoll::EventFlags;
 
 use super::body::Body;
-use super::head::{self, Door, Exchange, Head, Search};
+use super::head::{self, Exchange, Head, Search};
 use super::slab::Key;
-use crate::api::Reply;
-use crate::server::Limits;
-use crate::server::answer::{AnswerHead, End};
+use crate::http::answer::{AnswerHead, End};
+use crate::http::{Limits, Options, Refusal, incoming};
 
 /// Most bytes that are read and thrown away so that a refusal arrives: while bytes are
 /// unread, closing would reset the connection and take the answer with it.
@@ -26,8 +25,9 @@ pub struct Context<'a> {
     pub now: Instant,
     /// For the `Date` header.
     pub date: &'a str,
-    pub limits: &'a Limits,
-    pub door: Door,
+    pub options: &'a Options,
+    /// Whether the listener is on loopback.
+    pub local: bool,
     /// What is read lands here first, so that an idle client takes no memory.
     pub scratch: &'a mut [u8],
 }
@@ -141,10 +141,13 @@ impl Client {
                 },
                 _ if !self.outbox.is_empty() => return Ok(Next::Wait),
                 Stage::Head(search) => match search.end(&self.inbox) {
-                    Ok(Some(end)) => match head::check(&self.inbox[..end], self.ip, context.door) {
-                        Ok(head) => self.begin_body(end, head, context),
-                        Err(refusal) => self.refuse(&refusal, context),
-                    },
+                    Ok(Some(end)) => {
+                        let (options, local) = (context.options, context.local);
+                        match head::check(&self.inbox[..end], self.ip, options, local) {
+                            Ok(head) => self.begin_body(end, head, context),
+                            Err(refusal) => self.refuse(&refusal, context),
+                        }
+                    }
                     Ok(None) if self.fill(context)? => {}
                     Ok(None) => return Ok(Next::Wait),
                     Err(refusal) => self.refuse(&refusal, context),
@@ -152,8 +155,11 @@ impl Client {
                 Stage::Answered { rest } => match rest.take() {
                     Some(rest) => {
                         let ip = self.ip;
-                        let head =
-                            format!("GET / HTTP/1.1\r\nCaller: {ip}\r\nRest: {rest}\r\n\r\n");
+                        let head = format!(
+                            "GET / HTTP/1.1\r\n{}: {ip}\r\n{}: {rest}\r\n\r\n",
+                            incoming::CALLER,
+                            incoming::REST,
+                        );
                         return Ok(self.ready(head.into(), context));
                     }
                     None => self.begin_head(context),
@@ -180,16 +186,16 @@ impl Client {
     fn begin_head(&mut self, context: &Context<'_>) {
         if self.exchange.last {
             self.stage = Stage::Closing { is_shut: false, drained: 0 };
-            self.deadline = context.now + context.limits.linger;
+            self.deadline = context.now + context.options.limits.linger;
             return;
         }
         self.stage = Stage::Head(Search::default());
-        self.deadline = context.now + context.limits.idle;
+        self.deadline = context.now + context.options.limits.idle;
         self.outbox = Vec::new();
         if self.inbox.is_empty() {
             self.inbox = Vec::new();
         } else {
-            self.deadline = context.now + context.limits.head;
+            self.deadline = context.now + context.options.limits.head;
         }
     }
 
@@ -199,13 +205,16 @@ impl Client {
             self.outbox.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         self.exchange = head.exchange;
-        self.stage = Stage::Body { request: head.request, body: Body::new(head.framing) };
-        self.deadline = context.now + context.limits.body;
+        self.stage = Stage::Body {
+            request: head.request,
+            body: Body::new(head.framing, context.options.limits.body_bytes_max),
+        };
+        self.deadline = context.now + context.options.limits.body;
     }
 
     fn ready(&mut self, request: Vec<u8>, context: &Context<'_>) -> Next {
         self.stage = Stage::Ready(request);
-        self.deadline = context.now + context.limits.answer;
+        self.deadline = context.now + context.options.limits.answer;
         Next::Ask
     }
 
@@ -218,7 +227,7 @@ impl Client {
                     // Less than fits was all there is, unless the end is to be read yet.
                     self.readable = length == context.scratch.len() || self.hung_up;
                     if self.inbox.is_empty() && matches!(self.stage, Stage::Head(_)) {
-                        self.deadline = context.now + context.limits.head;
+                        self.deadline = context.now + context.options.limits.head;
                     }
                     self.inbox.extend_from_slice(&context.scratch[..length]);
                     self.touched = context.now;
@@ -243,7 +252,7 @@ impl Client {
                     more = &more[length - of_kept..];
                     self.touched = context.now;
                     if matches!(self.stage, Stage::Answered { .. } | Stage::Asked { .. }) {
-                        self.deadline = context.now + context.limits.progress;
+                        self.deadline = context.now + context.options.limits.progress;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
@@ -260,15 +269,16 @@ impl Client {
     }
 
     /// Answers with an error of our own, after which the connection ends.
-    pub fn refuse(&mut self, reply: &Reply, context: &Context<'_>) {
-        log::debug!("server: refused a request ip={} status={}", self.ip, reply.status);
-        AnswerHead::of(reply).write_outside(&mut self.outbox, context.date, End::Length, true);
+    pub fn refuse(&mut self, why: &Refusal, context: &Context<'_>) {
+        log::debug!("http: refused a request ip={} status={}", self.ip, why.status);
+        let (head, body) = context.options.answer(why);
+        head.write_outside(&mut self.outbox, context.date, End::Length, true);
         if !self.exchange.without_body {
-            self.outbox.extend_from_slice(&reply.body);
+            self.outbox.extend_from_slice(&body);
         }
         self.exchange.last = true;
         self.stage = Stage::Closing { is_shut: false, drained: 0 };
-        self.deadline = context.now + context.limits.linger;
+        self.deadline = context.now + context.options.limits.linger;
     }
 
     /// Does what its deadline asks for.
@@ -276,18 +286,18 @@ impl Client {
     /// # Errors
     /// The connection is at its end.
     pub fn expire(&mut self, context: &mut Context<'_>) -> io::Result<Next> {
-        let reply = match &self.stage {
+        let why = match &self.stage {
             Stage::Head(_) if self.inbox.is_empty() => None,
             Stage::Head(_) | Stage::Body { .. } => {
                 let more = "the request did not come whole in time";
-                Some(Reply::problem(408, "Request timeout", more))
+                Some(Refusal::new(408, "Request timeout", more))
             }
             Stage::Ready(_) | Stage::Asked { has_begun: false, .. } if !self.is_in_parts => {
-                Some(busy("the miner does not answer in time"))
+                Some(Refusal::unavailable("there is no answer in time"))
             }
             _ => None,
         };
-        self.refuse(&reply.ok_or(io::ErrorKind::TimedOut)?, context);
+        self.refuse(&why.ok_or(io::ErrorKind::TimedOut)?, context);
         self.advance(context)
     }
 
@@ -312,7 +322,7 @@ impl Client {
     pub fn begin_answer(&mut self, head: &AnswerHead, context: &Context<'_>) -> io::Result<()> {
         let Stage::Asked { has_begun, .. } = &mut self.stage else { return Ok(()) };
         *has_begun = true;
-        self.deadline = context.now + context.limits.progress;
+        self.deadline = context.now + context.options.limits.progress;
         if self.is_in_parts && !head.is_ok() {
             return Err(io::Error::other("the next part of the answer can't be had"));
         }
@@ -374,11 +384,6 @@ impl Client {
     pub fn is_waiting_for_itself(&self) -> bool {
         matches!(self.stage, Stage::Head(_) | Stage::Body { .. } | Stage::Closing { .. })
     }
-}
-
-/// The answer when there is nobody to ask, or nobody answers.
-pub fn busy(why: &str) -> Reply {
-    Reply::problem(503, "Service unavailable", why).retry_after(1)
 }
 
 impl AsFd for Client {

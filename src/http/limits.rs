@@ -21,6 +21,8 @@ pub struct Limits {
     pub connections_of_loopback_max: usize,
     /// Requests that are answered at a time; others wait for their turn.
     pub upstreams_max: usize,
+    /// Longest body of a request.
+    pub body_bytes_max: usize,
     /// Bytes of requests and answers that are held for clients.
     pub held_bytes_max: usize,
     /// How long a connection may have no request.
@@ -44,6 +46,7 @@ impl Default for Limits {
             connections_per_place_max: 256,
             connections_of_loopback_max: usize::MAX,
             upstreams_max: 64,
+            body_bytes_max: 68 << 10,
             held_bytes_max: 24 << 20,
             idle: Duration::from_secs(60),
             head: Duration::from_secs(10),
@@ -73,6 +76,6 @@ pub fn raise_descriptors() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     if let Err(error) = raised {
-        log::debug!("server: can't raise the limit of descriptors: {error}");
+        log::debug!("http: can't raise the limit of descriptors: {error}");
     }
 }

@@ -4,13 +4,14 @@
 //! only in their plain form: no extensions and no trailers, which nobody here needs and
 //! which readers of HTTP are known to disagree about.
 
-use super::head::{BODY_BYTES_MAX, Framing, bad_request, body_too_long};
-use crate::api::Reply;
+use super::head::Framing;
+use crate::http::Refusal;
 
 /// A body on its way.
 #[derive(Debug)]
 pub struct Body {
     bytes: Vec<u8>,
+    bytes_max: usize,
     next: Next,
 }
 
@@ -28,17 +29,17 @@ enum Next {
 }
 
 impl Body {
-    pub fn new(framing: Framing) -> Self {
+    pub fn new(framing: Framing, bytes_max: usize) -> Self {
         let next = match framing {
             Framing::Length(length) => Next::Bytes(length),
             Framing::Chunked => Next::Size,
         };
-        Self { bytes: Vec::new(), next }
+        Self { bytes: Vec::new(), bytes_max, next }
     }
 
     /// Takes what belongs to the body from the front of `inbox`; the whole body once it
     /// is there.
-    pub fn take(&mut self, inbox: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Reply> {
+    pub fn take(&mut self, inbox: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Refusal> {
         let mut taken = 0;
         let is_whole = loop {
             let rest = &inbox[taken..];
@@ -51,9 +52,11 @@ impl Body {
                     break count == missing;
                 }
                 Next::Size => {
-                    let Some((size, length)) = chunk_size(rest)? else { break false };
-                    if self.bytes.len() + size > BODY_BYTES_MAX {
-                        return Err(body_too_long());
+                    let Some((size, length)) = chunk_size(rest, self.bytes_max)? else {
+                        break false;
+                    };
+                    if self.bytes.len() + size > self.bytes_max {
+                        return Err(Refusal::body_too_long(self.bytes_max));
                     }
                     self.next = if size == 0 { Next::End } else { Next::Chunk(size) };
                     taken += length;
@@ -87,12 +90,12 @@ impl Body {
 }
 
 /// A chunk's size and the length of the line that tells it; `None` if that is not whole.
-fn chunk_size(bytes: &[u8]) -> Result<Option<(usize, usize)>, Reply> {
+fn chunk_size(bytes: &[u8], bytes_max: usize) -> Result<Option<(usize, usize)>, Refusal> {
     /// More than any body that is allowed needs.
     const DIGITS_MAX: usize = 8;
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     if digits > DIGITS_MAX {
-        return Err(body_too_long());
+        return Err(Refusal::body_too_long(bytes_max));
     }
     match (digits, &bytes[digits..]) {
         (_, [] | [b'\r']) => Ok(None),
@@ -101,15 +104,15 @@ fn chunk_size(bytes: &[u8]) -> Result<Option<(usize, usize)>, Reply> {
             let size = usize::from_str_radix(text, 16).expect("they are hex digits, and few");
             Ok(Some((size, digits + 2)))
         }
-        _ => Err(bad_request("a chunk's size is hex digits, without extensions")),
+        _ => Err(Refusal::bad_request("a chunk's size is hex digits, without extensions")),
     }
 }
 
 /// Whether `bytes` begin with a line break; not an error if it may still come.
-fn line_break(bytes: &[u8]) -> Result<bool, Reply> {
+fn line_break(bytes: &[u8]) -> Result<bool, Refusal> {
     match bytes {
         [] | [b'\r'] => Ok(false),
         [b'\r', b'\n', ..] => Ok(true),
-        _ => Err(bad_request("a chunk is longer than its size, or there are trailers")),
+        _ => Err(Refusal::bad_request("a chunk is longer than its size, or there are trailers")),
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::slab::Key;
-use crate::server::answer::AnswerHead;
+use crate::http::answer::AnswerHead;
 
 /// A request that a worker answers at once; no client's, since it names no caller.
 const PING: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
@@ -117,7 +117,7 @@ impl Upstream {
                 joined = std::mem::take(&mut self.inbox);
                 bytes = &joined;
             }
-            let Some((head, end)) = AnswerHead::read(bytes).map_err(io::Error::other)? else {
+            let Some((head, end)) = AnswerHead::read(bytes)? else {
                 self.inbox = bytes.to_vec();
                 return Ok(false);
             };

@@ -1,0 +1,199 @@
+//! What the guard does with its clients.
+
+use std::cmp::Reverse;
+use std::io::{self, Write};
+use std::net::{IpAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::{self, EventFlags};
+
+use super::client::{Client, Context, Next};
+use super::slab::Key;
+use super::{Guard, Token, head, is_exhausted};
+use crate::http::Refusal;
+use crate::http::answer::End;
+
+/// Connections accepted before others get their turn.
+const ACCEPTED_AT_ONCE: usize = 128;
+
+/// How long to wait before accepting again when there are no descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Clients that are cut at once when there is no place for another: the look at all of
+/// them is worth more than one.
+const CUT_AT_ONCE: usize = 32;
+
+/// Clients that hold less than this are not worth cutting for their memory.
+const CUT_BYTES_MIN: usize = 4 << 10;
+
+impl Guard {
+    pub(super) fn accept(&mut self) -> io::Result<()> {
+        for _ in 0..ACCEPTED_AT_ONCE {
+            match self.listener.accept() {
+                Ok((stream, address)) => self.welcome(stream, address.ip()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if is_exhausted(&error) => {
+                    log::warn!("http: can't accept connections for now: {error}");
+                    epoll::delete(&self.epoll, &self.listener)?;
+                    self.timers.push(Reverse((self.clock.now + ACCEPT_PAUSE, Token::Listener)));
+                    break;
+                }
+                // What went wrong with one connection before it was accepted.
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn welcome(&mut self, stream: TcpStream, ip: IpAddr) {
+        let place = head::place(ip);
+        let connections_max = if place.is_loopback() {
+            self.options.limits.connections_of_loopback_max
+        } else {
+            self.options.limits.connections_per_place_max
+        };
+        let is_crowded = self.places.get(&place).is_some_and(|count| *count >= connections_max);
+        if is_crowded {
+            let more = "there are too many connections from this address";
+            return self.turn_away(stream, &Refusal::busy(429, "Too many requests", more));
+        }
+        if self.clients.len() >= self.options.limits.connections_max {
+            self.cut_stale();
+        }
+        if self.clients.len() >= self.options.limits.connections_max {
+            let more = "there are too many connections";
+            return self.turn_away(stream, &Refusal::unavailable(more));
+        }
+        if stream.set_nonblocking(true).is_err() {
+            return;
+        }
+        let key =
+            self.clients.insert(Client::new(stream, ip, self.clock.now, &self.options.limits));
+        *self.places.entry(place).or_default() += 1;
+        let client = self.clients.get(key).expect("it was just put there");
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        if let Err(error) =
+            epoll::add(&self.epoll, client.as_fd(), Token::Client(key).data(), flags)
+        {
+            self.part(key, &error.into());
+            return;
+        }
+        self.settle(key);
+    }
+
+    /// Says why, as far as that goes at once, and closes.
+    fn turn_away(&mut self, mut stream: TcpStream, why: &Refusal) {
+        let (head, body) = self.options.answer(why);
+        let mut answer = Vec::new();
+        head.write_outside(&mut answer, &self.clock.date, End::Length, true);
+        answer.extend_from_slice(&body);
+        let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(&answer));
+        self.clock.seldom(|| log::warn!("http: turned a client away: {}", why.more));
+    }
+
+    pub(super) fn client_event(&mut self, key: Key, flags: EventFlags) {
+        self.with_client(key, |client, context| {
+            client.note(flags)?;
+            client.advance(context)
+        });
+    }
+
+    /// Lets a client act, and sees to what follows from it.
+    pub(super) fn with_client(
+        &mut self,
+        key: Key,
+        act: impl FnOnce(&mut Client, &mut Context<'_>) -> io::Result<Next>,
+    ) {
+        let Some(client) = self.clients.get(key) else { return };
+        let mut context = Context {
+            now: self.clock.now,
+            date: &self.clock.date,
+            options: &self.options,
+            local: self.local,
+            scratch: &mut self.scratch,
+        };
+        let outcome = act(client, &mut context);
+        self.follow(key, outcome);
+    }
+
+    /// Sees to what follows from what a client did.
+    pub(super) fn follow(&mut self, key: Key, outcome: io::Result<Next>) {
+        match outcome {
+            Ok(Next::Wait) => self.settle(key),
+            Ok(Next::Ask) => {
+                self.waiting.push_back(key);
+                self.settle(key);
+            }
+            Err(error) => self.part(key, &error),
+        }
+    }
+
+    /// Counts what a client holds, and sees to it that its deadline is looked at.
+    pub(super) fn settle(&mut self, key: Key) {
+        let Some(client) = self.clients.get(key) else { return };
+        let held = client.memory();
+        self.held_bytes = self.held_bytes - client.counted + held;
+        client.counted = held;
+        if client.timer.is_none_or(|timer| client.deadline < timer) {
+            client.timer = Some(client.deadline);
+            self.timers.push(Reverse((client.deadline, Token::Client(key))));
+        }
+    }
+
+    /// Ends a connection.
+    fn part(&mut self, key: Key, why: &io::Error) {
+        let Some(client) = self.clients.remove(key) else { return };
+        self.held_bytes -= client.counted;
+        let place = head::place(client.ip);
+        if let Some(count) = self.places.get_mut(&place) {
+            *count -= 1;
+            if *count == 0 {
+                self.places.remove(&place);
+            }
+        }
+        if client.is_in_parts {
+            log::debug!("http: broke off an answer ip={} reason={why}", client.ip);
+            // A reset can't be taken for the answer's end, not even in HTTP/1.0.
+            let _ = rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO));
+        }
+    }
+
+    /// Makes places by cutting those who have done nothing for longest.
+    fn cut_stale(&mut self) {
+        let idle = self.clients.iter().filter(|(_, client)| client.is_waiting_for_itself());
+        let mut stale: Vec<_> = idle.map(|(key, client)| (client.touched, key)).collect();
+        if stale.len() > CUT_AT_ONCE {
+            stale.select_nth_unstable(CUT_AT_ONCE);
+            stale.truncate(CUT_AT_ONCE);
+        }
+        self.clock.seldom(|| log::warn!("http: cut idle clients to make place for new ones"));
+        for (_, key) in stale {
+            self.part(key, &io::ErrorKind::TimedOut.into());
+        }
+    }
+
+    /// Keeps within the memory that clients may hold, by cutting those that have taken or
+    /// sent nothing for longest.
+    pub(super) fn free_memory(&mut self) {
+        while self.held_bytes > self.options.limits.held_bytes_max {
+            let holders = self.clients.iter().filter(|(_, client)| client.counted > CUT_BYTES_MIN);
+            let Some((key, _)) = holders.min_by_key(|(_, client)| client.touched) else { return };
+            self.clock.seldom(|| log::warn!("http: cut a slow client to free its memory"));
+            self.part(key, &io::ErrorKind::OutOfMemory.into());
+        }
+    }
+
+    pub(super) fn client_timer(&mut self, key: Key, at: Instant) {
+        let Some(client) = self.clients.get(key) else { return };
+        if client.timer != Some(at) {
+            return;
+        }
+        client.timer = None;
+        if client.deadline > self.clock.now {
+            self.settle(key);
+        } else {
+            self.with_client(key, Client::expire);
+        }
+    }
+}

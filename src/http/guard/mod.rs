@@ -1,0 +1,200 @@
+//! The guard: one thread that owns every client's connection, so that tiny_http meets
+//! none of them.
+//!
+//! tiny_http 0.12 waits in a thread for each client, forgets connections that come in a
+//! burst, and lets a single request abort the process. Behind this guard it gets complete,
+//! limited, checked requests, one at a time each on a few lasting connections of our own,
+//! and its answers are read at once. So no client, however slow or hostile, holds a thread:
+//! it holds a place here and a few bytes, until its deadline.
+//!
+//! Clients' sockets are watched edge-triggered, so that a request costs no call but the
+//! reads and writes themselves; while nothing happens, nothing wakes up.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::io::Errno;
+
+use super::Options;
+use client::Client;
+use clock::Clock;
+use slab::{Key, Slab};
+use upstream::Upstream;
+
+mod body;
+mod client;
+mod clients;
+mod clock;
+mod head;
+mod slab;
+mod upstream;
+mod upstreams;
+
+/// Bytes read at a time.
+const SCRATCH_BYTES: usize = 64 << 10;
+
+/// Events taken at a time.
+const EVENTS: usize = 256;
+
+/// The guard.
+pub struct Guard {
+    epoll: OwnedFd,
+    listener: TcpListener,
+    /// Its other end's end means stop.
+    _stop: UnixStream,
+    /// Where tiny_http listens.
+    path: PathBuf,
+    options: Options,
+    /// Whether the listener is on loopback.
+    local: bool,
+    clock: Clock,
+    /// Where clients' bytes land first.
+    scratch: Vec<u8>,
+    /// Where answers' bytes land first.
+    answer_scratch: Vec<u8>,
+    clients: Slab<Client>,
+    /// Connections of each place.
+    places: HashMap<IpAddr, usize>,
+    /// Bytes that clients hold.
+    held_bytes: usize,
+    /// Clients whose request is whole.
+    waiting: VecDeque<Key>,
+    upstreams: Slab<Upstream>,
+    idle: Vec<Key>,
+    unproven: bool,
+    failed_proofs: u32,
+    timers: BinaryHeap<Reverse<(Instant, Token)>>,
+    /// Told once, when requests are answered.
+    ready: Option<Box<dyn FnOnce() + Send>>,
+}
+
+/// What an event or a timer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Token {
+    Stop,
+    Listener,
+    Client(Key),
+    Upstream(Key),
+}
+
+impl Token {
+    fn data(self) -> EventData {
+        EventData::new_u64(match self {
+            Self::Stop => 0,
+            Self::Listener => 1,
+            Self::Client(key) => 2 << 62 | key.bits(),
+            Self::Upstream(key) => 3 << 62 | key.bits(),
+        })
+    }
+
+    fn from_data(data: EventData) -> Self {
+        let data = data.u64();
+        match data >> 62 {
+            2 => Self::Client(Key::from_bits(data)),
+            3 => Self::Upstream(Key::from_bits(data)),
+            _ if data == 0 => Self::Stop,
+            _ => Self::Listener,
+        }
+    }
+}
+
+impl Guard {
+    /// A guard of `listener`, before the tiny_http that listens at `path`. It runs until
+    /// `stop` is closed, and tells `ready` when requests are answered.
+    pub fn new(
+        listener: TcpListener,
+        stop: UnixStream,
+        path: PathBuf,
+        options: Options,
+        ready: Box<dyn FnOnce() + Send>,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        rustix::net::sockopt::set_tcp_nodelay(&listener, true)?;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &listener, Token::Listener.data(), EventFlags::IN)?;
+        epoll::add(&epoll, &stop, Token::Stop.data(), EventFlags::IN)?;
+        Ok(Self {
+            epoll,
+            local: listener.local_addr()?.ip().is_loopback(),
+            listener,
+            _stop: stop,
+            path,
+            options,
+            clock: Clock::now(),
+            scratch: vec![0; SCRATCH_BYTES],
+            answer_scratch: vec![0; SCRATCH_BYTES],
+            clients: Slab::new(),
+            places: HashMap::new(),
+            held_bytes: 0,
+            waiting: VecDeque::new(),
+            upstreams: Slab::new(),
+            idle: Vec::new(),
+            unproven: false,
+            failed_proofs: 0,
+            timers: BinaryHeap::new(),
+            ready: Some(ready),
+        })
+    }
+
+    /// Guards until it is stopped.
+    ///
+    /// # Errors
+    /// tiny_http does not answer any more, or epoll fails.
+    pub fn run(mut self) -> io::Result<()> {
+        self.open_upstream()?;
+        let mut events = Vec::with_capacity(EVENTS);
+        loop {
+            let timeout = self.timers.peek().map(|Reverse((at, _))| self.clock.until(*at));
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            self.clock.tick();
+            for event in events.drain(..) {
+                let epoll::Event { flags, data } = event;
+                match Token::from_data(data) {
+                    Token::Stop => return Ok(()),
+                    Token::Listener => self.accept()?,
+                    Token::Client(key) => self.client_event(key, flags),
+                    Token::Upstream(key) => self.upstream_event(key, flags)?,
+                }
+            }
+            self.expire()?;
+            self.assign()?;
+            self.free_memory();
+        }
+    }
+
+    /// Does what is due.
+    fn expire(&mut self) -> io::Result<()> {
+        let now = self.clock.now;
+        while let Some(Reverse((at, token))) =
+            self.timers.peek().copied().filter(|it| it.0.0 <= now)
+        {
+            self.timers.pop();
+            match token {
+                Token::Stop => {}
+                Token::Listener => {
+                    epoll::add(&self.epoll, &self.listener, token.data(), EventFlags::IN)?;
+                }
+                Token::Client(key) => self.client_timer(key, at),
+                Token::Upstream(key) => self.upstream_timer(key, at)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether no connection at all can be accepted for now.
+fn is_exhausted(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+}

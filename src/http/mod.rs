@@ -1,0 +1,104 @@
+//! FLOOR 1: an HTTP server that strangers can't bring down: tiny_http behind a guard.
+//!
+//! ```text
+//! client -> guard (one thread, owns all clients) -> tiny_http -> Requests, any number of workers
+//! client <- guard <- tiny_http's connection <- Incoming::answer, from any thread
+//! ```
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use guard::Guard;
+use private_socket::PrivateSocket;
+
+mod answer;
+mod guard;
+mod incoming;
+mod limits;
+mod listener;
+mod private_socket;
+mod refusal;
+
+pub use answer::AnswerHead;
+pub use incoming::{Incoming, Requests};
+pub use limits::{Limits, raise_descriptors};
+pub use listener::bind;
+pub use refusal::Refusal;
+
+/// What stands behind the guard, as far as the guard has to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What strangers may use up.
+    pub limits: Limits,
+    /// Headers that go on to the workers; all others end at the guard.
+    pub passed: &'static [&'static str],
+    /// Whether a page in a browser may cause more than reading. Without it, what comes from
+    /// a page is refused, and so is, on a loopback listener, a `Host` that is not this one.
+    pub pages_may_write: bool,
+    /// How a refusal is spelled: the media type of the body, and the body.
+    pub spell: fn(&Refusal) -> (&'static str, Vec<u8>),
+}
+
+impl Options {
+    /// The answer that a refusal is.
+    fn answer(&self, why: &Refusal) -> (AnswerHead, Vec<u8>) {
+        let (media, body) = (self.spell)(why);
+        let head = AnswerHead::new(why.status, body.len()).header("Content-Type", media);
+        match why.retry_after {
+            Some(seconds) => (head.header("Retry-After", seconds), body),
+            None => (head, body),
+        }
+    }
+}
+
+/// A server that runs.
+pub struct Http {
+    server: Arc<tiny_http::Server>,
+    stop: UnixStream,
+    guard: JoinHandle<io::Result<()>>,
+    _private: PrivateSocket,
+}
+
+impl Http {
+    /// Serves on `listener`. `ready` is called once requests are answered, and what it
+    /// holds goes when the guard ends, for whatever reason.
+    ///
+    /// # Errors
+    /// A socket or a thread can't be had.
+    pub fn start(
+        listener: TcpListener,
+        options: Options,
+        ready: impl FnOnce() + Send + 'static,
+        ended: impl Send + 'static,
+    ) -> io::Result<Self> {
+        let private = PrivateSocket::bind()?;
+        let server = tiny_http::Server::from_listener(private.listener.try_clone()?, None);
+        let server = Arc::new(server.map_err(io::Error::other)?);
+        let (stop, stopped) = UnixStream::pair()?;
+        let guard = Guard::new(listener, stopped, private.path(), options, Box::new(ready))?;
+        let guard = thread::Builder::new().name("guard".into()).spawn(move || {
+            let _ended = ended;
+            guard.run()
+        })?;
+        Ok(Self { server, stop, guard, _private: private })
+    }
+
+    /// Where its requests come from.
+    pub fn requests(&self) -> Requests {
+        Requests(Arc::clone(&self.server))
+    }
+
+    /// Ends it: no request comes any more to any of this many workers.
+    ///
+    /// # Errors
+    /// What made the guard end before.
+    pub fn stop(self, workers: usize) -> io::Result<()> {
+        drop(self.stop);
+        // Twice, since a worker may take the first for the end of what is there at once.
+        (0..2 * workers).for_each(|_| self.server.unblock());
+        self.guard.join().map_err(|_| io::Error::other("the guard panicked"))?
+    }
+}
