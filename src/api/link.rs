@@ -91,21 +91,23 @@ impl Sender {
         self.0.lock().write_all(&bytes)
     }
 
-    /// Sends a frame to the server process.
+    /// Sends frames to the server process, all at once.
     ///
     /// # Errors
     /// The link's: the other end is gone.
-    pub fn to_server(&self, ToServer { id, reply }: &ToServer) -> io::Result<()> {
-        let head = ReplyHead {
-            id: *id,
-            status: reply.status,
-            retry_after: reply.retry_after,
-            allow: reply.allow.map(str::to_owned),
-            media: reply.media,
-            rest: reply.rest.clone(),
-        };
+    pub fn to_server(&self, frames: &[ToServer]) -> io::Result<()> {
         let mut bytes = Vec::new();
-        append(&mut bytes, &serde_json::to_vec(&head)?, &reply.body)?;
+        for ToServer { id, reply } in frames {
+            let head = ReplyHead {
+                id: *id,
+                status: reply.status,
+                retry_after: reply.retry_after,
+                allow: reply.allow.map(str::to_owned),
+                media: reply.media,
+                rest: reply.rest.clone(),
+            };
+            append(&mut bytes, &serde_json::to_vec(&head)?, &reply.body)?;
+        }
         self.0.lock().write_all(&bytes)
     }
 }
@@ -208,7 +210,7 @@ mod tests {
         let (allow, media) = (Some("PUT"), Media::Metrics);
         let reply = Reply { status: 405, retry_after: Some(3), allow, media, body, rest };
         let frame = ToServer { id: u64::MAX, reply };
-        sender.to_server(&frame).unwrap();
+        sender.to_server(std::slice::from_ref(&frame)).unwrap();
         assert_eq!(receiver.from_miner().unwrap(), Some(frame));
     }
 

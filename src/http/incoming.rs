@@ -1,10 +1,13 @@
 //! A request as it comes to a worker, and its way back.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::answer::AnswerHead;
+use super::turns::{Line, Lines, TURN, Turn};
 
 /// Names the client's address; only the guard's own probes have none.
 pub(super) const CALLER: &str = "Caller";
@@ -12,19 +15,25 @@ pub(super) const CALLER: &str = "Caller";
 /// Asks for the next part of an answer.
 pub(super) const REST: &str = "Rest";
 
-/// Bodies that are rather copied than written by themselves.
-const COPIED_BYTES_MAX: usize = 32 << 10;
-
 /// Where requests come from; any number of workers take them.
 #[derive(Clone)]
-pub struct Requests(pub(super) Arc<tiny_http::Server>);
+pub struct Requests {
+    server: Arc<tiny_http::Server>,
+    /// Held while a request is taken, so that requests join their lines in their order.
+    lines: Arc<Mutex<Lines>>,
+}
 
 impl Requests {
+    pub(super) fn new(server: Arc<tiny_http::Server>) -> Self {
+        Self { server, lines: Arc::default() }
+    }
+
     /// Waits for the next request; `None` at the end.
     pub fn next(&self) -> Option<Incoming> {
+        let mut lines = self.lines.lock();
         loop {
-            let request = Incoming(self.0.recv().ok()?);
-            if let Some(request) = request.unless_probe() {
+            let request = self.server.recv().ok()?;
+            if let Some(request) = Incoming::new(request, &mut lines).unless_probe() {
                 return Some(request);
             }
         }
@@ -32,19 +41,35 @@ impl Requests {
 
     /// The next request, if there is one already.
     pub fn next_at_once(&self) -> Option<Incoming> {
+        let mut lines = self.lines.try_lock()?;
         loop {
-            let request = Incoming(self.0.try_recv().ok()??);
-            if let Some(request) = request.unless_probe() {
+            let request = self.server.try_recv().ok()??;
+            if let Some(request) = Incoming::new(request, &mut lines).unless_probe() {
                 return Some(request);
             }
         }
     }
 }
 
-/// A request, whole and checked.
-pub struct Incoming(tiny_http::Request);
+/// A request, whole and checked. Dropped without an answer, it is answered 500.
+pub struct Incoming {
+    /// There until it is answered.
+    request: Option<tiny_http::Request>,
+    number: u64,
+    line: Arc<Line>,
+}
 
 impl Incoming {
+    fn new(request: tiny_http::Request, lines: &mut Lines) -> Self {
+        let turn = header(&request, TURN).and_then(|turn| turn.parse::<Turn>().ok());
+        let turn = turn.expect("the guard tells each one's turn");
+        Self { request: Some(request), number: turn.number, line: lines.join(turn) }
+    }
+
+    fn request(&self) -> &tiny_http::Request {
+        self.request.as_ref().expect("it is not answered yet")
+    }
+
     /// The other end of the client's connection.
     pub fn caller(&self) -> IpAddr {
         let ip = self.header(CALLER).and_then(|ip| ip.parse::<IpAddr>().ok());
@@ -53,18 +78,17 @@ impl Incoming {
 
     /// `GET`, `HEAD`, …
     pub fn method(&self) -> &str {
-        self.0.method().as_str()
+        self.request().method().as_str()
     }
 
     /// Path and query.
     pub fn target(&self) -> &str {
-        self.0.url()
+        self.request().url()
     }
 
     /// The value of a header that the guard passes on.
     pub fn header(&self, name: &'static str) -> Option<&str> {
-        let header = self.0.headers().iter().find(|header| header.field.equiv(name));
-        header.map(|header| header.value.as_str())
+        header(self.request(), name)
     }
 
     /// What an earlier part of the answer said to ask for the next one with.
@@ -77,8 +101,9 @@ impl Incoming {
     /// # Errors
     /// The guard is gone.
     pub fn body(&mut self) -> io::Result<Vec<u8>> {
-        let mut body = Vec::with_capacity(self.0.body_length().unwrap_or(0));
-        self.0.as_reader().read_to_end(&mut body)?;
+        let request = self.request.as_mut().expect("it is not answered yet");
+        let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
+        request.as_reader().read_to_end(&mut body)?;
         Ok(body)
     }
 
@@ -86,19 +111,17 @@ impl Incoming {
     ///
     /// # Errors
     /// The guard is gone.
-    pub fn answer(self, head: &AnswerHead, body: &[u8]) -> io::Result<()> {
+    pub fn answer(mut self, head: &AnswerHead, body: &[u8]) -> io::Result<()> {
+        self.send(head, body)
+    }
+
+    fn send(&mut self, head: &AnswerHead, body: &[u8]) -> io::Result<()> {
+        let Some(request) = self.request.take() else { return Ok(()) };
+        let body = if *request.method() == tiny_http::Method::Head { &[][..] } else { body };
         let mut out = Vec::new();
         head.write_inside(&mut out);
-        let body = if self.method() == "HEAD" { &[][..] } else { body };
-        let mut writer = self.0.into_writer();
-        if body.len() <= COPIED_BYTES_MAX {
-            out.extend_from_slice(body);
-            writer.write_all(&out)?;
-        } else {
-            writer.write_all(&out)?;
-            writer.write_all(body)?;
-        }
-        writer.flush()
+        out.extend_from_slice(body);
+        self.line.answer(self.number, request, out)
     }
 
     /// Answers the guard's own probe, which wants to see just that.
@@ -110,4 +133,16 @@ impl Incoming {
         let _ = self.answer(&AnswerHead::new(200, 0), &[]);
         None
     }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // A guard that is gone needs no answer.
+        let _ = self.send(&AnswerHead::new(500, 0), &[]);
+    }
+}
+
+fn header<'a>(request: &'a tiny_http::Request, name: &'static str) -> Option<&'a str> {
+    let header = request.headers().iter().find(|header| header.field.equiv(name));
+    header.map(|header| header.value.as_str())
 }

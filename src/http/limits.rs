@@ -19,8 +19,10 @@ pub struct Limits {
     pub connections_per_place_max: usize,
     /// Connections from this host: who is here already can do worse than connect.
     pub connections_of_loopback_max: usize,
-    /// Requests that are answered at a time; others wait for their turn.
+    /// Connections to tiny_http.
     pub upstreams_max: usize,
+    /// Requests that each of them answers at a time, in order; others wait for their turn.
+    pub asked_at_once_max: usize,
     /// Longest body of a request.
     pub body_bytes_max: usize,
     /// Bytes of requests and answers that are held for clients.
@@ -45,7 +47,8 @@ impl Default for Limits {
             connections_max: 8_192,
             connections_per_place_max: 256,
             connections_of_loopback_max: usize::MAX,
-            upstreams_max: 64,
+            upstreams_max: 16,
+            asked_at_once_max: 64,
             body_bytes_max: 68 << 10,
             held_bytes_max: 24 << 20,
             idle: Duration::from_secs(60),

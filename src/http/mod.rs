@@ -21,6 +21,7 @@ mod limits;
 mod listener;
 mod private_socket;
 mod refusal;
+mod turns;
 
 pub use answer::AnswerHead;
 pub use incoming::{Incoming, Requests};
@@ -57,6 +58,7 @@ impl Options {
 /// A server that runs.
 pub struct Http {
     server: Arc<tiny_http::Server>,
+    requests: Requests,
     stop: UnixStream,
     guard: JoinHandle<io::Result<()>>,
     _private: PrivateSocket,
@@ -83,12 +85,13 @@ impl Http {
             let _ended = ended;
             guard.run()
         })?;
-        Ok(Self { server, stop, guard, _private: private })
+        let requests = Requests::new(Arc::clone(&server));
+        Ok(Self { server, requests, stop, guard, _private: private })
     }
 
     /// Where its requests come from.
     pub fn requests(&self) -> Requests {
-        Requests(Arc::clone(&self.server))
+        self.requests.clone()
     }
 
     /// Ends it: no request comes any more to any of this many workers.

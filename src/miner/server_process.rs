@@ -13,7 +13,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -52,7 +51,7 @@ impl ServerProcess {
     /// When no child can be started, or the first one never answers.
     pub fn run(
         &self,
-        questions: &Sender<Question>,
+        take: &dyn Fn(Question),
         stop: &Stop,
         mut ready: impl FnMut(),
     ) -> io::Result<()> {
@@ -61,7 +60,7 @@ impl ServerProcess {
             let started = Instant::now();
             let mut child = self.start()?;
             let mut was_ready = false;
-            let outcome = self.serve(questions, &mut || {
+            let outcome = self.serve(take, &mut || {
                 was_ready = true;
                 ready();
             });
@@ -112,7 +111,7 @@ impl ServerProcess {
     }
 
     /// Reads the child's frames until its link ends.
-    fn serve(&self, questions: &Sender<Question>, ready: &mut dyn FnMut()) -> io::Result<()> {
+    fn serve(&self, take: &dyn Fn(Question), ready: &mut dyn FnMut()) -> io::Result<()> {
         let stream = match &*self.running.lock() {
             Some((link, _)) => link.try_clone()?,
             None => return Ok(()),
@@ -127,12 +126,7 @@ impl ServerProcess {
                 }
                 ToMiner::Ask { id, caller, request } => {
                     let link = Arc::clone(&answers);
-                    if questions
-                        .send(Question { id, caller, request, link, came: Instant::now() })
-                        .is_err()
-                    {
-                        return Ok(());
-                    }
+                    take(Question { id, caller, request, link, came: Instant::now() });
                 }
             }
         }

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use signal_hook::iterator::Signals;
 
 use super::Miner;
+use super::jobs::communication::Desk;
 use super::jobs::{
     SideBySide, Stop, Wake, announce, backup, communication, gossip, mine, repeat, sync_chain,
     sync_data,
@@ -67,18 +68,13 @@ impl Threads {
             stop_backup: Some(stop_backup),
         };
         let stop = Stop(stopped);
-        let (questions, asked) = bounded(communication::QUESTIONS_MAX);
-        let (adds, to_keep) = bounded(communication::ADDS_MAX);
-
-        threads.job("communication", move |miner| {
-            for question in asked {
-                communication::round(miner, question, &adds);
-            }
-        })?;
+        let (desk, asked, to_keep) = Desk::new();
+        threads
+            .job("communication", move |miner| communication::answer_questions(miner, &asked))?;
         threads.job("journal", move |miner| communication::keep_data(miner, &to_keep))?;
         let (server, server_stop) = (Arc::clone(&threads.server), stop.clone());
         let server_died = threads.died.0.clone();
-        threads.job("server", move |_| {
+        threads.job("server", move |miner| {
             let mut ready = Some(ready);
             let mut tell = || {
                 if let Some(ready) = ready.take() {
@@ -86,7 +82,9 @@ impl Threads {
                     service_manager::tell(State::Ready);
                 }
             };
-            if let Err(error) = server.run(&questions, &server_stop, &mut tell) {
+            if let Err(error) =
+                server.run(&|question| desk.take(miner, question), &server_stop, &mut tell)
+            {
                 let _ = server_died.try_send(format!("cannot start the server process: {error}"));
             }
         })?;

@@ -91,7 +91,13 @@ impl Running {
     where
         F: Fn(&Asked) -> Answer + Send + Sync + 'static,
     {
-        let limits = Limits { body_bytes_max: BODY_BYTES_MAX, answer: ANSWER, ..Limits::default() };
+        // One at a time, since a page may wait for a miner that does not answer.
+        let limits = Limits {
+            body_bytes_max: BODY_BYTES_MAX,
+            answer: ANSWER,
+            asked_at_once_max: 1,
+            ..Limits::default()
+        };
         let limits = limits.within_descriptors();
         let options = Options { limits, passed: &PASSED, pages_may_write: true, spell };
         let http = Http::start(listener, options, || (), ())?;

@@ -74,7 +74,7 @@ impl Scripted {
     }
 
     pub fn client(&self) -> Client {
-        Client(connect(self.address))
+        Client::connect(self.address)
     }
 
     /// Whether the server still answers somebody else.
@@ -120,7 +120,7 @@ fn answer(
         let reply = script(&caller, &request);
         asked.lock().unwrap().push((caller, request));
         if let Some(reply) = reply {
-            let _ = sender.to_server(&ToServer { id, reply });
+            let _ = sender.to_server(&[ToServer { id, reply }]);
         }
     }
 }
@@ -160,6 +160,10 @@ impl Answer {
 }
 
 impl Client {
+    pub fn connect(address: SocketAddr) -> Self {
+        Self(connect(address))
+    }
+
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).unwrap();
     }

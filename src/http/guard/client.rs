@@ -10,6 +10,7 @@ use rustix::event::epoll::EventFlags;
 use super::body::Body;
 use super::head::{self, Exchange, Head, Search};
 use super::slab::Key;
+use super::upstream::Piece;
 use crate::http::answer::{AnswerHead, End};
 use crate::http::{Limits, Options, Refusal, incoming};
 
@@ -39,6 +40,20 @@ pub enum Next {
     Wait,
     /// Somebody to answer its request.
     Ask,
+}
+
+/// What a request may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It reads.
+    Read,
+    /// It writes: its answer may have to wait for the disc.
+    Write,
+}
+
+impl Kind {
+    /// Both, in the order of their numbers.
+    pub const ALL: [Self; 2] = [Self::Read, Self::Write];
 }
 
 /// A connection.
@@ -310,16 +325,33 @@ impl Client {
         Some((request, self.exchange.without_body))
     }
 
-    /// Whether it waits for an answer from `upstream`.
-    pub fn waits_for(&self, upstream: Key) -> bool {
-        matches!(self.stage, Stage::Asked { upstream: asked, .. } if asked == upstream)
+    /// What its request may wait for.
+    pub fn kind(&self) -> Kind {
+        if self.exchange.writes { Kind::Write } else { Kind::Read }
+    }
+
+    /// Who was asked and has not begun to answer.
+    pub fn silent_upstream(&self) -> Option<Key> {
+        match self.stage {
+            Stage::Asked { upstream, has_begun: false } => Some(upstream),
+            _ => None,
+        }
+    }
+
+    /// Passes on what it was answered.
+    ///
+    /// # Errors
+    /// The connection is broken, or the answer can't be ended.
+    pub fn hear(&mut self, piece: Piece<'_>, context: &mut Context<'_>) -> io::Result<Next> {
+        match piece {
+            Piece::Head(head) => self.begin_answer(head, context).map(|()| Next::Wait),
+            Piece::Body(bytes) => self.send(bytes, context).map(|()| Next::Wait),
+            Piece::End(head) => self.end_answer(head, context),
+        }
     }
 
     /// Begins an answer, or its next part.
-    ///
-    /// # Errors
-    /// The answer can't be ended.
-    pub fn begin_answer(&mut self, head: &AnswerHead, context: &Context<'_>) -> io::Result<()> {
+    fn begin_answer(&mut self, head: &AnswerHead, context: &Context<'_>) -> io::Result<()> {
         let Stage::Asked { has_begun, .. } = &mut self.stage else { return Ok(()) };
         *has_begun = true;
         self.deadline = context.now + context.options.limits.progress;
@@ -342,19 +374,8 @@ impl Client {
         Ok(())
     }
 
-    /// Passes on bytes of the answer's body.
-    ///
-    /// # Errors
-    /// The connection is broken.
-    pub fn pass(&mut self, bytes: &[u8], context: &Context<'_>) -> io::Result<()> {
-        self.send(bytes, context)
-    }
-
     /// Ends an answer, or a part of it.
-    ///
-    /// # Errors
-    /// The connection is broken.
-    pub fn end_answer(&mut self, head: AnswerHead, context: &mut Context<'_>) -> io::Result<Next> {
+    fn end_answer(&mut self, head: AnswerHead, context: &mut Context<'_>) -> io::Result<Next> {
         let rest = head.rest.filter(|_| self.is_in_parts);
         if self.is_in_parts {
             let chunked = !self.exchange.without_chunks;

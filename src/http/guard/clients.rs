@@ -122,7 +122,9 @@ impl Guard {
         match outcome {
             Ok(Next::Wait) => self.settle(key),
             Ok(Next::Ask) => {
-                self.waiting.push_back(key);
+                if let Some(client) = self.clients.get(key) {
+                    self.waiting[client.kind() as usize].push_back(key);
+                }
                 self.settle(key);
             }
             Err(error) => self.part(key, &error),
@@ -184,16 +186,19 @@ impl Guard {
         }
     }
 
-    pub(super) fn client_timer(&mut self, key: Key, at: Instant) {
-        let Some(client) = self.clients.get(key) else { return };
+    pub(super) fn client_timer(&mut self, key: Key, at: Instant) -> io::Result<()> {
+        let Some(client) = self.clients.get(key) else { return Ok(()) };
         if client.timer != Some(at) {
-            return;
+            return Ok(());
         }
         client.timer = None;
         if client.deadline > self.clock.now {
             self.settle(key);
-        } else {
-            self.with_client(key, Client::expire);
+            return Ok(());
         }
+        let silent = client.silent_upstream();
+        self.with_client(key, Client::expire);
+        // Answers come in order: nobody behind this one is answered there any more.
+        silent.map_or(Ok(()), |upstream| self.lose(upstream, &io::ErrorKind::TimedOut.into()))
     }
 }

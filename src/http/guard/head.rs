@@ -52,6 +52,8 @@ pub struct Exchange {
     pub without_chunks: bool,
     /// The connection ends after it.
     pub last: bool,
+    /// The request may write, by its method.
+    pub writes: bool,
 }
 
 /// How far the search for a head's end has come.
@@ -126,7 +128,8 @@ pub fn check(bytes: &[u8], ip: IpAddr, options: &Options, local: bool) -> Result
     if !is_1_0 && known.host.is_none() {
         return Err(Refusal::bad_request("the Host header is missing"));
     }
-    if !options.pages_may_write && !matches!(method, "GET" | "HEAD" | "OPTIONS") {
+    let writes = !matches!(method, "GET" | "HEAD" | "OPTIONS");
+    if writes && !options.pages_may_write {
         refuse_browsers(&known, local)?;
     }
     let framing = known.framing(is_1_0, options.limits.body_bytes_max)?;
@@ -137,6 +140,7 @@ pub fn check(bytes: &[u8], ip: IpAddr, options: &Options, local: bool) -> Result
             without_body: method == "HEAD",
             without_chunks: is_1_0,
             last: is_1_0 || known.closes,
+            writes,
         },
         expects_continue: known.expects_continue && !is_1_0,
     })

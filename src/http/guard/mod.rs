@@ -24,7 +24,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 
 use super::Options;
-use client::Client;
+use client::{Client, Kind, Next};
 use clock::Clock;
 use slab::{Key, Slab};
 use upstream::Upstream;
@@ -41,8 +41,9 @@ mod upstreams;
 /// Bytes read at a time.
 const SCRATCH_BYTES: usize = 64 << 10;
 
-/// Events taken at a time.
-const EVENTS: usize = 256;
+/// Events taken at a time: few, so that tiny_http begins with some requests while the next
+/// are read.
+const EVENTS: usize = 16;
 
 /// The guard.
 pub struct Guard {
@@ -60,15 +61,20 @@ pub struct Guard {
     scratch: Vec<u8>,
     /// Where answers' bytes land first.
     answer_scratch: Vec<u8>,
+    /// What follows for clients from what an upstream sent.
+    outcomes: Vec<(Key, io::Result<Next>)>,
     clients: Slab<Client>,
     /// Connections of each place.
     places: HashMap<IpAddr, usize>,
     /// Bytes that clients hold.
     held_bytes: usize,
     /// Clients whose request is whole.
-    waiting: VecDeque<Key>,
+    waiting: [VecDeque<Key>; Kind::ALL.len()],
     upstreams: Slab<Upstream>,
+    upstreams_opened: u64,
     idle: Vec<Key>,
+    /// Upstreams that are asked, and may be asked more.
+    filling: [Option<Key>; Kind::ALL.len()],
     unproven: bool,
     failed_proofs: u32,
     timers: BinaryHeap<Reverse<(Instant, Token)>>,
@@ -131,12 +137,15 @@ impl Guard {
             clock: Clock::now(),
             scratch: vec![0; SCRATCH_BYTES],
             answer_scratch: vec![0; SCRATCH_BYTES],
+            outcomes: Vec::new(),
             clients: Slab::new(),
             places: HashMap::new(),
             held_bytes: 0,
-            waiting: VecDeque::new(),
+            waiting: Default::default(),
             upstreams: Slab::new(),
+            upstreams_opened: 0,
             idle: Vec::new(),
+            filling: Default::default(),
             unproven: false,
             failed_proofs: 0,
             timers: BinaryHeap::new(),
@@ -185,7 +194,7 @@ impl Guard {
                 Token::Listener => {
                     epoll::add(&self.epoll, &self.listener, token.data(), EventFlags::IN)?;
                 }
-                Token::Client(key) => self.client_timer(key, at),
+                Token::Client(key) => self.client_timer(key, at)?,
                 Token::Upstream(key) => self.upstream_timer(key, at)?,
             }
         }

@@ -1,5 +1,7 @@
-//! One of the guard's own connections to tiny_http: a request at a time, answers read at once.
+//! One of the guard's own connections to tiny_http: requests go out together, answers are
+//! read at once.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -8,35 +10,41 @@ use std::time::Instant;
 
 use super::slab::Key;
 use crate::http::answer::AnswerHead;
+use crate::http::turns::{TURN, Turn};
 
-/// A request that a worker answers at once; no client's, since it names no caller.
-const PING: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+/// Bytes of requests that one connection has to answer at a time, or one request.
+const ASKED_BYTES_MAX: usize = 256 << 10;
 
 /// A connection to tiny_http.
 pub struct Upstream {
     stream: UnixStream,
+    /// Tells the order of its requests to those who answer them.
+    name: u64,
+    /// Requests that were sent, the probe among them.
+    turns: u64,
     /// What tiny_http has not taken yet.
     unsent: Vec<u8>,
     /// The beginning of an answer's head.
     inbox: Vec<u8>,
+    /// Requests without their answers, in the order in which these come.
+    asked: VecDeque<Asked>,
+    asked_bytes: usize,
+    /// The answer that comes, and how much of its body is missing.
     answer: Option<(AnswerHead, usize)>,
-    without_body: bool,
-    pub stage: Stage,
+    /// Whether it has answered at all: tiny_http forgets connections that come in a burst.
+    pub is_proven: bool,
     /// When it has to be proven, or may be closed.
     pub deadline: Option<Instant>,
     /// When the guard looks at the deadline.
     pub timer: Option<Instant>,
 }
 
-/// What an upstream does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// It has to answer a first time: tiny_http forgets connections that come in a burst.
-    Unproven,
-    /// Nothing.
-    Idle,
-    /// It answers this client, if that is still there.
-    Busy(Key),
+/// A request that was sent.
+struct Asked {
+    /// Whose; nobody's for the probe.
+    client: Option<Key>,
+    without_body: bool,
+    bytes: usize,
 }
 
 /// What came from an upstream, in this order.
@@ -50,33 +58,55 @@ pub enum Piece<'a> {
 }
 
 impl Upstream {
-    /// Connects, and asks for a proof.
-    pub fn open(path: &Path, deadline: Instant) -> io::Result<Self> {
+    /// Connects, and asks for a proof. No other connection ever has this `name`.
+    pub fn open(path: &Path, name: u64, deadline: Instant) -> io::Result<Self> {
         let stream = UnixStream::connect(path)?;
         stream.set_nonblocking(true)?;
         let mut upstream = Self {
             stream,
-            unsent: PING.to_vec(),
+            name,
+            turns: 0,
+            unsent: Vec::new(),
             inbox: Vec::new(),
+            asked: VecDeque::new(),
+            asked_bytes: 0,
             answer: None,
-            without_body: false,
-            stage: Stage::Unproven,
+            is_proven: false,
             deadline: Some(deadline),
             timer: None,
         };
+        upstream.push(None, b"GET / HTTP/1.1\r\n\r\n", true);
         upstream.flush()?;
         Ok(upstream)
     }
 
-    /// Sends a request for `client`; whether all of it could be sent.
-    pub fn ask(&mut self, client: Key, request: Vec<u8>, without_body: bool) -> io::Result<bool> {
-        self.stage = Stage::Busy(client);
-        self.without_body = without_body;
-        self.unsent = request;
-        self.flush()
+    /// Whether it has nothing to answer.
+    pub fn is_idle(&self) -> bool {
+        self.asked.is_empty()
     }
 
-    /// Sends what is left of a request; whether that was all.
+    /// Whether it may be asked one more, if it may be asked `asked_max` at a time.
+    pub fn has_room(&self, asked_max: usize) -> bool {
+        self.asked.len() < asked_max && self.asked_bytes < ASKED_BYTES_MAX
+    }
+
+    /// Asks for `client`; the request goes out with [`Upstream::flush`].
+    pub fn ask(&mut self, client: Key, request: &[u8], without_body: bool) {
+        self.push(Some(client), request, without_body);
+    }
+
+    fn push(&mut self, client: Option<Key>, request: &[u8], without_body: bool) {
+        let line = request.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.unsent.extend_from_slice(&request[..line]);
+        let turn = Turn { connection: self.name, number: self.turns };
+        write!(self.unsent, "{TURN}: {turn}\r\n").expect("memory takes everything");
+        self.unsent.extend_from_slice(&request[line..]);
+        self.turns += 1;
+        self.asked_bytes += request.len();
+        self.asked.push_back(Asked { client, without_body, bytes: request.len() });
+    }
+
+    /// Sends what is left of the requests; whether that was all.
     pub fn flush(&mut self) -> io::Result<bool> {
         let mut sent = 0;
         while sent < self.unsent.len() {
@@ -90,56 +120,73 @@ impl Upstream {
                 Err(error) => return Err(error),
             }
         }
-        self.unsent = Vec::new();
+        self.unsent.clear();
+        self.unsent.shrink_to(ASKED_BYTES_MAX);
         Ok(true)
     }
 
-    /// Reads once, and hands on what came; whether an answer ended.
+    /// Clients that wait for it.
+    pub fn clients(&self) -> impl Iterator<Item = Key> {
+        self.asked.iter().filter_map(|asked| asked.client)
+    }
+
+    /// Reads once, and hands on what came, with whom it is for.
     ///
     /// # Errors
-    /// The connection is at its end, or carries something else than an answer.
+    /// The connection is at its end, or carries something else than answers.
     pub fn receive(
         &mut self,
         scratch: &mut [u8],
-        mut take: impl FnMut(Piece<'_>),
-    ) -> io::Result<bool> {
+        mut take: impl FnMut(Key, Piece<'_>),
+    ) -> io::Result<()> {
         let length = match self.stream.read(scratch) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(length) => length,
-            Err(error) if is_passing(&error) => return Ok(false),
+            Err(error) if is_passing(&error) => return Ok(()),
             Err(error) => return Err(error),
         };
         let mut bytes = &scratch[..length];
         let joined;
-        if self.answer.is_none() {
-            if !self.inbox.is_empty() {
-                self.inbox.extend_from_slice(bytes);
-                joined = std::mem::take(&mut self.inbox);
-                bytes = &joined;
-            }
-            let Some((head, end)) = AnswerHead::read(bytes)? else {
-                self.inbox = bytes.to_vec();
-                return Ok(false);
+        if !self.inbox.is_empty() {
+            self.inbox.extend_from_slice(bytes);
+            joined = std::mem::take(&mut self.inbox);
+            bytes = &joined;
+        }
+        while !bytes.is_empty() {
+            let unasked = || io::Error::other("an answer to what was not asked");
+            let asked = self.asked.front().ok_or_else(unasked)?;
+            let mut take = |piece: Piece<'_>| {
+                if let Some(client) = asked.client {
+                    take(client, piece);
+                }
             };
-            take(Piece::Head(&head));
-            let missing = if self.without_body { 0 } else { head.length };
-            self.answer = Some((head, missing));
-            bytes = &bytes[end..];
-        }
-        let Some((_, missing)) = &mut self.answer else { return Ok(false) };
-        *missing = missing
-            .checked_sub(bytes.len())
-            .ok_or_else(|| io::Error::other("an answer is longer than its length"))?;
-        if !bytes.is_empty() {
-            take(Piece::Body(bytes));
-        }
-        if *missing > 0 {
-            return Ok(false);
-        }
-        if let Some((head, _)) = self.answer.take() {
+            let (head, missing) = match self.answer.take() {
+                Some(answer) => answer,
+                None => {
+                    let Some((head, end)) = AnswerHead::read(bytes)? else {
+                        self.inbox = bytes.to_vec();
+                        return Ok(());
+                    };
+                    take(Piece::Head(&head));
+                    bytes = &bytes[end..];
+                    let missing = if asked.without_body { 0 } else { head.length };
+                    (head, missing)
+                }
+            };
+            let (body, others) = bytes.split_at(missing.min(bytes.len()));
+            if !body.is_empty() {
+                take(Piece::Body(body));
+            }
+            if body.len() < missing {
+                self.answer = Some((head, missing - body.len()));
+                return Ok(());
+            }
             take(Piece::End(head));
+            bytes = others;
+            self.asked_bytes -= asked.bytes;
+            self.asked.pop_front();
         }
-        Ok(true)
+        Ok(())
     }
 }
 

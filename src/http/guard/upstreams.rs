@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, EventFlags};
 
-use super::client::{Client, Context, Next};
+use super::client::{Client, Context};
 use super::slab::Key;
-use super::upstream::{Piece, Stage, Upstream};
-use super::{Guard, Token, is_exhausted};
+use super::upstream::Upstream;
+use super::{Guard, Kind, Token, is_exhausted};
 
 /// Upstreams that stay when there is nothing to do: tiny_http keeps as many threads.
 const UPSTREAMS_KEPT: usize = 4;
@@ -25,30 +25,59 @@ const PROOF_TIMEOUT: Duration = Duration::from_secs(1);
 const FAILED_PROOFS_MAX: u32 = 5;
 
 impl Guard {
-    /// Gives waiting requests to idle upstreams, and opens another if there are too few.
+    /// Gives waiting requests to upstreams, and opens another if there are too few.
     pub(super) fn assign(&mut self) -> io::Result<()> {
-        while let Some(&client) = self.waiting.front() {
-            let Some(&upstream) = self.idle.last() else { return self.open_upstream() };
-            self.waiting.pop_front();
-            let asking = self.clients.get(client).and_then(|client| client.asks(upstream));
-            let Some((request, without_body)) = asking else { continue };
-            self.idle.pop();
-            self.settle(client);
-            let Some(line) = self.upstreams.get(upstream) else { continue };
-            match line.ask(client, request, without_body) {
-                Ok(true) => {}
-                Ok(false) => self.watch(upstream, EventFlags::IN | EventFlags::OUT)?,
-                Err(error) => self.lose(upstream, &error)?,
+        let mut are_too_few = false;
+        for kind in Kind::ALL {
+            let mut last = None;
+            while let Some(&client) = self.waiting[kind as usize].front() {
+                let Some(upstream) = self.upstream_with_room(kind) else {
+                    are_too_few = true;
+                    break;
+                };
+                self.waiting[kind as usize].pop_front();
+                let asking = self.clients.get(client).and_then(|client| client.asks(upstream));
+                let Some((request, without_body)) = asking else { continue };
+                self.settle(client);
+                if let Some(upstream) = self.upstreams.get(upstream) {
+                    upstream.ask(client, &request, without_body);
+                }
+                if let Some(full) = last.replace(upstream).filter(|last| *last != upstream) {
+                    self.flush(full)?;
+                }
             }
+            last.map_or(Ok(()), |last| self.flush(last))?;
         }
-        Ok(())
+        if are_too_few { self.open_upstream() } else { Ok(()) }
+    }
+
+    /// The upstream that is being filled with requests of this kind, or an idle one. Those
+    /// that write never share one with those that read, who would wait for the disc.
+    fn upstream_with_room(&mut self, kind: Kind) -> Option<Key> {
+        let asked_max = self.options.limits.asked_at_once_max;
+        let filling = &mut self.filling[kind as usize];
+        let has_room =
+            |key: &Key| self.upstreams.get(*key).is_some_and(|it| it.has_room(asked_max));
+        *filling = filling.filter(has_room).or_else(|| self.idle.pop());
+        *filling
+    }
+
+    fn flush(&mut self, key: Key) -> io::Result<()> {
+        let Some(upstream) = self.upstreams.get(key) else { return Ok(()) };
+        match upstream.flush() {
+            Ok(true) => Ok(()),
+            Ok(false) => self.watch(key, EventFlags::IN | EventFlags::OUT),
+            Err(error) => self.lose(key, &error),
+        }
     }
 
     pub(super) fn open_upstream(&mut self) -> io::Result<()> {
         if self.unproven || self.upstreams.len() >= self.options.limits.upstreams_max {
             return Ok(());
         }
-        let upstream = match Upstream::open(&self.path, self.clock.now + PROOF_TIMEOUT) {
+        self.upstreams_opened += 1;
+        let (name, deadline) = (self.upstreams_opened, self.clock.now + PROOF_TIMEOUT);
+        let upstream = match Upstream::open(&self.path, name, deadline) {
             Ok(upstream) => upstream,
             // Those that are there go on; the next request tries again.
             Err(error) if is_exhausted(&error) && self.upstreams.len() > 0 => return Ok(()),
@@ -82,15 +111,9 @@ impl Guard {
         Ok(())
     }
 
-    /// Reads from an upstream and passes it on to the client that waits for it.
+    /// Reads from an upstream and passes it on to the clients that wait for it.
     fn receive(&mut self, key: Key) -> io::Result<()> {
         let Some(upstream) = self.upstreams.get(key) else { return Ok(()) };
-        let asking = match upstream.stage {
-            Stage::Busy(client) => Some(client),
-            Stage::Unproven | Stage::Idle => None,
-        };
-        let client = asking.and_then(|client| self.clients.get(client));
-        let mut client = client.filter(|client| client.waits_for(key));
         let mut context = Context {
             now: self.clock.now,
             date: &self.clock.date,
@@ -98,38 +121,45 @@ impl Guard {
             local: self.local,
             scratch: &mut self.scratch,
         };
-        let mut outcome = client.is_some().then_some(Ok(Next::Wait));
-        let received = upstream.receive(&mut self.answer_scratch, |piece| {
-            let (Some(client), Some(Ok(_))) = (&mut client, &outcome) else { return };
-            outcome = Some(match piece {
-                Piece::Head(head) => client.begin_answer(head, &context).map(|()| Next::Wait),
-                Piece::Body(bytes) => client.pass(bytes, &context).map(|()| Next::Wait),
-                Piece::End(head) => client.end_answer(head, &mut context),
-            });
+        let (clients, outcomes) = (&mut self.clients, &mut self.outcomes);
+        let received = upstream.receive(&mut self.answer_scratch, |for_whom, piece| {
+            let before = outcomes.pop_if(|last| last.0 == for_whom);
+            let has_failed = before.as_ref().is_some_and(|(_, outcome)| outcome.is_err());
+            match clients.get(for_whom).filter(|_| !has_failed) {
+                Some(client) => outcomes.push((for_whom, client.hear(piece, &mut context))),
+                None => outcomes.extend(before),
+            }
         });
-        if let (Some(client), Some(outcome)) = (asking, outcome) {
+        let is_first = received.is_ok() && !upstream.is_proven && upstream.is_idle();
+        let is_idle = received.is_ok() && upstream.is_idle();
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        for (client, outcome) in outcomes.drain(..) {
             self.follow(client, outcome);
         }
+        self.outcomes = outcomes;
         match received {
-            Ok(true) => self.release(key),
-            Ok(false) => {}
+            Ok(()) if is_idle => self.release(key, is_first),
+            Ok(()) => {}
             Err(error) => self.lose(key, &error)?,
         }
         Ok(())
     }
 
-    /// An upstream has answered, and can be asked again.
-    fn release(&mut self, key: Key) {
-        let Some(upstream) = self.upstreams.get(key) else { return };
-        if upstream.stage == Stage::Unproven {
+    /// An upstream has answered everything.
+    fn release(&mut self, key: Key, is_first: bool) {
+        if is_first {
             self.unproven = false;
             self.failed_proofs = 0;
             if let Some(ready) = self.ready.take() {
                 ready();
             }
         }
-        upstream.stage = Stage::Idle;
+        let Some(upstream) = self.upstreams.get(key) else { return };
+        upstream.is_proven = true;
         upstream.deadline = Some(self.clock.now + UPSTREAM_IDLE);
+        for filling in &mut self.filling {
+            filling.take_if(|filling| *filling == key);
+        }
         self.idle.push(key);
         self.arm(key);
     }
@@ -143,34 +173,32 @@ impl Guard {
         }
     }
 
-    /// Gives an upstream up.
+    /// Gives an upstream up; who waits for it is told to try again.
     ///
     /// # Errors
     /// It was one too many: tiny_http does not answer any more.
-    fn lose(&mut self, key: Key, why: &io::Error) -> io::Result<()> {
+    pub(super) fn lose(&mut self, key: Key, why: &io::Error) -> io::Result<()> {
         let Some(upstream) = self.upstreams.remove(key) else { return Ok(()) };
         self.idle.retain(|idle| *idle != key);
-        match upstream.stage {
-            Stage::Idle => {}
-            Stage::Busy(client) => {
-                log::warn!("http: lost a connection to tiny_http: {why}");
-                if self.clients.get(client).is_some_and(|client| client.waits_for(key)) {
-                    self.with_client(client, Client::expire);
-                }
-            }
-            Stage::Unproven => {
-                log::debug!("http: tiny_http does not prove a connection: {why}");
-                self.unproven = false;
-                self.failed_proofs += 1;
-                if self.failed_proofs > FAILED_PROOFS_MAX {
-                    return Err(io::Error::other("tiny_http takes no connections any more"));
-                }
-                if self.ready.is_some() {
-                    return self.open_upstream();
-                }
-            }
+        for filling in &mut self.filling {
+            filling.take_if(|filling| *filling == key);
         }
-        Ok(())
+        if upstream.is_proven {
+            if !upstream.is_idle() {
+                log::warn!("http: lost a connection to tiny_http: {why}");
+            }
+            for client in upstream.clients() {
+                self.with_client(client, Client::expire);
+            }
+            return Ok(());
+        }
+        log::debug!("http: tiny_http does not prove a connection: {why}");
+        self.unproven = false;
+        self.failed_proofs += 1;
+        if self.failed_proofs > FAILED_PROOFS_MAX {
+            return Err(io::Error::other("tiny_http takes no connections any more"));
+        }
+        if self.ready.is_some() { self.open_upstream() } else { Ok(()) }
     }
 
     pub(super) fn upstream_timer(&mut self, key: Key, at: Instant) -> io::Result<()> {
@@ -180,13 +208,13 @@ impl Guard {
             return Ok(());
         }
         upstream.timer = None;
-        match upstream.stage {
-            Stage::Busy(_) => upstream.deadline = None,
+        match (upstream.is_proven, upstream.is_idle()) {
+            (true, false) => upstream.deadline = None,
             _ if upstream.deadline.is_some_and(|deadline| deadline > self.clock.now) => {
                 self.arm(key);
             }
-            Stage::Idle if !is_surplus => upstream.deadline = None,
-            Stage::Idle | Stage::Unproven => {
+            (true, true) if !is_surplus => upstream.deadline = None,
+            _ => {
                 self.lose(key, &io::ErrorKind::TimedOut.into())?;
             }
         }

@@ -4,10 +4,11 @@
 //! Reads are answered at once, from memory. Messages to add go to a thread of their own that
 //! writes all that wait with one sync, so that no read ever waits for the disc.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::api::link::{self, ToServer};
 use crate::api::{Caller, Reply, Request, routes};
@@ -16,13 +17,19 @@ use crate::miner::Miner;
 use crate::miner::answer::{added, answer};
 
 /// Questions that may wait to be answered; the link's reader waits while there are more.
-pub const QUESTIONS_MAX: usize = 1_024;
+const QUESTIONS_MAX: usize = 1_024;
 
 /// Messages that may wait to be written; more are answered 503.
-pub const ADDS_MAX: usize = 4_096;
+const ADDS_MAX: usize = 4_096;
 
 /// Messages written with one sync.
 const BATCH_MAX: usize = 1_024;
+
+/// Questions answered before the answers go out: the first does not wait long for the last.
+const ANSWERS_MAX: usize = 32;
+
+/// Most bytes of answers that are put together before they are sent.
+const OUTBOX_BYTES: usize = 64 << 10;
 
 /// A question, and the way back.
 pub struct Question {
@@ -53,28 +60,61 @@ struct Asker {
     is_miner: bool,
 }
 
-/// Answers one question, or hands it on to [`keep_data`].
-pub fn round(miner: &Miner, question: Question, adds: &Sender<Add>) {
-    let Question { id, caller, request, link, came } = question;
-    let (route, is_miner) = (routes::path_of(&request), caller.miner.is_some());
-    let asker = Asker { id, link, came, route, is_miner };
-    miner.hear_from(&caller);
-    match request {
-        Request::Add { id: data_id, message } => {
-            let data = Data { id: data_id.unwrap_or_else(|| miner.random_id()), message };
-            match adds.try_send(Add { data, asker }) {
-                Ok(()) => {}
-                Err(TrySendError::Full(add) | TrySendError::Disconnected(add)) => {
-                    let more = "more messages come in than the disc can take; try again";
-                    let reply = Reply::problem(503, "No Message added!", more).retry_after(1);
-                    miner.metrics.overloaded();
-                    send(miner, add.asker, reply);
-                }
+/// Where questions go: messages to the thread of [`keep_data`], all others to that of
+/// [`answer_questions`]. Both end when it is gone.
+pub struct Desk {
+    questions: Sender<Question>,
+    adds: Sender<Add>,
+}
+
+impl Desk {
+    /// A desk, and what it hands on.
+    pub fn new() -> (Self, Receiver<Question>, Receiver<Add>) {
+        let (questions, asked) = bounded(QUESTIONS_MAX);
+        let (adds, to_keep) = bounded(ADDS_MAX);
+        (Self { questions, adds }, asked, to_keep)
+    }
+
+    /// Hands a question on; waits while there are too many that read.
+    pub fn take(&self, miner: &Miner, question: Question) {
+        if !matches!(question.request, Request::Add { .. }) {
+            // Without anybody to answer, the miner is at its end.
+            let _ = self.questions.send(question);
+            return;
+        }
+        let (asker, caller, request) = question.open();
+        miner.hear_from(&caller);
+        let Request::Add { id, message } = request else { return };
+        let data = Data { id: id.unwrap_or_else(|| miner.random_id()), message };
+        match self.adds.try_send(Add { data, asker }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(add) | TrySendError::Disconnected(add)) => {
+                let more = "more messages come in than the disc can take; try again";
+                let reply = Reply::problem(503, "No Message added!", more).retry_after(1);
+                miner.metrics.overloaded();
+                let mut outbox = Outbox::new(miner);
+                outbox.put(add.asker, reply);
             }
         }
-        request => {
-            let reply = answer(miner, request, &caller);
-            send(miner, asker, reply);
+    }
+}
+
+impl Question {
+    fn open(self) -> (Asker, Caller, Request) {
+        let Self { id, caller, request, link, came } = self;
+        let (route, is_miner) = (routes::path_of(&request), caller.miner.is_some());
+        (Asker { id, link, came, route, is_miner }, caller, request)
+    }
+}
+
+/// Answers questions as they come, until nobody can ask any more.
+pub fn answer_questions(miner: &Miner, asked: &Receiver<Question>) {
+    while let Ok(first) = asked.recv() {
+        let mut outbox = Outbox::new(miner);
+        for question in iter::once(first).chain(asked.try_iter().take(ANSWERS_MAX - 1)) {
+            let (asker, caller, request) = question.open();
+            miner.hear_from(&caller);
+            outbox.put(asker, answer(miner, request, &caller));
         }
     }
 }
@@ -87,19 +127,55 @@ pub fn keep_data(miner: &Miner, adds: &Receiver<Add>) {
         batch.extend(adds.try_iter().take(BATCH_MAX - 1));
         let data: Vec<Data> = batch.iter().map(|add| add.data.clone()).collect();
         let kept = miner.keep(&data);
+        let mut outbox = Outbox::new(miner);
         for (add, kept) in batch.into_iter().zip(kept) {
-            send(miner, add.asker, added(add.data, kept));
+            outbox.put(add.asker, added(add.data, kept));
         }
     }
 }
 
-/// That the server process is gone is for those to notice that watch it: who asked by it
-/// has lost the connection.
-fn send(miner: &Miner, asker: Asker, reply: Reply) {
-    let Asker { id, link, came, route, is_miner } = asker;
-    let (status, sent) = (reply.status, is_miner.then_some(reply.body.len()));
-    if let Err(error) = link.to_server(&ToServer { id, reply }) {
-        log::debug!("communication: an answer could not be sent: {error}");
+/// Answers that go out together, at the latest when it is dropped.
+struct Outbox<'a> {
+    miner: &'a Miner,
+    link: Option<Arc<link::Sender>>,
+    answers: Vec<ToServer>,
+    bytes: usize,
+}
+
+impl<'a> Outbox<'a> {
+    fn new(miner: &'a Miner) -> Self {
+        Self { miner, link: None, answers: Vec::new(), bytes: 0 }
     }
-    miner.metrics.answered(route, status, came.elapsed(), sent);
+
+    fn put(&mut self, asker: Asker, reply: Reply) {
+        let Asker { id, link, came, route, is_miner } = asker;
+        let sent = is_miner.then_some(reply.body.len());
+        self.miner.metrics.answered(route, reply.status, came.elapsed(), sent);
+        if self.link.as_ref().is_some_and(|before| !Arc::ptr_eq(before, &link)) {
+            self.send();
+        }
+        self.link = Some(link);
+        self.bytes += reply.body.len();
+        self.answers.push(ToServer { id, reply });
+        if self.bytes >= OUTBOX_BYTES {
+            self.send();
+        }
+    }
+
+    /// That the server process is gone is for those to notice that watch it: who asked by
+    /// it has lost the connection.
+    fn send(&mut self) {
+        let Some(link) = self.link.take() else { return };
+        if let Err(error) = link.to_server(&self.answers) {
+            log::debug!("communication: answers could not be sent: {error}");
+        }
+        self.answers.clear();
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Outbox<'_> {
+    fn drop(&mut self) {
+        self.send();
+    }
 }

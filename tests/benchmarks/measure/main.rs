@@ -35,7 +35,7 @@ Measures, and prints one table: figure, reference beside it, ratio.
 
   --json FILE     writes the table as JSON, too
   --check         fails if a ratio is worse than the baseline by more than a fifth
-  --only PART     one of work, adds, reads, growth, host
+  --only PART     one of work, adds, reads, guard, growth, host
   --blocks-max N  leaves out longer chains (default 1000000)
   --program FILE  measures this program instead of the one just built";
 
@@ -49,9 +49,9 @@ struct Options {
 fn main() -> Outcome<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [first, file] = &arguments[..]
-        && first == reads::BARE_ARGUMENT
+        && reads::SERVER_ARGUMENTS.contains(&first.as_str())
     {
-        return reads::serve_bare(file);
+        return reads::serve(first, file);
     }
     arguments.retain(|argument| argument != "--bench");
     let options = match read(&arguments) {
@@ -108,6 +108,9 @@ fn measure(options: &Options) -> Outcome<Table> {
     }
     if wanted("reads") {
         reads::measure(&mut table)?;
+    }
+    if wanted("guard") {
+        reads::guard(&mut table)?;
     }
     if wanted("growth") {
         growth::measure(&mut table, options.blocks_max)?;

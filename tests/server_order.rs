@@ -1,0 +1,151 @@
+//! Requests that share a connection to tiny_http, whose answers come in an order of their own.
+
+mod scripted_miner;
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use blockchain::http::{AnswerHead, Http, Incoming, Limits, Options, Refusal, bind};
+use scripted_miner::{Client, short};
+
+const CLIENTS: usize = 40;
+
+/// A guarded tiny_http whose requests a test answers itself.
+struct Served {
+    address: SocketAddr,
+    http: Option<Http>,
+    worker: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    /// Gives its requests to `taken`.
+    fn start(limits: Limits, taken: Sender<Incoming>) -> Self {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let spell = |why: &Refusal| ("text/plain", why.more.clone().into_bytes());
+        let options = Options { limits, passed: &[], pages_may_write: false, spell };
+        let http = Http::start(listener, options, || (), ()).unwrap();
+        let requests = http.requests();
+        let worker = thread::spawn(move || {
+            while let Some(request) = requests.next() {
+                taken.send(request).unwrap();
+            }
+        });
+        Self { address, http: Some(http), worker: Some(worker) }
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let ended = self.http.take().unwrap().stop(1);
+        assert!(ended.is_ok() || thread::panicking(), "{ended:?}");
+        self.worker.take().unwrap().join().unwrap();
+    }
+}
+
+fn say(client: &mut Client, method: &str, name: usize) {
+    client.say(format!("{method} /{name} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+}
+
+/// Answers with what was asked for.
+fn echo(request: Incoming) {
+    let body = request.target().as_bytes().to_vec();
+    request.answer(&AnswerHead::new(200, body.len()), &body).unwrap();
+}
+
+/// One connection for all.
+fn one_connection() -> Limits {
+    Limits { upstreams_max: 1, ..Limits::default() }
+}
+
+#[test]
+fn answers_reach_who_asked_in_whatever_order_they_are_given() {
+    let (taken, requests) = channel();
+    let served = Served::start(one_connection(), taken);
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| served.client()).collect();
+    for stride in [1, 3, 7, CLIENTS - 1] {
+        for (name, client) in clients.iter_mut().enumerate() {
+            say(client, if name % 5 == 0 { "HEAD" } else { "GET" }, name);
+        }
+        let mut all: Vec<_> = requests.iter().take(CLIENTS).map(Some).collect();
+        for step in 0..CLIENTS {
+            echo(all[step * stride % CLIENTS].take().unwrap());
+        }
+        for (name, client) in clients.iter_mut().enumerate() {
+            if name % 5 == 0 {
+                assert_eq!(client.hear_head().status, 200);
+            } else {
+                assert_eq!(client.hear().body, format!("/{name}").into_bytes());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_that_has_gone_takes_nobodys_answer() {
+    let (taken, requests) = channel();
+    let served = Served::start(one_connection(), taken);
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| served.client()).collect();
+    for (name, client) in clients.iter_mut().enumerate() {
+        say(client, "GET", name);
+    }
+    let all: Vec<_> = requests.iter().take(CLIENTS).collect();
+    let mut stay: Vec<_> = clients.into_iter().enumerate().filter(|it| it.0 % 3 > 0).collect();
+    all.into_iter().rev().for_each(echo);
+    for (name, client) in &mut stay {
+        assert_eq!(client.hear().body, format!("/{name}").into_bytes());
+    }
+}
+
+#[test]
+fn who_reads_does_not_wait_for_who_writes() {
+    let (taken, requests) = channel();
+    let served = Served::start(Limits::default(), taken);
+    let (mut writes, mut reads) = (served.client(), served.client());
+    say(&mut writes, "PUT", 1);
+    let write = requests.recv().unwrap();
+    say(&mut reads, "GET", 2);
+    echo(requests.recv().unwrap());
+    assert_eq!(reads.hear().body, b"/2");
+    echo(write);
+    assert_eq!(writes.hear().body, b"/1");
+}
+
+#[test]
+fn one_that_is_never_answered_holds_up_the_others_until_its_deadline() {
+    let (taken, requests) = channel();
+    let served = Served::start(Limits { answer: short().answer, ..one_connection() }, taken);
+    let mut clients: Vec<_> = (0..3).map(|_| served.client()).collect();
+    for (name, client) in clients.iter_mut().enumerate() {
+        say(client, "GET", name);
+    }
+    let mut all = requests.iter().take(3);
+    let never = all.next();
+    all.for_each(echo);
+    for client in &mut clients {
+        assert_eq!(client.hear().status, 503);
+    }
+    let mut later = served.client();
+    say(&mut later, "GET", 4);
+    echo(requests.recv().unwrap());
+    assert_eq!(later.hear().body, b"/4");
+    drop(never);
+}
+
+#[test]
+fn a_request_that_is_dropped_is_answered_500() {
+    let (taken, requests) = channel();
+    let served = Served::start(one_connection(), taken);
+    let mut client = served.client();
+    say(&mut client, "GET", 1);
+    drop(requests.recv().unwrap());
+    assert_eq!(client.hear().status, 500);
+    say(&mut client, "GET", 2);
+    echo(requests.recv().unwrap());
+    assert_eq!(client.hear().body, b"/2");
+}
