@@ -155,6 +155,11 @@ impl<R: Read> Receiver<R> {
         Ok(Some(ToServer { id, reply }))
     }
 
+    /// Whether a part of the next frame is here already.
+    pub fn has_more(&self) -> bool {
+        !self.0.buffer().is_empty()
+    }
+
     fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<(T, Vec<u8>)>> {
         let mut lengths = [0; 8];
         match self.0.read_exact(&mut lengths) {

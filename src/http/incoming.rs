@@ -111,17 +111,23 @@ impl Incoming {
     ///
     /// # Errors
     /// The guard is gone.
-    pub fn answer(mut self, head: &AnswerHead, body: &[u8]) -> io::Result<()> {
-        self.send(head, body)
+    pub fn answer(self, head: &AnswerHead, body: &[u8]) -> io::Result<()> {
+        self.answer_soon(head, body).send()
     }
 
-    fn send(&mut self, head: &AnswerHead, body: &[u8]) -> io::Result<()> {
-        let Some(request) = self.request.take() else { return Ok(()) };
+    /// Answers together with others, since each sending costs as much as many answers.
+    pub fn answer_soon(mut self, head: &AnswerHead, body: &[u8]) -> Answered {
+        self.put(head, body);
+        Answered(Arc::clone(&self.line))
+    }
+
+    fn put(&mut self, head: &AnswerHead, body: &[u8]) {
+        let Some(request) = self.request.take() else { return };
         let body = if *request.method() == tiny_http::Method::Head { &[][..] } else { body };
         let mut out = Vec::new();
         head.write_inside(&mut out);
         out.extend_from_slice(body);
-        self.line.answer(self.number, request, out)
+        self.line.put(self.number, request, &out);
     }
 
     /// Answers the guard's own probe, which wants to see just that.
@@ -137,8 +143,32 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        // A guard that is gone needs no answer.
-        let _ = self.send(&AnswerHead::new(500, 0), &[]);
+        if self.request.is_some() {
+            self.put(&AnswerHead::new(500, 0), &[]);
+            // A guard that is gone needs no answer.
+            let _ = self.line.send();
+        }
+    }
+}
+
+/// An answer that goes out when this is sent, or dropped.
+#[must_use]
+pub struct Answered(Arc<Line>);
+
+impl Answered {
+    /// Sends it, and what else is there for the same connection.
+    ///
+    /// # Errors
+    /// The guard is gone.
+    pub fn send(self) -> io::Result<()> {
+        self.0.send()
+    }
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        // Nothing is left to send after [`Answered::send`].
+        let _ = self.0.send();
     }
 }
 

@@ -24,7 +24,7 @@ mod refusal;
 mod turns;
 
 pub use answer::AnswerHead;
-pub use incoming::{Incoming, Requests};
+pub use incoming::{Answered, Incoming, Requests};
 pub use limits::{Limits, raise_descriptors};
 pub use listener::bind;
 pub use refusal::Refusal;

@@ -56,7 +56,8 @@ impl Lines {
         if self.0.len() >= LINES_KEPT {
             self.0.retain(|_, line| line.strong_count() > 0);
         }
-        let waiting = Waiting { next: turn.number, early: BTreeMap::new() };
+        let (next, early) = (turn.number, BTreeMap::new());
+        let waiting = Waiting { next, early, due: Vec::new(), bytes: Vec::new() };
         let line = Arc::new(Line(Mutex::new(waiting)));
         self.0.insert(turn.connection, Arc::downgrade(&line));
         line
@@ -69,36 +70,62 @@ pub struct Line(Mutex<Waiting>);
 struct Waiting {
     next: u64,
     early: BTreeMap<u64, (tiny_http::Request, Vec<u8>)>,
+    /// Answered in order, and not sent yet.
+    due: Vec<tiny_http::Request>,
+    /// Their answers.
+    bytes: Vec<u8>,
 }
 
+/// Answers that are not sent yet, up to this many bytes.
+const DUE_BYTES_MAX: usize = 64 << 10;
+
 impl Line {
-    /// Sends an answer and those that wait for it, or puts it aside.
-    ///
-    /// # Errors
-    /// The guard is gone.
-    pub fn answer(
-        &self,
-        number: u64,
-        request: tiny_http::Request,
-        answer: Vec<u8>,
-    ) -> io::Result<()> {
+    /// Takes an answer, which is sent with [`Line::send`] at the latest, if all before it are
+    /// there by then.
+    pub fn put(&self, number: u64, request: tiny_http::Request, answer: &[u8]) {
         let mut waiting = self.0.lock();
         if number != waiting.next {
-            waiting.early.insert(number, (request, answer));
-            return Ok(());
+            waiting.early.insert(number, (request, answer.to_vec()));
+            return;
         }
-        let mut sent = send(request, &answer);
+        waiting.take(request, answer);
         loop {
             waiting.next += 1;
             let next = waiting.next;
-            let Some((request, answer)) = waiting.early.remove(&next) else { return sent };
-            sent = send(request, &answer);
+            let Some((request, answer)) = waiting.early.remove(&next) else { return };
+            waiting.take(request, &answer);
         }
+    }
+
+    /// Sends what there is to send.
+    ///
+    /// # Errors
+    /// The guard is gone.
+    pub fn send(&self) -> io::Result<()> {
+        self.0.lock().send()
     }
 }
 
-fn send(request: tiny_http::Request, answer: &[u8]) -> io::Result<()> {
-    let mut writer = request.into_writer();
-    writer.write_all(answer)?;
-    writer.flush()
+impl Waiting {
+    fn take(&mut self, request: tiny_http::Request, answer: &[u8]) {
+        self.due.push(request);
+        self.bytes.extend_from_slice(answer);
+        if self.bytes.len() >= DUE_BYTES_MAX {
+            // Whoever sends the rest is told that the guard is gone.
+            let _ = self.send();
+        }
+    }
+
+    /// Sends all answers at one go, by the last request's writer: those before it are told
+    /// that they were answered.
+    fn send(&mut self) -> io::Result<()> {
+        let mut writer = None;
+        for request in self.due.drain(..) {
+            writer = Some(request.into_writer());
+        }
+        let bytes = std::mem::take(&mut self.bytes);
+        let Some(mut writer) = writer else { return Ok(()) };
+        writer.write_all(&bytes)?;
+        writer.flush()
+    }
 }

@@ -87,8 +87,13 @@ fn spell(why: &Refusal) -> (&'static str, Vec<u8>) {
 fn answer_all(link: UnixStream, pending: &Pending) -> io::Result<()> {
     let _ends_link = EndsLink(link.try_clone()?);
     let mut receiver = Receiver::new(link);
+    let mut answered = Vec::new();
     while let Some(answer) = receiver.from_miner()? {
-        pending.answer(answer);
+        answered.extend(pending.answer(answer));
+        // What came together goes out together.
+        if !receiver.has_more() {
+            answered.clear();
+        }
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::api::link::{Sender, ToMiner, ToServer};
 use crate::api::{Address, Caller, Introduction, Reply, Request, routes};
-use crate::http::{AnswerHead, Incoming, Requests};
+use crate::http::{AnswerHead, Answered, Incoming, Requests};
 
 /// Headers by which a miner introduces itself.
 pub const INTRODUCTION: [&str; 2] = ["Miner-Id", "Miner-Address"];
@@ -29,12 +29,12 @@ impl Pending {
     }
 
     /// Passes on an answer of the miner.
-    pub fn answer(&self, ToServer { id, reply }: ToServer) {
+    pub fn answer(&self, ToServer { id, reply }: ToServer) -> Option<Answered> {
         let request = self.requests.lock().remove(&id);
-        match request {
-            Some(request) => respond(request, &reply),
-            None => log::error!("server: the miner answers what nobody asked id={id}"),
+        if request.is_none() {
+            log::error!("server: the miner answers what nobody asked id={id}");
         }
+        Some(respond(request?, &reply))
     }
 }
 
@@ -53,7 +53,7 @@ pub fn work(requests: &Requests, link: &Sender, pending: &Pending) {
                     let id = pending.put(request);
                     asks.push(ToMiner::Ask { id, caller, request: asked });
                 }
-                Err(reply) => respond(request, &reply),
+                Err(reply) => drop(respond(request, &reply)),
             }
             let has_room = asks.len() < ASKS_AT_ONCE;
             next = has_room.then(|| requests.next_at_once()).flatten();
@@ -96,7 +96,7 @@ fn introduction(id: Option<&str>, address: Option<&str>) -> Option<Introduction>
 }
 
 /// Answers as the miner says.
-fn respond(request: Incoming, reply: &Reply) {
+fn respond(request: Incoming, reply: &Reply) -> Answered {
     let rest = reply.rest.as_ref();
     let rest = rest.map(|rest| serde_json::to_string(rest).expect("our own types are always JSON"));
     let mut head = AnswerHead::new(reply.status, reply.body.len())
@@ -108,9 +108,7 @@ fn respond(request: Incoming, reply: &Reply) {
     if let Some(methods) = reply.allow {
         head = head.header("Allow", methods);
     }
-    if let Err(error) = request.answer(&head, &reply.body) {
-        log::debug!("server: can't answer: {error}");
-    }
+    request.answer_soon(&head, &reply.body)
 }
 
 #[cfg(test)]
