@@ -4,6 +4,8 @@
 //! steps. A branch is checked outside every lock, as it arrives, given up at its first wrong
 //! block, and adopted as soon as it wins; it then goes on page by page.
 
+use std::thread;
+
 use serde_json::value::RawValue;
 
 use super::{Wake, ask_health, note_answer, note_fault};
@@ -13,6 +15,9 @@ use crate::miner::{Fault, Miner};
 
 /// Blocks asked for at once.
 const PAGE_BLOCKS: u64 = 1_000;
+
+/// Blocks of a page that are worth a thread which asks for the next page meanwhile.
+const ASKED_AHEAD_LINES_MIN: usize = 100;
 
 /// How much further back each step looks for the fork.
 const STEP_GROWTH: u64 = 4;
@@ -114,6 +119,17 @@ impl Page {
         Ok(Self { from, lines, length })
     }
 
+    /// Height behind the last.
+    fn end(&self) -> u64 {
+        self.from + self.lines.len() as u64
+    }
+
+    /// Whether there is a next page, and checking this one takes long enough to ask for it
+    /// meanwhile.
+    fn is_worth_asking_ahead(&self) -> bool {
+        self.lines.len() >= ASKED_AHEAD_LINES_MIN && self.end() < self.length
+    }
+
     /// Leaves out the first blocks, as far as they are those of `view`.
     fn leave_out_shared(&mut self, view: &ChainView) {
         let ours = view.lines_from(self.from).map(|line| &**line);
@@ -136,17 +152,32 @@ fn fetch(miner: &Miner, address: &Address, health: &Health) -> Result<(), Broken
     let fork = page.from.checked_sub(1).and_then(|index| view.tip_at(index));
     let mut branch = Branch::new(fork.expect("the page fits on our chain"));
     loop {
-        push(miner, &mut branch, &page)?;
-        let tip = *branch.tip();
-        if tip.wins_over(&miner.shared.tip()) {
-            adopt(miner, address, &branch)?;
-            branch = Branch::new(tip);
-        }
+        let (taken, next) = thread::scope(|scope| {
+            let ask = || Page::ask(miner, address, page.end(), PAGE_BLOCKS);
+            let next = page.is_worth_asking_ahead().then(|| scope.spawn(ask));
+            let taken = take(miner, address, &mut branch, &page);
+            (taken, next.map(|next| next.join().expect("asking does not panic")))
+        });
+        let tip = taken?;
         if tip.length() >= page.length {
             return reaches(&tip, health);
         }
-        page = Page::ask(miner, address, tip.length(), PAGE_BLOCKS)?;
+        page = match next {
+            Some(next) => next?,
+            None => Page::ask(miner, address, tip.length(), PAGE_BLOCKS)?,
+        };
     }
+}
+
+/// Takes a page into the branch, and the branch into our chain once it wins; the branch's head.
+fn take(miner: &Miner, address: &Address, branch: &mut Branch, page: &Page) -> Result<Tip, Fault> {
+    push(miner, branch, page)?;
+    let tip = *branch.tip();
+    if tip.wins_over(&miner.shared.tip()) {
+        adopt(miner, address, branch)?;
+        *branch = Branch::new(tip);
+    }
+    Ok(tip)
 }
 
 /// Whether the neighbour's chain ends as well as it claimed: its head may have moved on
