@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | 0 | [`chain`] | blocks, rules, fork choice, waiting data; pure |
 //! | 0 | [`escape`] | what a stranger wrote, made harmless |
+//! | 0 | [`random`] | random bytes |
 //! | 1 | [`api`] | what a miner says and understands, over HTTP and over the link |
 //! | 1 | [`http`] | a server that strangers can't bring down |
 //! | 1 | [`pow`] | the search for a proof of work |
@@ -28,6 +29,7 @@ pub mod http;
 pub mod logging;
 pub mod miner;
 pub mod pow;
+pub mod random;
 pub mod server;
 pub mod settings;
 pub mod store;

@@ -47,8 +47,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).unwrap();
+        let random = blockchain::random::bytes::<8>();
         let name = format!("blockchain-ui-{}", const_hex::encode(random));
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).unwrap();

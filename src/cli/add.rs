@@ -16,6 +16,7 @@ use crate::api::client::ClientError;
 use crate::api::{Added, DataState};
 use crate::chain::data::MESSAGE_BYTES_MAX;
 use crate::chain::{Data, DataId, Message};
+use crate::random;
 
 /// How often a message is sent before the command gives up.
 const ATTEMPTS: u32 = 4;
@@ -34,7 +35,10 @@ struct Printed {
 
 /// Runs `add`.
 pub fn run(add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
-    let data = Data { id: add.id.map_or_else(random_id, Ok)?, message: message(&add.message)? };
+    let data = Data {
+        id: add.id.unwrap_or_else(|| DataId::from_random(random::bytes())),
+        message: message(&add.message)?,
+    };
     let miner = Miner::at(&add.target)?;
     let added = send(&miner, &data, &tick(PAUSE))?;
     let id = data.id;
@@ -54,13 +58,6 @@ pub fn run(add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
         output.line(wait::mined(index, confirmations))?;
     }
     Ok(())
-}
-
-fn random_id() -> Result<DataId, CliError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| CliError::other(format!("cannot make a random id: {error}")))?;
-    Ok(DataId::from_random(bytes))
 }
 
 /// The message that was given, or what stdin holds for `-`, without its last line break.

@@ -6,6 +6,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
+use crate::random;
+
 /// A socket in a folder that only this user can enter, since whoever connects there comes
 /// past the guard.
 pub struct PrivateSocket {
@@ -23,9 +25,7 @@ impl PrivateSocket {
     /// # Errors
     /// There is none, or no socket can be had.
     pub fn bind() -> io::Result<Self> {
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-        let name = format!("blockchain-{}", const_hex::encode(random));
+        let name = format!("blockchain-{}", const_hex::encode(random::bytes::<8>()));
         let places = [std::env::temp_dir(), "/dev/shm".into(), "/run".into(), ".".into()];
         let folders = places.into_iter().map(|place| place.join(&name));
         let mut last = None;

@@ -15,6 +15,7 @@ use crate::api::client::MinerClient;
 use crate::api::{Address, FileReport, Introduction, RunId, Setting};
 use crate::chain::{Network, Pool, PoolLimits};
 use crate::pow::{Kernel, KernelError};
+use crate::random;
 use crate::settings::{self, Settings};
 use crate::store::{ChainFile, Disc, Folder, Journal, Lock, Names, StoreError};
 
@@ -143,7 +144,7 @@ fn prepare(
     }
     let socket = listen(settings)?;
     let port = socket.local_addr().map_err(host("read our own address"))?.port();
-    let id = RunId::from_random(random());
+    let id = RunId::from_random(random::bytes());
     let introduction = Introduction {
         id,
         host: settings.advertise.as_ref().map(|address| address.host().to_owned()),
@@ -153,7 +154,7 @@ fn prepare(
     let surroundings = Surroundings {
         clock,
         client: MinerClient::http(Some(introduction)),
-        random: Box::new(random),
+        random: Box::new(random::bytes),
     };
     let shared = Shared::new(chain, pool, neighbours);
     let network: Network = settings.network.clone();
@@ -196,12 +197,6 @@ fn listen(settings: &Settings) -> Result<TcpListener, MinerError> {
 
 fn cannot_listen(host: &str, port: u16, source: io::Error) -> MinerError {
     MinerError::Listen { address: format!("{host}:{port}"), source }
-}
-
-fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the system has random numbers");
-    bytes
 }
 
 pub(super) fn host(what: &'static str) -> impl Fn(io::Error) -> MinerError {

@@ -69,8 +69,7 @@ impl FakeMiner {
     /// A miner with a chain of the genesis block alone.
     pub fn start(difficulty: u8) -> Self {
         let network = network(difficulty);
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).unwrap();
+        let random = blockchain::random::bytes();
         let state = State {
             lines: vec![Block::genesis(&network).line()],
             network,

@@ -8,6 +8,7 @@ use crate::api::client::ClientError;
 use crate::api::{Added, DataPage, Status, StatusReport};
 use crate::chain::data::MESSAGE_BYTES_MAX;
 use crate::chain::{Data, DataId, Message};
+use crate::random;
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
 use crate::ui::routes::Parameters;
@@ -75,9 +76,7 @@ fn add_once(source: &Source, at: &At, id: DataId, message: Message) -> Result<Ad
 }
 
 fn random_id() -> DataId {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the system has random bytes");
-    DataId::from_random(bytes)
+    DataId::from_random(random::bytes())
 }
 
 fn render(
