@@ -108,7 +108,7 @@ fn three_miners_are_seen_at_work_and_a_killed_one_is_named() {
     browser.await_text("#tamper-verdict", "Block 1 breaks a rule");
 
     browser.open(&format!("{}/find?q=hello+browser", ui.url));
-    browser.await_text("main", "1 block, of 4 blocks");
+    browser.await_text("main", "1 block found in 4 blocks");
     browser.open(&format!("{}/block/3", ui.url));
     browser.await_text("main", "ends with 3 zeros");
     browser.open(&format!("{}/miner", ui.url));
@@ -117,11 +117,11 @@ fn three_miners_are_seen_at_work_and_a_killed_one_is_named() {
     browser.await_text("#jobs", "gossip");
 
     browser.open(&format!("{}/network", ui.url));
-    browser.await_text("#network", "2 of 2 neighbours on the same head");
+    browser.await_text("#summary", "2 of 2 neighbours on the same head");
     browser.await_text("#events", "new block 3");
     let lost = third.address().to_owned();
     drop(third);
-    browser.await_text("#network [role=status]", &format!("unreachable: {lost}"));
+    browser.await_text("#summary", &format!("unreachable: {lost}"));
     let second_page = format!("{}/?at={}", ui.url, second.address());
     browser.open(&second_page);
     browser.await_text(".mined", "Hello from the browser");

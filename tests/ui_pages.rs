@@ -187,7 +187,7 @@ fn one_box_finds_by_height_hash_id_date_and_words() {
         found("2026-09-21 14:13:27").2
     );
     assert!(found("2030-01-01").2.contains("No block is as late"));
-    assert!(found("nowhere to be found").2.contains("Nothing found, of 601 blocks"));
+    assert!(found("nowhere to be found").2.contains("Nothing found in 601 blocks"));
     let page = found("hay").2;
     assert!(page.contains("Go on below block 551"), "{page}");
 }

@@ -148,7 +148,7 @@ fn strip(at: &At, newest: &[Seen], waiting: &DataPage, status: Option<&StatusRep
                 @if waiting.length == 0 {
                     li.block.idle id="idle" { div {
                         span.height { "next: " (count(at.health.length)) }
-                        span.text { "Nothing waits. Add a message, and miners search a block for it." }
+                        span.text { "Nothing waits." }
                         span.foot { "difficulty " (at.health.difficulty) }
                     } }
                 } @else if more > 0 {
@@ -267,7 +267,7 @@ fn table(at: &At, rows: &[Seen], top: u64, length: u64, is_fixed: bool) -> Marku
                     @for seen in rows.iter().rev() {
                         tr id=(format!("r-{}", &seen.hash.to_string()[..16])) {
                             th scope="row" { a href=(at.href(&format!("/block/{}", seen.block.index))) { (count(seen.block.index)) } }
-                            td.text { (Shown(seen.block.data.message.as_str(), ROW_CHARACTERS)) }
+                            td { div.clamp { (Shown(seen.block.data.message.as_str(), ROW_CHARACTERS)) } }
                             td.hash { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} code { (short_hash(&seen.hash)) } }
                             td.number { @if is_fixed && seen.block.timestamp > 0 { (Moment(seen.block.timestamp).show()) } @else { (Moment(seen.block.timestamp).age(at.now)) } }
                         }
