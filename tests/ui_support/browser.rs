@@ -177,6 +177,11 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": scheme }));
     }
 
+    /// Empties the browser's cache.
+    pub fn forget(&self) {
+        self.devtools("Network.clearBrowserCache", json!({}));
+    }
+
     /// Lets scripts run or not.
     pub fn allow_scripts(&self, allow: bool) {
         self.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": !allow }));
