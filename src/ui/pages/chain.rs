@@ -182,14 +182,17 @@ fn card(at: &At, seen: &Seen) -> Markup {
 /// the blocks at hand.
 fn expectation(at: &At, newest: &[Seen], status: Option<&StatusReport>) -> Markup {
     let mining = status.and_then(|status| status.mining.as_ref());
+    let mining = mining.filter(|mining| mining.guesses_per_second > 0.0);
     html! {
         "difficulty " (at.health.difficulty)
         @if let Some(mining) = mining {
+            br;
             span title=(format!("{} guesses a second", short_count(mining.guesses_per_second))) {
-                ", about " (seconds(mining.expected_seconds))
+                "about " (seconds(mining.expected_seconds))
             }
         } @else if let Some(usual) = usual_gap(newest) {
-            ", blocks come " (duration(usual)) " apart"
+            br;
+            "blocks come " (duration(usual)) " apart"
         }
     }
 }
@@ -210,7 +213,7 @@ fn facts(at: &At, newest: &[Seen]) -> Markup {
     html! {
         dl.facts id="facts" {
             div { dt { "Length" } dd { (plural(health.length, "block")) }
-                dd.more { @if let Some(last) = newest.last() { "head " (Moment(last.block.timestamp).age(at.now)) } } }
+                dd.more { @match newest.last().map(|last| last.block.timestamp) { None | Some(0) => "the genesis block alone", Some(time) => { "head " (Moment(time).age(at.now)) } } } }
             div { dt { "Unprocessed" } dd { (plural(health.unprocessed, "message")) }
                 dd.more { @if health.unprocessed == 0 { "all is in the chain" } @else { "wait for their block" } } }
             div { dt { "Neighbours" }
@@ -260,7 +263,7 @@ fn table(at: &At, rows: &[Seen], top: u64, length: u64, is_fixed: bool) -> Marku
     let bottom = (top + 1).saturating_sub(ROWS);
     html! {
         section.blocks id="blocks" {
-            h2 { "Blocks " span.range { (count(top)) " to " (count(bottom)) } }
+            h2 { "Blocks " span.range { (count(top)) @if bottom < top { " to " (count(bottom)) } } }
             table {
                 thead { tr { th scope="col" { "Height" } th scope="col" { "Message" } th scope="col" { "Hash" } th.number scope="col" { @if is_fixed { "Time" } @else { "Age" } } } }
                 tbody {

@@ -64,9 +64,11 @@ fn mining(at: &At, status: &StatusReport) -> Markup {
             @match &status.mining {
                 Some(mining) => p {
                     "Searching a proof for block " strong { (count(mining.index)) } " with message "
-                    a href=(at.href(&format!("/data/{}", mining.id))) { code { (mining.id) } } ", begun " (Moment(mining.since).age(status.now)) ": "
-                    (short_count(mining.guesses_per_second)) " guesses a second, difficulty " (mining.difficulty) ". Such a search takes "
-                    (seconds(mining.expected_seconds)) " on average, however long it has been going on."
+                    a href=(at.href(&format!("/data/{}", mining.id))) { code { (mining.id) } } ", difficulty " (mining.difficulty) ", begun " (Moment(mining.since).age(status.now)) "."
+                    @if mining.guesses_per_second > 0.0 {
+                        " At " (short_count(mining.guesses_per_second)) " guesses a second, such a search takes "
+                        (seconds(mining.expected_seconds)) " on average, however long it has been going on."
+                    }
                 },
                 None => p.lead { "Nothing to search for: no message waits." },
             }
