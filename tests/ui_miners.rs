@@ -15,6 +15,7 @@ fn three_miners_are_seen_at_work_and_a_killed_one_is_named() {
     let second = miner(&folder, "second", &[&first]);
     let third = miner(&folder, "third", &[&first, &second]);
     let ui = Process::start(&["ui", "--port", "0", "--miner", first.address()]);
+    assert!(ui.url.starts_with("http://127.0.0.1:"), "open to this host alone: {}", ui.url);
     let browser = Browser::start();
     let add = |text: &str| {
         browser.write("#message", text);

@@ -173,8 +173,18 @@ impl Browser {
     pub fn become_device(&self, width: u32, height: u32, dots: f64, scheme: &str) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": dots, "mobile": width < 600});
         self.devtools("Emulation.setDeviceMetricsOverride", size);
-        let scheme = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.devtools("Emulation.setEmulatedMedia", json!({ "features": scheme }));
+        self.prefer("prefers-color-scheme", scheme);
+    }
+
+    /// Lets the reader have a preference, such as less motion.
+    pub fn prefer(&self, name: &str, value: &str) {
+        let features = json!([{"name": name, "value": value}]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// Lets the reader be in another time zone.
+    pub fn move_to(&self, zone: &str) {
+        self.devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": zone }));
     }
 
     /// Empties the browser's cache.
