@@ -325,6 +325,7 @@ fn a_page_about_a_dead_miner_comes_back_by_itself() {
     browser.await_text("h1", "does not answer");
     let miner = FakeMiner::start_at(&address, 1);
     browser.await_text(".strip", "Nothing waits");
+    browser.await_text("#health", "well");
     drop(miner);
     browser.await_text("#lost", "The miner does not answer");
     let miner = FakeMiner::start_at(&address, 1);
