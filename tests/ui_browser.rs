@@ -7,185 +7,22 @@ mod ui_support;
 use std::fs;
 use std::path::Path;
 
-use blockchain::api::{
-    Event, FileReport, Happening, JobReport, MiningReport, NeighbourDetail, NeighbourState,
-    Setting, StatusReport,
-};
+use blockchain::chain::Hash;
 use blockchain::chain::testing::data;
-use blockchain::chain::{Difficulty, Hash};
 use serde_json::{Value, json};
 use ui_support::TestUi;
 use ui_support::browser::Browser;
 use ui_support::miner::{FakeMiner, now};
-
-const SECOND: u64 = 1_000_000;
-const MINUTE: u64 = 60 * SECOND;
+use ui_support::town::{Town, town};
 
 /// Checks that a page keeps what people with other eyes and hands need; its faults.
 const ACCESSIBILITY: &str = include_str!("ui_support/accessibility.js");
 
-/// What people write.
-const MESSAGES: [&str; 12] = [
-    "Good morning, network!",
-    "Ada lent Grace 20 euros.",
-    "Grace gave back 20 euros.",
-    "The sensor in the garden reads 14.2 °C.",
-    "Minutes of the meeting: we will meet again.",
-    "Die Mühle mahlt, der Müller schläft.",
-    "Il pleut sur la ville.",
-    "Backup of the photos done, sha256 9f86d081884c7d65.",
-    "If you read this, somebody mined it.",
-    "Water the plants on Thursday.",
-    "<script>alert('no')</script>",
-    "Temperature fell to 9.8 °C, frost is possible.",
-];
+/// What has the focus, of how many elements that should get it; and what is wrong with that.
+const FOCUS: &str = include_str!("ui_support/focus.js");
 
-/// A network with a neighbour of each kind.
-struct Town {
-    home: FakeMiner,
-    others: Vec<FakeMiner>,
-}
-
-fn town() -> Town {
-    let home = FakeMiner::start(2);
-    let start = now() - 90 * MINUTE;
-    for n in 0..70 {
-        let text = format!("{}{}", MESSAGES[n % MESSAGES.len()], " ".repeat(n / MESSAGES.len()));
-        let jitter = u64::from(Hash::of(n.to_string()).as_bytes()[0]);
-        let at = start + 70 * n as u64 * SECOND + jitter * SECOND / 2;
-        home.state().extend(data(&text), at);
-    }
-    let others: Vec<_> = (0..4).map(|_| FakeMiner::start(2)).collect();
-    others[0].copy(&home, 71);
-    others[1].copy(&home, 69);
-    others[2].copy(&home, 70);
-    others[2].state().extend(data("another branch"), now() - MINUTE);
-    others[3].copy(&home, 71);
-    for text in ["Who lost a blue glove?", "The train is late again.", "Lunch at noon"] {
-        home.state().pool.push(data(text));
-    }
-    let gone = "127.0.0.1:9".parse().unwrap();
-    let mut neighbours: Vec<_> = others[..3].iter().map(|other| other.address.clone()).collect();
-    neighbours.push(gone);
-    others[0].state().neighbours =
-        vec![home.address.clone(), others[1].address.clone(), others[3].address.clone()];
-    others[1].state().neighbours = vec![home.address.clone()];
-    others[2].state().neighbours = vec![home.address.clone(), others[0].address.clone()];
-    let head = home.state().head();
-    let detail = |(at, address): (usize, &blockchain::api::Address)| {
-        let lost = at == 3;
-        NeighbourDetail {
-            neighbour: address.clone(),
-            state: if lost { NeighbourState::Failing } else { NeighbourState::Ok },
-            permanent: true,
-            last_answer: Some(now() - if lost { 25 * MINUTE } else { SECOND }),
-            failures: if lost { 12 } else { 0 },
-            reason: lost.then(|| "connection refused".into()),
-            until: None,
-            length: (!lost).then_some(71),
-            head: (!lost).then_some(if at == 0 { head } else { Hash::of("x") }),
-        }
-    };
-    let details = neighbours.iter().enumerate().map(detail).collect();
-    let mut state = home.state();
-    state.details = details;
-    state.events = Some(events(&neighbours));
-    state.status = Some(status());
-    state.neighbours = neighbours;
-    drop(state);
-    Town { home, others }
-}
-
-fn events(neighbours: &[blockchain::api::Address]) -> Vec<Event> {
-    let block = |index: u64, from: Option<usize>| Happening::Block {
-        index,
-        hash: Hash::of(index.to_string()),
-        id: data("x").id,
-        from: from.map(|at| neighbours[at].clone()),
-    };
-    let what = [
-        (41, Happening::NeighbourCame { neighbour: neighbours[0].clone() }),
-        (30, block(65, None)),
-        (
-            25,
-            Happening::NeighbourGone {
-                neighbour: neighbours[3].clone(),
-                reason: "no answer from 127.0.0.1:9: connection refused".into(),
-            },
-        ),
-        (12, block(66, Some(0))),
-        (
-            9,
-            Happening::Reorganisation {
-                fork: 64,
-                dropped: 2,
-                adopted: 3,
-                returned: vec![data("a").id, data("b").id],
-                returned_count: 2,
-                from: Some(neighbours[2].clone()),
-            },
-        ),
-        (5, block(69, None)),
-        (1, block(70, Some(1))),
-    ];
-    what.map(|(minutes, what)| Event { at: now() - minutes * MINUTE, what }).to_vec()
-}
-
-fn status() -> StatusReport {
-    let now = now();
-    let setting = |(name, value): (&str, &str)| Setting { name: name.into(), value: value.into() };
-    let file = |(name, kind, bytes, minutes): (&str, &str, u64, u64)| FileReport {
-        name: name.into(),
-        kind: kind.into(),
-        bytes,
-        changed: Some(now - minutes * MINUTE),
-    };
-    let job = |(job, last, took, next): (&str, u64, u64, Option<u64>)| JobReport {
-        job: job.into(),
-        last_run: Some(now - last * SECOND),
-        took: Some(took),
-        next_run: next.map(|next| now + next * SECOND),
-        error: (job == "gossip").then(|| "no answer from 127.0.0.1:9: connection refused".into()),
-    };
-    StatusReport {
-        now,
-        settings: [
-            ("host", "127.0.0.1"),
-            ("port", "12345"),
-            ("difficulty", "2"),
-            ("gossip-interval", "20"),
-            ("keep-versions", "10"),
-        ]
-        .map(setting)
-        .to_vec(),
-        files: [
-            ("test.chain", "chain", 25_312, 1),
-            ("test.hash", "hash", 77, 1),
-            ("test_2026-11-22_07-12-40.chain", "version", 20_120, 42),
-            ("test.data", "journal", 512, 1),
-            ("miner.log", "log", 88_231, 0),
-        ]
-        .map(file)
-        .to_vec(),
-        jobs: [
-            ("gossip", 14, 4_200, Some(6)),
-            ("sync_chain", 3, 900, Some(7)),
-            ("sync_data", 1, 650, Some(4)),
-            ("backup", 12, 3_100, Some(18)),
-            ("mine", 2, 1_900_000, None),
-        ]
-        .map(job)
-        .to_vec(),
-        mining: Some(MiningReport {
-            index: 71,
-            id: data("Who lost a blue glove?").id,
-            difficulty: Difficulty::new(2).unwrap(),
-            since: now - 2 * SECOND,
-            guesses_per_second: 38_400_000.0,
-            expected_seconds: 14.2,
-        }),
-    }
-}
+/// The key Tab, as WebDriver spells it.
+const TAB: &str = "\u{e004}";
 
 /// Looks at the whole of a page: nothing wider than the window, nothing in the console,
 /// nobody asked but us, readable for all.
@@ -195,6 +32,7 @@ fn inspect(browser: &Browser, ui: &TestUi, what: &str) {
     assert!(overflow.as_i64().unwrap() <= 0, "{what} is {overflow} too wide");
     let faults = browser.run(ACCESSIBILITY, json!([]));
     assert_eq!(faults, json!([]), "{what}");
+    assert_eq!(browser.axe_faults(), json!([]), "{what}");
     assert_eq!(browser.console(), Vec::<String>::new(), "{what}");
     for url in browser.requests() {
         assert!(url.starts_with(&ui.url) || url.starts_with("data:"), "{what} asks {url}");
@@ -272,6 +110,48 @@ fn check_and_tamper(browser: &Browser, ui: &TestUi) {
     browser.await_text("#tamper-verdict", "A true copy");
     browser.write(".copy:nth-child(2) textarea", "!");
     browser.await_text("#tamper-verdict", "breaks a rule");
+}
+
+#[test]
+fn the_keyboard_reaches_everything_in_order_and_shows_where_it_is() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    let browser = Browser::start();
+    for (scheme, width) in [("light", 1280), ("dark", 360)] {
+        browser.become_device(width, 900, 1.0, scheme);
+        for path in ["/", "/block/69", "/find?q=euros", "/check", "/network", "/miner"] {
+            browser.open(&format!("{}{path}", ui.url));
+            let mut place = 0;
+            loop {
+                browser.press(TAB);
+                let focus = browser.run(FOCUS, json!([]));
+                assert_eq!(focus["faults"], json!([]), "{path} {scheme}");
+                assert_eq!(focus["place"], json!(place), "{path} {scheme}: {focus}");
+                place += 1;
+                if json!(place) == focus["all"] {
+                    break;
+                }
+            }
+            assert!(place > 10, "{path} has {place} places only");
+        }
+    }
+}
+
+#[test]
+fn keys_lead_to_find_and_from_block_to_block() {
+    let miner = FakeMiner::start(1);
+    for text in ["a", "b"] {
+        miner.state().extend(data(text), now());
+    }
+    let ui = TestUi::start(&miner.address);
+    let browser = Browser::start();
+    browser.open(&format!("{}/block/1", ui.url));
+    for (key, heading) in [("\u{e014}", "Block 2"), ("\u{e012}", "Block 1"), ("/", "Find")] {
+        browser.press(key);
+        browser.await_text("h1", heading);
+    }
+    browser.write("#q", "a/b");
+    assert_eq!(browser.run("return document.getElementById('q').value", json!([])), "a/b");
 }
 
 #[test]
@@ -432,6 +312,27 @@ fn the_page_tells_of_a_miner_that_dies_and_keeps_the_last_picture() {
     drop(miner);
     browser.await_text("#lost", "The miner does not answer");
     browser.await_text(".mined", "still to be read");
+}
+
+#[test]
+fn a_page_about_a_dead_miner_comes_back_by_itself() {
+    let miner = FakeMiner::start(1);
+    let address = miner.address.to_string();
+    let ui = TestUi::start(&miner.address);
+    let browser = Browser::start();
+    drop(miner);
+    browser.open(&ui.url);
+    browser.await_text("h1", "does not answer");
+    let miner = FakeMiner::start_at(&address, 1);
+    browser.await_text(".strip", "Nothing waits");
+    browser.await_text("#health", "well");
+    drop(miner);
+    browser.await_text("#lost", "The miner does not answer");
+    let miner = FakeMiner::start_at(&address, 1);
+    miner.state().extend(data("back again"), now());
+    browser.await_text(".mined", "back again");
+    let is_told = "return document.getElementById('lost').checkVisibility()";
+    assert_eq!(browser.run(is_told, json!([])), json!(false));
 }
 
 #[test]

@@ -1,87 +1,21 @@
-//! The UI in a real browser, about three real miners.
+//! The UI in a real browser, about three real miners; and beside a miner, by its flag.
 
 mod ui_support;
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
 
 use serde_json::json;
 use ui_support::browser::Browser;
-
-/// A process of the real program; killed when dropped.
-struct Process {
-    child: Child,
-    url: String,
-}
-
-impl Process {
-    /// Starts `blockchain` and reads the address on its first line.
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_blockchain"))
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").expect("it listens").to_owned();
-        Self { child, url }
-    }
-
-    fn address(&self) -> &str {
-        self.url.trim_start_matches("http://")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A folder that goes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        let random = blockchain::random::bytes::<8>();
-        let name = format!("blockchain-ui-{}", const_hex::encode(random));
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn miner(&self, name: &str, neighbours: &[&Process]) -> Process {
-        let chain = self.0.join(name).join("test.chain");
-        let neighbours: Vec<_> = neighbours.iter().map(|other| other.address()).collect();
-        let neighbours = neighbours.join(",");
-        let mut arguments = vec!["miner", "start", chain.to_str().unwrap(), "--port", "0"];
-        arguments.extend(["--difficulty", "3", "--network", "test", "--threads", "1"]);
-        arguments.extend(["--gossip-interval", "0.2", "--chain-sync-interval", "0.2"]);
-        arguments.extend(["--data-sync-interval", "0.2", "--backup-interval", "0.5"]);
-        if !neighbours.is_empty() {
-            arguments.extend(["--neighbours", &neighbours]);
-        }
-        Process::start(&arguments)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use ui_support::program::{Process, miner};
 
 #[test]
 fn three_miners_are_seen_at_work_and_a_killed_one_is_named() {
-    let folder = Folder::new();
-    let first = folder.miner("first", &[]);
-    let second = folder.miner("second", &[&first]);
-    let third = folder.miner("third", &[&first, &second]);
+    let folder = tempfile::tempdir().unwrap();
+    let first = miner(&folder, "first", &[]);
+    let second = miner(&folder, "second", &[&first]);
+    let third = miner(&folder, "third", &[&first, &second]);
     let ui = Process::start(&["ui", "--port", "0", "--miner", first.address()]);
+    assert!(ui.url.starts_with("http://127.0.0.1:"), "open to this host alone: {}", ui.url);
     let browser = Browser::start();
     let add = |text: &str| {
         browser.write("#message", text);
@@ -107,7 +41,7 @@ fn three_miners_are_seen_at_work_and_a_killed_one_is_named() {
     browser.await_text("#tamper-verdict", "Block 1 breaks a rule");
 
     browser.open(&format!("{}/find?q=hello+browser", ui.url));
-    browser.await_text("main", "1 block, of 4 blocks");
+    browser.await_text("main", "1 block found in 4 blocks");
     browser.open(&format!("{}/block/3", ui.url));
     browser.await_text("main", "ends with 3 zeros");
     browser.open(&format!("{}/miner", ui.url));
@@ -116,11 +50,11 @@ fn three_miners_are_seen_at_work_and_a_killed_one_is_named() {
     browser.await_text("#jobs", "gossip");
 
     browser.open(&format!("{}/network", ui.url));
-    browser.await_text("#network", "2 of 2 neighbours on the same head");
+    browser.await_text("#summary", "2 of 2 neighbours on the same head");
     browser.await_text("#events", "new block 3");
     let lost = third.address().to_owned();
     drop(third);
-    browser.await_text("#network [role=status]", &format!("unreachable: {lost}"));
+    browser.await_text("#summary", &format!("unreachable: {lost}"));
     let second_page = format!("{}/?at={}", ui.url, second.address());
     browser.open(&second_page);
     browser.await_text(".mined", "Hello from the browser");
@@ -129,4 +63,32 @@ fn three_miners_are_seen_at_work_and_a_killed_one_is_named() {
     for url in browser.requests() {
         assert!(url.starts_with(&ui.url) || url.starts_with("data:"), "asks {url}");
     }
+}
+
+#[test]
+fn a_miner_serves_the_pages_beside_itself_and_stops_both_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = folder.path().join("test.chain");
+    let flags = ["miner", "start", chain.to_str().unwrap(), "--port", "0", "--difficulty", "1"];
+    let mut miner = Process::start(&[&flags[..], &["--ui-port", "0"]].concat());
+    let line = miner.line().unwrap();
+    let pages = line.strip_prefix("web UI on http://").unwrap_or_else(|| panic!("{line}"));
+    assert!(pages.starts_with("127.0.0.1:"), "{pages}");
+    let get = |path: &str| {
+        let mut answer = ui_support::agent().get(format!("http://{pages}{path}")).call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    };
+    for path in ["/", "/block/0", "/find", "/check", "/network", "/miner"] {
+        let (status, page) = get(path);
+        assert_eq!(status, 200, "{path}: {page}");
+        assert!(page.contains(miner.address()), "{path} is about another miner: {page}");
+    }
+    assert_eq!(miner.stop(), Some(0));
+    for address in [miner.address(), pages] {
+        assert!(TcpStream::connect(address).is_err(), "{address} still listens");
+    }
+
+    let mut without = Process::start(&flags);
+    assert_eq!(without.stop(), Some(0));
+    assert_eq!(without.line(), None, "no web UI unless it is asked for");
 }

@@ -140,6 +140,11 @@ fn only_the_miner_and_its_neighbours_can_be_looked_at() {
     assert!(
         page.contains("3 blocks") && page.contains(&format!("/block/2?at={}", neighbour.address))
     );
+    let add = [("message", "x"), ("at", &stranger.address.to_string())];
+    assert_eq!(ui.post("/add", &add, &[]).0, 404);
+    assert!(stranger.state().pool.is_empty(), "nothing is sent to a stranger");
+    neighbour.state().neighbours.push(stranger.address.clone());
+    assert_eq!(at("/", &stranger), 404, "a neighbour's neighbour is none of ours");
     for path in ["/api/status", "/api/neighbours", "/api/../health", "/api/add?message=x"] {
         assert_eq!(ui.get(path).0, 404, "{path}");
     }
@@ -187,7 +192,7 @@ fn one_box_finds_by_height_hash_id_date_and_words() {
         found("2026-09-21 14:13:27").2
     );
     assert!(found("2030-01-01").2.contains("No block is as late"));
-    assert!(found("nowhere to be found").2.contains("Nothing found, of 601 blocks"));
+    assert!(found("nowhere to be found").2.contains("Nothing found in 601 blocks"));
     let page = found("hay").2;
     assert!(page.contains("Go on below block 551"), "{page}");
 }

@@ -6,18 +6,30 @@ use maud::{Markup, html};
 
 use super::source::At;
 use super::survey::{Node, Standing};
-use super::words::{Moment, count, short_hash};
+use super::words::{count, duration, short_hash};
 use crate::api::Address;
 
 /// How far from the middle neighbours and those only heard of stand, to the side and up or
-/// down, in the drawing's own units.
-const RINGS: [(f64, f64); 2] = [(170.0, 115.0), (280.0, 205.0)];
+/// down, in the drawing's own units, as long as there are few.
+const RINGS: [(f64, f64); 2] = [(170.0, 115.0), (285.0, 210.0)];
+
+/// Neighbours that have room on the inner ring.
+const RING_NODES: f64 = 7.0;
 
 /// Between two who were heard of from the same miner, in radians.
 const GUEST_ANGLE: f64 = 0.4;
 
 /// Room for a figure and its name on every side.
-const MARGIN: (f64, f64) = (85.0, 66.0);
+const MARGIN: (f64, f64) = (88.0, 92.0);
+
+/// A drawing narrower than this would be blown up.
+const WIDTH_MIN: f64 = 500.0;
+
+/// Longest name beside a figure, in characters.
+const NAME_CHARACTERS: usize = 18;
+
+/// Digits of a head beside a figure.
+const HEAD_DIGITS: usize = 6;
 
 /// Draws `nodes`, the first in the middle.
 pub fn draw(at: &At, nodes: &[Node]) -> Markup {
@@ -36,31 +48,36 @@ pub fn draw(at: &At, nodes: &[Node]) -> Markup {
             && nodes[from].knows.contains(&nodes[to].address)
     };
     html! {
-        div.drawing {
-            svg viewBox=(view_box(&places))
-                role="img" aria-label="Miners and who knows whom; the table below says the same" {
-                @for (from, to) in links {
-                    @let lost = [from, to].iter().any(|end| nodes[*end].standing == Standing::Unreachable);
-                    line.edge.one-way[!is_mutual(from, to)].lost-edge[lost]
-                        x1=(round(places[from].0)) y1=(round(places[from].1))
-                        x2=(round(places[to].0)) y2=(round(places[to].1)) {}
-                }
-                @for (node, (x, y)) in nodes.iter().zip(&places) {
-                    g transform=(format!("translate({} {})", round(*x), round(*y))) { (figure(at, node, *y < -20.0)) }
-                }
+        svg.map.crowded[is_crowded(nodes)] viewBox=(view_box(&places))
+            role="img" aria-label="Miners and who knows whom; the table says the same" {
+            @for (from, to) in links {
+                @let lost = [from, to].iter().any(|end| nodes[*end].standing == Standing::Unreachable);
+                line.edge.one-way[!is_mutual(from, to)].lost-edge[lost]
+                    x1=(round(places[from].0)) y1=(round(places[from].1))
+                    x2=(round(places[to].0)) y2=(round(places[to].1)) {}
+            }
+            @for (node, (x, y)) in nodes.iter().zip(&places) {
+                g transform=(format!("translate({} {})", round(*x), round(*y))) { (figure(at, node, *y < -20.0)) }
             }
         }
     }
 }
 
+/// Whether a drawing of `nodes` needs a wide place.
+pub fn is_crowded(nodes: &[Node]) -> bool {
+    nodes.len() > RING_NODES as usize || nodes.iter().any(|node| node.ring == 2)
+}
+
 /// The part of the plane that the figures at `places` need.
 fn view_box(places: &[(f64, f64)]) -> String {
-    let reach = |of: fn(&(f64, f64)) -> f64, margin: f64| {
+    let reach = |of: fn(&(f64, f64)) -> f64, margin: f64, least: f64| {
         let low = places.iter().map(of).fold(0.0, f64::min) - margin;
-        (round(low), round(places.iter().map(of).fold(0.0, f64::max) + margin - low))
+        let length = places.iter().map(of).fold(0.0, f64::max) + margin - low;
+        let missing = (least - length).max(0.0);
+        (round(low - missing / 2.0), round(length + missing))
     };
-    let (x, width) = reach(|place| place.0, MARGIN.0);
-    let (y, height) = reach(|place| place.1, MARGIN.1);
+    let (x, width) = reach(|place| place.0, MARGIN.0, WIDTH_MIN);
+    let (y, height) = reach(|place| place.1, MARGIN.1, 0.0);
     format!("{x} {y} {width} {height}")
 }
 
@@ -69,10 +86,13 @@ fn figure(at: &At, node: &Node, is_above: bool) -> Markup {
     let size = if node.ring == 0 { 26.0 } else { 18.0 };
     let label = match (node.length, node.last_answer) {
         _ if node.standing == Standing::Unreachable => match node.last_answer {
-            Some(time) => format!("last seen {}", &Moment(time).text()[11..16]),
+            Some(time) => format!("for {}", duration(at.now.saturating_sub(time))),
             None => "never seen".into(),
         },
-        (Some(length), _) => format!("height {}", count(length.saturating_sub(1))),
+        (Some(length), _) => {
+            let head = node.head.map(|head| format!(" · {}", &head.to_string()[..HEAD_DIGITS]));
+            format!("{}{}", count(length.saturating_sub(1)), head.unwrap_or_default())
+        }
         (None, _) => String::new(),
     };
     html! {
@@ -81,17 +101,26 @@ fn figure(at: &At, node: &Node, is_above: bool) -> Markup {
             @if let Some(head) = &node.head { ", head " (short_hash(head)) }
             @if let Some(reason) = &node.reason { ", " (reason.chars().take(200).collect::<String>()) }
         }
-        @if node.ring == 0 { circle.halo r=(size + 9.0) {} }
+        @if node.ring == 0 { circle.halo r=(size + 6.0) {} }
         (shape(node.standing, size))
-        text.address y=(if is_above { -size - 27.0 } else { size + 20.0 }) text-anchor="middle" { (short_address(at, node)) }
-        text.state y=(if is_above { -size - 10.0 } else { size + 37.0 }) text-anchor="middle" { (label) }
+        text y=(if is_above { -size - 12.0 } else { size + 10.0 }) {
+            tspan.address x="0" dy=(match (is_above, label.is_empty()) { (true, false) => "-1.25em", (true, true) => "0", (false, _) => "1em" }) { (short_address(at, node)) }
+            tspan.state x="0" dy="1.25em" { (label) }
+        }
     }
 }
 
 /// What fits below a figure.
 fn short_address(at: &At, node: &Node) -> String {
     let local = node.address.host() == at.address.host() && node.ring > 0;
-    if local { format!(":{}", node.address.port()) } else { node.address.to_string() }
+    let name = if local { String::new() } else { node.address.to_string() };
+    let port = format!(":{}", node.address.port());
+    let host: Vec<_> = name.strip_suffix(&port).unwrap_or_default().chars().collect();
+    let room = NAME_CHARACTERS - port.len();
+    if host.len() <= room {
+        return host.into_iter().collect::<String>() + &port;
+    }
+    host[..room - 1].iter().collect::<String>() + "…" + &port
 }
 
 /// The figure of a state: a shape of its own each, so that colour is not needed.
@@ -120,9 +149,8 @@ pub fn shape(standing: Standing, size: f64) -> Markup {
 /// Where each node stands: neighbours on an ellipse, those only heard of outside of one
 /// who knows them.
 fn places(nodes: &[Node]) -> Vec<(f64, f64)> {
-    let neighbours = nodes.iter().filter(|node| node.ring == 1).count() as f64;
-    // Nobody straight below the middle, where its name stands.
-    let turn = if neighbours % 2.0 == 0.0 { 0.5 } else { 0.0 };
+    let neighbours = nodes.iter().filter(|node| node.ring == 1).count();
+    let spread = (neighbours as f64 / RING_NODES).max(1.0);
     let mut angles: Vec<f64> = Vec::new();
     for (number, node) in nodes.iter().enumerate() {
         let knows = |other: &Node| other.ring == 1 && other.knows.contains(&node.address);
@@ -134,16 +162,47 @@ fn places(nodes: &[Node]) -> Vec<(f64, f64)> {
                     + GUEST_ANGLE
                         * if place % 2.0 == 0.0 { place / 2.0 } else { -(place + 1.0) / 2.0 }
             }
-            _ => TAU * ((number as f64 - 1.0 + turn) / neighbours.max(1.0) - 0.25),
+            _ => angle(number.saturating_sub(1), neighbours),
         });
     }
     let place = |(node, angle): (&Node, f64)| {
         let ring = usize::from(node.ring).checked_sub(1).map_or((0.0, 0.0), |ring| RINGS[ring]);
-        (angle.cos() * ring.0, angle.sin() * ring.1)
+        (angle.cos() * ring.0 * spread, angle.sin() * ring.1 * spread)
     };
     nodes.iter().zip(angles).map(place).collect()
 }
 
+/// The direction of a neighbour, of so many. Nobody stands straight below the middle, where
+/// its name is, and no two face each other, so that a line between them misses the middle.
+fn angle(number: usize, neighbours: usize) -> f64 {
+    let number = number as f64;
+    match neighbours {
+        0 | 1 => 0.0,
+        odd if odd % 2 == 1 => TAU * (number / odd as f64 - 0.25),
+        even => TAU * ((number + 1.0) / (even as f64 + 1.0) + 0.25),
+    }
+}
+
 fn round(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_between_neighbours_runs_through_the_miner_in_the_middle() {
+        for neighbours in 2..=16 {
+            let angles: Vec<_> = (0..neighbours).map(|at| angle(at, neighbours)).collect();
+            for (at, one) in angles.iter().enumerate() {
+                assert!(one.sin() < 0.999, "{one} is where the name stands, of {neighbours}");
+                for other in &angles[at + 1..] {
+                    let apart = (one - other).cos();
+                    assert!(apart < 0.999, "two in one place, of {neighbours}");
+                    assert!(apart > -0.999, "two face each other, of {neighbours}");
+                }
+            }
+        }
+    }
 }

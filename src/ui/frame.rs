@@ -49,17 +49,18 @@ pub fn page(title: &str, tab: Tab, freshness: Freshness, at: &At, content: Marku
     let bar = html! {
         a.brand href=(at.href("/")) {
             img src=(assets::path("icon.svg")) alt="" width="28" height="28";
-            span.network { (health.network) }
+            span.name { "blockchain" } span.network { (health.network) }
         }
         (navigation(Some(tab), |path| at.href(path)))
         a.health.(if is_ok { "good" } else { "bad" }) href=(at.href("/miner")) id="health" {
-            span.dot aria-hidden="true" {}
+            span.dot aria-hidden="true" {} span.unseen-heading { "The miner is " }
             @if is_ok { "well" } @else { "failing" }
         }
     };
     let foot = html! {
         (chooser(at))
-        p { "blockchain " (health.version) " · nothing on this page is loaded from elsewhere" }
+        p.keys { kbd { "/" } " find · " kbd { "←" } " " kbd { "→" } " from block to block" }
+        p { "version " (health.version) " · nothing here is loaded from elsewhere" }
     };
     whole(title, freshness, bar, content, foot)
 }
@@ -69,7 +70,7 @@ pub fn bare(title: &str, freshness: Freshness, content: Markup) -> Markup {
     let bar = html! {
         a.brand href="/" {
             img src=(assets::path("icon.svg")) alt="" width="28" height="28";
-            span.network { "blockchain" }
+            span.name { "blockchain" }
         }
         (navigation(None, str::to_owned))
     };

@@ -2,14 +2,16 @@
 
 use maud::{Markup, html};
 
+use super::words::{count, short_count};
+
 /// Width and height of the drawing, in its own units.
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 220.0;
+const WIDTH: f64 = 480.0;
+const HEIGHT: f64 = 190.0;
 
 /// Room for the labels left of, below and above the bars.
-const LEFT: f64 = 64.0;
-const BOTTOM: f64 = 34.0;
-const TOP: f64 = 14.0;
+const LEFT: f64 = 60.0;
+const BOTTOM: f64 = 30.0;
+const TOP: f64 = 34.0;
 
 /// A bar: where it links to, its value, and the same in words.
 pub struct Bar {
@@ -27,17 +29,19 @@ pub struct Plot<'a> {
     pub title: &'a str,
     /// A sentence below the heading.
     pub sentence: &'a str,
-    /// Writes a value on the axis, with its unit.
-    pub tick: &'a dyn Fn(f64) -> String,
+    /// What is counted upwards: the unit of the values.
+    pub unit: &'a str,
     /// From left to right.
     pub bars: &'a [Bar],
+    /// The values in words: the lowest, the highest.
+    pub summary: String,
     /// A level worth a line, and its name.
     pub level: Option<(f64, String)>,
 }
 
 /// Draws a plot; nothing without two bars.
 pub fn draw(plot: &Plot<'_>) -> Markup {
-    let Plot { title, sentence, tick, bars, level } = plot;
+    let Plot { title, sentence, unit, bars, summary, level } = plot;
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return html! {} };
     let highest = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
     let top = nice_above(level.as_ref().map_or(highest, |(value, _)| highest.max(*value)));
@@ -46,11 +50,12 @@ pub fn draw(plot: &Plot<'_>) -> Markup {
     html! {
         figure.plot {
             figcaption { h3 { (title) } p { (sentence) } }
-            svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(title) {
+            svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(summary) {
+                text.scale x="0" y="15" { (unit) }
                 @for part in 0..=4 {
                     @let value = top * f64::from(part) / 4.0;
                     line.grid x1=(LEFT) x2=(WIDTH) y1=(round(y(value))) y2=(round(y(value))) {}
-                    text.scale x=(LEFT - 8.0) y=(round(y(value) + 4.0)) text-anchor="end" { (tick(value)) }
+                    text.scale x=(LEFT - 8.0) y=(round(y(value) + 4.0)) text-anchor="end" { (short_count(value)) }
                 }
                 @for (place, bar) in bars.iter().enumerate() {
                     @let height = (y(0.0) - y(bar.value)).max(1.5);
@@ -61,10 +66,10 @@ pub fn draw(plot: &Plot<'_>) -> Markup {
                 }
                 @if let Some((value, name)) = level {
                     line.level x1=(LEFT) x2=(WIDTH) y1=(round(y(*value))) y2=(round(y(*value))) {}
-                    text.name x=(WIDTH - 4.0) y=(round(y(*value) - 6.0)) text-anchor="end" { (name) }
+                    text.name x=(WIDTH) y="15" text-anchor="end" { "┄ " (name) }
                 }
-                text.scale x=(LEFT) y=(HEIGHT - 10.0) { "block " (super::words::count(first.index)) }
-                text.scale x=(WIDTH) y=(HEIGHT - 10.0) text-anchor="end" { "block " (super::words::count(last.index)) }
+                text.scale x=(LEFT) y=(HEIGHT - 6.0) { "block " (count(first.index)) }
+                text.scale x=(WIDTH) y=(HEIGHT - 6.0) text-anchor="end" { "block " (count(last.index)) }
             }
         }
     }

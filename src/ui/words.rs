@@ -73,10 +73,15 @@ pub fn short_count(number: f64) -> String {
     match number {
         n if n < 10.0 && n.fract() != 0.0 => format!("{n:.1}"),
         n if n < 1e3 => format!("{n:.0}"),
-        n if n < 1e6 => format!("{:.1} k", n / 1e3),
-        n if n < 1e9 => format!("{:.1} M", n / 1e6),
-        n => format!("{:.1} G", n / 1e9),
+        n if n < 1e6 => format!("{} k", tenths(n / 1e3)),
+        n if n < 1e9 => format!("{} M", tenths(n / 1e6)),
+        n => format!("{} G", tenths(n / 1e9)),
     }
+}
+
+fn tenths(number: f64) -> String {
+    let text = format!("{number:.1}");
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
 /// The first digits of a hash.
@@ -131,7 +136,7 @@ impl Moment {
     /// How long before `now` it was; the script keeps it true.
     pub fn age(self, now: Micros) -> Markup {
         if self.0 == 0 {
-            return html! { span title="The first block has no time: it is the same for everybody." { "ever" } };
+            return html! { span title="The first block has no time: it is the same for everybody." { "genesis" } };
         }
         let text = match now.checked_sub(self.0) {
             Some(age) => format!("{} ago", duration(whole_seconds(age))),
@@ -163,6 +168,9 @@ fn whole_seconds(micros: Micros) -> Micros {
 /// invisible or change the direction of reading made visible.
 pub struct Shown<'a>(pub &'a str, pub usize);
 
+/// What surely fits in one line of a phone.
+const LINE_BYTES_ON_A_PHONE: usize = 25;
+
 /// As how many characters one counts that can't be seen: its name is long.
 const UNSEEN_CHARACTERS: usize = 8;
 
@@ -170,6 +178,12 @@ impl<'a> Shown<'a> {
     /// Whether something is left out.
     pub fn is_cut(&self) -> bool {
         self.part().len() < self.0.len()
+    }
+
+    /// Whether it may need more lines than these, on a phone.
+    pub fn may_fill(&self, lines: usize) -> bool {
+        let needed = self.part().split('\n').map(|line| 1 + line.len() / LINE_BYTES_ON_A_PHONE);
+        needed.sum::<usize>() > lines
     }
 
     /// What is not left out.
@@ -230,6 +244,10 @@ mod tests {
         ] {
             assert_eq!(duration(micros), expected);
         }
+        assert_eq!(
+            [7.0, 1_500.0, 2e6, 38.4e6, 16e9].map(short_count).join(" "),
+            "7 1.5 k 2 M 38.4 M 16 G"
+        );
         assert_eq!(seconds(f64::INFINITY), "for ever");
         assert_eq!(seconds(1e300), "over a million years");
         assert_eq!(seconds(31_557_600.0 * 5.5), "5 years");

@@ -1,5 +1,6 @@
 //! Chromium, driven over WebDriver.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +9,9 @@ use serde_json::{Value, json};
 
 /// How long a page may take to show what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often `chromedriver` is started until it has a port.
+const DRIVER_STARTS: usize = 10;
 
 /// Key under which WebDriver names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -19,6 +23,14 @@ pub struct Browser {
     session: String,
 }
 
+/// Runs axe-core; returns what is wrong, and where.
+const RUN_AXE: &str = "
+    const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+    const where = (violation) => violation.nodes.map((node) => node.html).join(' ');
+    axe.run(document, { runOnly: rules }).then(({ violations }) =>
+        arguments[0](violations.map((violation) => `${violation.id}: ${where(violation)}`)));
+";
+
 /// An element of the page.
 #[derive(Clone, Debug)]
 pub struct Element(String);
@@ -26,18 +38,10 @@ pub struct Element(String);
 impl Browser {
     /// Starts `chromedriver` and a headless window.
     pub fn start() -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("chromium-driver is installed: apt-get install chromium chromium-driver");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let line = line.unwrap();
-            let port = line.split("on port ").nth(1)?.trim_end_matches('.');
-            port.parse::<u16>().ok().filter(|port| *port != 0)
-        });
-        let url = format!("http://127.0.0.1:{}/session", port.unwrap());
+        let (driver, port) = (0..DRIVER_STARTS)
+            .find_map(|_| start_driver())
+            .expect("chromedriver finds a free port");
+        let url = format!("http://127.0.0.1:{port}/session");
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
@@ -133,6 +137,14 @@ impl Browser {
         }
     }
 
+    /// What axe-core finds wrong with the page, by WCAG 2.2 AA and good practice.
+    pub fn axe_faults(&self) -> Value {
+        let axe =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/axe_playwright_python/axe.min.js");
+        let axe = fs::read_to_string(axe).expect("scripts/test puts axe-core into target");
+        self.run_async(&format!("{axe};{RUN_AXE}"), json!([]))
+    }
+
     /// What went to the console since the last look.
     pub fn console(&self) -> Vec<String> {
         let entries = self.post("/se/log", json!({"type": "browser"}));
@@ -161,8 +173,23 @@ impl Browser {
     pub fn become_device(&self, width: u32, height: u32, dots: f64, scheme: &str) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": dots, "mobile": width < 600});
         self.devtools("Emulation.setDeviceMetricsOverride", size);
-        let scheme = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.devtools("Emulation.setEmulatedMedia", json!({ "features": scheme }));
+        self.prefer("prefers-color-scheme", scheme);
+    }
+
+    /// Lets the reader have a preference, such as less motion.
+    pub fn prefer(&self, name: &str, value: &str) {
+        let features = json!([{"name": name, "value": value}]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// Lets the reader be in another time zone.
+    pub fn move_to(&self, zone: &str) {
+        self.devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": zone }));
+    }
+
+    /// Empties the browser's cache.
+    pub fn forget(&self) {
+        self.devtools("Network.clearBrowserCache", json!({}));
     }
 
     /// Lets scripts run or not.
@@ -175,6 +202,26 @@ impl Browser {
         let parameters = json!({"captureBeyondViewport": true, "format": "png"});
         self.devtools("Page.captureScreenshot", parameters)["data"].as_str().unwrap().to_owned()
     }
+}
+
+/// Starts `chromedriver`, which chooses its port and says so. It gives up if somebody else
+/// took that port of the other address family.
+fn start_driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("chromium-driver is installed: apt-get install chromium chromium-driver");
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| {
+        let line = line.unwrap();
+        let port = line.split("on port ").nth(1)?.trim_end_matches('.');
+        port.parse::<u16>().ok().filter(|port| *port != 0)
+    });
+    if port.is_none() {
+        driver.wait().unwrap();
+    }
+    Some((driver, port?))
 }
 
 impl Drop for Browser {

@@ -68,6 +68,11 @@ impl State {
 impl FakeMiner {
     /// A miner with a chain of the genesis block alone.
     pub fn start(difficulty: u8) -> Self {
+        Self::start_at("127.0.0.1:0", difficulty)
+    }
+
+    /// The same, listening on this address.
+    pub fn start_at(address: &str, difficulty: u8) -> Self {
         let network = network(difficulty);
         let random = blockchain::random::bytes();
         let state = State {
@@ -81,7 +86,7 @@ impl FakeMiner {
             reasons: Vec::new(),
             id: RunId::from_random(random),
         };
-        let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
+        let server = Arc::new(Server::http(address).unwrap());
         let port = server.server_addr().to_ip().unwrap().port();
         let state = Arc::new(Mutex::new(state));
         let worker = |_| {

@@ -5,6 +5,8 @@
 
 pub mod browser;
 pub mod miner;
+pub mod program;
+pub mod town;
 
 use std::net::TcpListener;
 

@@ -66,6 +66,36 @@ function drop(node) {
   return next;
 }
 
+const CROSSING_MILLISECONDS = 800;
+
+/**
+ * Remembers where the block that is searched for stands, and the newest one. What it
+ * returns lets a block that has come meanwhile slide from there over the divider.
+ */
+function watchCrossing() {
+  const strip = document.getElementById("strip");
+  const first = () => strip.querySelector(".mined .block");
+  if (!strip || !first() || matchMedia("(prefers-reduced-motion: reduce)").matches) return null;
+  const start = strip.querySelector(".waiting .block").getBoundingClientRect(), end = first().getBoundingClientRect();
+  return () => {
+    const block = first();
+    if (!block.classList.contains("arrives") || strip.querySelector(".mined").scrollLeft > 0) return;
+    const frame = strip.getBoundingClientRect(), traveller = block.cloneNode(true);
+    traveller.removeAttribute("id");
+    traveller.classList.remove("arrives");
+    traveller.classList.add("traveller");
+    traveller.inert = true;
+    Object.assign(traveller.style, { left: `${end.left - frame.left}px`, top: `${end.top - frame.top}px`, width: `${end.width}px` });
+    block.classList.add("crossing");
+    strip.append(traveller);
+    const way = [{ transform: `translateX(${start.left - end.left}px)` }, { transform: "none" }];
+    traveller.animate(way, { duration: CROSSING_MILLISECONDS, easing: "cubic-bezier(0.3, 0.7, 0.2, 1)" }).onfinish = () => {
+      traveller.remove();
+      block.classList.remove("crossing");
+    };
+  };
+}
+
 const lost = document.getElementById("lost");
 
 function tellLost(text) {
@@ -83,7 +113,9 @@ async function refresh() {
   tellLost("");
   if (isDead !== becomesDead) return location.reload();
   tellTimes(page);
+  const land = watchCrossing();
   morph(document.getElementById("main"), page.getElementById("main"));
+  land?.();
   const chip = document.getElementById("health"), freshChip = page.getElementById("health");
   if (chip && freshChip) morph(chip, freshChip);
 }

@@ -12,6 +12,9 @@ use crate::ui::words::{Moment, Shown, bytes, count, duration, hue, plural};
 const MESSAGE_CHARACTERS: usize = 4_000;
 const LINE_CHARACTERS: usize = 5_000;
 
+/// Lines of a message that surely need no scrolling.
+const LINES_UNSCROLLED: usize = 8;
+
 /// Renders the page of the block at `height`.
 pub fn page(source: &Source, at: &At, height: &str) -> Result<Answer, NoPage> {
     let (parent, seen, length) = fetch(source, at, height)?;
@@ -66,6 +69,7 @@ fn fields(at: &At, seen: &Seen, parent: Option<&Seen>) -> Markup {
         format!(", {} after block {}", duration(gap), parent.block.index)
     });
     let message = Shown(block.data.message.as_str(), MESSAGE_CHARACTERS);
+    let may_scroll = message.may_fill(LINES_UNSCROLLED);
     let row = |name: &str, value: Markup, what: &str| {
         html! {
             div { dt { (name) } dd { (value) p.what { (what) } } }
@@ -73,25 +77,25 @@ fn fields(at: &At, seen: &Seen, parent: Option<&Seen>) -> Markup {
     };
     html! {
         dl.fields {
-            (row("index", html! { (block.index) }, "The height: how many blocks stand below this one."))
+            (row("index", html! { span { (block.index) } }, "The height: how many blocks stand below this one."))
             (row("timestamp", html! {
-                (block.timestamp) @if block.timestamp > 0 { span.more { " · " (Moment(block.timestamp).show()) (gap.unwrap_or_default()) } }
+                span { (block.timestamp) } @if block.timestamp > 0 { p.more { (Moment(block.timestamp).show()) (gap.unwrap_or_default()) } }
             }, "When it was made, in microseconds since 1970; always later than the block before, so that order in time is order in the chain."))
             (row("data.id", html! { code { (block.data.id) } }, "The message's own number. It may come only once in a chain, so a message can't be counted twice."))
             (row("data.message", html! {
-                div.message { (message) }
+                div.message tabindex=[may_scroll.then_some("0")] role="group" aria-label="The message" { (message) }
                 p.more { (bytes(block.data.message.as_str().len() as u64)) @if message.is_cut() { " · " a href=(at.href(&format!("/block/{}/message", block.index))) { "the whole message" } } }
             }, "What somebody wanted kept."))
             (row("previous_hash", html! {
                 @match block.previous_hash {
-                    Some(hash) => a.hash href=(at.href(&format!("/block/{}", block.index - 1))) { span class=(format!("swatch {}", hue(&hash))) aria-hidden="true" {} code { (hash) } },
-                    None => "null",
+                    Some(hash) => a.hash-line href=(at.href(&format!("/block/{}", block.index - 1))) { span class=(format!("swatch {}", hue(&hash))) aria-hidden="true" {} code { (hash) } },
+                    None => code { "null" },
                 }
             }, "The SHA-256 of the line of the block before. This is the chain: change that block, and this names one that does not exist any more."))
             (row("proof", html! {
                 @match &block.proof {
                     Some(proof) => code { span.seal { (proof.seal) } "-" span.nonce { (proof.nonce) } },
-                    None => "null",
+                    None => code { "null" },
                 }
             }, "The seal, which fixes every byte of this block, and the nonce, the number that was searched for. It is costly to find and cheap to check."))
         }
@@ -108,14 +112,14 @@ fn line(at: &At, seen: &Seen) -> Markup {
         section.card {
             h2 { "The line that is hashed" }
             p { "This very line lies in the chain file, is sent to neighbours, and is hashed:" }
-            pre.line tabindex="0" aria-label="The block's line" { code { (shown) } }
+            pre.line tabindex="0" role="group" aria-label="The block's line" { code { (shown) } }
             p { "Its SHA-256, which the next block will name as its " code { "previous_hash" } ":" }
-            p.result { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} code { (seen.hash) } }
+            p.result.hash-line { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} code { (seen.hash) } }
             div.buttons {
                 button data-copy=(curl) hidden { "Copy as curl" }
                 a href=(at.href(&format!("/api/chain?from={}&limit=1", seen.block.index))) { "As JSON" }
             }
-            pre.curl tabindex="0" aria-label="Command" { code { (curl) } }
+            pre.curl tabindex="0" role="group" aria-label="Command" { code { (curl) } }
         }
     }
 }

@@ -147,7 +147,7 @@ fn strip(at: &At, newest: &[Seen], waiting: &DataPage, status: Option<&StatusRep
                 @if waiting.length == 0 {
                     li.block.idle id="idle" { div {
                         span.height { "next: " (count(at.health.length)) }
-                        span.text { "Nothing waits. Add a message, and miners search a block for it." }
+                        span.text { "Nothing waits." }
                         span.foot { "difficulty " (at.health.difficulty) }
                     } }
                 } @else if more > 0 {
@@ -181,14 +181,17 @@ fn card(at: &At, seen: &Seen) -> Markup {
 /// the blocks at hand.
 fn expectation(at: &At, newest: &[Seen], status: Option<&StatusReport>) -> Markup {
     let mining = status.and_then(|status| status.mining.as_ref());
+    let mining = mining.filter(|mining| mining.guesses_per_second > 0.0);
     html! {
         "difficulty " (at.health.difficulty)
         @if let Some(mining) = mining {
+            br;
             span title=(format!("{} guesses a second", short_count(mining.guesses_per_second))) {
-                ", about " (seconds(mining.expected_seconds))
+                "about " (seconds(mining.expected_seconds))
             }
         } @else if let Some(usual) = usual_gap(newest) {
-            ", blocks come " (duration(usual)) " apart"
+            br;
+            "blocks come " (duration(usual)) " apart"
         }
     }
 }
@@ -209,7 +212,7 @@ fn facts(at: &At, newest: &[Seen]) -> Markup {
     html! {
         dl.facts id="facts" {
             div { dt { "Length" } dd { (plural(health.length, "block")) }
-                dd.more { @if let Some(last) = newest.last() { "head " (Moment(last.block.timestamp).age(at.now)) } } }
+                dd.more { @match newest.last().map(|last| last.block.timestamp) { None | Some(0) => "the genesis block alone", Some(time) => { "head " (Moment(time).age(at.now)) } } } }
             div { dt { "Unprocessed" } dd { (plural(health.unprocessed, "message")) }
                 dd.more { @if health.unprocessed == 0 { "all is in the chain" } @else { "wait for their block" } } }
             div { dt { "Neighbours" }
@@ -259,14 +262,14 @@ fn table(at: &At, rows: &[Seen], top: u64, length: u64, is_fixed: bool) -> Marku
     let bottom = (top + 1).saturating_sub(ROWS);
     html! {
         section.blocks id="blocks" {
-            h2 { "Blocks " span.range { (count(top)) " to " (count(bottom)) } }
+            h2 { "Blocks " span.range { (count(top)) @if bottom < top { " to " (count(bottom)) } } }
             table {
                 thead { tr { th scope="col" { "Height" } th scope="col" { "Message" } th scope="col" { "Hash" } th.number scope="col" { @if is_fixed { "Time" } @else { "Age" } } } }
                 tbody {
                     @for seen in rows.iter().rev() {
                         tr id=(format!("r-{}", &seen.hash.to_string()[..16])) {
                             th scope="row" { a href=(at.href(&format!("/block/{}", seen.block.index))) { (count(seen.block.index)) } }
-                            td.text { (Shown(seen.block.data.message.as_str(), ROW_CHARACTERS)) }
+                            td { div.clamp { (Shown(seen.block.data.message.as_str(), ROW_CHARACTERS)) } }
                             td.hash { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} code { (short_hash(&seen.hash)) } }
                             td.number { @if is_fixed && seen.block.timestamp > 0 { (Moment(seen.block.timestamp).show()) } @else { (Moment(seen.block.timestamp).age(at.now)) } }
                         }

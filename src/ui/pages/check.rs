@@ -24,7 +24,7 @@ pub fn page(at: &At) -> Answer {
             data-network=(at.health.network) data-difficulty=(at.health.difficulty) {
             h2 { "The whole chain" }
             div.cells id="cells" aria-hidden="true" { @for _ in 0..length.min(CELLS) { i {} } }
-            p.verdict id="verdict" role="status" aria-live="polite" { "Not checked yet: " (plural(length, "block")) "." }
+            p.verdict.idle id="verdict" role="status" aria-live="polite" { "Not checked yet: " (plural(length, "block")) "." }
             p.figures id="figures" {}
             div.buttons {
                 button.primary id="start" disabled { "Check the chain" }
@@ -47,17 +47,19 @@ pub fn page(at: &At) -> Answer {
             h2 { "Try to cheat" }
             p { "Take a copy of the newest blocks and change a message. The seal breaks, and with it everything after. Then mine the block again and see how far that gets you." }
             div.buttons { button id="copy-blocks" disabled { "Take a copy" } }
-            p.verdict id="tamper-verdict" role="status" aria-live="polite" { "Nothing here reaches the network." }
+            p.verdict.idle id="tamper-verdict" role="status" aria-live="polite" { "Nothing here reaches the network." }
             ol.copies id="copies" {}
         }
         section.card {
             h2 { "By hand" }
             p { "The same line is stored, sent and hashed, so curl, jq and sha256sum are enough:" }
-            pre tabindex="0" aria-label="Commands" { code {
+            pre tabindex="0" role="group" aria-label="Commands" { code {
                 "curl -s 'http://" (at.address) "/chain' | jq -c '.chain[]' > blocks\n"
                 @if length > 1 {
-                    "sed -n " (length - 1) "p blocks | tr -d '\\n' | sha256sum   # the hash of block " (count(length - 2)) "\n"
-                    "sed -n " (length) "p blocks | jq -r .previous_hash        # is what block " (count(length - 1)) " says it is"
+                    "# the hash of block " (count(length - 2)) "\n"
+                    "sed -n " (length - 1) "p blocks | tr -d '\\n' | sha256sum\n"
+                    "# is what block " (count(length - 1)) " says it is\n"
+                    "sed -n " (length) "p blocks | jq -r .previous_hash"
                 }
             } }
         }

@@ -82,8 +82,8 @@ fn results(at: &At, text: &str, found: &Found, from: u64) -> Markup {
     let query: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
     html! {
         p.verdict {
-            @match found.blocks.len() { 0 => "Nothing found", n => (plural(n as u64, "block")) }
-            ", of " (plural(from - found.down_to, "block")) " looked through."
+            @match found.blocks.len() { 0 => "Nothing found", n => { (plural(n as u64, "block")) " found" } }
+            " in " (plural(from - found.down_to, "block")) " looked through."
         }
         (list(at, &found.blocks))
         @if found.down_to > 0 {

@@ -16,6 +16,9 @@ const SETTLED_CONFIRMATIONS: u64 = 3;
 /// Characters of the message that are shown.
 const MESSAGE_CHARACTERS: usize = 300;
 
+/// Lines of it that surely need no scrolling.
+const LINES_UNSCROLLED: usize = 3;
+
 /// Renders the page of the message with this id.
 pub fn page(source: &Source, at: &At, id: &str) -> Result<Answer, NoPage> {
     let id = id.parse::<DataId>().map_err(|error| NoPage::Bad(error.to_string()))?;
@@ -50,7 +53,9 @@ pub fn life(source: &Source, at: &At, id: DataId) -> Result<Markup, NoPage> {
     let settled = confirmations >= SETTLED_CONFIRMATIONS;
     Ok(html! {
         h2 { "The life of your message" }
-        @if let Some(text) = &text { blockquote { (Shown(text.as_str(), MESSAGE_CHARACTERS)) } }
+        @if let Some(text) = &text { @let shown = Shown(text.as_str(), MESSAGE_CHARACTERS);
+            blockquote tabindex=[shown.may_fill(LINES_UNSCROLLED).then_some("0")] { (shown) }
+         }
         @if state.is_none() {
             p.problem { "This miner knows no message with this id (any more)." }
         }

@@ -16,10 +16,17 @@ pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
     let status = source.client.status(&at.address).ok();
     let content = html! {
         section.intro { h1 { "Miner " span.range { (at.address) } } }
-        (health(at))
-        @match &status {
-            Some(status) => { (mining(at, status)) (jobs(status)) (files(status)) (settings(status)) }
-            None => section.card { p { "This miner does not tell its settings, files and jobs." } }
+        div.pair {
+            @match &status {
+                Some(status) => {
+                    div.stack { (health(at)) (files(status)) }
+                    div.stack { (mining(at, status)) (jobs(status)) (settings(status)) }
+                },
+                None => {
+                    (health(at))
+                    section.card { p.lead { "This miner does not tell its settings, files and jobs." } }
+                },
+            }
         }
     };
     Ok(Answer::page(200, frame::page("Miner", Tab::Miner, Freshness::Live, at, content)))
@@ -35,7 +42,7 @@ fn health(at: &At) -> Markup {
             p.verdict.(if is_ok { "good" } else { "bad" }) role="status" {
                 @if is_ok { span.tick { "✓" } " All is well." } @else { span.cross { "✗" } " Something has to be done:" }
             }
-            @if !is_ok { ul { @for reason in &health.reasons { li { (Shown(reason, TEXT_CHARACTERS)) } } } }
+            @if !is_ok { ul.reasons { @for reason in &health.reasons { li { (Shown(reason, TEXT_CHARACTERS)) } } } }
             dl.parts {
                 (row("Network", html! { (health.network) ", difficulty " (health.difficulty) }))
                 (row("Genesis", html! { code { (health.genesis) } }))
@@ -57,11 +64,13 @@ fn mining(at: &At, status: &StatusReport) -> Markup {
             @match &status.mining {
                 Some(mining) => p {
                     "Searching a proof for block " strong { (count(mining.index)) } " with message "
-                    a href=(at.href(&format!("/data/{}", mining.id))) { code { (mining.id) } } ", begun " (Moment(mining.since).age(status.now)) ": "
-                    (short_count(mining.guesses_per_second)) " guesses a second, difficulty " (mining.difficulty) ". Such a search takes "
-                    (seconds(mining.expected_seconds)) " on average, however long it has been going on."
+                    a href=(at.href(&format!("/data/{}", mining.id))) { code { (mining.id) } } ", difficulty " (mining.difficulty) ", begun " (Moment(mining.since).age(status.now)) "."
+                    @if mining.guesses_per_second > 0.0 {
+                        " At " (short_count(mining.guesses_per_second)) " guesses a second, such a search takes "
+                        (seconds(mining.expected_seconds)) " on average, however long it has been going on."
+                    }
                 },
-                None => p { "Nothing to search for: no message waits." },
+                None => p.lead { "Nothing to search for: no message waits." },
             }
         }
     }
@@ -69,16 +78,18 @@ fn mining(at: &At, status: &StatusReport) -> Markup {
 
 fn jobs(status: &StatusReport) -> Markup {
     html! {
-        section.card.wide id="jobs" {
+        section.card id="jobs" {
             h2 { "Jobs" }
             table {
-                thead { tr { th scope="col" { "Job" } th scope="col" { "Last run" } th.number scope="col" { "Took" } th scope="col" { "Next run" } } }
+                thead { tr { th scope="col" { "Job" } th scope="col" { "Last run" } th scope="col" { "Next run" } } }
                 tbody { @for job in &status.jobs {
                     tr {
                         th scope="row" { (Shown(&job.job, 40)) @if let Some(error) = &job.error { p.problem { (Shown(error, TEXT_CHARACTERS)) } } }
-                        td { @match job.last_run { Some(time) => (Moment(time).age(status.now)), None => "not yet" } }
-                        td.number { @match (job.took, job.last_run) { (Some(took), _) => (duration(took)), (None, Some(_)) => "runs", (None, None) => "" } }
-                        td { @match job.next_run { Some(time) => (Moment(time).ahead(status.now)), None => "when woken" } }
+                        td.nowrap {
+                            @match job.last_run { Some(time) => (Moment(time).age(status.now)), None => "not yet" }
+                            p.more { @match (job.took, job.last_run) { (Some(took), _) => { "took " (duration(took)) }, (None, Some(_)) => "runs", (None, None) => "" } }
+                        }
+                        td.nowrap { @match job.next_run { Some(time) => (Moment(time).ahead(status.now)), None => "when woken" } }
                     }
                 } }
             }
@@ -97,16 +108,15 @@ fn files(status: &StatusReport) -> Markup {
     };
     let all = status.files.iter().map(|file| file.bytes).sum();
     html! {
-        section.card.wide id="files" {
+        section.card id="files" {
             h2 { "Files " span.range { (bytes(all)) } }
             table {
-                thead { tr { th scope="col" { "Name" } th scope="col" { "What" } th.number scope="col" { "Size" } th scope="col" { "Changed" } } }
+                thead { tr { th scope="col" { "Name" } th.number scope="col" { "Size" } th scope="col" { "Changed" } } }
                 tbody { @for file in &status.files {
                     tr {
-                        th scope="row" { (Shown(&file.name, 120)) }
-                        td { (what(&file.kind)) }
+                        th scope="row" { (Shown(&file.name, 120)) p.more { (what(&file.kind)) } }
                         td.number { (bytes(file.bytes)) }
-                        td { @if let Some(time) = file.changed { (Moment(time).age(status.now)) } }
+                        td.nowrap { @if let Some(time) = file.changed { (Moment(time).age(status.now)) } }
                     }
                 } }
             }
@@ -118,8 +128,11 @@ fn settings(status: &StatusReport) -> Markup {
     html! {
         section.card id="settings" {
             h2 { "Settings" }
-            dl.parts { @for setting in &status.settings {
-                div { dt { code { "--" (Shown(&setting.name, 60)) } } dd { (Shown(&setting.value, TEXT_CHARACTERS)) } }
+            dl.settings { @for setting in &status.settings {
+                div { dt { code { "--" (Shown(&setting.name, 60)) } } dd {
+                    @if setting.value.is_empty() { span.hint { "not given" } }
+                    @else { (Shown(&setting.value, TEXT_CHARACTERS)) @if setting.name.ends_with("-interval") { " s" } }
+                } }
             } }
         }
     }

@@ -27,15 +27,20 @@ pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
     let (blocks, _) = source.blocks(&at.address, from, PLOTTED_BLOCKS + 1)?;
     let events = source.client.events(&at.address).ok().map(|page| page.events);
     let content = html! {
-        section.intro { h1 { "Network " span.range { (at.health.network) } } }
-        section.card.wide id="network" {
-            p.lead role="status" { (summary(&nodes)) }
-            (drawing::draw(at, &nodes))
-            (legend())
-            (list(at, &nodes))
+        section.intro {
+            h1 { "Network" }
+            p.lead role="status" id="summary" { (summary(&nodes)) }
         }
-        (happenings(at, events, &blocks))
-        (plots(at, &blocks))
+        section.card id="network" {
+            div.sight.beside[!drawing::is_crowded(&nodes)] {
+                div.drawing { (drawing::draw(at, &nodes)) (legend()) }
+                (list(at, &nodes))
+            }
+        }
+        div.pair {
+            (happenings(at, events, &blocks))
+            (plots(at, &blocks))
+        }
     };
     Ok(Answer::page(200, frame::page("Network", Tab::Network, Freshness::Live, at, content)))
 }
@@ -87,7 +92,7 @@ fn list(at: &At, nodes: &[Node]) -> Markup {
                         }
                     }
                     td.number { @if let Some(length) = node.length { (count(length)) } }
-                    td { @if let Some(head) = node.head { code { (short_hash(&head)) } } }
+                    td.nowrap { @if let Some(head) = node.head { code { (short_hash(&head)) } } }
                 }
             } }
         }
@@ -115,15 +120,25 @@ fn happenings(at: &At, events: Option<Vec<Event>>, blocks: &[Seen]) -> Markup {
         section.card id="events" {
             h2 { "The last hour" }
             @if !is_told { p.hint { "This miner tells no events; these are the blocks of the last hour." } }
-            @if events.is_empty() { p { "Nothing happened." } }
-            ol.events {
+            @if events.is_empty() { p.lead { "Nothing happened." } }
+            ol.events tabindex="0" aria-label="Newest first" {
                 @for event in events.iter().rev().take(EVENTS_SHOWN) {
-                    li { span.when { (Moment(event.at).age(at.now)) } (happening(at, &event.what, is_told)) }
+                    li { span.when { (Moment(event.at).age(at.now)) } (mark(&event.what)) span { (happening(at, &event.what, is_told)) } }
                 }
             }
             @if events.len() > EVENTS_SHOWN { p.hint { "and " (plural((events.len() - EVENTS_SHOWN) as u64, "more")) } }
         }
     }
+}
+
+fn mark(what: &Happening) -> Markup {
+    let (class, sign) = match what {
+        Happening::Block { .. } => ("block-mark", "■"),
+        Happening::Reorganisation { .. } => ("branch", "◆"),
+        Happening::NeighbourCame { .. } => ("came", "+"),
+        Happening::NeighbourGone { .. } => ("gone", "−"),
+    };
+    html! { span.mark.(class) aria-hidden="true" { (sign) } }
 }
 
 fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
@@ -134,12 +149,10 @@ fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
     };
     html! {
         @match what {
-            Happening::Block { index, from: whom, .. } => span.what {
-                span.mark.block-mark aria-hidden="true" { "■" }
+            Happening::Block { index, from: whom, .. } => {
                 "new block " a href=(at.href(&format!("/block/{index}"))) { (count(*index)) } (from(whom))
             },
-            Happening::Reorganisation { fork, dropped, adopted, returned, returned_count, from: whom } => span.what {
-                span.mark.branch aria-hidden="true" { "◆" }
+            Happening::Reorganisation { fork, dropped, adopted, returned, returned_count, from: whom } => {
                 strong { "reorganisation" } (whom.as_ref().map(|whom| format!(" to the branch of {whom}")).unwrap_or_default())
                 ": " (plural(*dropped, "block")) " above block " (count(*fork)) " dropped for " (count(*adopted)) "; "
                 @if *returned_count == 0 { "no message went back" }
@@ -148,12 +161,8 @@ fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
                     @for id in returned { " " a href=(at.href(&format!("/data/{id}"))) { code { (&id.to_string()[..8]) "…" } } }
                 }
             },
-            Happening::NeighbourCame { neighbour } => span.what {
-                span.mark.came aria-hidden="true" { "+" } "neighbour " (neighbour) " came"
-            },
-            Happening::NeighbourGone { neighbour, reason } => span.what {
-                span.mark.gone aria-hidden="true" { "−" } "neighbour " (neighbour) " gone: " (Shown(reason, 200))
-            },
+            Happening::NeighbourCame { neighbour } => { "neighbour " (neighbour) " came" },
+            Happening::NeighbourGone { neighbour, reason } => { "neighbour " (neighbour) " gone: " (Shown(reason, 200)) },
         }
     }
 }
@@ -175,21 +184,29 @@ fn plots(at: &At, blocks: &[Seen]) -> Markup {
     let nonces: Vec<_> = made.iter().map(nonce).collect();
     let expected = 16f64.powi(i32::from(at.health.difficulty.zeros()));
     if gaps.len() < 2 {
-        return html! {};
+        return html! {
+            section.card.plots id="plots" {
+                h2 { "The newest blocks" }
+                p.lead { "Three blocks with a proof are needed to draw how long they took and how lucky the miners were." }
+            }
+        };
     }
     html! {
         section.card.plots id="plots" {
+            h2 { "The newest blocks" }
             (plot::draw(&Plot {
                 title: "Time between blocks",
                 sentence: "A block comes when a message waits and its proof is found.",
-                tick: &|value| format!("{} {}", short_count(value), unit.0),
+                unit: unit.0,
+                summary: summary_of(&gaps),
                 bars: &gaps,
                 level: None,
             }))
             (plot::draw(&Plot {
                 title: "Nonces found",
-                sentence: "Luck: most searches end early, some take several times the average.",
-                tick: &short_count,
+                sentence: "Guesses until the proof was found. It is luck: most searches end early, some take several times the average.",
+                unit: "guesses",
+                summary: summary_of(&nonces),
                 bars: &nonces,
                 level: Some((expected, format!("average {}", short_count(expected)))),
             }))
@@ -197,12 +214,21 @@ fn plots(at: &At, blocks: &[Seen]) -> Markup {
     }
 }
 
+/// A plot in words.
+fn summary_of(bars: &[Bar]) -> String {
+    let of = |bar: Option<&Bar>| bar.map_or("", |bar| bar.words.as_str()).to_owned();
+    let lowest = bars.iter().min_by(|one, other| one.value.total_cmp(&other.value));
+    let highest = bars.iter().max_by(|one, other| one.value.total_cmp(&other.value));
+    let (all, lowest, highest) = (plural(bars.len() as u64, "block"), of(lowest), of(highest));
+    format!("{all}, lowest {lowest}, highest {highest}, last {}", of(bars.last()))
+}
+
 /// The unit that suits times up to so many seconds, and its length.
 fn unit(seconds: f64) -> (&'static str, f64) {
     match seconds {
-        s if s < 180.0 => ("s", 1.0),
-        s if s < 10_800.0 => ("min", 60.0),
-        s if s < 259_200.0 => ("h", 3_600.0),
+        s if s < 180.0 => ("seconds", 1.0),
+        s if s < 10_800.0 => ("minutes", 60.0),
+        s if s < 259_200.0 => ("hours", 3_600.0),
         _ => ("days", 86_400.0),
     }
 }

@@ -1,0 +1,105 @@
+//! How soon a page shows something, and what it weighs, on a chain of 100,000 blocks.
+//!
+//! A measurement, so it runs when asked only, on a quiet machine:
+//! `cargo test --release --test ui_paint -- --ignored --nocapture`
+
+mod ui_support;
+
+use std::fs;
+
+use blockchain::chain::testing::{Maker, network};
+use blockchain::chain::{Block, Hash};
+use serde_json::json;
+use ui_support::browser::Browser;
+use ui_support::program::Process;
+
+/// Blocks of the chain.
+const BLOCKS: u64 = 100_000;
+
+/// Visits of each page, each with an empty cache.
+const VISITS: usize = 9;
+
+/// Until something is seen, in milliseconds.
+const FIRST_PAINT_MAX: f64 = 300.0;
+
+/// Bytes of a page with all that it loads.
+const PAGE_BYTES_MAX: u64 = 150_000;
+
+/// A line of plain text, for comparison: no page can be seen sooner.
+const PLAIN: &str = "/block/1/message";
+
+/// Milliseconds from the beginning of a visit until the server's answer begins and ends,
+/// until something is painted, and until something of the content is; and bytes loaded.
+const MEASURE: &str = "
+    const done = arguments[0];
+    const [visit] = performance.getEntriesByType('navigation');
+    const paint = (name) => performance.getEntriesByName(name)[0]?.startTime;
+    const tell = () => {
+        if (paint('first-contentful-paint') === undefined) return requestAnimationFrame(tell);
+        const bytes = performance.getEntriesByType('resource').map((entry) => entry.transferSize);
+        done([visit.responseStart, visit.responseEnd, paint('first-paint'), paint('first-contentful-paint'),
+            bytes.reduce((one, other) => one + other, visit.transferSize)]);
+    };
+    tell();
+";
+
+#[test]
+#[ignore = "a measurement: needs a release build and a quiet machine"]
+fn every_page_is_seen_within_300_milliseconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = folder.path().join("test.chain");
+    let mut maker = Maker::new(network(1));
+    let mut lines = Block::genesis(&network(1)).line() + "\n";
+    for index in 1..BLOCKS {
+        lines += &(maker.add(&format!("{index:0>100}")) + "\n");
+    }
+    fs::write(&chain, &lines).unwrap();
+    fs::write(folder.path().join("test.hash"), format!("{}  test.chain\n", Hash::of(&lines)))
+        .unwrap();
+    let flags = ["miner", "start", chain.to_str().unwrap(), "--port", "0"];
+    let main = Process::start(&[&flags[..], &["--difficulty", "1", "--network", "test"]].concat());
+    let ui = Process::start(&["ui", "--port", "0", "--miner", main.address()]);
+    let browser = Browser::start();
+    let id = format!("/data/{}", "0".repeat(32));
+    println!("milliseconds of {VISITS} visits with an empty cache, on a chain of {BLOCKS} blocks");
+    println!("page               answer  paint  with content  worst  bytes");
+    let mut faults = Vec::new();
+    for path in [
+        PLAIN,
+        "/",
+        "/?from=49999",
+        "/block/99999",
+        "/block/50000",
+        &id,
+        "/find",
+        "/find?q=2027-01-01",
+        "/find?q=000099998",
+        "/check",
+        "/network",
+        "/miner",
+    ] {
+        let mut visits: Vec<Vec<f64>> = Vec::new();
+        for _ in 0..VISITS {
+            browser.open("about:blank");
+            browser.forget();
+            browser.open(&format!("{}{path}", ui.url));
+            visits.push(serde_json::from_value(browser.run_async(MEASURE, json!([]))).unwrap());
+        }
+        let sorted = |part: usize| {
+            let mut parts: Vec<_> = visits.iter().map(|visit| visit[part]).collect();
+            parts.sort_by(f64::total_cmp);
+            parts
+        };
+        let median = |part| sorted(part)[VISITS / 2];
+        let (paint, worst, bytes) = (median(2), sorted(3)[VISITS - 1], median(4));
+        println!(
+            "{path:<18} {:>6.0} {paint:>6.0} {:>13.0} {worst:>6.0} {bytes:>6}",
+            median(1),
+            median(3)
+        );
+        if median(3) > FIRST_PAINT_MAX || bytes as u64 > PAGE_BYTES_MAX {
+            faults.push(path.to_owned());
+        }
+    }
+    assert_eq!(faults, Vec::<String>::new(), "too late or too heavy");
+}
