@@ -82,12 +82,18 @@ impl From<Cursor> for String {
     }
 }
 
+/// More messages than ever come; as many fit into 64 bits, whatever they are.
+const CURSOR_DIGITS_MAX: usize = 19;
+
 impl TryFrom<String> for Cursor {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let parts = text.split_once('-').and_then(|(run, arrivals)| {
-            Some(Self { run: run.parse().ok()?, arrivals: arrivals.parse().ok()? })
+            let are_digits = arrivals.bytes().all(|byte| byte.is_ascii_digit());
+            let is_number = are_digits && arrivals.len() <= CURSOR_DIGITS_MAX;
+            let arrivals = is_number.then(|| arrivals.parse().ok())??;
+            Some(Self { run: run.parse().ok()?, arrivals })
         });
         parts.ok_or("a cursor is what an earlier answer gave")
     }

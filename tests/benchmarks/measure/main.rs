@@ -13,6 +13,7 @@ mod host;
 mod program;
 mod reads;
 mod references;
+mod strangers;
 mod table;
 mod work;
 
@@ -35,7 +36,7 @@ Measures, and prints one table: figure, reference beside it, ratio.
 
   --json FILE     writes the table as JSON, too
   --check         fails if a ratio is worse than the baseline by more than a fifth
-  --only PART     one of work, adds, reads, guard, growth, host
+  --only PART     one of work, adds, reads, guard, strangers, growth, host
   --blocks-max N  leaves out longer chains (default 1000000)
   --program FILE  measures this program instead of the one just built";
 
@@ -111,6 +112,9 @@ fn measure(options: &Options) -> Outcome<Table> {
     }
     if wanted("guard") {
         reads::guard(&mut table)?;
+    }
+    if wanted("strangers") {
+        strangers::measure(&mut table)?;
     }
     if wanted("growth") {
         growth::measure(&mut table, options.blocks_max)?;
