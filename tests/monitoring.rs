@@ -1,5 +1,6 @@
 //! What those hear that watch a miner: a monitoring system and a service manager.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
@@ -57,6 +58,39 @@ fn metrics_tell_what_has_happened() {
     }
     assert!((0.0..60.0).contains(&value(&metrics, "blockchain_head_age_seconds")));
     assert!(metrics.contains("blockchain_build_info{"));
+}
+
+/// The names of metrics in a text.
+fn asked_for(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("blockchain_")).collect()
+}
+
+/// What a dashboard asks for under a name that is gone, it shows as a line that is not there.
+#[test]
+fn the_dashboard_and_the_alerts_ask_for_metrics_that_there_are() {
+    let miner = Miner::start();
+    // Requests are there from the first one on.
+    metrics(&miner);
+    let metrics = metrics(&miner);
+    let mut there = BTreeSet::new();
+    for line in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, sort) = line.split_once(' ').unwrap();
+        there.insert(name.to_owned());
+        if sort == "histogram" {
+            there.extend(["bucket", "count", "sum"].map(|end| format!("{name}_{end}")));
+        }
+    }
+    for (file, text) in [
+        ("dashboard", include_str!("../docker/grafana/dashboards/blockchain.json")),
+        ("alerts", include_str!("../docker/alerts.yaml")),
+    ] {
+        let asked = asked_for(text);
+        assert!(asked.len() >= 5, "{file}: {asked:?}");
+        for name in asked {
+            assert!(there.contains(name), "{file} asks for {name}, which is not in:\n{metrics}");
+        }
+    }
 }
 
 /// By Prometheus's own checker, which scripts/test installs; without it there is only a note.

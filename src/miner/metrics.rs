@@ -112,6 +112,13 @@ impl Metrics {
         self.counted.mined.inc_by(found.into());
     }
 
+    /// Shows a job from its beginning, when nothing has happened yet: a rate needs a zero to
+    /// rise from.
+    pub fn job_begins(&self, job: &str) {
+        self.counted.job_rounds.with_label_values(&[job]);
+        self.counted.job_failures.with_label_values(&[job]);
+    }
+
     /// Measures a round of a job.
     pub fn job_ran(&self, job: &str, took: Duration) {
         self.counted.job_rounds.with_label_values(&[job]).observe(took.as_secs_f64());

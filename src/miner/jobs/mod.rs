@@ -52,6 +52,7 @@ pub fn repeat(
     stop: &Stop,
     mut round: impl FnMut(Wake),
 ) {
+    miner.metrics.job_begins(job);
     let ticks = tick(interval);
     let mut next_tick = miner.now().steady;
     let mut wake = Wake::Tick;
