@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use ui_support::TestUi;
 use ui_support::browser::Browser;
 use ui_support::miner::{FakeMiner, now};
-use ui_support::town::{Town, town};
+use ui_support::town::town;
 
 /// Checks that a page keeps what people with other eyes and hands need; its faults.
 const ACCESSIBILITY: &str = include_str!("ui_support/accessibility.js");
