@@ -54,7 +54,7 @@ pub fn repeat(
 ) {
     miner.metrics.job_begins(job);
     let ticks = tick(interval);
-    let mut next_tick = miner.now().steady;
+    let mut next_tick = Duration::ZERO;
     let mut wake = Wake::Tick;
     loop {
         let began = miner.now();
@@ -63,7 +63,8 @@ pub fn repeat(
         let now = miner.now();
         miner.metrics.job_ran(job, now.steady.saturating_sub(began.steady));
         if wake == Wake::Tick {
-            next_tick += interval;
+            // Ticks that came while a round went on were dropped.
+            next_tick = began.steady + interval;
         }
         miner.diary.job_ended(job, now.wall, next_tick.saturating_sub(now.steady));
         wake = select! {
