@@ -62,7 +62,8 @@ impl Miner {
         let pid = self.child.id();
         let mut all = vec![pid];
         for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-            let children = fs::read_to_string(thread?.path().join("children"))?;
+            // A thread may have ended meanwhile.
+            let children = fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
             all.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
         }
         Ok(all)
@@ -105,10 +106,13 @@ impl Miner {
         for pid in self.processes()? {
             for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
                 let path = thread?.path();
-                let schedstat = fs::read_to_string(path.join("schedstat"))?;
+                let read = |file| fs::read_to_string(path.join(file));
+                // A thread may have ended meanwhile.
+                let (Ok(schedstat), Ok(status)) = (read("schedstat"), read("status")) else {
+                    continue;
+                };
                 let nanos = schedstat.split_whitespace().next().ok_or("schedstat is empty")?;
                 time += Duration::from_nanos(nanos.parse()?);
-                let status = fs::read_to_string(path.join("status"))?;
                 switches += field(&status, "voluntary_ctxt_switches:")?;
             }
         }
