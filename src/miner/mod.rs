@@ -195,19 +195,20 @@ impl Miner {
         let Some(introduction) = &caller.miner else { return };
         let tip = self.shared.tip();
         let better = length > tip.length() || (length == tip.length() && head < tip.hash);
-        self.shared.with_neighbours(|all| {
-            let Some(address) = all.with_id(&introduction.id) else { return };
+        let is_known = self.shared.with_neighbours(|all| {
+            let Some(address) = all.with_id(&introduction.id) else { return false };
             if better {
                 all.hinted_chain.insert(address.clone());
             }
             if unprocessed > 0 {
                 all.hinted_data.insert(address);
             }
+            true
         });
-        if better {
+        if is_known && better {
             self.shared.bells.sync_chain.ring();
         }
-        if unprocessed > 0 {
+        if is_known && unprocessed > 0 {
             self.shared.bells.sync_data.ring();
         }
     }

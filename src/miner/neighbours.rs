@@ -294,6 +294,7 @@ impl Neighbours {
     /// Notes that this miner answers under `address`, which is then no neighbour.
     pub fn is_own(&mut self, address: &Address) {
         self.known.remove(address);
+        self.invited.remove(address);
         self.candidates.remove(address);
         self.callers.remove(address);
         if self.own.len() < places::CANDIDATES_MAX {

@@ -74,7 +74,12 @@ pub fn look_at(miner: &Miner, address: &Address) {
                 miner.shared.bells.sync_chain.ring();
             }
         }
-        Err(Fault::Ourselves) => miner.shared.with_neighbours(|all| all.is_own(address)),
-        Err(fault) => log::debug!("gossip: candidate={address} is no neighbour: {fault}"),
+        Err(fault) => {
+            miner.shared.with_neighbours(|all| match fault {
+                Fault::Ourselves => all.is_own(address),
+                _ => all.unanswered(address),
+            });
+            log::debug!("gossip: candidate={address} is no neighbour: {fault}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::miner::clock::Moment;
 pub(super) const CANDIDATES_MAX: usize = 1_000;
 
 /// Miners kept in mind that asked this one and are no neighbours of it.
-const CALLERS_MAX: usize = 200;
+pub(super) const CALLERS_MAX: usize = 200;
 
 /// A neighbour that has not asked this miner for so long does not know it: each job of one
 /// that does asks more often.
@@ -75,6 +75,11 @@ impl Neighbours {
             self.invited.insert(address.clone());
         }
         Some(address)
+    }
+
+    /// Notes that a candidate did not answer: it is one of many names again.
+    pub fn unanswered(&mut self, address: &Address) {
+        self.invited.remove(address);
     }
 
     /// Whether a further neighbour has room.

@@ -1,6 +1,6 @@
 //! Tests of the neighbours' bookkeeping.
 
-use super::places::{CANDIDATES_MAX, CHANCE_WHEN_FULL};
+use super::places::{CALLERS_MAX, CANDIDATES_MAX, CHANCE_WHEN_FULL};
 use super::*;
 use crate::api::Status;
 use crate::chain::testing::network;
@@ -151,15 +151,45 @@ fn a_name_with_several_addresses_names_several_neighbours() {
     assert_eq!(all.given_names(), [address("miner:1")]);
 }
 
+/// So many addresses.
+fn many(count: usize) -> impl Iterator<Item = Address> {
+    (0..count).map(|number| address(&format!("host-{number}:1")))
+}
+
 #[test]
-fn candidates_and_bans_are_bounded() {
+fn candidates_callers_bans_and_own_addresses_are_bounded() {
     let mut all = Neighbours::new([], 8);
-    for number in 0..2 * CANDIDATES_MAX {
-        all.suggest(address(&format!("host-{number}:1")), at(0));
+    let heard = many(2 * CANDIDATES_MAX).filter(|host| all.suggest(host.clone(), at(0))).count();
+    assert_eq!((heard, all.candidates.len()), (CANDIDATES_MAX, CANDIDATES_MAX));
+    let mut all = Neighbours::new([], 8);
+    let mut callers = many(4 * CALLERS_MAX);
+    for _ in 0..2 {
+        let some = callers.by_ref().take(2 * CALLERS_MAX);
+        let heard = some.filter(|host| all.called(host.clone(), at(0))).count();
+        assert_eq!((heard, all.callers.len()), (CALLERS_MAX, CALLERS_MAX));
+        while !all.callers.is_empty() {
+            assert!(all.candidate(0, at(0)).is_some());
+        }
+        assert_eq!(all.invited.len(), CALLERS_MAX);
     }
-    let mut random = 0;
-    while all.candidate(random, at(0)).is_some() {
-        random += 1;
+    for host in many(2 * BANNED_MAX) {
+        all.ban(host.clone(), "it lies", at(0));
+        all.is_own(&host);
     }
-    assert_eq!(random, CANDIDATES_MAX as u64);
+    assert_eq!((all.banned.len(), all.own.len()), (BANNED_MAX, CANDIDATES_MAX));
+}
+
+#[test]
+fn callers_that_do_not_answer_keep_no_newcomer_out() {
+    // The places of those that were looked at were never free again.
+    let mut all = Neighbours::new([], 1);
+    assert!(all.learn(address("first:1"), &health(1), 0, at(0)));
+    for (number, host) in many(4 * CALLERS_MAX).enumerate() {
+        assert!(all.called(host.clone(), at(0)));
+        assert_eq!(all.candidate(0, at(0)), Some(host.clone()));
+        if number % 2 == 0 { all.unanswered(&host) } else { all.is_own(&host) }
+    }
+    assert!(all.called(address("newcomer:1"), at(0)));
+    assert_eq!(all.candidate(0, at(0)), Some(address("newcomer:1")));
+    assert!(all.learn(address("newcomer:1"), &health(2), 0, at(0)));
 }

@@ -1,0 +1,179 @@
+//! What a miner answers depends on who asks and on how full it is; what it takes in, on itself.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use blockchain::api::client::{MinerClient, Transport};
+use blockchain::api::{Address, Caller, Health, Introduction, Reply, Request, RunId};
+use blockchain::chain::testing::{NOW, data, network};
+use blockchain::chain::{Chain, Hash, Pool, PoolLimits};
+use blockchain::miner::jobs::gossip;
+use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
+use blockchain::store::sim_disc::SimDisc;
+use blockchain::store::{Journal, Names};
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Moment {
+        Moment { wall: NOW, steady: Duration::from_secs(1) }
+    }
+}
+
+/// Asks nobody.
+struct Alone;
+
+impl Transport for Alone {
+    fn exchange(&self, _: &Address, _: &Request, _: u64) -> Result<(u16, Vec<u8>), String> {
+        Err("nobody is asked here".into())
+    }
+
+    fn resolve(&self, _: &Address) -> Vec<Address> {
+        Vec::new()
+    }
+
+    fn shut_down(&self) {}
+}
+
+/// A miner with room for so many messages, and its disc.
+fn miner(room: usize) -> (Miner, Arc<SimDisc>) {
+    miner_beside(room, Alone)
+}
+
+fn miner_beside(room: usize, others: impl Transport + 'static) -> (Miner, Arc<SimDisc>) {
+    let disc = Arc::new(SimDisc::default());
+    let names = Names::of(Path::new("test.chain")).unwrap();
+    let (journal, _) = Journal::open(disc.clone(), names).unwrap();
+    let pool = Pool::new(PoolLimits { count: room, ..PoolLimits::default() });
+    let shared = Shared::new(Chain::new(&network(1)), pool, Neighbours::new([], 8));
+    let surroundings = Surroundings {
+        clock: Arc::new(Still),
+        client: MinerClient::new(Box::new(others)),
+        random: Box::new(|| [7; 16]),
+    };
+    let id = RunId::from_random([1; 16]);
+    (Miner::new(id, network(1), shared, Keeper::new(journal), surroundings), disc)
+}
+
+fn caller(ip: &str) -> Caller {
+    Caller { ip: Some(ip.parse().unwrap()), miner: None }
+}
+
+/// Sends more than it was asked for.
+struct Talkative;
+
+impl Transport for Talkative {
+    fn exchange(&self, _: &Address, request: &Request, _: u64) -> Result<(u16, Vec<u8>), String> {
+        let body = match request {
+            Request::Health => serde_json::to_string(&health_of(&miner(1).0)).unwrap(),
+            Request::Chain { .. } => r#"{"chain":[0,1,2],"length":99}"#.into(),
+            _ => {
+                let all: Vec<String> = (0..500).map(|number| format!("host-{number}:1")).collect();
+                serde_json::json!({"neighbours": all, "length": all.len()}).to_string()
+            }
+        };
+        let id = |number: u8| RunId::from_random([number; 16]).to_string();
+        Ok((200, body.replace(&id(1), &id(2)).into_bytes()))
+    }
+
+    fn resolve(&self, _: &Address) -> Vec<Address> {
+        Vec::new()
+    }
+
+    fn shut_down(&self) {}
+}
+
+#[test]
+fn no_page_has_more_blocks_than_were_asked_for() {
+    let (client, address) = (MinerClient::new(Box::new(Talkative)), "a:1".parse().unwrap());
+    assert_eq!(client.chain(&address, 5, 3).unwrap().chain.len(), 3);
+    let refused = client.chain(&address, 5, 2).unwrap_err().to_string();
+    assert!(refused.contains("3 blocks from height 5"), "{refused}");
+    assert!(client.chain(&address, 97, 3).is_err());
+    assert!(client.chain(&address, u64::MAX - 1, 3).is_err());
+}
+
+#[test]
+fn one_neighbour_names_only_so_many_others_in_a_round() {
+    let (miner, _) = miner_beside(1, Talkative);
+    let address: Address = "a:1".parse().unwrap();
+    miner.shared.with_neighbours(|all| all.give(address.clone()));
+    gossip::round(&miner, &address);
+    let named = (0..500).map(|_| gossip::candidates(&miner).len()).sum::<usize>();
+    assert_eq!(named, 100);
+}
+
+#[test]
+fn neighbours_are_changed_from_this_host_alone() {
+    let (miner, _) = miner(1);
+    let address: Address = "miner2:1".parse().unwrap();
+    let changes =
+        [Request::AddNeighbour(address.clone()), Request::DeleteNeighbour(address.clone())];
+    for ip in ["10.0.0.1", "128.0.0.1", "0.0.0.0", "::2", "::ffff:10.0.0.1", "fe80::1"] {
+        for change in &changes {
+            assert_eq!(answer(&miner, change.clone(), &caller(ip)).status, 403, "{ip}");
+        }
+        let nobody = Caller { ip: None, miner: None };
+        assert_eq!(answer(&miner, changes[0].clone(), &nobody).status, 403);
+        assert!(miner.shared.with_neighbours(|all| all.is_empty()));
+    }
+    for ip in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
+        for change in &changes {
+            assert_eq!(answer(&miner, change.clone(), &caller(ip)).status, 200, "{ip}");
+        }
+    }
+}
+
+fn add(miner: &Miner, text: &str) -> Reply {
+    let data = data(text);
+    let request = Request::Add { id: Some(data.id), message: data.message };
+    answer(miner, request, &caller("10.0.0.1"))
+}
+
+#[test]
+fn what_there_is_no_room_for_may_come_again_later() {
+    let (miner, _) = self::miner(2);
+    for (text, status) in [("a", 200), ("b", 200), ("c", 503), ("a", 200)] {
+        let reply = add(&miner, text);
+        assert_eq!((reply.status, reply.retry_after), (status, (status == 503).then_some(5)));
+    }
+    let (miner, disc) = self::miner(2);
+    disc.set_full(true);
+    let reply = add(&miner, "a");
+    assert_eq!((reply.status, reply.retry_after), (503, Some(5)));
+}
+
+#[test]
+fn hints_are_taken_from_neighbours_alone() {
+    let (miner, _) = miner(1);
+    let known = RunId::from_random([2; 16]);
+    let address: Address = "10.0.0.2:1".parse().unwrap();
+    let health = Health { id: known, ..health_of(&miner) };
+    miner.shared.with_neighbours(|all| {
+        all.give(address.clone());
+        all.answered(&address, &health, Still.now());
+    });
+    let hint = |id| {
+        let miner_itself = Introduction { id, host: None, port: 1 };
+        let caller = Caller { miner: Some(miner_itself), ..caller("10.0.0.2") };
+        let request = Request::Announce { head: Hash::of("x"), length: 9, unprocessed: 1 };
+        assert_eq!(answer(&miner, request, &caller).status, 200);
+        let bells = &miner.shared.bells;
+        let rung = [&bells.sync_chain, &bells.sync_data];
+        let rung = rung.map(|bell| bell.heard().try_recv().is_ok());
+        let hinted = miner.shared.with_neighbours(|all| {
+            [&mut all.hinted_chain, &mut all.hinted_data].map(std::mem::take)
+        });
+        (rung, hinted.map(|all| all.into_iter().collect::<Vec<_>>()))
+    };
+    let nobody: [Vec<Address>; 2] = [vec![], vec![]];
+    // Bells were rung for strangers, too.
+    assert_eq!(hint(RunId::from_random([3; 16])), ([false; 2], nobody));
+    assert_eq!(hint(known), ([true; 2], [vec![address.clone()], vec![address.clone()]]));
+}
+
+fn health_of(miner: &Miner) -> Health {
+    let reply = answer(miner, Request::Health, &caller("10.0.0.1"));
+    serde_json::from_slice(&reply.body).unwrap()
+}
