@@ -208,6 +208,14 @@ fn a_miner_that_does_not_answer_in_time_is_told_of_and_asked_again() {
 }
 
 #[test]
+fn when_to_try_again_is_passed_on() {
+    let full = || Reply::problem(503, "full", "").retry_after(77);
+    let scripted = Scripted::start(Limits::default(), move |_, _| Some(full()));
+    let answer = scripted.client().ask(GET);
+    assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("77")));
+}
+
+#[test]
 fn a_server_without_a_miner_ends() {
     let scripted = obliging();
     let mut client = scripted.client();

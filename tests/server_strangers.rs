@@ -3,7 +3,7 @@
 
 mod scripted_miner;
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read};
 use std::net::Shutdown;
 use std::time::Instant;
 
@@ -272,19 +272,63 @@ fn what_does_not_come_in_time_ends() {
     ] {
         let mut client = scripted.client();
         client.say(start);
-        assert_eq!(client.last_status(), status, "{start:?}");
+        match status {
+            Some(_) => assert_eq!(client.last_status(), status, "{start:?}"),
+            None => assert_eq!(client.hear_all().unwrap(), b""),
+        }
     }
     let mut client = scripted.client();
     assert_eq!(client.ask(GET).status, 200);
     assert_eq!(client.hear_all().unwrap(), b"");
     // A byte now and then does not put the deadline off.
     let mut client = scripted.client();
-    let start = Instant::now();
-    while client.try_say("a").is_ok() && start.elapsed() < scripted_miner::PATIENCE {
-        let _ = client.0.flush();
-        std::thread::yield_now();
+    client.0.set_read_timeout(Some(short().head / 15)).unwrap();
+    let (start, mut status) = (Instant::now(), [0; 12]);
+    while client.0.read_exact(&mut status).is_err() {
+        let _ = client.try_say("a");
+        assert!(start.elapsed() < scripted_miner::PATIENCE, "it was let go on");
     }
-    assert!(start.elapsed() < scripted_miner::PATIENCE);
+    assert_eq!(&status, b"HTTP/1.1 408");
+}
+
+#[test]
+fn the_beginning_of_a_request_that_was_sent_ahead_has_a_deadline() {
+    let limits = Limits { head: short().head, ..Limits::default() };
+    let scripted = Scripted::start(limits, |_, _| Some(ok()));
+    let mut client = scripted.client();
+    assert_eq!(client.ask(format!("{GET}GET /he")).status, 200);
+    assert_eq!(client.hear().status, 408);
+}
+
+/// Waits until the only place of this host's is free again.
+fn await_place(scripted: &Scripted) {
+    let start = Instant::now();
+    while scripted.client().ask_if_open(GET) != Some(200) {
+        assert!(start.elapsed() < scripted_miner::PATIENCE, "the place is never free");
+    }
+}
+
+#[test]
+fn who_stays_after_the_last_answer_loses_the_place() {
+    let limits =
+        Limits { connections_of_loopback_max: 1, linger: short().linger, ..Limits::default() };
+    for (last, status) in [("\0", 400), ("GET /health HTTP/1.0\r\n\r\n", 200)] {
+        let scripted = Scripted::start(limits.clone(), |_, _| Some(ok()));
+        let mut stays = scripted.client();
+        stays.say(last);
+        assert_eq!(stays.hear().status, status);
+        await_place(&scripted);
+    }
+}
+
+#[test]
+fn who_is_refused_is_not_listened_to_for_ever() {
+    let limits = Limits { linger: std::time::Duration::from_secs(3600), ..Limits::default() };
+    let scripted = Scripted::start(limits, |_, _| Some(ok()));
+    let mut client = scripted.client();
+    client.say("GET / HTTP/2.0\r\n\r\n");
+    let mebibyte = "x".repeat(1 << 20);
+    assert!((0..64).any(|_| client.try_say(&mebibyte).is_err()));
 }
 
 #[test]
@@ -305,17 +349,21 @@ fn half_requests_and_early_ends_hurt_nobody() {
 }
 
 #[test]
-fn a_new_client_takes_the_place_of_the_one_that_is_idle_for_longest() {
-    let scripted =
-        Scripted::start(Limits { connections_max: 3, ..Limits::default() }, |_, request| {
-            (*request == Request::Health).then(ok)
-        });
-    let mut clients: Vec<_> = (0..3).map(|_| scripted.client()).collect();
-    for client in &mut clients {
-        assert_eq!(client.ask(GET).status, 200);
+fn a_new_client_takes_the_place_of_those_that_are_idle_for_longest() {
+    const CUT_AT_ONCE: usize = 32;
+    let limits = Limits { connections_max: CUT_AT_ONCE + 8, ..Limits::default() };
+    let scripted = Scripted::start(limits.clone(), |_, _| Some(ok()));
+    let mut clients: Vec<_> = (0..limits.connections_max).map(|_| scripted.client()).collect();
+    // Neither in the order in which they came nor in its reverse.
+    let count = clients.len();
+    let in_turn: Vec<usize> = (0..count).map(|turn| turn * 7 % count).collect();
+    for at in &in_turn {
+        assert_eq!(clients[*at].ask(GET).status, 200);
     }
     assert_eq!(scripted.client().ask(GET).status, 200);
-    assert_eq!(clients[0].hear_all().unwrap(), b"");
+    let (go, stay) = in_turn.split_at(CUT_AT_ONCE);
+    assert!(go.iter().all(|at| clients[*at].hear_all().is_ok_and(|bytes| bytes.is_empty())));
+    assert!(stay.iter().all(|at| clients[*at].ask(GET).status == 200));
 }
 
 #[test]
@@ -347,7 +395,7 @@ fn one_address_can_take_only_so_many_places() {
     drop(clients.pop());
     let answered = (0..1000).any(|_| {
         let mut client = scripted.client();
-        client.try_say(GET).is_ok() && client.next_status() == Some(200)
+        client.ask_if_open(GET) == Some(200)
     });
     assert!(answered);
 }

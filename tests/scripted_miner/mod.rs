@@ -178,6 +178,11 @@ impl Client {
         self.hear()
     }
 
+    /// The status of the answer; `None` from who does not listen.
+    pub fn ask_if_open(&mut self, bytes: impl AsRef<[u8]>) -> Option<u16> {
+        self.try_say(bytes).ok().and_then(|()| self.next_status())
+    }
+
     /// The next answer, read byte by byte up to its end.
     pub fn hear(&mut self) -> Answer {
         let head = self.hear_head();

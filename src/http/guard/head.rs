@@ -275,3 +275,23 @@ pub fn place(ip: IpAddr) -> IpAddr {
         ip => ip,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_host_is_one_place_whatever_address_it_takes() {
+        let check = |ip: &str, expected: &str| {
+            assert_eq!(place(ip.parse().unwrap()), expected.parse::<IpAddr>().unwrap(), "{ip}");
+        };
+        check("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::");
+        check("2001:db8:1:2::", "2001:db8:1:2::");
+        check("2001:db8:1:3::1", "2001:db8:1:3::");
+        check("::ffff:10.0.0.1", "10.0.0.1");
+        check("10.0.0.2", "10.0.0.2");
+        check("::ffff:127.1.2.3", "127.0.0.1");
+        check("127.1.2.3", "127.0.0.1");
+        check("::1", "::1");
+    }
+}

@@ -221,3 +221,50 @@ impl Guard {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::thread;
+
+    use super::*;
+    use crate::http::{Limits, Options, Refusal};
+
+    /// Breaks every connection that was asked for a proof, up to one that asks for the end;
+    /// how many those were. More than enough are refused.
+    fn break_all(listener: &UnixListener) -> usize {
+        const END: u8 = b'E';
+        const FAR_TOO_MANY: usize = 100;
+        let is_proof = |stream: io::Result<UnixStream>| {
+            let mut byte = [END];
+            stream.and_then(|mut stream| stream.read_exact(&mut byte)).is_ok() && byte != [END]
+        };
+        listener
+            .incoming()
+            .take(FAR_TOO_MANY)
+            .map(is_proof)
+            .take_while(|is_proof| *is_proof)
+            .count()
+    }
+
+    #[test]
+    fn a_guard_whose_connections_all_break_gives_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let breaks = thread::spawn(move || break_all(&listener));
+        let (_stop, stopped) = UnixStream::pair().unwrap();
+        let spell = |_: &Refusal| ("text/plain", Vec::new());
+        let limits = Limits::default();
+        let options = Options { limits, passed: &[], pages_may_write: false, spell };
+        let clients = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ready = Box::new(|| panic!("nothing was proven"));
+        let guard = Guard::new(clients, stopped, path.clone(), options, ready).unwrap();
+        assert!(guard.run().is_err());
+        // Nobody listens any more where there were too many.
+        let _ = UnixStream::connect(path).and_then(|mut stream| stream.write_all(b"E"));
+        assert_eq!(breaks.join().unwrap(), FAILED_PROOFS_MAX as usize + 1);
+    }
+}
