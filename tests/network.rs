@@ -122,7 +122,11 @@ fn a_miner_whose_program_was_replaced_still_starts_its_server_process_again() {
     // The path of the program was looked up anew, and named a file that was gone.
     let (folder, logs) = (TestFolder::new(), Logs::new());
     let program = folder.path().join("program");
-    std::fs::copy(env!("CARGO_BIN_EXE_blockchain"), &program).unwrap();
+    // Copied by another process: a process that a test beside this one starts meanwhile would
+    // inherit our descriptor of the copy, and a program that is open for writing can't be run.
+    let mut copy = std::process::Command::new("cp");
+    let copied = copy.arg(env!("CARGO_BIN_EXE_blockchain")).arg(&program).status().unwrap();
+    assert!(copied.success());
     let mut command = std::process::Command::new(&program);
     command.args(TestMiner::command(folder.path(), 0, &[]).get_args());
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
