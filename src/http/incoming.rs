@@ -111,8 +111,9 @@ impl Incoming {
     ///
     /// # Errors
     /// The guard is gone.
-    pub fn answer(self, head: &AnswerHead, body: &[u8]) -> io::Result<()> {
-        self.answer_soon(head, body).send()
+    pub fn answer(mut self, head: &AnswerHead, body: &[u8]) -> io::Result<()> {
+        self.put(head, body);
+        self.line.send()
     }
 
     /// Answers together with others, since each sending costs as much as many answers.
@@ -151,23 +152,14 @@ impl Drop for Incoming {
     }
 }
 
-/// An answer that goes out when this is sent, or dropped.
+/// An answer that goes out when this is dropped, with what else is there for the same
+/// connection.
 #[must_use]
 pub struct Answered(Arc<Line>);
 
-impl Answered {
-    /// Sends it, and what else is there for the same connection.
-    ///
-    /// # Errors
-    /// The guard is gone.
-    pub fn send(self) -> io::Result<()> {
-        self.0.send()
-    }
-}
-
 impl Drop for Answered {
     fn drop(&mut self) {
-        // Nothing is left to send after [`Answered::send`].
+        // A guard that is gone needs no answer.
         let _ = self.0.send();
     }
 }

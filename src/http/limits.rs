@@ -63,7 +63,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The same within what this process may have of descriptors.
-    pub fn within_descriptors(mut self) -> Self {
+    pub(super) fn within_descriptors(mut self) -> Self {
         let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
         let free = allowed.saturating_sub(RESERVED_DESCRIPTORS);

@@ -80,6 +80,7 @@ impl Http {
         let server = tiny_http::Server::from_listener(private.listener.try_clone()?, None);
         let server = Arc::new(server.map_err(io::Error::other)?);
         let (stop, stopped) = UnixStream::pair()?;
+        let options = Options { limits: options.limits.within_descriptors(), ..options };
         let guard = Guard::new(listener, stopped, private.path(), options, Box::new(ready))?;
         let guard = thread::Builder::new().name("guard".into()).spawn(move || {
             let _ended = ended;

@@ -59,7 +59,6 @@ pub fn run(listener: TcpListener, link: UnixStream, limits: Limits) -> io::Resul
         let sender = Arc::clone(&sender);
         move || drop(sender.to_miner(&[ToMiner::Ready]))
     };
-    let limits = limits.within_descriptors();
     let options = Options { limits, passed: &INTRODUCTION, pages_may_write: false, spell };
     let http = Http::start(listener, options, ready, EndsLink(link.try_clone()?))?;
     let pending = Arc::new(Pending::default());

@@ -98,7 +98,6 @@ impl Running {
             asked_at_once_max: 1,
             ..Limits::default()
         };
-        let limits = limits.within_descriptors();
         let options = Options { limits, passed: &PASSED, pages_may_write: true, spell };
         let http = Http::start(listener, options, || (), ())?;
         let answer = Arc::new(answer);

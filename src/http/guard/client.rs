@@ -8,6 +8,7 @@ use std::time::Instant;
 use rustix::event::epoll::EventFlags;
 
 use super::body::Body;
+use super::clock::Clock;
 use super::head::{self, Exchange, Head, Search};
 use super::slab::Key;
 use super::upstream::Piece;
@@ -21,16 +22,14 @@ const DRAINED_BYTES_MAX: usize = 4 << 20;
 /// What the head of most answers needs.
 const HEAD_BYTES: usize = 256;
 
-/// What all clients have in common at a moment.
-pub struct Context<'a> {
-    pub now: Instant,
-    /// For the `Date` header.
-    pub date: &'a str,
-    pub options: &'a Options,
+/// What all clients have in common.
+pub struct Context {
+    pub clock: Clock,
+    pub options: Options,
     /// Whether the listener is on loopback.
     pub local: bool,
     /// What is read lands here first, so that an idle client takes no memory.
-    pub scratch: &'a mut [u8],
+    pub scratch: Vec<u8>,
 }
 
 /// What a client needs next.
@@ -135,7 +134,7 @@ impl Client {
     ///
     /// # Errors
     /// The connection is at its end.
-    pub fn advance(&mut self, context: &mut Context<'_>) -> io::Result<Next> {
+    pub fn advance(&mut self, context: &mut Context) -> io::Result<Next> {
         loop {
             self.send(&[], context)?;
             match &mut self.stage {
@@ -157,7 +156,7 @@ impl Client {
                 _ if !self.outbox.is_empty() => return Ok(Next::Wait),
                 Stage::Head(search) => match search.end(&self.inbox) {
                     Ok(Some(end)) => {
-                        let (options, local) = (context.options, context.local);
+                        let (options, local) = (&context.options, context.local);
                         match head::check(&self.inbox[..end], self.ip, options, local) {
                             Ok(head) => self.begin_body(end, head, context),
                             Err(refusal) => self.refuse(&refusal, context),
@@ -198,23 +197,23 @@ impl Client {
     }
 
     /// Waits for the next request, or for the connection's end.
-    fn begin_head(&mut self, context: &Context<'_>) {
+    fn begin_head(&mut self, context: &Context) {
         if self.exchange.last {
             self.stage = Stage::Closing { is_shut: false, drained: 0 };
-            self.deadline = context.now + context.options.limits.linger;
+            self.deadline = context.clock.now + context.options.limits.linger;
             return;
         }
         self.stage = Stage::Head(Search::default());
-        self.deadline = context.now + context.options.limits.idle;
+        self.deadline = context.clock.now + context.options.limits.idle;
         self.outbox = Vec::new();
         if self.inbox.is_empty() {
             self.inbox = Vec::new();
         } else {
-            self.deadline = context.now + context.options.limits.head;
+            self.deadline = context.clock.now + context.options.limits.head;
         }
     }
 
-    fn begin_body(&mut self, end: usize, head: Head, context: &Context<'_>) {
+    fn begin_body(&mut self, end: usize, head: Head, context: &Context) {
         self.inbox.drain(..end);
         if head.expects_continue && self.inbox.is_empty() {
             self.outbox.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -224,28 +223,28 @@ impl Client {
             request: head.request,
             body: Body::new(head.framing, context.options.limits.body_bytes_max),
         };
-        self.deadline = context.now + context.options.limits.body;
+        self.deadline = context.clock.now + context.options.limits.body;
     }
 
-    fn ready(&mut self, request: Vec<u8>, context: &Context<'_>) -> Next {
+    fn ready(&mut self, request: Vec<u8>, context: &Context) -> Next {
         self.stage = Stage::Ready(request);
-        self.deadline = context.now + context.options.limits.answer;
+        self.deadline = context.clock.now + context.options.limits.answer;
         Next::Ask
     }
 
     /// Reads what has come; whether there was anything.
-    fn fill(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+    fn fill(&mut self, context: &mut Context) -> io::Result<bool> {
         while self.readable {
-            match self.stream.read(context.scratch) {
+            match self.stream.read(&mut context.scratch) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(length) => {
                     // Less than fits was all there is, unless the end is to be read yet.
                     self.readable = length == context.scratch.len() || self.hung_up;
                     if self.inbox.is_empty() && matches!(self.stage, Stage::Head(_)) {
-                        self.deadline = context.now + context.options.limits.head;
+                        self.deadline = context.clock.now + context.options.limits.head;
                     }
                     self.inbox.extend_from_slice(&context.scratch[..length]);
-                    self.touched = context.now;
+                    self.touched = context.clock.now;
                     return Ok(true);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
@@ -257,7 +256,7 @@ impl Client {
     }
 
     /// Sends what goes out and then `more`, and keeps what the client does not take.
-    fn send(&mut self, mut more: &[u8], context: &Context<'_>) -> io::Result<()> {
+    fn send(&mut self, mut more: &[u8], context: &Context) -> io::Result<()> {
         while self.writable && self.outbox.len() - self.sent + more.len() > 0 {
             let kept = &self.outbox[self.sent..];
             match self.stream.write_vectored(&[IoSlice::new(kept), IoSlice::new(more)]) {
@@ -265,9 +264,9 @@ impl Client {
                     let of_kept = length.min(kept.len());
                     self.sent += of_kept;
                     more = &more[length - of_kept..];
-                    self.touched = context.now;
+                    self.touched = context.clock.now;
                     if matches!(self.stage, Stage::Answered { .. } | Stage::Asked { .. }) {
-                        self.deadline = context.now + context.options.limits.progress;
+                        self.deadline = context.clock.now + context.options.limits.progress;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
@@ -284,23 +283,23 @@ impl Client {
     }
 
     /// Answers with an error of our own, after which the connection ends.
-    pub fn refuse(&mut self, why: &Refusal, context: &Context<'_>) {
+    pub fn refuse(&mut self, why: &Refusal, context: &Context) {
         log::debug!("http: refused a request ip={} status={}", self.ip, why.status);
         let (head, body) = context.options.answer(why);
-        head.write_outside(&mut self.outbox, context.date, End::Length, true);
+        head.write_outside(&mut self.outbox, &context.clock.date, End::Length, true);
         if !self.exchange.without_body {
             self.outbox.extend_from_slice(&body);
         }
         self.exchange.last = true;
         self.stage = Stage::Closing { is_shut: false, drained: 0 };
-        self.deadline = context.now + context.options.limits.linger;
+        self.deadline = context.clock.now + context.options.limits.linger;
     }
 
     /// Does what its deadline asks for.
     ///
     /// # Errors
     /// The connection is at its end.
-    pub fn expire(&mut self, context: &mut Context<'_>) -> io::Result<Next> {
+    pub fn expire(&mut self, context: &mut Context) -> io::Result<Next> {
         let why = match &self.stage {
             Stage::Head(_) if self.inbox.is_empty() => None,
             Stage::Head(_) | Stage::Body { .. } => {
@@ -342,7 +341,7 @@ impl Client {
     ///
     /// # Errors
     /// The connection is broken, or the answer can't be ended.
-    pub fn hear(&mut self, piece: Piece<'_>, context: &mut Context<'_>) -> io::Result<Next> {
+    pub fn hear(&mut self, piece: Piece<'_>, context: &mut Context) -> io::Result<Next> {
         match piece {
             Piece::Head(head) => self.begin_answer(head, context).map(|()| Next::Wait),
             Piece::Body(bytes) => self.send(bytes, context).map(|()| Next::Wait),
@@ -351,10 +350,10 @@ impl Client {
     }
 
     /// Begins an answer, or its next part.
-    fn begin_answer(&mut self, head: &AnswerHead, context: &Context<'_>) -> io::Result<()> {
+    fn begin_answer(&mut self, head: &AnswerHead, context: &Context) -> io::Result<()> {
         let Stage::Asked { has_begun, .. } = &mut self.stage else { return Ok(()) };
         *has_begun = true;
-        self.deadline = context.now + context.options.limits.progress;
+        self.deadline = context.clock.now + context.options.limits.progress;
         if self.is_in_parts && !head.is_ok() {
             return Err(io::Error::other("the next part of the answer can't be had"));
         }
@@ -365,7 +364,7 @@ impl Client {
         };
         if !self.is_in_parts {
             self.outbox.reserve(HEAD_BYTES);
-            head.write_outside(&mut self.outbox, context.date, end, self.exchange.last);
+            head.write_outside(&mut self.outbox, &context.clock.date, end, self.exchange.last);
             self.is_in_parts = head.rest.is_some() && !self.exchange.without_body;
         }
         if self.is_in_parts && !self.exchange.without_chunks && head.length > 0 {
@@ -375,7 +374,7 @@ impl Client {
     }
 
     /// Ends an answer, or a part of it.
-    fn end_answer(&mut self, head: AnswerHead, context: &mut Context<'_>) -> io::Result<Next> {
+    fn end_answer(&mut self, head: AnswerHead, context: &mut Context) -> io::Result<Next> {
         let rest = head.rest.filter(|_| self.is_in_parts);
         if self.is_in_parts {
             let chunked = !self.exchange.without_chunks;

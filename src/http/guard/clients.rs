@@ -36,7 +36,8 @@ impl Guard {
                 Err(error) if is_exhausted(&error) => {
                     log::warn!("http: can't accept connections for now: {error}");
                     epoll::delete(&self.epoll, &self.listener)?;
-                    self.timers.push(Reverse((self.clock.now + ACCEPT_PAUSE, Token::Listener)));
+                    self.timers
+                        .push(Reverse((self.context.clock.now + ACCEPT_PAUSE, Token::Listener)));
                     break;
                 }
                 // What went wrong with one connection before it was accepted.
@@ -49,27 +50,31 @@ impl Guard {
     fn welcome(&mut self, stream: TcpStream, ip: IpAddr) {
         let place = head::place(ip);
         let connections_max = if place.is_loopback() {
-            self.options.limits.connections_of_loopback_max
+            self.context.options.limits.connections_of_loopback_max
         } else {
-            self.options.limits.connections_per_place_max
+            self.context.options.limits.connections_per_place_max
         };
         let is_crowded = self.places.get(&place).is_some_and(|count| *count >= connections_max);
         if is_crowded {
             let more = "there are too many connections from this address";
             return self.turn_away(stream, &Refusal::busy(429, "Too many requests", more));
         }
-        if self.clients.len() >= self.options.limits.connections_max {
+        if self.clients.len() >= self.context.options.limits.connections_max {
             self.cut_stale();
         }
-        if self.clients.len() >= self.options.limits.connections_max {
+        if self.clients.len() >= self.context.options.limits.connections_max {
             let more = "there are too many connections";
             return self.turn_away(stream, &Refusal::unavailable(more));
         }
         if stream.set_nonblocking(true).is_err() {
             return;
         }
-        let key =
-            self.clients.insert(Client::new(stream, ip, self.clock.now, &self.options.limits));
+        let key = self.clients.insert(Client::new(
+            stream,
+            ip,
+            self.context.clock.now,
+            &self.context.options.limits,
+        ));
         *self.places.entry(place).or_default() += 1;
         let client = self.clients.get(key).expect("it was just put there");
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
@@ -84,12 +89,12 @@ impl Guard {
 
     /// Says why, as far as that goes at once, and closes.
     fn turn_away(&mut self, mut stream: TcpStream, why: &Refusal) {
-        let (head, body) = self.options.answer(why);
+        let (head, body) = self.context.options.answer(why);
         let mut answer = Vec::new();
-        head.write_outside(&mut answer, &self.clock.date, End::Length, true);
+        head.write_outside(&mut answer, &self.context.clock.date, End::Length, true);
         answer.extend_from_slice(&body);
         let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(&answer));
-        self.clock.seldom(|| log::warn!("http: turned a client away: {}", why.more));
+        self.context.clock.seldom(|| log::warn!("http: turned a client away: {}", why.more));
     }
 
     pub(super) fn client_event(&mut self, key: Key, flags: EventFlags) {
@@ -103,17 +108,10 @@ impl Guard {
     pub(super) fn with_client(
         &mut self,
         key: Key,
-        act: impl FnOnce(&mut Client, &mut Context<'_>) -> io::Result<Next>,
+        act: impl FnOnce(&mut Client, &mut Context) -> io::Result<Next>,
     ) {
         let Some(client) = self.clients.get(key) else { return };
-        let mut context = Context {
-            now: self.clock.now,
-            date: &self.clock.date,
-            options: &self.options,
-            local: self.local,
-            scratch: &mut self.scratch,
-        };
-        let outcome = act(client, &mut context);
+        let outcome = act(client, &mut self.context);
         self.follow(key, outcome);
     }
 
@@ -169,7 +167,9 @@ impl Guard {
             stale.select_nth_unstable(CUT_AT_ONCE);
             stale.truncate(CUT_AT_ONCE);
         }
-        self.clock.seldom(|| log::warn!("http: cut idle clients to make place for new ones"));
+        self.context
+            .clock
+            .seldom(|| log::warn!("http: cut idle clients to make place for new ones"));
         for (_, key) in stale {
             self.part(key, &io::ErrorKind::TimedOut.into());
         }
@@ -178,10 +178,10 @@ impl Guard {
     /// Keeps within the memory that clients may hold, by cutting those that have taken or
     /// sent nothing for longest.
     pub(super) fn free_memory(&mut self) {
-        while self.held_bytes > self.options.limits.held_bytes_max {
+        while self.held_bytes > self.context.options.limits.held_bytes_max {
             let holders = self.clients.iter().filter(|(_, client)| client.counted > CUT_BYTES_MIN);
             let Some((key, _)) = holders.min_by_key(|(_, client)| client.touched) else { return };
-            self.clock.seldom(|| log::warn!("http: cut a slow client to free its memory"));
+            self.context.clock.seldom(|| log::warn!("http: cut a slow client to free its memory"));
             self.part(key, &io::ErrorKind::OutOfMemory.into());
         }
     }
@@ -192,7 +192,7 @@ impl Guard {
             return Ok(());
         }
         client.timer = None;
-        if client.deadline > self.clock.now {
+        if client.deadline > self.context.clock.now {
             self.settle(key);
             return Ok(());
         }

@@ -24,7 +24,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 
 use super::Options;
-use client::{Client, Kind, Next};
+use client::{Client, Context, Kind, Next};
 use clock::Clock;
 use slab::{Key, Slab};
 use upstream::Upstream;
@@ -53,12 +53,8 @@ pub struct Guard {
     _stop: UnixStream,
     /// Where tiny_http listens.
     path: PathBuf,
-    options: Options,
-    /// Whether the listener is on loopback.
-    local: bool,
-    clock: Clock,
-    /// Where clients' bytes land first.
-    scratch: Vec<u8>,
+    /// What its clients have in common.
+    context: Context,
     /// Where answers' bytes land first.
     answer_scratch: Vec<u8>,
     /// What follows for clients from what an upstream sent.
@@ -127,15 +123,18 @@ impl Guard {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &listener, Token::Listener.data(), EventFlags::IN)?;
         epoll::add(&epoll, &stop, Token::Stop.data(), EventFlags::IN)?;
+        let context = Context {
+            clock: Clock::now(),
+            options,
+            local: listener.local_addr()?.ip().is_loopback(),
+            scratch: vec![0; SCRATCH_BYTES],
+        };
         Ok(Self {
             epoll,
-            local: listener.local_addr()?.ip().is_loopback(),
             listener,
             _stop: stop,
             path,
-            options,
-            clock: Clock::now(),
-            scratch: vec![0; SCRATCH_BYTES],
+            context,
             answer_scratch: vec![0; SCRATCH_BYTES],
             outcomes: Vec::new(),
             clients: Slab::new(),
@@ -161,12 +160,12 @@ impl Guard {
         self.open_upstream()?;
         let mut events = Vec::with_capacity(EVENTS);
         loop {
-            let timeout = self.timers.peek().map(|Reverse((at, _))| self.clock.until(*at));
+            let timeout = self.timers.peek().map(|Reverse((at, _))| self.context.clock.until(*at));
             match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            self.clock.tick();
+            self.context.clock.tick();
             for event in events.drain(..) {
                 let epoll::Event { flags, data } = event;
                 match Token::from_data(data) {
@@ -184,7 +183,7 @@ impl Guard {
 
     /// Does what is due.
     fn expire(&mut self) -> io::Result<()> {
-        let now = self.clock.now;
+        let now = self.context.clock.now;
         while let Some(Reverse((at, token))) =
             self.timers.peek().copied().filter(|it| it.0.0 <= now)
         {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, EventFlags};
 
-use super::client::{Client, Context};
+use super::client::Client;
 use super::slab::Key;
 use super::upstream::Upstream;
 use super::{Guard, Kind, Token, is_exhausted};
@@ -54,7 +54,7 @@ impl Guard {
     /// The upstream that is being filled with requests of this kind, or an idle one. Those
     /// that write never share one with those that read, who would wait for the disc.
     fn upstream_with_room(&mut self, kind: Kind) -> Option<Key> {
-        let asked_max = self.options.limits.asked_at_once_max;
+        let asked_max = self.context.options.limits.asked_at_once_max;
         let filling = &mut self.filling[kind as usize];
         let has_room =
             |key: &Key| self.upstreams.get(*key).is_some_and(|it| it.has_room(asked_max));
@@ -72,11 +72,11 @@ impl Guard {
     }
 
     pub(super) fn open_upstream(&mut self) -> io::Result<()> {
-        if self.unproven || self.upstreams.len() >= self.options.limits.upstreams_max {
+        if self.unproven || self.upstreams.len() >= self.context.options.limits.upstreams_max {
             return Ok(());
         }
         self.upstreams_opened += 1;
-        let (name, deadline) = (self.upstreams_opened, self.clock.now + PROOF_TIMEOUT);
+        let (name, deadline) = (self.upstreams_opened, self.context.clock.now + PROOF_TIMEOUT);
         let upstream = match Upstream::open(&self.path, name, deadline) {
             Ok(upstream) => upstream,
             // Those that are there go on; the next request tries again.
@@ -114,31 +114,25 @@ impl Guard {
     /// Reads from an upstream and passes it on to the clients that wait for it.
     fn receive(&mut self, key: Key) -> io::Result<()> {
         let Some(upstream) = self.upstreams.get(key) else { return Ok(()) };
-        let mut context = Context {
-            now: self.clock.now,
-            date: &self.clock.date,
-            options: &self.options,
-            local: self.local,
-            scratch: &mut self.scratch,
-        };
-        let (clients, outcomes) = (&mut self.clients, &mut self.outcomes);
+        let was_idle = upstream.is_idle();
+        let (clients, context) = (&mut self.clients, &mut self.context);
+        let outcomes = &mut self.outcomes;
         let received = upstream.receive(&mut self.answer_scratch, |for_whom, piece| {
             let before = outcomes.pop_if(|last| last.0 == for_whom);
             let has_failed = before.as_ref().is_some_and(|(_, outcome)| outcome.is_err());
             match clients.get(for_whom).filter(|_| !has_failed) {
-                Some(client) => outcomes.push((for_whom, client.hear(piece, &mut context))),
+                Some(client) => outcomes.push((for_whom, client.hear(piece, context))),
                 None => outcomes.extend(before),
             }
         });
-        let is_first = received.is_ok() && !upstream.is_proven && upstream.is_idle();
-        let is_idle = received.is_ok() && upstream.is_idle();
+        let has_answered = !was_idle && upstream.is_idle();
         let mut outcomes = std::mem::take(&mut self.outcomes);
         for (client, outcome) in outcomes.drain(..) {
             self.follow(client, outcome);
         }
         self.outcomes = outcomes;
         match received {
-            Ok(()) if is_idle => self.release(key, is_first),
+            Ok(()) if has_answered => self.release(key),
             Ok(()) => {}
             Err(error) => self.lose(key, &error)?,
         }
@@ -146,17 +140,17 @@ impl Guard {
     }
 
     /// An upstream has answered everything.
-    fn release(&mut self, key: Key, is_first: bool) {
-        if is_first {
+    fn release(&mut self, key: Key) {
+        let Some(upstream) = self.upstreams.get(key) else { return };
+        if !upstream.is_proven {
+            upstream.is_proven = true;
             self.unproven = false;
             self.failed_proofs = 0;
             if let Some(ready) = self.ready.take() {
                 ready();
             }
         }
-        let Some(upstream) = self.upstreams.get(key) else { return };
-        upstream.is_proven = true;
-        upstream.deadline = Some(self.clock.now + UPSTREAM_IDLE);
+        upstream.deadline = Some(self.context.clock.now + UPSTREAM_IDLE);
         for filling in &mut self.filling {
             filling.take_if(|filling| *filling == key);
         }
@@ -210,7 +204,7 @@ impl Guard {
         upstream.timer = None;
         match (upstream.is_proven, upstream.is_idle()) {
             (true, false) => upstream.deadline = None,
-            _ if upstream.deadline.is_some_and(|deadline| deadline > self.clock.now) => {
+            _ if upstream.deadline.is_some_and(|deadline| deadline > self.context.clock.now) => {
                 self.arm(key);
             }
             (true, true) if !is_surplus => upstream.deadline = None,
