@@ -5,6 +5,7 @@
 //! trust each other no further than the limits here.
 
 use std::io::{self, BufReader, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 use parking_lot::Mutex;
@@ -39,14 +40,25 @@ pub enum ToMiner {
         request: Request,
     },
     /// A line for the log.
-    Log {
-        /// How important it is.
-        level: log::Level,
-        /// Which part of the program says it.
-        target: String,
-        /// The line.
-        text: String,
-    },
+    Log(LogLine),
+}
+
+/// A line for the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// How important it is.
+    pub level: log::Level,
+    /// Which part of the program says it.
+    pub target: String,
+    /// The line.
+    pub text: String,
+}
+
+impl LogLine {
+    /// Puts it into this process's log.
+    pub fn log(self) {
+        log::log!(target: &self.target, self.level, "{}", self.text);
+    }
 }
 
 /// What the miner tells its server process: the answer to a question.
@@ -183,6 +195,15 @@ impl<R: Read> Receiver<R> {
         let mut bytes = vec![0; length];
         self.0.read_exact(&mut bytes)?;
         Ok(bytes)
+    }
+}
+
+/// Shuts the link down when it goes, also by a panic: who speaks over it has ended.
+pub struct EndsLink(pub UnixStream);
+
+impl Drop for EndsLink {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 

@@ -18,8 +18,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::jobs::Stop;
-use super::jobs::communication::Question;
-use crate::api::link::{self, ToMiner};
+use crate::api::link;
 
 /// The program that runs, also when its file has been replaced by a newer one meanwhile: a
 /// child has to understand the link as its parent does.
@@ -30,6 +29,10 @@ const END_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A child that lived shorter than this is not started again at once.
 const LIFE_MIN: Duration = Duration::from_secs(1);
+
+/// Answers what comes over a link until that ends; calls what it is given once the other end
+/// is ready.
+pub type Serve<'a> = dyn Fn(UnixStream, &mut dyn FnMut()) -> io::Result<()> + 'a;
 
 /// The server process, whichever child that is at the moment.
 pub struct ServerProcess {
@@ -44,26 +47,18 @@ impl ServerProcess {
         Self { listener, running: Mutex::new(None) }
     }
 
-    /// Keeps a child running until `stop`, and hands its questions on. `ready` is called
-    /// whenever a child answers.
+    /// Keeps a child running until `stop`. `serve` answers what comes over a child's link
+    /// until that ends, and calls what it is given once the child is ready.
     ///
     /// # Errors
-    /// When no child can be started, or the first one never answers.
-    pub fn run(
-        &self,
-        take: &dyn Fn(Question),
-        stop: &Stop,
-        mut ready: impl FnMut(),
-    ) -> io::Result<()> {
+    /// When no child can be started, or the first one never is ready.
+    pub fn run(&self, serve: &Serve<'_>, stop: &Stop) -> io::Result<()> {
         let mut was_ever_ready = false;
         loop {
             let started = Instant::now();
-            let mut child = self.start()?;
+            let (mut child, link) = self.start()?;
             let mut was_ready = false;
-            let outcome = self.serve(take, &mut || {
-                was_ready = true;
-                ready();
-            });
+            let outcome = serve(link, &mut || was_ready = true);
             let status = self.end(&mut child)?;
             if stop.within(Duration::ZERO) {
                 return Ok(());
@@ -95,7 +90,8 @@ impl ServerProcess {
         }
     }
 
-    fn start(&self) -> io::Result<Child> {
+    /// Starts a child; our end of its link.
+    fn start(&self) -> io::Result<(Child, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         let child = Command::new(OWN_PROGRAM)
             .arg0("blockchain")
@@ -106,31 +102,9 @@ impl ServerProcess {
             .spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let process = pidfd_open(pid.expect("a child has a pid"), PidfdFlags::empty())?;
+        let link = ours.try_clone()?;
         *self.running.lock() = Some((ours, Arc::new(process)));
-        Ok(child)
-    }
-
-    /// Reads the child's frames until its link ends.
-    fn serve(&self, take: &dyn Fn(Question), ready: &mut dyn FnMut()) -> io::Result<()> {
-        let stream = match &*self.running.lock() {
-            Some((link, _)) => link.try_clone()?,
-            None => return Ok(()),
-        };
-        let answers = Arc::new(link::Sender::new(stream.try_clone()?));
-        let mut frames = link::Receiver::new(stream);
-        while let Some(frame) = frames.from_server()? {
-            match frame {
-                ToMiner::Ready => ready(),
-                ToMiner::Log { level, target, text } => {
-                    log::log!(target: &target, level, "{text}");
-                }
-                ToMiner::Ask { id, caller, request } => {
-                    let link = Arc::clone(&answers);
-                    take(Question { id, caller, request, link, came: Instant::now() });
-                }
-            }
-        }
-        Ok(())
+        Ok((child, link))
     }
 
     /// Waits for the child, whose link has ended, and kills it if it takes too long.

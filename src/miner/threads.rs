@@ -1,6 +1,7 @@
 //! The threads of a running miner: which there are, what wakes them, and the order in which
 //! they end.
 
+use std::cell::Cell;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -10,7 +11,6 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use signal_hook::iterator::Signals;
 
 use super::Miner;
-use super::jobs::communication::Desk;
 use super::jobs::{
     SideBySide, Stop, Wake, announce, backup, communication, gossip, mine, repeat, sync_chain,
     sync_data,
@@ -68,23 +68,20 @@ impl Threads {
             stop_backup: Some(stop_backup),
         };
         let stop = Stop(stopped);
-        let (desk, asked, to_keep) = Desk::new();
-        threads
-            .job("communication", move |miner| communication::answer_questions(miner, &asked))?;
-        threads.job("journal", move |miner| communication::keep_data(miner, &to_keep))?;
         let (server, server_stop) = (Arc::clone(&threads.server), stop.clone());
         let server_died = threads.died.0.clone();
         threads.job("server", move |miner| {
-            let mut ready = Some(ready);
-            let mut tell = || {
-                if let Some(ready) = ready.take() {
-                    ready(address);
-                    service_manager::tell(State::Ready);
-                }
+            let ready = Cell::new(Some(ready));
+            let serve = |link, is_ready: &mut dyn FnMut()| {
+                communication::serve(miner, link, &mut || {
+                    is_ready();
+                    if let Some(ready) = ready.take() {
+                        ready(address);
+                        service_manager::tell(State::Ready);
+                    }
+                })
             };
-            if let Err(error) =
-                server.run(&|question| desk.take(miner, question), &server_stop, &mut tell)
-            {
+            if let Err(error) = server.run(&serve, &server_stop) {
                 let _ = server_died.try_send(format!("cannot start the server process: {error}"));
             }
         })?;

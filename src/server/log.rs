@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use crate::api::link::{self, ToMiner};
+use crate::api::link::{self, LogLine, ToMiner};
 
 /// Lines that may wait for the link; those that come while it is stuck are lost, so that a
 /// miner that does not read never stops whoever has something to say.
@@ -45,12 +45,12 @@ impl log::Log for LinkLog {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let line = ToMiner::Log {
+        let line = LogLine {
             level: record.level(),
             target: record.target().to_owned(),
             text: record.args().to_string(),
         };
-        match self.0.try_send(line) {
+        match self.0.try_send(ToMiner::Log(line)) {
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
         }
     }

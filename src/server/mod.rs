@@ -10,7 +10,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{Shutdown, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use std::thread;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::api::Reply;
-use crate::api::link::{Receiver, Sender, ToMiner};
+use crate::api::link::{EndsLink, Receiver, Sender, ToMiner};
 use crate::http::{Http, Limits, Options, Refusal, raise_descriptors};
 use worker::{INTRODUCTION, Pending};
 
@@ -95,13 +95,4 @@ fn answer_all(link: UnixStream, pending: &Pending) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Shuts the link down when it goes, also by a panic.
-struct EndsLink(UnixStream);
-
-impl Drop for EndsLink {
-    fn drop(&mut self) {
-        let _ = self.0.shutdown(Shutdown::Both);
-    }
 }

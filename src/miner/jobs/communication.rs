@@ -1,23 +1,24 @@
 //! Communication with the server process: every request that came in over HTTP is answered
 //! here.
 //!
-//! Reads are answered at once, from memory. Messages to add go to a thread of their own that
-//! writes all that wait with one sync, so that no read ever waits for the disc.
+//! Two threads take turns at the link. Whoever reads it answers at once, from memory, what
+//! only asks. Whoever has read messages to add leaves the link to the other and writes all
+//! that wait with one sync. So no read ever waits for the disc, and a message goes to disc
+//! without being handed from thread to thread.
 
-use std::iter;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::thread::{self, Builder};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use parking_lot::Mutex;
 
-use crate::api::link::{self, ToServer};
+use crate::api::link::{self, EndsLink, ToMiner, ToServer};
 use crate::api::{Caller, Reply, Request, routes};
 use crate::chain::Data;
 use crate::miner::Miner;
 use crate::miner::answer::{added, answer};
-
-/// Questions that may wait to be answered; the link's reader waits while there are more.
-const QUESTIONS_MAX: usize = 1_024;
 
 /// Messages that may wait to be written; more are answered 503.
 const ADDS_MAX: usize = 4_096;
@@ -25,28 +26,70 @@ const ADDS_MAX: usize = 4_096;
 /// Messages written with one sync.
 const BATCH_MAX: usize = 1_024;
 
-/// Questions answered before the answers go out: the first does not wait long for the last.
-const ANSWERS_MAX: usize = 32;
+/// Questions read before their answers go out and messages are written: the first does not
+/// wait long for the last.
+const QUESTIONS_AT_ONCE: usize = 32;
 
 /// Most bytes of answers that are put together before they are sent.
 const OUTBOX_BYTES: usize = 64 << 10;
 
-/// A question, and the way back.
-pub struct Question {
-    /// Comes back with the answer.
-    pub id: u64,
-    /// Who asks.
-    pub caller: Caller,
-    /// What.
-    pub request: Request,
-    /// The link it came by: another one, if the server process was started anew meanwhile.
-    pub link: Arc<link::Sender>,
-    /// When it was here.
-    pub came: Instant,
+/// Answers what comes over `link` until that ends, from the moment the server process is
+/// ready to ask; `ready` is called then.
+///
+/// # Errors
+/// The link's, or a thread can't be had.
+pub fn serve(miner: &Miner, link: UnixStream, ready: &mut dyn FnMut()) -> io::Result<()> {
+    let mut frames = link::Receiver::new(link.try_clone()?);
+    loop {
+        match frames.from_server()? {
+            None => return Ok(()),
+            Some(ToMiner::Ready) => break,
+            Some(ToMiner::Log(line)) => line.log(),
+            Some(ToMiner::Ask { .. }) => {
+                return Err(io::Error::other("it asks before it says that it is ready"));
+            }
+        }
+    }
+    ready();
+    let answers = link::Sender::new(link.try_clone()?);
+    let (frames, adds) = (Mutex::new(frames), Mutex::default());
+    let desk = Desk { miner, frames, answers, adds };
+    let ends = [EndsLink(link.try_clone()?), EndsLink(link)];
+    let take_turns = |ends: EndsLink| {
+        // Neither goes on without the other, whatever ends it.
+        let _ends = ends;
+        while desk.turn()? {}
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let [own, other] = ends;
+        let other = Builder::new()
+            .name("communication".into())
+            .spawn_scoped(scope, move || take_turns(other))?;
+        let outcome = take_turns(own);
+        outcome.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+/// What the threads that take turns share.
+struct Desk<'a> {
+    miner: &'a Miner,
+    /// Held by whoever reads.
+    frames: Mutex<link::Receiver>,
+    answers: link::Sender,
+    adds: Mutex<Adds>,
+}
+
+/// Messages to be written.
+#[derive(Default)]
+struct Adds {
+    waiting: VecDeque<Add>,
+    /// Somebody writes, and takes along what comes meanwhile.
+    is_writing: bool,
 }
 
 /// A message to be written, and whom to tell.
-pub struct Add {
+struct Add {
     data: Data,
     asker: Asker,
 }
@@ -54,107 +97,115 @@ pub struct Add {
 /// Whom to answer, and what to measure by.
 struct Asker {
     id: u64,
-    link: Arc<link::Sender>,
     came: Instant,
     route: &'static str,
     is_miner: bool,
 }
 
-/// Where questions go: messages to the thread of [`keep_data`], all others to that of
-/// [`answer_questions`]. Both end when it is gone.
-pub struct Desk {
-    questions: Sender<Question>,
-    adds: Sender<Add>,
+impl Adds {
+    fn wants_writer(&self) -> bool {
+        !self.waiting.is_empty() && !self.is_writing
+    }
 }
 
-impl Desk {
-    /// A desk, and what it hands on.
-    pub fn new() -> (Self, Receiver<Question>, Receiver<Add>) {
-        let (questions, asked) = bounded(QUESTIONS_MAX);
-        let (adds, to_keep) = bounded(ADDS_MAX);
-        (Self { questions, adds }, asked, to_keep)
-    }
-
-    /// Hands a question on; waits while there are too many that read.
-    pub fn take(&self, miner: &Miner, question: Question) {
-        if !matches!(question.request, Request::Add { .. }) {
-            // Without anybody to answer, the miner is at its end.
-            let _ = self.questions.send(question);
-            return;
-        }
-        let (asker, caller, request) = question.open();
-        miner.hear_from(&caller);
-        let Request::Add { id, message } = request else { return };
-        let data = Data { id: id.unwrap_or_else(|| miner.random_id()), message };
-        match self.adds.try_send(Add { data, asker }) {
-            Ok(()) => {}
-            Err(TrySendError::Full(add) | TrySendError::Disconnected(add)) => {
-                let more = "more messages come in than the disc can take; try again";
-                let reply = Reply::problem(503, "No Message added!", more).retry_after(1);
-                miner.metrics.overloaded();
-                let mut outbox = Outbox::new(miner);
-                outbox.put(add.asker, reply);
+impl Desk<'_> {
+    /// Reads and answers until there is something to write, and writes it; whether more may
+    /// come.
+    fn turn(&self) -> io::Result<bool> {
+        let mut frames = self.frames.lock();
+        while !self.adds.lock().wants_writer() {
+            if !self.read(&mut frames)? {
+                return Ok(false);
             }
         }
+        drop(frames);
+        self.write();
+        Ok(true)
     }
-}
 
-impl Question {
-    fn open(self) -> (Asker, Caller, Request) {
-        let Self { id, caller, request, link, came } = self;
-        let (route, is_miner) = (routes::path_of(&request), caller.miner.is_some());
-        (Asker { id, link, came, route, is_miner }, caller, request)
-    }
-}
-
-/// Answers questions as they come, until nobody can ask any more.
-pub fn answer_questions(miner: &Miner, asked: &Receiver<Question>) {
-    while let Ok(first) = asked.recv() {
-        let mut outbox = Outbox::new(miner);
-        for question in iter::once(first).chain(asked.try_iter().take(ANSWERS_MAX - 1)) {
-            let (asker, caller, request) = question.open();
-            miner.hear_from(&caller);
-            outbox.put(asker, answer(miner, request, &caller));
+    /// Reads what has come and answers it, waiting for the first; whether more may come.
+    fn read(&self, frames: &mut link::Receiver) -> io::Result<bool> {
+        let mut outbox = Outbox::new(self);
+        for _ in 0..QUESTIONS_AT_ONCE {
+            match frames.from_server()? {
+                None => return Ok(false),
+                Some(ToMiner::Ready) => {}
+                Some(ToMiner::Log(line)) => line.log(),
+                Some(ToMiner::Ask { id, caller, request }) => {
+                    self.take(id, &caller, request, &mut outbox);
+                }
+            }
+            if !frames.has_more() {
+                break;
+            }
         }
+        Ok(true)
     }
-}
 
-/// Writes messages as they come, all that wait with one sync, until nobody can send any
-/// more.
-pub fn keep_data(miner: &Miner, adds: &Receiver<Add>) {
-    while let Ok(first) = adds.recv() {
-        let mut batch = vec![first];
-        batch.extend(adds.try_iter().take(BATCH_MAX - 1));
-        let data: Vec<Data> = batch.iter().map(|add| add.data.clone()).collect();
-        let kept = miner.keep(&data);
-        let mut outbox = Outbox::new(miner);
-        for (add, kept) in batch.into_iter().zip(kept) {
-            outbox.put(add.asker, added(add.data, kept));
+    /// Answers a question, or lets a message wait to be written.
+    fn take(&self, id: u64, caller: &Caller, request: Request, outbox: &mut Outbox<'_>) {
+        let (route, is_miner) = (routes::path_of(&request), caller.miner.is_some());
+        let asker = Asker { id, came: Instant::now(), route, is_miner };
+        self.miner.hear_from(caller);
+        let Request::Add { id, message } = request else {
+            return outbox.put(asker, answer(self.miner, request, caller));
+        };
+        let data = Data { id: id.unwrap_or_else(|| self.miner.random_id()), message };
+        let mut adds = self.adds.lock();
+        if adds.waiting.len() < ADDS_MAX {
+            return adds.waiting.push_back(Add { data, asker });
+        }
+        drop(adds);
+        self.miner.metrics.overloaded();
+        let more = "more messages come in than the disc can take; try again";
+        outbox.put(asker, Reply::problem(503, "No Message added!", more).retry_after(1));
+    }
+
+    /// Writes all messages that wait, those included that come meanwhile, unless another
+    /// does.
+    fn write(&self) {
+        let mut is_ours = false;
+        loop {
+            let batch: Vec<Add> = {
+                let mut adds = self.adds.lock();
+                if adds.is_writing && !is_ours {
+                    return;
+                }
+                is_ours = !adds.waiting.is_empty();
+                adds.is_writing = is_ours;
+                let count = adds.waiting.len().min(BATCH_MAX);
+                adds.waiting.drain(..count).collect()
+            };
+            if batch.is_empty() {
+                return;
+            }
+            let (data, askers): (Vec<_>, Vec<_>) =
+                batch.into_iter().map(|add| (add.data, add.asker)).unzip();
+            let kept = self.miner.keep(&data);
+            let mut outbox = Outbox::new(self);
+            for ((data, asker), kept) in data.into_iter().zip(askers).zip(kept) {
+                outbox.put(asker, added(data, kept));
+            }
         }
     }
 }
 
 /// Answers that go out together, at the latest when it is dropped.
 struct Outbox<'a> {
-    miner: &'a Miner,
-    link: Option<Arc<link::Sender>>,
+    desk: &'a Desk<'a>,
     answers: Vec<ToServer>,
     bytes: usize,
 }
 
 impl<'a> Outbox<'a> {
-    fn new(miner: &'a Miner) -> Self {
-        Self { miner, link: None, answers: Vec::new(), bytes: 0 }
+    fn new(desk: &'a Desk<'a>) -> Self {
+        Self { desk, answers: Vec::new(), bytes: 0 }
     }
 
     fn put(&mut self, asker: Asker, reply: Reply) {
-        let Asker { id, link, came, route, is_miner } = asker;
+        let Asker { id, came, route, is_miner } = asker;
         let sent = is_miner.then_some(reply.body.len());
-        self.miner.metrics.answered(route, reply.status, came.elapsed(), sent);
-        if self.link.as_ref().is_some_and(|before| !Arc::ptr_eq(before, &link)) {
-            self.send();
-        }
-        self.link = Some(link);
+        self.desk.miner.metrics.answered(route, reply.status, came.elapsed(), sent);
         self.bytes += reply.body.len();
         self.answers.push(ToServer { id, reply });
         if self.bytes >= OUTBOX_BYTES {
@@ -165,8 +216,10 @@ impl<'a> Outbox<'a> {
     /// That the server process is gone is for those to notice that watch it: who asked by
     /// it has lost the connection.
     fn send(&mut self) {
-        let Some(link) = self.link.take() else { return };
-        if let Err(error) = link.to_server(&self.answers) {
+        if self.answers.is_empty() {
+            return;
+        }
+        if let Err(error) = self.desk.answers.to_server(&self.answers) {
             log::debug!("communication: answers could not be sent: {error}");
         }
         self.answers.clear();
