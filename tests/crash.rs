@@ -25,9 +25,11 @@ const CLIENTS: u64 = 4;
 const LIFE_MAX: Duration = Duration::from_secs(1);
 
 /// Where the disc's operations are cut.
-const POINTS: [&str; 12] = [
+const POINTS: [&str; 14] = [
     "before-append",
     "after-append",
+    "before-write",
+    "after-write",
     "before-sync",
     "after-sync",
     "before-rename",

@@ -135,6 +135,11 @@ fn changes(contents: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
     (0..contents.len()).flat_map(change)
 }
 
+/// What was written, and the zeros behind it that a journal has.
+fn records_and_room(contents: &[u8]) -> (&[u8], &[u8]) {
+    contents.split_at(contents.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1))
+}
+
 #[test]
 fn every_changed_byte_of_the_chain_is_refused_and_repaired() {
     let store = Store::new();
@@ -177,11 +182,29 @@ fn every_changed_byte_of_the_hash_is_refused_or_does_not_matter() {
 #[test]
 fn every_changed_byte_of_the_journal_is_refused_and_repaired() {
     let store = Store::new();
-    for (at, changed) in changes(&store.files[JOURNAL]) {
-        let Outcome::Refused(lost) = start(&store, JOURNAL, &changed) else {
-            panic!("byte {at} was changed and nobody was told")
-        };
-        assert!(lost.len() <= 1, "byte {at}: lost {lost:?}");
+    let (records, room) = records_and_room(&store.files[JOURNAL]);
+    for (at, mut changed) in changes(records) {
+        changed.extend(room);
+        match start(&store, JOURNAL, &changed) {
+            Outcome::Refused(lost) => assert!(lost.len() <= 1, "byte {at}: lost {lost:?}"),
+            // The last record is whole, and all that it lacks is its line break.
+            Outcome::Started(lost) => {
+                let is_last = at == records.len() - 1 && changed[at] == 0;
+                assert!(is_last && lost.is_empty(), "byte {at} was changed and nobody was told");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_in_the_room_of_the_journal_costs_no_record() {
+    let store = Store::new();
+    let (records, room) = records_and_room(&store.files[JOURNAL]);
+    for at in [0, 1, 511 - records.len() % 512, 512 - records.len() % 512, room.len() - 1] {
+        let mut changed = store.files[JOURNAL].clone();
+        changed[records.len() + at] = b'x';
+        let (Outcome::Started(lost) | Outcome::Refused(lost)) = start(&store, JOURNAL, &changed);
+        assert_eq!(lost, Vec::<String>::new(), "byte {at} of the room");
     }
 }
 
@@ -209,7 +232,7 @@ fn a_shortened_chain_or_hash_is_refused() {
 #[test]
 fn a_shortened_journal_keeps_what_stands_before_the_cut() {
     let store = Store::new();
-    let whole = &store.files[JOURNAL];
+    let (whole, _) = records_and_room(&store.files[JOURNAL]);
     let messages = ["d", "e", "f", "g", "h", "i", "j"];
     let (mut started, mut refused) = (0, 0);
     for length in 0..whole.len() {
@@ -242,7 +265,8 @@ fn stretches_of_zeros_and_foreign_bytes_are_refused() {
     let mut rng = Rng(3);
     for round in 0..600 {
         let name = [CHAIN, HASH, JOURNAL][round % 3];
-        let mut contents = store.files[name].clone();
+        let (records, _) = records_and_room(&store.files[name]);
+        let mut contents = records.to_vec();
         let from = rng.below(contents.len());
         let to = (from + 1 + rng.below(400)).min(contents.len());
         let zeros = round % 2 == 0;

@@ -56,6 +56,10 @@ impl Disc for Armed {
         self.around("append", || self.disc.append(name, bytes))
     }
 
+    fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.around("write", || self.disc.write(name, at, bytes))
+    }
+
     fn sync(&self, name: &str) -> io::Result<()> {
         self.around("sync", || self.disc.sync(name))
     }

@@ -27,6 +27,12 @@ pub trait Disc: Send + Sync {
     /// What the disc says; a part of `bytes` may then be in the file.
     fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
 
+    /// Writes from byte `at` on, in place of what is there and beyond the end of the file.
+    ///
+    /// # Errors
+    /// What the disc says; a part of `bytes` may then be in the file.
+    fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()>;
+
     /// Returns once the contents of the file are on disc (its name needs `sync_folder`).
     ///
     /// # Errors

@@ -1,10 +1,11 @@
 //! The real disc: a folder of the host's file system.
 //!
-//! Files that are appended to stay open from one append to the next.
+//! Files that are written to stay open from one write to the next.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,13 +54,15 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// The file, open for appending.
-    fn appendable(&self, name: &str) -> io::Result<Arc<File>> {
+    /// The file, open for writing.
+    fn writable(&self, name: &str) -> io::Result<Arc<File>> {
         let mut open = self.open.lock();
         if let Some(file) = open.get(name) {
             return Ok(Arc::clone(file));
         }
-        let file = Arc::new(OpenOptions::new().append(true).create(true).open(self.at(name))?);
+        let file = Arc::new(
+            OpenOptions::new().write(true).create(true).truncate(false).open(self.at(name))?,
+        );
         open.insert(name.to_owned(), Arc::clone(&file));
         Ok(file)
     }
@@ -80,16 +83,20 @@ impl Disc for Folder {
     }
 
     fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let file = self.appendable(name)?;
-        (&*file).write_all(bytes)
+        let file = self.writable(name)?;
+        file.write_all_at(bytes, file.metadata()?.len())
+    }
+
+    fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.writable(name)?.write_all_at(bytes, at)
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
-        self.appendable(name)?.sync_data()
+        self.writable(name)?.sync_data()
     }
 
     fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
-        self.appendable(name)?.set_len(bytes)
+        self.writable(name)?.set_len(bytes)
     }
 
     fn copy(&self, from: &str, to: &str, bytes: u64) -> io::Result<()> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::disc::Disc;
 use super::error::{Doing, StoreError};
+use super::lines::ROOM_BYTES;
 use super::names::Names;
 use super::record::{self, Trouble};
 use crate::chain::Data;
@@ -40,7 +41,10 @@ enum Trust {
 pub struct Journal {
     disc: Arc<dyn Disc>,
     names: Names,
+    /// Where its last record ends.
     bytes: u64,
+    /// Zeros behind that, up to the end of the file.
+    room: u64,
     trust: Trust,
     /// What it took when all in it was alive.
     full: Size,
@@ -63,14 +67,14 @@ impl Journal {
     /// [`StoreError`] if anything else is wrong with it; nothing was changed then.
     pub fn open(disc: Arc<dyn Disc>, names: Names) -> Result<(Self, Vec<Data>), StoreError> {
         let scan = record::scan(&*disc, &names)?;
-        let (bytes, trust, full) = (0, Trust::Lost, Size::default());
-        let mut journal = Self { disc, names, bytes, trust, full, buffer: Vec::new() };
+        let (trust, full) = (Trust::Lost, Size::default());
+        let mut journal = Self { disc, names, bytes: 0, room: 0, trust, full, buffer: Vec::new() };
         let Some(scan) = scan else {
             journal.rewrite(&[])?;
             return Ok((journal, Vec::new()));
         };
         let name = &journal.names.data;
-        (journal.bytes, journal.trust) = (scan.bytes, Trust::Whole);
+        (journal.bytes, journal.room, journal.trust) = (scan.bytes, scan.room, Trust::Whole);
         match scan.trouble {
             None => {}
             Some(Trouble::Damaged(fault)) => {
@@ -78,9 +82,11 @@ impl Journal {
             }
             Some(Trouble::NoBreak) => {
                 log::warn!("store: ended the last record with a line break file={name}");
-                journal.disc.append(name, b"\n").doing("write", &journal.names, name)?;
+                let end = journal.bytes;
+                journal.disc.write(name, end, b"\n").doing("write", &journal.names, name)?;
                 journal.disc.sync(name).doing("sync", &journal.names, name)?;
                 journal.bytes += 1;
+                journal.room = journal.room.saturating_sub(1);
             }
             Some(Trouble::Torn(_)) => {
                 let cut = scan.total - scan.bytes;
@@ -102,7 +108,8 @@ impl Journal {
         Ok((journal, data))
     }
 
-    /// Appends `batch` and returns once it is on disc: one write, one sync.
+    /// Appends `batch` and returns once it is on disc: one write, one sync. Where there is
+    /// no room left, more is made along with it.
     ///
     /// # Errors
     /// [`StoreError::Disc`]; nothing of the batch counts then, and all before it stays.
@@ -119,9 +126,14 @@ impl Journal {
         for data in batch {
             record::spell(&mut self.buffer, self.bytes, data);
         }
+        let length = self.buffer.len() as u64;
+        if length > self.room {
+            self.buffer.resize(self.buffer.len() + ROOM_BYTES, 0);
+            self.room = self.buffer.len() as u64;
+        }
         let name = &self.names.data;
         self.trust = Trust::Tail;
-        let written = self.disc.append(name, &self.buffer);
+        let written = self.disc.write(name, self.bytes, &self.buffer);
         if written.is_err() {
             // At once, so that a full disc has its room back; the next append makes sure.
             let _ = self.disc.truncate(name, self.bytes);
@@ -130,7 +142,8 @@ impl Journal {
         self.trust = Trust::Lost;
         self.disc.sync(name).doing("sync", &self.names, name)?;
         self.trust = Trust::Whole;
-        self.bytes += self.buffer.len() as u64;
+        self.bytes += length;
+        self.room -= length;
         self.buffer.shrink_to(WRITE_BYTES);
         Ok(())
     }
@@ -170,7 +183,7 @@ impl Journal {
         self.trust = Trust::Lost;
         self.disc.sync_folder().doing("sync the folder of", &self.names, name)?;
         self.trust = Trust::Whole;
-        self.bytes = bytes;
+        (self.bytes, self.room) = (bytes, 0);
         self.full = Size { bytes, asked: asked(live.iter()) };
         Ok(())
     }
@@ -204,6 +217,7 @@ impl Journal {
         let name = &self.names.data;
         self.trust = Trust::Tail;
         self.disc.truncate(name, self.bytes).doing("truncate", &self.names, name)?;
+        self.room = 0;
         // Without the sync, what is appended next could meet remains of the old tail.
         self.trust = Trust::Lost;
         self.disc.sync(name).doing("sync", &self.names, name)?;

@@ -7,7 +7,11 @@ use crate::chain::data::MESSAGE_BYTES_MAX;
 
 /// No line that we write is longer: every byte of the message escaped (`\u0000` is the
 /// longest escape, 6 bytes), and the rest of a block or record, which is far below 1 KiB.
-const LINE_BYTES_MAX: usize = 6 * MESSAGE_BYTES_MAX + 1024;
+/// A journal's last line may have room behind it.
+const LINE_BYTES_MAX: usize = 6 * MESSAGE_BYTES_MAX + 1024 + ROOM_BYTES;
+
+/// Zeros that are written behind a journal's last record, for those to come.
+pub(super) const ROOM_BYTES: usize = 64 << 10;
 
 /// What is read from the disc at once.
 const BUFFER_BYTES: usize = 1 << 20;

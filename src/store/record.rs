@@ -5,6 +5,10 @@
 //! that the record was written and synced with. The first line says how many bytes behind
 //! it were on disc before the file took its name; their batch is 0.
 //!
+//! Behind the last record there may be room for more: zeros up to the end of the file. A
+//! record that is written over them changes neither the file's length nor where it lies, so
+//! its sync has less to do.
+//!
 //! A batch is begun only when the one before it is on disc. So a crash leaves a bad line in
 //! the last batch alone: cut short, or with zeros where a whole block of the disc was not
 //! written. Every other bad line was changed after it had been acknowledged.
@@ -75,8 +79,10 @@ pub(super) struct Scan {
     pub data: Vec<Data>,
     /// Bytes of the good lines.
     pub bytes: u64,
-    /// Bytes of the file.
+    /// Bytes of the file but for its room.
     pub total: u64,
+    /// Zeros behind that.
+    pub room: u64,
     /// Why reading ended before the end of the file.
     pub trouble: Option<Trouble>,
     /// Where the batch of the last good record begins.
@@ -107,7 +113,16 @@ pub(super) fn scan(disc: &dyn Disc, names: &Names) -> Result<Option<Scan>, Store
 impl Scan {
     fn read(&mut self, names: &Names, source: Source) -> std::io::Result<()> {
         let mut lines = Lines::of(source);
-        while let Some(line) = lines.next()? {
+        while let Some(mut line) = lines.next()? {
+            if line.ending == Ending::File {
+                let end = line.bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+                self.room = (line.bytes.len() - end) as u64;
+                self.total -= self.room;
+                line.bytes = &line.bytes[..end];
+                if end == 0 {
+                    break;
+                }
+            }
             let Err(expected) = self.take(&line) else { continue };
             let fault = Fault::new(names, &names.data, line.number, "record");
             let fault = Box::new(fault.found(line.shown(), expected));

@@ -26,9 +26,9 @@ pub enum When {
 /// How an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// ENOSPC; of an append the first half is written.
+    /// ENOSPC; of a write the first half is done.
     Full,
-    /// EIO; of an append the first half is written, and a sync loses what it was to sync.
+    /// EIO; of a write the first half is done, and a sync loses what it was to sync.
     Io,
 }
 
@@ -86,7 +86,7 @@ impl SimDisc {
         self.0.lock().failures.clear();
     }
 
-    /// Lets every append fail for want of room, or no longer.
+    /// Lets every write fail for want of room, or no longer.
     pub fn set_full(&self, full: bool) {
         self.0.lock().full = full;
     }
@@ -157,7 +157,7 @@ impl SimDisc {
     /// Does `work` as the next operation, or half of it (`failing`), or nothing.
     fn operate(
         &self,
-        appends: bool,
+        writes: bool,
         failing: impl FnOnce(&mut State),
         work: impl FnOnce(&mut State) -> io::Result<()>,
     ) -> io::Result<()> {
@@ -171,7 +171,7 @@ impl SimDisc {
             return state.up();
         }
         let failure = state.failures.get(&number).copied();
-        if let Some(failure) = failure.or((appends && state.full).then_some(Failure::Full)) {
+        if let Some(failure) = failure.or((writes && state.full).then_some(Failure::Full)) {
             state.struck += 1;
             failing(&mut state);
             return Err(failure.error());
@@ -223,12 +223,26 @@ impl Disc for SimDisc {
     }
 
     fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let half = &bytes[..bytes.len() / 2];
-        let work = |state: &mut State| {
-            state.made(name).append(bytes);
-            Ok(())
+        let append = |state: &mut State, bytes: &[u8]| {
+            let file = state.made(name);
+            file.write(file.written.len(), bytes);
         };
-        self.operate(true, |state| state.made(name).append(half), work)
+        let half = &bytes[..bytes.len() / 2];
+        let half = |state: &mut State| append(state, half);
+        self.operate(true, half, |state| {
+            append(state, bytes);
+            Ok(())
+        })
+    }
+
+    fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let at = usize::try_from(at).expect("tests are small");
+        let half = &bytes[..bytes.len() / 2];
+        let half = |state: &mut State| state.made(name).write(at, half);
+        self.operate(true, half, |state| {
+            state.made(name).write(at, bytes);
+            Ok(())
+        })
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
@@ -260,7 +274,7 @@ impl Disc for SimDisc {
         let copied = |state: &mut State, bytes: usize| -> io::Result<()> {
             let source = state.file(from)?.written.clone();
             let part = source.get(..bytes).ok_or(ErrorKind::UnexpectedEof)?;
-            state.made(to).append(part);
+            state.made(to).write(0, part);
             Ok(())
         };
         let half = |state: &mut State| drop(copied(state, bytes / 2));

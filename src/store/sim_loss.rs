@@ -107,14 +107,17 @@ impl File {
         self.unsynced.iter().map(Write::bytes).sum()
     }
 
-    pub fn append(&mut self, bytes: &[u8]) {
-        self.unsynced.push(Write::At(self.written.len(), bytes.to_vec()));
-        self.written.extend_from_slice(bytes);
+    pub fn write(&mut self, at: usize, bytes: &[u8]) {
+        self.change(Write::At(at, bytes.to_vec()));
     }
 
     pub fn truncate(&mut self, bytes: usize) {
-        self.unsynced.push(Write::Cut(bytes));
-        self.written.truncate(bytes);
+        self.change(Write::Cut(bytes));
+    }
+
+    fn change(&mut self, write: Write) {
+        apply(&mut self.written, &write);
+        self.unsynced.push(write);
     }
 
     pub fn sync(&mut self) {

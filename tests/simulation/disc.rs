@@ -42,6 +42,11 @@ impl Disc for WatchedDisc {
         self.disc.append(name, bytes)
     }
 
+    fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.meanwhile(name);
+        self.disc.write(name, at, bytes)
+    }
+
     fn sync(&self, name: &str) -> io::Result<()> {
         self.meanwhile(name);
         let synced = self.disc.sync(name);
