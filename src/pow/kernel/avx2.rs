@@ -28,9 +28,12 @@ impl Avx2 {
     }
 }
 
+/// Vectors of guesses in turns: half as many registers have no room for more.
+const STREAMS: usize = 1;
+
 #[target_feature(enable = "avx2")]
 fn smallest(lanes: Avx2, block: &OneBlock, target: Target, cancel: &CancelFlag) -> Option<u16> {
-    lanes::smallest(lanes, block, target, cancel)
+    lanes::smallest::<_, STREAMS>(lanes, block, target, cancel)
 }
 
 impl Lanes for Avx2 {

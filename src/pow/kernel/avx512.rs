@@ -28,9 +28,13 @@ impl Avx512 {
     }
 }
 
+/// Vectors of guesses in turns: one round of one waits for its own results, and there are
+/// registers, and memory behind them, for two.
+const STREAMS: usize = 2;
+
 #[target_feature(enable = "avx512f")]
 fn smallest(lanes: Avx512, block: &OneBlock, target: Target, cancel: &CancelFlag) -> Option<u16> {
-    lanes::smallest(lanes, block, target, cancel)
+    lanes::smallest::<_, STREAMS>(lanes, block, target, cancel)
 }
 
 /// Bit for bit `x ^ y ^ z`, as a table over the three bits.

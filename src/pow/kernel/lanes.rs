@@ -11,7 +11,7 @@
 //! - Digits come from a table.
 
 use super::layout::Layout;
-use super::schedule::{ALWAYS_VARYING, K, ROUNDS, VARYING, has_partial, unrolled};
+use super::schedule::{ALWAYS_VARYING, K, ROUNDS, VARYING, unrolled};
 use crate::pow::guess::{FOUR_DIGITS, OneBlock, Target};
 use crate::pow::search::CancelFlag;
 
@@ -43,37 +43,13 @@ pub(super) trait Lanes: Copy {
 /// Returns the smallest number that, as the last digits of `block`, makes the bits of the
 /// hash's last word vanish that `target` names.
 #[inline(always)]
-pub(super) fn smallest<L: Lanes>(
+pub(super) fn smallest<L: Lanes, const STREAMS: usize>(
     lanes: L,
     block: &OneBlock,
     target: Target,
     cancel: &CancelFlag,
 ) -> Option<u16> {
     let layout = Layout::new(block.digits_at, L::COUNT);
-    match layout.inner.word {
-        2 if L::COUNT == 16 => smallest_at::<L, 2>(lanes, block, &layout, target, cancel),
-        3 if L::COUNT == 16 => smallest_at::<L, 3>(lanes, block, &layout, target, cancel),
-        4 if L::COUNT == 16 => smallest_at::<L, 4>(lanes, block, &layout, target, cancel),
-        5 if L::COUNT == 16 => smallest_at::<L, 5>(lanes, block, &layout, target, cancel),
-        _ => smallest_at::<L, ANYWHERE>(lanes, block, &layout, target, cancel),
-    }
-}
-
-/// In place of the inner word's place: to be looked up at run time.
-const ANYWHERE: usize = usize::MAX;
-
-/// [`smallest`] for one place of the inner word, or for any.
-///
-/// Knowing it in advance saves a tenth of the time and costs 13 KB of code, so the widest
-/// vectors have copies for the places where the digits of a mined proof lie.
-#[inline(always)]
-fn smallest_at<L: Lanes, const INNER: usize>(
-    lanes: L,
-    block: &OneBlock,
-    layout: &Layout,
-    target: Target,
-    cancel: &CancelFlag,
-) -> Option<u16> {
     let inner = layout.inner.word;
     let mask = lanes.splat(target.last_word_mask);
     let mut words = block.words.map(|word| lanes.splat(word));
@@ -83,17 +59,27 @@ fn smallest_at<L: Lanes, const INNER: usize>(
         let (outer, outer_words) = layout.outer_words(block, outer_first);
         words[outer] = lanes.load(&outer_words[..L::COUNT]);
         let run = Run::new(lanes, inner, &block.midstate, &words);
-        for inner_first in (0..layout.inner.count).step_by(layout.inner_lanes) {
+        for first in (0..layout.inner.count).step_by(STREAMS * layout.inner_lanes) {
             if cancel.is_cancelled() {
                 return None;
             }
-            let digits = lanes.load(&FOUR_DIGITS[inner_first..inner_first + layout.inner_lanes]);
-            let digits = lanes.shift_left(digits, layout.inner.shift);
-            let hits = lanes.lanes_without(run.last_word::<INNER>(lanes, digits), mask);
-            if hits != 0 {
-                let hit_lanes = (0..L::COUNT).filter(|lane| hits & (1 << lane) != 0);
-                let lows = hit_lanes.map(|lane| layout.low(outer_first, inner_first, lane));
-                smallest = lows.chain(smallest).min();
+            // What is left at the end of a run may be less: a stream then does again what
+            // another does.
+            let last = layout.inner.count - layout.inner_lanes;
+            let inner_firsts: [usize; STREAMS] =
+                std::array::from_fn(|stream| last.min(first + stream * layout.inner_lanes));
+            let digits = inner_firsts.map(|first| {
+                let digits = lanes.load(&FOUR_DIGITS[first..first + layout.inner_lanes]);
+                lanes.shift_left(digits, layout.inner.shift)
+            });
+            let last_words = run.last_words(lanes, digits);
+            for (inner_first, last_word) in inner_firsts.into_iter().zip(last_words) {
+                let hits = lanes.lanes_without(last_word, mask);
+                if hits != 0 {
+                    let hit_lanes = (0..L::COUNT).filter(|lane| hits & (1 << lane) != 0);
+                    let lows = hit_lanes.map(|lane| layout.low(outer_first, inner_first, lane));
+                    smallest = lows.chain(smallest).min();
+                }
             }
         }
     }
@@ -165,50 +151,57 @@ impl<W: Copy> Run<W> {
         }
     }
 
-    /// Returns the last word of the hash with `digits` added to the inner word.
+    /// Returns the last word of the hash with `digits` added to the inner word, for each of
+    /// several streams of guesses. They advance in turns, so that a CPU that waits for a result
+    /// of one goes on with the other.
     ///
-    /// The branches go the same way in every guess of a search; with `INNER` known they vanish.
+    /// The branches go the same way in every guess of a search.
     #[inline(always)]
-    fn last_word<const INNER: usize>(&self, lanes: impl Lanes<Words = W>, digits: W) -> W {
-        let (inner, varying) = match INNER {
-            ANYWHERE => (self.inner, self.varying),
-            _ => (INNER, VARYING[INNER]),
-        };
-        let varies = |word: usize| word >= ALWAYS_VARYING || varying & (1 << word) != 0;
-        let mut state = self.state;
-        state[0] = lanes.add(state[0], digits);
-        state[4] = lanes.add(state[4], digits);
+    fn last_words<const STREAMS: usize>(
+        &self,
+        lanes: impl Lanes<Words = W>,
+        digits: [W; STREAMS],
+    ) -> [W; STREAMS] {
+        let varies = |word: usize| word >= ALWAYS_VARYING || self.varying & (1 << word) != 0;
+        let mut states = digits.map(|digits| {
+            let mut state = self.state;
+            state[0] = lanes.add(state[0], digits);
+            state[4] = lanes.add(state[4], digits);
+            state
+        });
         let mut words = [digits; ROUNDS];
         unrolled!(i, {
-            if i < 16 {
-                if i > inner {
-                    state = round(lanes, state, self.constants[i]);
+            for stream in 0..STREAMS {
+                let state = &mut states[stream];
+                if i < 16 {
+                    if i > self.inner {
+                        *state = round(lanes, *state, self.constants[i]);
+                    }
+                } else {
+                    let mut sum = (i < ALWAYS_VARYING + 16).then_some(self.partial[i]);
+                    if varies(i - 16) {
+                        sum = plus(lanes, sum, words[i - 16][stream]);
+                    }
+                    if varies(i - 7) {
+                        sum = plus(lanes, sum, words[i - 7][stream]);
+                    }
+                    if varies(i - 15) {
+                        let word = match i - 15 < 16 {
+                            true => lanes.add(self.inner_word, digits[stream]),
+                            false => words[i - 15][stream],
+                        };
+                        sum = plus(lanes, sum, schedule_0(lanes, word));
+                    }
+                    if varies(i - 2) {
+                        sum = plus(lanes, sum, schedule_1(lanes, words[i - 2][stream]));
+                    }
+                    words[i][stream] = sum.expect("every word of the schedule has terms");
+                    let constant = lanes.add(words[i][stream], lanes.splat(K[i]));
+                    *state = round(lanes, *state, constant);
                 }
-            } else {
-                let has_partial =
-                    i < ALWAYS_VARYING + 16 && (INNER == ANYWHERE || has_partial(INNER, i));
-                let mut sum = has_partial.then_some(self.partial[i]);
-                if varies(i - 16) {
-                    sum = plus(lanes, sum, words[i - 16]);
-                }
-                if varies(i - 7) {
-                    sum = plus(lanes, sum, words[i - 7]);
-                }
-                if varies(i - 15) {
-                    let word = match i - 15 < 16 {
-                        true => lanes.add(self.inner_word, digits),
-                        false => words[i - 15],
-                    };
-                    sum = plus(lanes, sum, schedule_0(lanes, word));
-                }
-                if varies(i - 2) {
-                    sum = plus(lanes, sum, schedule_1(lanes, words[i - 2]));
-                }
-                words[i] = sum.expect("every word of the schedule has terms");
-                state = round(lanes, state, lanes.add(words[i], lanes.splat(K[i])));
             }
         });
-        lanes.add(state[4], self.last_word)
+        states.map(|state| lanes.add(state[4], self.last_word))
     }
 }
 

@@ -37,13 +37,6 @@ pub(super) const ALWAYS_VARYING: usize = {
 };
 const _: () = assert!(ALWAYS_VARYING + 16 < ROUNDS);
 
-/// Whether word `word` of the schedule has a term that does not vary when `inner` does. The
-/// inner word itself, as a plain term, has a part without digits: that is one.
-pub(super) const fn has_partial(inner: usize, word: usize) -> bool {
-    let terms = (1 << (word - 2)) | (1 << (word - 7)) | (1 << (word - 15)) | (1 << (word - 16));
-    VARYING[inner] & terms != terms || word - 7 == inner || word - 16 == inner
-}
-
 /// Repeats a block for every round, with the round's number in a variable, so that each copy is
 /// compiled for its round alone and vectors stay in registers.
 macro_rules! unrolled {
