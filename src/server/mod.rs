@@ -36,6 +36,8 @@ mod worker;
 /// # Errors
 /// As [`run`]; or the standard streams are something else.
 pub fn run_on_standard_streams(level: ::log::LevelFilter) -> io::Result<()> {
+    // Started by /proc/self/exe, it would be "exe" in top and ps.
+    rustix::thread::set_name(c"blockchain")?;
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
