@@ -37,7 +37,7 @@ fn every_page_is_whole_without_scripts_strict_and_small() {
             "default-src 'none'",
             "frame-ancestors 'none'",
             "nosniff",
-            "no-referrer",
+            "referrer-policy\": \"same-origin",
         ] {
             assert!(headers.contains(part), "{path}: {headers}");
         }

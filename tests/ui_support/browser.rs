@@ -38,17 +38,34 @@ pub struct Element(String);
 impl Browser {
     /// Starts `chromedriver` and a headless window.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same for a browser that takes `address` for this host: as if the UI were on
+    /// another one of the local network.
+    pub fn start_in_a_network(address: &str) -> Self {
+        Self::start_with(&[format!("--host-resolver-rules=MAP {address} 127.0.0.1")])
+    }
+
+    fn start_with(more: &[String]) -> Self {
         let (driver, port) = (0..DRIVER_STARTS)
             .find_map(|_| start_driver())
             .expect("chromedriver finds a free port");
         let url = format!("http://127.0.0.1:{port}/session");
+        let flags = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-dev-shm-usage",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--window-size=1280,900",
+            "--lang=en",
+        ];
+        let flags: Vec<_> = flags.into_iter().chain(more.iter().map(String::as_str)).collect();
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
-            "goog:chromeOptions": {"args": [
-                "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
-                "--hide-scrollbars", "--window-size=1280,900", "--lang=en"
-            ]}
+            "goog:chromeOptions": {"args": flags}
         }}});
         let agent = super::agent();
         let answer: Value =
