@@ -52,7 +52,7 @@ pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer,
             h1 { label for="q" { "Find" } }
             form.find role="search" action="/find" {
                 @if !at.is_home { input type="hidden" name="at" value=(at.address); }
-                input type="search" id="q" name="q" value=(text) placeholder="height, hash, data id, date or words" autocomplete="off" autofocus[text.is_empty()];
+                input type="search" id="q" name="q" value=(text) placeholder="height, hash, words…" autocomplete="off" autofocus[text.is_empty()];
                 button.primary { "Find" }
             }
         }
