@@ -2,10 +2,13 @@
 
 mod ui_support;
 
+use blockchain::api::{NeighbourDetail, NeighbourState};
+use blockchain::chain::Hash;
 use blockchain::chain::testing::data;
 use blockchain::chain::{Data, Message};
 use ui_support::TestUi;
 use ui_support::miner::{FakeMiner, now};
+use ui_support::town::town;
 
 /// Every page that needs no choice of a block.
 const PAGES: [&str; 6] = ["/", "/find", "/check", "/network", "/miner", "/block/1"];
@@ -211,4 +214,112 @@ fn the_table_is_paged_by_range() {
     assert_eq!(ui.get("/?from=99999999").0, 200);
     assert_eq!(ui.get("/block/61").0, 404);
     assert_eq!(ui.get("/block/x").0, 404);
+}
+
+/// The text of the part of a page that begins with `begin`, up to `end`, without its markup.
+fn text_between(page: &str, begin: &str, end: &str) -> String {
+    let (_, part) = page.split_once(begin).unwrap_or_else(|| panic!("no {begin} in {page}"));
+    let part = part.split_once(end).unwrap_or_else(|| panic!("no {end} in {page}")).0;
+    let mut text = String::new();
+    for piece in part.split('<') {
+        text += piece.split_once('>').map_or(piece, |(_, text)| text);
+    }
+    text
+}
+
+#[test]
+fn the_drawing_has_a_shape_and_the_table_words_for_each_state() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    let page = ui.get("/network").2;
+    let row = |address: &str| text_between(&page, &format!("<tr id=\"n-{address}\""), "</tr>");
+    let figure = |address: &str| {
+        let (_, figure) = page.split_once(&format!("<title>{address}: ")).unwrap();
+        figure.split_once("</g>").unwrap().0.to_owned()
+    };
+    let [same, behind, branch, heard_of] =
+        [0, 1, 2, 3].map(|at| town.others[at].address.to_string());
+    let shapes = [
+        (&same, "same head71", "<circle class=\"node same\"", "70 · "),
+        (&behind, "behind69", "<polygon class=\"node behind\"", "68 · "),
+        (&branch, "other branch71", "<polygon class=\"node branch\"", "70 · "),
+        (&heard_of, &format!("behind, says {same}66"), "<polygon class=\"node behind\"", "65 · "),
+        (
+            &"127.0.0.1:9".into(),
+            "unreachable, last answer 25 min ago",
+            "<rect class=\"node unreachable\"",
+            "for 25 min",
+        ),
+        (&"127.0.0.1:10".into(), "only heard of", "<circle class=\"node unknown\"", ""),
+    ];
+    for (address, words, shape, label) in shapes {
+        assert!(row(address).contains(words), "{words}: {}", row(address));
+        let figure = figure(address);
+        assert!(figure.contains(shape) && figure.contains(label), "{shape} {label}: {figure}");
+    }
+    for address in [&same, &behind, &branch] {
+        let miner = town.others.iter().find(|other| other.address.to_string() == *address).unwrap();
+        let head = &miner.state().head().to_string()[..6];
+        assert!(row(address).contains(head) && figure(address).contains(head), "{address}");
+    }
+    assert!(row("127.0.0.1:9").contains("connection refused"));
+    assert_eq!(page.matches("<line class=\"edge").count(), 8, "who knows whom: {page}");
+    let miners = text_between(&page, "<ul class=\"legend\"", "</ul>");
+    assert_eq!(miners, "same headbehindaheadother branchunreachableonly heard of");
+}
+
+#[test]
+fn nobody_but_a_neighbour_is_asked_for_the_drawing() {
+    let (home, neighbour, stranger) = (miner(&["a"]), miner(&["a"]), miner(&["a"]));
+    home.state().neighbours.push(neighbour.address.clone());
+    neighbour.state().neighbours.push(stranger.address.clone());
+    let ui = TestUi::start(&home.address);
+    let asked = stranger.state().asked;
+    let page = ui.get("/network").2;
+    assert!(page.contains(&stranger.address.to_string()), "it is drawn");
+    assert_eq!(stranger.state().asked, asked);
+    assert!(neighbour.state().asked > 0);
+}
+
+#[test]
+fn what_is_told_of_a_miner_beyond_the_neighbours_is_weighed() {
+    let long = miner(&["a", "b", "c", "d"]);
+    let (home, neighbour) = (miner(&[]), miner(&[]));
+    home.copy(&long, 3);
+    neighbour.copy(&long, 5);
+    home.state().neighbours.push(neighbour.address.clone());
+    let beyond: blockchain::api::Address = "127.0.0.1:11".parse().unwrap();
+    neighbour.state().neighbours.push(beyond.clone());
+    let ui = TestUi::start(&home.address);
+    let seen = |length: u64, head: Hash, state: NeighbourState| {
+        neighbour.state().details = vec![NeighbourDetail {
+            neighbour: beyond.clone(),
+            state,
+            permanent: false,
+            last_answer: Some(now() - 180_000_000),
+            failures: 0,
+            reason: Some("no <b>route</b>".into()),
+            until: None,
+            length: Some(length),
+            head: Some(head),
+        }];
+        text_between(&ui.get("/network").2, &format!("<tr id=\"n-{beyond}\""), "</tr>")
+    };
+    let hash = |height: usize| Hash::of(&long.state().lines[height]);
+    let stray = Hash::of("another block");
+    let says = format!(", says {}", neighbour.address);
+    for (length, head, words) in [
+        (3, hash(2), "same head"),
+        (2, hash(1), "behind"),
+        (5, hash(4), "ahead"),
+        (2, stray, "other branch"),
+        (3, stray, "other branch"),
+        (9, stray, "only heard of"),
+    ] {
+        let row = seen(length, head, NeighbourState::Ok);
+        assert!(row.contains(&format!("{words}{says}")), "{length} {words}: {row}");
+    }
+    let row = seen(5, hash(4), NeighbourState::Failing);
+    assert!(row.contains("unreachable") && row.contains("last answer 3 min ago"), "{row}");
+    assert!(row.contains("no &lt;b&gt;route"), "{row}");
 }

@@ -99,6 +99,7 @@ fn figure(at: &At, node: &Node, is_above: bool) -> Markup {
         title {
             (node.address) ": " (node.standing.words())
             @if let Some(head) = &node.head { ", head " (short_hash(head)) }
+            @if let Some(by) = &node.told_by { ", says " (by) }
             @if let Some(reason) = &node.reason { ", " (reason.chars().take(200).collect::<String>()) }
         }
         @if node.ring == 0 { circle.halo r=(size + 6.0) {} }

@@ -25,6 +25,8 @@ pub struct State {
     pub events: Option<Vec<Event>>,
     pub status: Option<StatusReport>,
     pub reasons: Vec<String>,
+    /// Requests so far.
+    pub asked: usize,
     id: RunId,
 }
 
@@ -84,6 +86,7 @@ impl FakeMiner {
             events: None,
             status: None,
             reasons: Vec::new(),
+            asked: 0,
             id: RunId::from_random(random),
         };
         let server = Arc::new(Server::http(address).unwrap());
@@ -128,6 +131,7 @@ impl Drop for FakeMiner {
 
 fn answer(state: &mut State, request: Request) -> Reply {
     let length = state.lines.len() as u64;
+    state.asked += 1;
     match request {
         Request::Add { id, message } => {
             let data = Data { id: id.unwrap(), message };

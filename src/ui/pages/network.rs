@@ -86,6 +86,7 @@ fn list(at: &At, nodes: &[Node]) -> Markup {
                     th scope="row" { @if node.ring < 2 { a href=(format!("/network?at={}", node.address)) { (node.address) } } @else { (node.address) } }
                     td {
                         @if node.ring == 0 { "looked at" } @else { (node.standing.words()) }
+                        @if let Some(by) = &node.told_by { span.more { ", says " (by) } }
                         @if node.standing == survey::Standing::Unreachable {
                             @if let Some(time) = node.last_answer { ", last answer " (Moment(time).age(at.now)) }
                             @if let Some(reason) = &node.reason { p.problem { (Shown(reason, 240)) } }
