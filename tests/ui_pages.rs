@@ -2,7 +2,7 @@
 
 mod ui_support;
 
-use blockchain::api::{NeighbourDetail, NeighbourState};
+use blockchain::api::{Event, Happening, NeighbourDetail, NeighbourState};
 use blockchain::chain::Hash;
 use blockchain::chain::testing::data;
 use blockchain::chain::{Data, Message};
@@ -322,4 +322,53 @@ fn what_is_told_of_a_miner_beyond_the_neighbours_is_weighed() {
     let row = seen(5, hash(4), NeighbourState::Failing);
     assert!(row.contains("unreachable") && row.contains("last answer 3 min ago"), "{row}");
     assert!(row.contains("no &lt;b&gt;route"), "{row}");
+}
+
+#[test]
+fn the_last_hour_is_told_event_by_event() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    let page = ui.get("/network").2;
+    let told = text_between(&page, "<ol class=\"events\"", "</ol>");
+    let [same, behind, branch] = [0, 1, 2].map(|at| &town.others[at].address);
+    let first_digits = |text: &str| data(text).id.to_string()[..8].to_owned();
+    for part in [
+        format!("new block 70 from {behind}"),
+        "new block 69, mined here".into(),
+        format!(
+            "reorganisation to the branch of {branch}: 2 blocks above block 64 dropped for 3; "
+        ),
+        format!("2 messages went back: {}… {}…", first_digits("a"), first_digits("b")),
+        "neighbour 127.0.0.1:9 gone: no answer from 127.0.0.1:9: connection refused".into(),
+        format!("neighbour {same} came"),
+    ] {
+        assert!(told.contains(&part), "{part}: {told}");
+    }
+    assert!(page.contains(&format!("\"/data/{}\"", data("a").id)), "a way to each of them");
+}
+
+#[test]
+fn many_blocks_leave_room_for_what_is_rare() {
+    let home = miner(&["a"]);
+    let block = |index: u64| Event {
+        at: now() - (1_000 - index) * 3_000_000,
+        what: Happening::Block { index, hash: Hash::of("x"), id: data("x").id, from: None },
+    };
+    let came = Event {
+        at: now() - 3_000_000_000,
+        what: Happening::NeighbourCame { neighbour: home.address.clone() },
+    };
+    let events = (1..500).map(block).chain([came]).chain((500..=999).map(block));
+    home.state().events = Some(events.collect());
+    let page = TestUi::start(&home.address).get("/network").2;
+    let told = text_between(&page, "<ol class=\"events\"", "</ol>");
+    for part in [
+        "new block 999",
+        "new block 988",
+        "new blocks 500 to 987, the first 25 min ago",
+        "came",
+        "new blocks 1 to 499",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }

@@ -14,8 +14,12 @@ use crate::ui::words::{Moment, Shown, count, duration, plural, short_count, shor
 /// Blocks in the plots.
 const PLOTTED_BLOCKS: u64 = 60;
 
-/// Events that are listed.
-const EVENTS_SHOWN: usize = 60;
+/// Lines of events that are listed.
+const EVENT_LINES: usize = 60;
+
+/// New blocks that have a line each; earlier ones share one wherever they come in a row, so that
+/// a quick chain leaves room for what is rarer.
+const BLOCK_LINES: usize = 12;
 
 /// One hour, in microseconds.
 const HOUR: u64 = 3_600_000_000;
@@ -116,20 +120,54 @@ fn happenings(at: &At, events: Option<Vec<Event>>, blocks: &[Seen]) -> Markup {
         };
         recent.map(event).collect()
     };
-    let events = events.unwrap_or_else(by_blocks);
+    let mut events: Vec<Event> = events.unwrap_or_else(by_blocks);
+    events.reverse();
+    let lines = lines(&events);
     html! {
         section.card id="events" {
             h2 { "The last hour" }
             @if !is_told { p.hint { "This miner tells no events; these are the blocks of the last hour." } }
             @if events.is_empty() { p.lead { "Nothing happened." } }
             ol.events tabindex="0" aria-label="Newest first" {
-                @for event in events.iter().rev().take(EVENTS_SHOWN) {
-                    li { span.when { (Moment(event.at).age(at.now)) } (mark(&event.what)) span { (happening(at, &event.what, is_told)) } }
+                @for (last, before) in lines.iter().take(EVENT_LINES) {
+                    li { span.when { (Moment(last.at).age(at.now)) } (mark(&last.what)) span {
+                        @if let [.., first] = before { (blocks_in_a_row(at, first, last)) }
+                        @else { (happening(at, &last.what, is_told)) }
+                    } }
                 }
             }
-            @if events.len() > EVENTS_SHOWN { p.hint { "and " (plural((events.len() - EVENTS_SHOWN) as u64, "more")) } }
+            @if lines.len() > EVENT_LINES { p.hint { "What came before is left out." } }
         }
     }
+}
+
+/// Events for a line each, newest first: the last of the line, and the blocks before it that
+/// share the line, newest first, too.
+fn lines(newest_first: &[Event]) -> Vec<(&Event, &[Event])> {
+    let is_block = |event: &Event| matches!(event.what, Happening::Block { .. });
+    let (mut lines, mut blocks, mut rest) = (Vec::new(), 0, newest_first);
+    while let [last, others @ ..] = rest {
+        let mut shared = 0;
+        if is_block(last) {
+            blocks += 1;
+            if blocks > BLOCK_LINES {
+                shared = others.iter().take_while(|event| is_block(event)).count();
+            }
+        }
+        lines.push((last, &others[..shared]));
+        rest = &others[shared..];
+    }
+    lines
+}
+
+fn blocks_in_a_row(at: &At, first: &Event, last: &Event) -> Markup {
+    let link = |event: &Event| match &event.what {
+        Happening::Block { index, .. } => {
+            html! { a href=(at.href(&format!("/block/{index}"))) { (count(*index)) } }
+        }
+        _ => html! {},
+    };
+    html! { "new blocks " (link(first)) " to " (link(last)) ", the first " (Moment(first.at).age(at.now)) }
 }
 
 fn mark(what: &Happening) -> Markup {
