@@ -372,3 +372,21 @@ fn many_blocks_leave_room_for_what_is_rare() {
         assert!(told.contains(part), "{part}: {told}");
     }
 }
+
+#[test]
+fn plots_have_axes_units_and_a_summary() {
+    let town = town();
+    let page = TestUi::start(&town.home.address).get("/network").2;
+    let plots = page.split_once("id=\"plots\"").unwrap().1;
+    let (times, nonces) = plots.split_once("</figure>").unwrap();
+    for (plot, unit, title) in
+        [(times, "seconds", "Time between blocks"), (nonces, "guesses", "Nonces found")]
+    {
+        let text = text_between(plot, "<figure", "</svg>");
+        assert!(text.contains(title) && text.contains(unit), "{text}");
+        assert!(text.contains("block 11block 70"), "where the axis begins and ends: {text}");
+        assert_eq!(plot.matches("class=\"grid\"").count(), 5, "{plot}");
+        assert!(plot.contains("aria-label=\"60 blocks, lowest "), "{plot}");
+    }
+    assert!(nonces.contains("average 256"), "16 to the power of the difficulty");
+}

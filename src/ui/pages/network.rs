@@ -220,7 +220,8 @@ fn plots(at: &At, blocks: &[Seen]) -> Markup {
         let words = format!("nonce {}", count(nonce));
         Bar { index: seen.block.index, value: nonce as f64, words }
     };
-    let nonces: Vec<_> = made.iter().map(nonce).collect();
+    let newest = made.len().saturating_sub(PLOTTED_BLOCKS as usize);
+    let nonces: Vec<_> = made[newest..].iter().map(nonce).collect();
     let expected = 16f64.powi(i32::from(at.health.difficulty.zeros()));
     if gaps.len() < 2 {
         return html! {
