@@ -228,6 +228,35 @@ fn text_between(page: &str, begin: &str, end: &str) -> String {
 }
 
 #[test]
+fn the_strip_tells_how_hard_the_search_is_and_cards_how_the_miner_is() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    let page = ui.get("/").2;
+    let strip = text_between(&page, "id=\"strip\"", "</section>");
+    for part in [
+        "next: 71Who lost a blue glove?difficulty 2about 14 s",
+        "The train is late again.2. in line",
+        "Lunch at noon3. in linenow70",
+    ] {
+        assert!(strip.contains(part), "{part}: {strip}");
+    }
+    let facts = text_between(&page, "id=\"facts\"", "</dl>");
+    for part in ["Length71 blockshead ", "Unprocessed3 messages", "1 of 4 agree", "All is well"] {
+        assert!(facts.contains(part), "{part}: {facts}");
+    }
+    town.home.state().reasons = vec!["the disc is full".into()];
+    town.home.state().status = None;
+    let page = ui.get("/").2;
+    let facts = text_between(&page, "id=\"facts\"", "</dl>");
+    assert!(facts.contains("HealthFailingthe disc is full"), "{facts}");
+    let strip = text_between(&page, "id=\"strip\"", "</section>");
+    assert!(strip.contains("difficulty 2blocks come "), "as the blocks tell: {strip}");
+    let page = ui.get("/miner").2;
+    let health = text_between(&page, "id=\"health-parts\"", "</section>");
+    assert!(health.contains("Something has to be done:the disc is full"), "{health}");
+}
+
+#[test]
 fn the_drawing_has_a_shape_and_the_table_words_for_each_state() {
     let town = town();
     let ui = TestUi::start(&town.home.address);
@@ -389,4 +418,62 @@ fn plots_have_axes_units_and_a_summary() {
         assert!(plot.contains("aria-label=\"60 blocks, lowest "), "{plot}");
     }
     assert!(nonces.contains("average 256"), "16 to the power of the difficulty");
+}
+
+#[test]
+fn the_miner_page_tells_settings_files_and_jobs() {
+    let town = town();
+    let page = TestUi::start(&town.home.address).get("/miner").2;
+    for (part, begin, expected) in [
+        ("settings", "id=\"settings\"", &["--difficulty2", "--gossip-interval20 s"][..]),
+        ("files", "id=\"files\"", &["test.chainthe chain, one block a line25.3 KB", "miner.log"]),
+        ("jobs", "id=\"jobs\"", &["sync_chain3 s agotook 900 µsin ", "when woken"]),
+    ] {
+        let text = text_between(&page, begin, "</section>");
+        for words in expected {
+            assert!(text.contains(words), "{part}: {words}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_worst_that_strangers_can_write_stays_light() {
+    let miner = FakeMiner::start(1);
+    let text = "\"".repeat(60_000);
+    for n in 0..60 {
+        miner.state().extend(data(&format!("{text}{n}")), now());
+    }
+    for n in 0..60 {
+        miner.state().pool.push(data(&format!("{text} {n}")));
+    }
+    let address = |n: usize| -> blockchain::api::Address {
+        format!("{}{n}.example:1", "a".repeat(200)).parse().unwrap()
+    };
+    let event = |n: usize| Event {
+        at: now(),
+        what: match n % 2 {
+            0 => Happening::NeighbourGone { neighbour: address(n), reason: text.clone() },
+            _ => Happening::Reorganisation {
+                fork: 1,
+                dropped: 1,
+                adopted: 2,
+                returned: vec![data("x").id; 20],
+                returned_count: 20,
+                from: Some(address(n)),
+            },
+        },
+    };
+    miner.state().events = Some((0..1_000).map(event).collect());
+    miner.state().reasons = vec![text.clone(); 3];
+    let ui = TestUi::start(&miner.address);
+    let size = |path: &str| ui.get(path).2.len();
+    let shared: usize = ["style.css", "app.js", "icon.svg"]
+        .map(|name| size(&format!("/assets/{name}")))
+        .iter()
+        .sum();
+    let life = format!("/?life={}", data(&format!("{text}7")).id);
+    for path in ["/", &life, "/block/1", "/find?q=%22%22", "/network", "/miner"] {
+        let all = size(path) + shared;
+        assert!(all < PAGE_BYTES_MAX, "{path}: {all}");
+    }
 }
