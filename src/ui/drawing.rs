@@ -11,7 +11,7 @@ use crate::api::Address;
 
 /// How far from the middle neighbours and those only heard of stand, to the side and up or
 /// down, in the drawing's own units, as long as there are few.
-const RINGS: [(f64, f64); 2] = [(170.0, 115.0), (285.0, 210.0)];
+const RINGS: [(f64, f64); 2] = [(188.0, 122.0), (305.0, 220.0)];
 
 /// Neighbours that have room on the inner ring.
 const RING_NODES: f64 = 7.0;
@@ -57,7 +57,7 @@ pub fn draw(at: &At, nodes: &[Node]) -> Markup {
                     x2=(round(places[to].0)) y2=(round(places[to].1)) {}
             }
             @for (node, (x, y)) in nodes.iter().zip(&places) {
-                g transform=(format!("translate({} {})", round(*x), round(*y))) { (figure(at, node, *y < -20.0)) }
+                g.outer[node.ring == 2] transform=(format!("translate({} {})", round(*x), round(*y))) { (figure(at, node, *y < -20.0)) }
             }
         }
     }
