@@ -100,8 +100,8 @@ fn render(
     let rows = if highest.is_some() { &rows } else { &newest };
     let is_draft = draft.is_some();
     let content = html! {
-        h1.unseen-heading { "The chain of network " (at.health.network) }
-        p.unseen-heading role="status" id="news" { "Block " (count(length - 1)) " is the head; " (plural(at.health.unprocessed, "message")) " waiting." }
+        h1.visually-hidden { "The chain of network " (at.health.network) }
+        p.visually-hidden role="status" id="news" { "Block " (count(length - 1)) " is the head; " (plural(at.health.unprocessed, "message")) " waiting." }
         (strip(at, &newest, &waiting, status.as_ref()))
         (facts(at, &newest))
         div.pair {
