@@ -477,3 +477,29 @@ fn the_worst_that_strangers_can_write_stays_light() {
         assert!(all < PAGE_BYTES_MAX, "{path}: {all}");
     }
 }
+
+#[test]
+fn a_miner_with_mad_numbers_ends_no_page() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    for lie in [0, 1, u64::MAX] {
+        let mut state = town.home.state();
+        state.lie = Some(lie);
+        let status = state.status.as_mut().unwrap();
+        status.files.iter_mut().for_each(|file| (file.bytes, file.changed) = (lie, Some(lie)));
+        status.jobs.iter_mut().for_each(|job| (job.last_run, job.took) = (Some(lie), Some(lie)));
+        status.jobs.iter_mut().for_each(|job| job.next_run = Some(lie));
+        status.mining.as_mut().unwrap().since = lie;
+        state.events.as_mut().unwrap().iter_mut().for_each(|event| event.at = lie);
+        state.details.iter_mut().for_each(|detail| detail.last_answer = Some(lie));
+        drop(state);
+        let paths =
+            ["/", "/?from=3", "/block/70", "/block/71", "/block/999999", "/check", "/miner"];
+        let finds =
+            ["/find?q=euros", "/find?q=euros&below=999999999", "/find?q=2030-01-01", "/network"];
+        for path in paths.into_iter().chain(finds) {
+            let (status, _, page) = ui.get(path);
+            assert!([200, 303, 404].contains(&status), "{lie} {path}: {status} {page}");
+        }
+    }
+}

@@ -104,7 +104,7 @@ pub fn first_at(source: &Source, at: &At, moment: Micros) -> Result<Option<Seen>
 /// Looks through the chain from height `below` downwards, as far as there is time.
 pub fn scan(source: &Source, at: &At, words: &[String], below: u64) -> Result<Found, ClientError> {
     let began = Instant::now();
-    let mut found = Found { blocks: Vec::new(), down_to: below.min(at.health.length) };
+    let mut found = Found { blocks: Vec::new(), down_to: below };
     while found.down_to > 0 && found.blocks.len() < HITS_MAX && began.elapsed() < SCAN_TIME_MAX {
         let from = found.down_to.saturating_sub(SCAN_BLOCKS);
         let (blocks, _) = source.blocks(&at.address, from, found.down_to - from)?;

@@ -49,7 +49,7 @@ fn fetch(source: &Source, at: &At, height: &str) -> Result<(Option<Seen>, Seen, 
     let missing = || {
         NoPage::Missing(format!(
             "there is no block {height}; the head is block {}",
-            at.health.length - 1
+            at.health.length.saturating_sub(1)
         ))
     };
     let index: u64 = height.parse().map_err(|_| missing())?;

@@ -222,7 +222,7 @@ fn facts(at: &At, newest: &[Seen]) -> Markup {
                 }
             }
             div.(if good { "good" } else { "bad" }) { dt { "Health" } dd { @if good { "All is well" } @else { "Failing" } }
-                dd.more { @if good { "up for " (duration(health.uptime_seconds * 1_000_000)) } @else { (Shown(&health.reasons.join("; "), 120)) } } }
+                dd.more { @if good { "up for " (duration(health.uptime_seconds.saturating_mul(1_000_000))) } @else { (Shown(&health.reasons.join("; "), 120)) } } }
         }
     }
 }

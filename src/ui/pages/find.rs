@@ -43,7 +43,7 @@ pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer,
             None => nothing("No block is as late as that."),
         },
         Some(Wanted::Words(words)) => {
-            let from = below.unwrap_or(at.health.length);
+            let from = below.unwrap_or(at.health.length).min(at.health.length);
             results(at, text, &search::scan(source, at, &words, from)?, from)
         }
     };
