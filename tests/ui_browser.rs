@@ -279,6 +279,37 @@ fn browser_and_miner_spell_and_judge_every_character_alike() {
 }
 
 #[test]
+fn a_search_goes_on_by_itself_until_something_is_found() {
+    let miner = FakeMiner::start(1);
+    miner.state().extend(data("the needle"), now());
+    for n in 0..24_000 {
+        miner.state().extend(data(&format!("hay {n}")), now());
+    }
+    let ui = TestUi::start(&miner.address);
+    let browser = Browser::start();
+    browser.open(&format!("{}/find?q=needle", ui.url));
+    browser.await_text("#result", "1 block found in 24,002 blocks looked through.");
+    browser.await_text(".found", "the needle");
+    browser.open(&format!("{}/find?q=pin", ui.url));
+    browser.await_text("#result", "Nothing found in 24,002 blocks looked through.");
+    let is_busy = "return document.querySelector('[aria-busy], [data-go-on]') !== null";
+    assert_eq!(browser.run(is_busy, json!([])), json!(false));
+    browser.inspect_traffic(&ui.url, "find");
+    browser.allow_scripts(false);
+    browser.open(&format!("{}/find?q=needle", ui.url));
+    loop {
+        browser.click("#result [data-go-on]");
+        browser.allow_scripts(true);
+        let result = browser.text("#result");
+        if result.contains("1 block found in 24,002 blocks") {
+            break;
+        }
+        assert!(result.contains("Nothing found in "), "{result}");
+        browser.allow_scripts(false);
+    }
+}
+
+#[test]
 fn a_message_is_followed_from_the_disc_to_its_confirmations() {
     let miner = FakeMiner::start(1);
     let ui = TestUi::start(&miner.address);
