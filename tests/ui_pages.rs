@@ -257,6 +257,33 @@ fn the_strip_tells_how_hard_the_search_is_and_cards_how_the_miner_is() {
 }
 
 #[test]
+fn every_field_of_a_block_has_a_sentence_and_its_zeros_are_marked() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    let line = town.home.state().lines[70].clone();
+    let page = ui.get("/block/70").2;
+    let fields = text_between(&page, "<dl class=\"fields\"", "</dl>");
+    for sentence in [
+        "The height: how many",
+        "since 1970",
+        "only once in a chain",
+        "wanted kept",
+        "This is the chain",
+        "cheap to check",
+    ] {
+        assert!(fields.contains(sentence), "{sentence}: {fields}");
+    }
+    assert!(page.contains("1 confirmation: so many blocks") && page.contains("/block/69\""));
+    let shown = text_between(&page, "<pre class=\"line\"", "</pre>").replace("&quot;", "\"");
+    assert!(shown.ends_with(&line), "{shown}");
+    assert!(page.contains(&Hash::of(&line).to_string()));
+    assert!(page.contains("<span class=\"zeros\">00</span>"), "{page}");
+    let page = ui.get("/block/0").2;
+    assert!(page.contains("nobody can change it") && !page.contains("confirmation"), "{page}");
+    assert!(page.contains("/block/1\""));
+}
+
+#[test]
 fn the_drawing_has_a_shape_and_the_table_words_for_each_state() {
     let town = town();
     let ui = TestUi::start(&town.home.address);
