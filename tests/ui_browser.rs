@@ -107,10 +107,11 @@ fn the_keyboard_reaches_everything_in_order_and_shows_where_it_is() {
     let town = town();
     let ui = TestUi::start(&town.home.address);
     let browser = Browser::start();
-    for (scheme, width) in [("light", 1280), ("dark", 360)] {
+    for (scheme, width) in [("light", 1280), ("dark", 320)] {
         browser.become_device(width, 900, 1.0, scheme);
         for path in ["/", "/block/69", "/find?q=euros", "/check", "/network", "/miner"] {
             browser.open(&format!("{}{path}", ui.url));
+            browser.inspect(&ui.url, &format!("{path} at {width}"));
             let mut place = 0;
             loop {
                 browser.press(TAB);

@@ -112,5 +112,12 @@ fn measure(length: u64) -> Vec<String> {
             faults.push(format!("{path} of {length} blocks"));
         }
     }
+    browser.open(&format!("{}/check", ui.url));
+    browser.click("#start");
+    while !browser.text("#verdict").contains("blocks, no fault") {
+        assert!(browser.text("#verdict").starts_with("Checking"), "{}", browser.text("#verdict"));
+        browser.run_async("setTimeout(arguments[0], 1000)", json!([]));
+    }
+    println!("the browser's own check: {}\n", browser.text("#figures"));
     faults
 }
