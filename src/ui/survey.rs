@@ -14,7 +14,7 @@ use crate::chain::{Hash, Micros};
 const ASKED_MAX: usize = 16;
 
 /// Most miners beyond the neighbours that are drawn.
-const HEARD_OF_MAX: usize = 24;
+const HEARD_OF_MAX: usize = 16;
 
 /// How a miner's chain relates to that of the miner looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,13 +9,22 @@ use crate::ui::http::Answer;
 use crate::ui::plot::{self, Bar, Plot};
 use crate::ui::source::{At, NoPage, Seen, Source};
 use crate::ui::survey::{self, Node};
-use crate::ui::words::{Moment, Shown, count, duration, plural, short_count, short_hash};
+use crate::ui::words::{
+    ADDRESS_CHARACTERS, Moment, Shown, count, duration, plural, short_address, short_count,
+    short_hash,
+};
 
 /// Blocks in the plots.
 const PLOTTED_BLOCKS: u64 = 60;
 
 /// Lines of events that are listed.
-const EVENT_LINES: usize = 60;
+const EVENT_LINES: usize = 36;
+
+/// Messages that went back, of those that an event lists.
+const RETURNED_SHOWN: usize = 5;
+
+/// Characters of a reason that are shown: of a neighbour's silence, in any of its places.
+const REASON_CHARACTERS: usize = 100;
 
 /// New blocks that have a line each; earlier ones share one wherever they come in a row, so that
 /// a quick chain leaves room for what is rarer.
@@ -55,7 +64,7 @@ fn summary(nodes: &[Node]) -> String {
     let all = neighbours.clone().count();
     let same = neighbours.clone().filter(|node| node.standing == Same).count();
     let lost: Vec<_> = neighbours.filter(|node| node.standing == Unreachable).collect();
-    let lost: Vec<_> = lost.iter().map(|node| node.address.to_string()).collect();
+    let lost: Vec<_> = lost.iter().map(|node| brief(&node.address)).collect();
     match (all, lost.is_empty()) {
         (0, _) => "This miner knows no other.".into(),
         (_, true) => format!("{same} of {} on the same head.", plural(all as u64, "neighbour")),
@@ -65,6 +74,10 @@ fn summary(nodes: &[Node]) -> String {
             lost.join(", ")
         ),
     }
+}
+
+fn brief(address: &Address) -> String {
+    short_address(address, ADDRESS_CHARACTERS)
 }
 
 fn legend() -> Markup {
@@ -87,13 +100,13 @@ fn list(at: &At, nodes: &[Node]) -> Markup {
             thead { tr { th scope="col" { "Miner" } th scope="col" { "State" } th.number scope="col" { "Length" } th scope="col" { "Head" } } }
             tbody { @for node in nodes {
                 tr id=(format!("n-{}", node.address)) {
-                    th scope="row" { @if node.ring < 2 { a href=(format!("/network?at={}", node.address)) { (node.address) } } @else { (node.address) } }
+                    th scope="row" { @if node.ring < 2 { a href=(format!("/network?at={}", node.address)) { (brief(&node.address)) } } @else { (brief(&node.address)) } }
                     td {
                         @if node.ring == 0 { "looked at" } @else { (node.standing.words()) }
-                        @if let Some(by) = &node.told_by { span.more { ", says " (by) } }
+                        @if let Some(by) = &node.told_by { span.more { ", says " (brief(by)) } }
                         @if node.standing == survey::Standing::Unreachable {
                             @if let Some(time) = node.last_answer { ", last answer " (Moment(time).age(at.now)) }
-                            @if let Some(reason) = &node.reason { p.problem { (Shown(reason, 240)) } }
+                            @if let Some(reason) = &node.reason { p.problem { (Shown(reason, REASON_CHARACTERS)) } }
                         }
                     }
                     td.number { @if let Some(length) = node.length { (count(length)) } }
@@ -182,7 +195,7 @@ fn mark(what: &Happening) -> Markup {
 
 fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
     let from = |address: &Option<Address>| match address {
-        Some(address) => format!(" from {address}"),
+        Some(address) => format!(" from {}", brief(address)),
         None if is_told => ", mined here".into(),
         None => String::new(),
     };
@@ -192,16 +205,18 @@ fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
                 "new block " a href=(at.href(&format!("/block/{index}"))) { (count(*index)) } (from(whom))
             },
             Happening::Reorganisation { fork, dropped, adopted, returned, returned_count, from: whom } => {
-                strong { "reorganisation" } (whom.as_ref().map(|whom| format!(" to the branch of {whom}")).unwrap_or_default())
+                @let shown = &returned[..returned.len().min(RETURNED_SHOWN)];
+                strong { "reorganisation" } (whom.as_ref().map(|whom| format!(" to the branch of {}", brief(whom))).unwrap_or_default())
                 ": " (plural(*dropped, "block")) " above block " (count(*fork)) " dropped for " (count(*adopted)) "; "
                 @if *returned_count == 0 { "no message went back" }
                 @else {
                     (plural(*returned_count, "message")) " went back:"
-                    @for id in returned { " " a href=(at.href(&format!("/data/{id}"))) { code { (&id.to_string()[..8]) "…" } } }
+                    @for id in shown { " " a href=(at.href(&format!("/data/{id}"))) { code { (&id.to_string()[..8]) "…" } } }
+                    @if *returned_count > shown.len() as u64 { " and " (count(returned_count - shown.len() as u64)) " more" }
                 }
             },
-            Happening::NeighbourCame { neighbour } => { "neighbour " (neighbour) " came" },
-            Happening::NeighbourGone { neighbour, reason } => { "neighbour " (neighbour) " gone: " (Shown(reason, 200)) },
+            Happening::NeighbourCame { neighbour } => { "neighbour " (brief(neighbour)) " came" },
+            Happening::NeighbourGone { neighbour, reason } => { "neighbour " (brief(neighbour)) " gone: " (Shown(reason, REASON_CHARACTERS)) },
         }
     }
 }
