@@ -15,29 +15,11 @@ use ui_support::browser::Browser;
 use ui_support::miner::{FakeMiner, now};
 use ui_support::town::town;
 
-/// Checks that a page keeps what people with other eyes and hands need; its faults.
-const ACCESSIBILITY: &str = include_str!("ui_support/accessibility.js");
-
 /// What has the focus, of how many elements that should get it; and what is wrong with that.
 const FOCUS: &str = include_str!("ui_support/focus.js");
 
 /// The key Tab, as WebDriver spells it.
 const TAB: &str = "\u{e004}";
-
-/// Looks at the whole of a page: nothing wider than the window, nothing in the console,
-/// nobody asked but us, readable for all.
-fn inspect(browser: &Browser, ui: &TestUi, what: &str) {
-    let overflow =
-        browser.run("return document.documentElement.scrollWidth - innerWidth", json!([]));
-    assert!(overflow.as_i64().unwrap() <= 0, "{what} is {overflow} too wide");
-    let faults = browser.run(ACCESSIBILITY, json!([]));
-    assert_eq!(faults, json!([]), "{what}");
-    assert_eq!(browser.axe_faults(), json!([]), "{what}");
-    assert_eq!(browser.console(), Vec::<String>::new(), "{what}");
-    for url in browser.requests() {
-        assert!(url.starts_with(&ui.url) || url.starts_with("data:"), "{what} asks {url}");
-    }
-}
 
 fn keep_picture(browser: &Browser, name: &str) {
     let Some(folder) = std::env::var_os("SCREENSHOTS") else { return };
@@ -87,11 +69,11 @@ fn every_page_reads_well_in_light_and_dark_on_phone_and_desk() {
                 browser.open(&format!("{}{path}", ui.url));
                 let what = format!("{name}-{device}-{scheme}");
                 keep_picture(&browser, &what);
-                inspect(&browser, &ui, &what);
+                browser.inspect(&ui.url, &what);
             }
             check_and_tamper(&browser, &ui);
             keep_picture(&browser, &format!("tampered-{device}-{scheme}"));
-            inspect(&browser, &ui, "tampered");
+            browser.inspect(&ui.url, "tampered");
         }
     }
     drop(town.home);
@@ -105,7 +87,15 @@ fn every_page_reads_well_in_light_and_dark_on_phone_and_desk() {
 fn check_and_tamper(browser: &Browser, ui: &TestUi) {
     browser.open(&format!("{}/check", ui.url));
     browser.click("#start");
-    browser.await_text("#verdict", "71 blocks, no fault, checked by your browser");
+    browser.await_text(
+        "#verdict",
+        "✓ 71 blocks, no fault, checked by your browser, not by the miner.",
+    );
+    let figures = browser.text("#figures");
+    let rate = figures.strip_suffix(" blocks a second").map(|rate| rate.replace(',', ""));
+    assert!(rate.is_some_and(|rate| rate.parse::<u64>().unwrap() > 0), "{figures}");
+    let ticked = "return [document.querySelectorAll('#cells i').length, document.querySelectorAll('#cells .ticked').length]";
+    assert_eq!(browser.run(ticked, json!([])), json!([71, 71]));
     browser.click("#copy-blocks");
     browser.await_text("#tamper-verdict", "A true copy");
     browser.write(".copy:nth-child(2) textarea", "!");
@@ -117,10 +107,11 @@ fn the_keyboard_reaches_everything_in_order_and_shows_where_it_is() {
     let town = town();
     let ui = TestUi::start(&town.home.address);
     let browser = Browser::start();
-    for (scheme, width) in [("light", 1280), ("dark", 360)] {
+    for (scheme, width) in [("light", 1280), ("dark", 320)] {
         browser.become_device(width, 900, 1.0, scheme);
         for path in ["/", "/block/69", "/find?q=euros", "/check", "/network", "/miner"] {
             browser.open(&format!("{}{path}", ui.url));
+            browser.inspect(&ui.url, &format!("{path} at {width}"));
             let mut place = 0;
             loop {
                 browser.press(TAB);
@@ -166,6 +157,11 @@ fn a_changed_message_breaks_everything_after_it_and_mining_mends_only_its_block(
         browser.run(script, json!([]))
     };
     assert_eq!(rules(), json!(["", "seal", "previous_hash", "chain", "chain", "chain"]));
+    let red = "return [...document.querySelectorAll('.copy')].map((copy) => {
+        const [r, g, b] = getComputedStyle(copy).borderLeftColor.match(/[0-9]+/g).map(Number);
+        return r > 2 * g && r > 2 * b;
+    })";
+    assert_eq!(browser.run(red, json!([])), json!([false, true, true, true, true, true]));
     for (at, expected) in [
         (2, json!(["", "", "previous_hash", "chain", "chain", "chain"])),
         (3, json!(["", "", "", "previous_hash", "chain", "chain"])),
@@ -225,6 +221,11 @@ fn the_browser_names_the_block_and_the_rule_that_is_broken() {
     ] {
         miner.state().lines[700] = good.replace(from, to);
         verdict(expected);
+        let cells = "const cells = [...document.querySelectorAll('#cells i')];
+            return ['ticked', 'broken'].map((state) => cells.map((cell) => cell.matches(`.${state}`)).lastIndexOf(true))
+                .concat(cells.findIndex((cell) => cell.matches('.broken')))";
+        // Of 120 cells, each is for ten blocks: the block is in the seventieth.
+        assert_eq!(browser.run(cells, json!([])), json!([68, 119, 69]), "{expected}");
     }
     miner.state().lines[700] = good;
     let genesis = miner.state().lines[0].replace("test", "tess");
@@ -276,6 +277,37 @@ fn browser_and_miner_spell_and_judge_every_character_alike() {
     browser.await_text("#verdict", "✓ 6 blocks, no fault");
     browser.click("#copy-blocks");
     browser.await_text("#tamper-verdict", "A true copy");
+}
+
+#[test]
+fn a_search_goes_on_by_itself_until_something_is_found() {
+    let miner = FakeMiner::start(1);
+    miner.state().extend(data("the needle"), now());
+    for n in 0..24_000 {
+        miner.state().extend(data(&format!("hay {n}")), now());
+    }
+    let ui = TestUi::start(&miner.address);
+    let browser = Browser::start();
+    browser.open(&format!("{}/find?q=needle", ui.url));
+    browser.await_text("#result", "1 block found in 24,002 blocks looked through.");
+    browser.await_text(".found", "the needle");
+    browser.open(&format!("{}/find?q=pin", ui.url));
+    browser.await_text("#result", "Nothing found in 24,002 blocks looked through.");
+    let is_busy = "return document.querySelector('[aria-busy], [data-go-on]') !== null";
+    assert_eq!(browser.run(is_busy, json!([])), json!(false));
+    browser.inspect_traffic(&ui.url, "find");
+    browser.allow_scripts(false);
+    browser.open(&format!("{}/find?q=needle", ui.url));
+    loop {
+        browser.click("#result [data-go-on]");
+        browser.allow_scripts(true);
+        let result = browser.text("#result");
+        if result.contains("1 block found in 24,002 blocks") {
+            break;
+        }
+        assert!(result.contains("Nothing found in "), "{result}");
+        browser.allow_scripts(false);
+    }
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 mod ui_support;
 
+use blockchain::api::{Event, Happening, NeighbourDetail, NeighbourState};
+use blockchain::chain::Hash;
 use blockchain::chain::testing::data;
 use blockchain::chain::{Data, Message};
 use ui_support::TestUi;
 use ui_support::miner::{FakeMiner, now};
+use ui_support::town::town;
 
 /// Every page that needs no choice of a block.
 const PAGES: [&str; 6] = ["/", "/find", "/check", "/network", "/miner", "/block/1"];
@@ -37,7 +40,7 @@ fn every_page_is_whole_without_scripts_strict_and_small() {
             "default-src 'none'",
             "frame-ancestors 'none'",
             "nosniff",
-            "no-referrer",
+            "referrer-policy\": \"same-origin",
         ] {
             assert!(headers.contains(part), "{path}: {headers}");
         }
@@ -211,4 +214,339 @@ fn the_table_is_paged_by_range() {
     assert_eq!(ui.get("/?from=99999999").0, 200);
     assert_eq!(ui.get("/block/61").0, 404);
     assert_eq!(ui.get("/block/x").0, 404);
+}
+
+/// The text of the part of a page that begins with `begin`, up to `end`, without its markup.
+fn text_between(page: &str, begin: &str, end: &str) -> String {
+    let (_, part) = page.split_once(begin).unwrap_or_else(|| panic!("no {begin} in {page}"));
+    let part = part.split_once(end).unwrap_or_else(|| panic!("no {end} in {page}")).0;
+    let mut text = String::new();
+    for piece in part.split('<') {
+        text += piece.split_once('>').map_or(piece, |(_, text)| text);
+    }
+    text
+}
+
+#[test]
+fn the_strip_tells_how_hard_the_search_is_and_cards_how_the_miner_is() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    let page = ui.get("/").2;
+    let strip = text_between(&page, "id=\"strip\"", "</section>");
+    for part in [
+        "next: 71Who lost a blue glove?difficulty 2about 14 s",
+        "The train is late again.2. in line",
+        "Lunch at noon3. in linenow70",
+    ] {
+        assert!(strip.contains(part), "{part}: {strip}");
+    }
+    let facts = text_between(&page, "id=\"facts\"", "</dl>");
+    for part in ["Length71 blockshead ", "Unprocessed3 messages", "1 of 4 agree", "All is well"] {
+        assert!(facts.contains(part), "{part}: {facts}");
+    }
+    town.home.state().reasons = vec!["the disc is full".into()];
+    town.home.state().status = None;
+    let page = ui.get("/").2;
+    let facts = text_between(&page, "id=\"facts\"", "</dl>");
+    assert!(facts.contains("HealthFailingthe disc is full"), "{facts}");
+    let strip = text_between(&page, "id=\"strip\"", "</section>");
+    assert!(strip.contains("difficulty 2blocks come "), "as the blocks tell: {strip}");
+    let page = ui.get("/miner").2;
+    let health = text_between(&page, "id=\"health-parts\"", "</section>");
+    assert!(health.contains("Something has to be done:the disc is full"), "{health}");
+}
+
+#[test]
+fn every_field_of_a_block_has_a_sentence_and_its_zeros_are_marked() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    let line = town.home.state().lines[70].clone();
+    let page = ui.get("/block/70").2;
+    let fields = text_between(&page, "<dl class=\"fields\"", "</dl>");
+    for sentence in [
+        "The height: how many",
+        "since 1970",
+        "only once in a chain",
+        "wanted kept",
+        "This is the chain",
+        "cheap to check",
+    ] {
+        assert!(fields.contains(sentence), "{sentence}: {fields}");
+    }
+    assert!(page.contains("1 confirmation: so many blocks") && page.contains("/block/69\""));
+    let shown = text_between(&page, "<pre class=\"line\"", "</pre>").replace("&quot;", "\"");
+    assert!(shown.ends_with(&line), "{shown}");
+    assert!(page.contains(&Hash::of(&line).to_string()));
+    assert!(page.contains("<span class=\"zeros\">00</span>"), "{page}");
+    let page = ui.get("/block/0").2;
+    assert!(page.contains("nobody can change it") && !page.contains("confirmation"), "{page}");
+    assert!(page.contains("/block/1\""));
+}
+
+#[test]
+fn the_drawing_has_a_shape_and_the_table_words_for_each_state() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    let page = ui.get("/network").2;
+    let row = |address: &str| text_between(&page, &format!("<tr id=\"n-{address}\""), "</tr>");
+    let figure = |address: &str| {
+        let (_, figure) = page.split_once(&format!("<title>{address}: ")).unwrap();
+        figure.split_once("</g>").unwrap().0.to_owned()
+    };
+    let [same, behind, branch, heard_of] =
+        [0, 1, 2, 3].map(|at| town.others[at].address.to_string());
+    let shapes = [
+        (&same, "same head71", "<circle class=\"node same\"", "70 · "),
+        (&behind, "behind69", "<polygon class=\"node behind\"", "68 · "),
+        (&branch, "other branch71", "<polygon class=\"node branch\"", "70 · "),
+        (&heard_of, &format!("behind, says {same}66"), "<polygon class=\"node behind\"", "65 · "),
+        (
+            &"127.0.0.1:9".into(),
+            "unreachable, last answer 25 min ago",
+            "<rect class=\"node unreachable\"",
+            "for 25 min",
+        ),
+        (&"127.0.0.1:10".into(), "only heard of", "<circle class=\"node unknown\"", ""),
+    ];
+    for (address, words, shape, label) in shapes {
+        assert!(row(address).contains(words), "{words}: {}", row(address));
+        let figure = figure(address);
+        assert!(figure.contains(shape) && figure.contains(label), "{shape} {label}: {figure}");
+    }
+    for address in [&same, &behind, &branch] {
+        let miner = town.others.iter().find(|other| other.address.to_string() == *address).unwrap();
+        let head = &miner.state().head().to_string()[..6];
+        assert!(row(address).contains(head) && figure(address).contains(head), "{address}");
+    }
+    assert!(row("127.0.0.1:9").contains("connection refused"));
+    assert_eq!(page.matches("<line class=\"edge").count(), 8, "who knows whom: {page}");
+    let miners = text_between(&page, "<ul class=\"legend\"", "</ul>");
+    assert_eq!(miners, "same headbehindaheadother branchunreachableonly heard of");
+}
+
+#[test]
+fn nobody_but_a_neighbour_is_asked_for_the_drawing() {
+    let (home, neighbour, stranger) = (miner(&["a"]), miner(&["a"]), miner(&["a"]));
+    home.state().neighbours.push(neighbour.address.clone());
+    neighbour.state().neighbours.push(stranger.address.clone());
+    let ui = TestUi::start(&home.address);
+    let asked = stranger.state().asked;
+    let page = ui.get("/network").2;
+    assert!(page.contains(&stranger.address.to_string()), "it is drawn");
+    assert_eq!(stranger.state().asked, asked);
+    assert!(neighbour.state().asked > 0);
+}
+
+#[test]
+fn what_is_told_of_a_miner_beyond_the_neighbours_is_weighed() {
+    let long = miner(&["a", "b", "c", "d"]);
+    let (home, neighbour) = (miner(&[]), miner(&[]));
+    home.copy(&long, 3);
+    neighbour.copy(&long, 5);
+    home.state().neighbours.push(neighbour.address.clone());
+    let beyond: blockchain::api::Address = "127.0.0.1:11".parse().unwrap();
+    neighbour.state().neighbours.push(beyond.clone());
+    let ui = TestUi::start(&home.address);
+    let seen = |length: u64, head: Hash, state: NeighbourState| {
+        neighbour.state().details = vec![NeighbourDetail {
+            neighbour: beyond.clone(),
+            state,
+            permanent: false,
+            last_answer: Some(now() - 180_000_000),
+            failures: 0,
+            reason: Some("no <b>route</b>".into()),
+            until: None,
+            length: Some(length),
+            head: Some(head),
+        }];
+        text_between(&ui.get("/network").2, &format!("<tr id=\"n-{beyond}\""), "</tr>")
+    };
+    let hash = |height: usize| Hash::of(&long.state().lines[height]);
+    let stray = Hash::of("another block");
+    let says = format!(", says {}", neighbour.address);
+    for (length, head, words) in [
+        (3, hash(2), "same head"),
+        (2, hash(1), "behind"),
+        (5, hash(4), "ahead"),
+        (2, stray, "other branch"),
+        (3, stray, "other branch"),
+        (9, stray, "only heard of"),
+    ] {
+        let row = seen(length, head, NeighbourState::Ok);
+        assert!(row.contains(&format!("{words}{says}")), "{length} {words}: {row}");
+    }
+    let row = seen(5, hash(4), NeighbourState::Failing);
+    assert!(row.contains("unreachable") && row.contains("last answer 3 min ago"), "{row}");
+    assert!(row.contains("no &lt;b&gt;route"), "{row}");
+}
+
+#[test]
+fn the_last_hour_is_told_event_by_event() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    let page = ui.get("/network").2;
+    let told = text_between(&page, "<ol class=\"events\"", "</ol>");
+    let [same, behind, branch] = [0, 1, 2].map(|at| &town.others[at].address);
+    let first_digits = |text: &str| data(text).id.to_string()[..8].to_owned();
+    for part in [
+        format!("new block 70 from {behind}"),
+        "new block 69, mined here".into(),
+        format!(
+            "reorganisation to the branch of {branch}: 2 blocks above block 64 dropped for 3; "
+        ),
+        format!("2 messages went back: {}… {}…", first_digits("a"), first_digits("b")),
+        "neighbour 127.0.0.1:9 gone: no answer from 127.0.0.1:9: connection refused".into(),
+        format!("neighbour {same} came"),
+    ] {
+        assert!(told.contains(&part), "{part}: {told}");
+    }
+    assert!(page.contains(&format!("\"/data/{}\"", data("a").id)), "a way to each of them");
+}
+
+#[test]
+fn many_blocks_leave_room_for_what_is_rare() {
+    let home = miner(&["a"]);
+    let block = |index: u64| Event {
+        at: now() - (1_000 - index) * 3_000_000,
+        what: Happening::Block { index, hash: Hash::of("x"), id: data("x").id, from: None },
+    };
+    let came = Event {
+        at: now() - 3_000_000_000,
+        what: Happening::NeighbourCame { neighbour: home.address.clone() },
+    };
+    let events = (1..500).map(block).chain([came]).chain((500..=999).map(block));
+    home.state().events = Some(events.collect());
+    let page = TestUi::start(&home.address).get("/network").2;
+    let told = text_between(&page, "<ol class=\"events\"", "</ol>");
+    for part in [
+        "new block 999",
+        "new block 988",
+        "new blocks 500 to 987, the first 25 min ago",
+        "came",
+        "new blocks 1 to 499",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn plots_have_axes_units_and_a_summary() {
+    let town = town();
+    let page = TestUi::start(&town.home.address).get("/network").2;
+    let plots = page.split_once("id=\"plots\"").unwrap().1;
+    let (times, nonces) = plots.split_once("</figure>").unwrap();
+    for (plot, unit, title) in
+        [(times, "seconds", "Time between blocks"), (nonces, "guesses", "Nonces found")]
+    {
+        let text = text_between(plot, "<figure", "</svg>");
+        assert!(text.contains(title) && text.contains(unit), "{text}");
+        assert!(text.contains("block 11block 70"), "where the axis begins and ends: {text}");
+        assert_eq!(plot.matches("class=\"grid\"").count(), 5, "{plot}");
+        assert!(plot.contains("aria-label=\"60 blocks, lowest "), "{plot}");
+    }
+    assert!(nonces.contains("average 256"), "16 to the power of the difficulty");
+}
+
+#[test]
+fn the_miner_page_tells_settings_files_and_jobs() {
+    let town = town();
+    let page = TestUi::start(&town.home.address).get("/miner").2;
+    for (part, begin, expected) in [
+        ("settings", "id=\"settings\"", &["--difficulty2", "--gossip-interval20 s"][..]),
+        ("files", "id=\"files\"", &["test.chainthe chain, one block a line25.3 KB", "miner.log"]),
+        ("jobs", "id=\"jobs\"", &["sync_chain3 s agotook 900 µsin ", "when woken"]),
+    ] {
+        let text = text_between(&page, begin, "</section>");
+        for words in expected {
+            assert!(text.contains(words), "{part}: {words}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_worst_that_strangers_can_write_stays_light() {
+    let miner = FakeMiner::start(1);
+    let text = "\"".repeat(10_000);
+    for n in 0..60 {
+        miner.state().extend(data(&format!("{text}{n}")), now());
+    }
+    for n in 0..20 {
+        miner.state().pool.push(data(&format!("{text} {n}")));
+    }
+    let address = |n: usize| -> blockchain::api::Address {
+        format!("{}{n}.example:1", "a".repeat(200)).parse().unwrap()
+    };
+    let reason = "\"".repeat(500);
+    let event = |n: usize| Event {
+        at: now(),
+        what: match n % 2 {
+            0 => Happening::NeighbourGone { neighbour: address(n), reason: reason.clone() },
+            _ => Happening::Reorganisation {
+                fork: 1,
+                dropped: 1,
+                adopted: 2,
+                returned: vec![data("x").id; 20],
+                returned_count: 20,
+                from: Some(address(n)),
+            },
+        },
+    };
+    miner.state().events = Some((0..1_000).map(event).collect());
+    let lost = |n: usize| NeighbourDetail {
+        neighbour: address(n),
+        state: NeighbourState::Failing,
+        permanent: false,
+        last_answer: Some(now()),
+        failures: 1,
+        reason: Some(reason.clone()),
+        until: None,
+        length: Some(61),
+        head: Some(Hash::of("x")),
+    };
+    let neighbour = FakeMiner::start(1);
+    for (miner, all) in [(&miner, 0..15), (&neighbour, 100..200)] {
+        miner.state().details = all.clone().map(lost).collect();
+        miner.state().neighbours = all.map(address).collect();
+    }
+    miner.state().neighbours.push(neighbour.address.clone());
+    miner.state().reasons = vec![reason.clone(); 3];
+    let ui = TestUi::start(&miner.address);
+    let shared: usize = ["style.css", "app.js", "icon.svg"]
+        .map(|name| ui.get(&format!("/assets/{name}")).2.len())
+        .iter()
+        .sum();
+    let life = format!("/?life={}", data(&format!("{text}7")).id);
+    for path in ["/", &life, "/block/1", "/find?q=%22%22", "/network", "/miner"] {
+        let (status, _, page) = ui.get(path);
+        assert!(status == 200 && page.contains("&quot;&quot;"), "{path}: {status} {page}");
+        assert!(page.len() + shared < PAGE_BYTES_MAX, "{path}: {} + {shared}", page.len());
+    }
+    let network = ui.get("/network").2;
+    assert!(network.contains("20 messages went back:") && network.contains(" and 15 more"));
+}
+
+#[test]
+fn a_miner_with_mad_numbers_ends_no_page() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    for lie in [0, 1, u64::MAX] {
+        let mut state = town.home.state();
+        state.lie = Some(lie);
+        let status = state.status.as_mut().unwrap();
+        status.files.iter_mut().for_each(|file| (file.bytes, file.changed) = (lie, Some(lie)));
+        status.jobs.iter_mut().for_each(|job| (job.last_run, job.took) = (Some(lie), Some(lie)));
+        status.jobs.iter_mut().for_each(|job| job.next_run = Some(lie));
+        status.mining.as_mut().unwrap().since = lie;
+        state.events.as_mut().unwrap().iter_mut().for_each(|event| event.at = lie);
+        state.details.iter_mut().for_each(|detail| detail.last_answer = Some(lie));
+        drop(state);
+        let paths =
+            ["/", "/?from=3", "/block/70", "/block/71", "/block/999999", "/check", "/miner"];
+        let finds =
+            ["/find?q=euros", "/find?q=euros&below=999999999", "/find?q=2030-01-01", "/network"];
+        for path in paths.into_iter().chain(finds) {
+            let (status, _, page) = ui.get(path);
+            assert!([200, 303, 404].contains(&status), "{lie} {path}: {status} {page}");
+        }
+    }
 }

@@ -140,3 +140,26 @@ fn commands_on_the_pages_do_what_they_say() {
     assert_eq!(hashes.len(), 2, "{told}");
     assert_eq!(hashes[0], hashes[1], "block 2 names the hash of block 1");
 }
+
+#[test]
+fn at_another_host_of_the_local_network_one_adds_and_checks_alike() {
+    // A browser trusts plain http of its own host alone: elsewhere it gives a page no
+    // crypto.subtle and no clipboard, and tells a server less of where a form comes from.
+    const ELSEWHERE: &str = "192.0.2.1";
+    let miner = FakeMiner::start(1);
+    let ui = TestUi::start(&miner.address);
+    let browser = Browser::start_in_a_network(ELSEWHERE);
+    let url = ui.url.replace("127.0.0.1", ELSEWHERE);
+    browser.open(&url);
+    let trust = "return [isSecureContext, 'subtle' in crypto]";
+    assert_eq!(browser.run(trust, json!([])), json!([false, false]));
+    browser.write("#message", "from my phone");
+    browser.click(".add button");
+    browser.await_text("#life .done", "on disc");
+    miner.state().mine();
+    browser.await_text("#life", "mined in block 1");
+    browser.open(&format!("{url}/check"));
+    browser.click("#start");
+    browser.await_text("#verdict", "✓ 2 blocks, no fault");
+    assert_eq!(browser.console(), Vec::<String>::new());
+}

@@ -6,12 +6,12 @@ use maud::{Markup, html};
 
 use super::source::At;
 use super::survey::{Node, Standing};
-use super::words::{count, duration, short_hash};
+use super::words::{ADDRESS_CHARACTERS, count, duration, short_address, short_hash};
 use crate::api::Address;
 
 /// How far from the middle neighbours and those only heard of stand, to the side and up or
 /// down, in the drawing's own units, as long as there are few.
-const RINGS: [(f64, f64); 2] = [(170.0, 115.0), (285.0, 210.0)];
+const RINGS: [(f64, f64); 2] = [(188.0, 122.0), (305.0, 220.0)];
 
 /// Neighbours that have room on the inner ring.
 const RING_NODES: f64 = 7.0;
@@ -57,7 +57,7 @@ pub fn draw(at: &At, nodes: &[Node]) -> Markup {
                     x2=(round(places[to].0)) y2=(round(places[to].1)) {}
             }
             @for (node, (x, y)) in nodes.iter().zip(&places) {
-                g transform=(format!("translate({} {})", round(*x), round(*y))) { (figure(at, node, *y < -20.0)) }
+                g.outer[node.ring == 2] transform=(format!("translate({} {})", round(*x), round(*y))) { (figure(at, node, *y < -20.0)) }
             }
         }
     }
@@ -97,30 +97,25 @@ fn figure(at: &At, node: &Node, is_above: bool) -> Markup {
     };
     html! {
         title {
-            (node.address) ": " (node.standing.words())
+            (short_address(&node.address, ADDRESS_CHARACTERS)) ": " (node.standing.words())
             @if let Some(head) = &node.head { ", head " (short_hash(head)) }
-            @if let Some(reason) = &node.reason { ", " (reason.chars().take(200).collect::<String>()) }
+            @if let Some(by) = &node.told_by { ", says " (short_address(by, ADDRESS_CHARACTERS)) }
         }
         @if node.ring == 0 { circle.halo r=(size + 6.0) {} }
         (shape(node.standing, size))
         text y=(if is_above { -size - 12.0 } else { size + 10.0 }) {
-            tspan.address x="0" dy=(match (is_above, label.is_empty()) { (true, false) => "-1.25em", (true, true) => "0", (false, _) => "1em" }) { (short_address(at, node)) }
+            tspan.address x="0" dy=(match (is_above, label.is_empty()) { (true, false) => "-1.25em", (true, true) => "0", (false, _) => "1em" }) { (name(at, node)) }
             tspan.state x="0" dy="1.25em" { (label) }
         }
     }
 }
 
 /// What fits below a figure.
-fn short_address(at: &At, node: &Node) -> String {
-    let local = node.address.host() == at.address.host() && node.ring > 0;
-    let name = if local { String::new() } else { node.address.to_string() };
-    let port = format!(":{}", node.address.port());
-    let host: Vec<_> = name.strip_suffix(&port).unwrap_or_default().chars().collect();
-    let room = NAME_CHARACTERS - port.len();
-    if host.len() <= room {
-        return host.into_iter().collect::<String>() + &port;
+fn name(at: &At, node: &Node) -> String {
+    if node.ring > 0 && node.address.host() == at.address.host() {
+        return format!(":{}", node.address.port());
     }
-    host[..room - 1].iter().collect::<String>() + "…" + &port
+    short_address(&node.address, NAME_CHARACTERS)
 }
 
 /// The figure of a state: a shape of its own each, so that colour is not needed.

@@ -53,7 +53,7 @@ pub fn page(title: &str, tab: Tab, freshness: Freshness, at: &At, content: Marku
         }
         (navigation(Some(tab), |path| at.href(path)))
         a.health.(if is_ok { "good" } else { "bad" }) href=(at.href("/miner")) id="health" {
-            span.dot aria-hidden="true" {} span.unseen-heading { "The miner is " }
+            span.dot aria-hidden="true" {} span.visually-hidden { "The miner is " }
             @if is_ok { "well" } @else { "failing" }
         }
     };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::http::{Answer, Asked};
-use super::source::{NoPage, Source};
+use super::source::{At, NoPage, Source};
 use super::{assets, pages};
 use crate::api::{PAGE_BYTES_MAX, Request, routes};
 
@@ -32,12 +32,7 @@ pub fn answer(source: &Source, asked: &Asked) -> Answer {
     answer.unwrap_or_else(pages::failure::page)
 }
 
-fn page(
-    source: &Source,
-    at: &super::source::At,
-    path: &str,
-    parameters: &Parameters,
-) -> Result<Answer, NoPage> {
+fn page(source: &Source, at: &At, path: &str, parameters: &Parameters) -> Result<Answer, NoPage> {
     let parts: Vec<_> = path.split('/').skip(1).collect();
     match parts[..] {
         [""] => pages::chain::page(source, at, parameters),

@@ -8,11 +8,13 @@ use super::source::{At, Seen, Source};
 use crate::api::client::ClientError;
 use crate::chain::{DataId, Micros};
 
-/// How long one look through the chain may take; it can be continued.
-const SCAN_TIME_MAX: Duration = Duration::from_millis(800);
+/// How long one look through the chain may take, and how far it may go, so that there is soon
+/// a page to see; it can be continued.
+const LOOK_TIME_MAX: Duration = Duration::from_millis(150);
+const LOOK_BLOCKS_MAX: u64 = 10_000;
 
 /// Blocks that are asked for at once.
-const SCAN_BLOCKS: u64 = 2_000;
+const ASKED_BLOCKS: u64 = 2_000;
 
 /// Most blocks that one look finds.
 const HITS_MAX: usize = 50;
@@ -104,9 +106,10 @@ pub fn first_at(source: &Source, at: &At, moment: Micros) -> Result<Option<Seen>
 /// Looks through the chain from height `below` downwards, as far as there is time.
 pub fn scan(source: &Source, at: &At, words: &[String], below: u64) -> Result<Found, ClientError> {
     let began = Instant::now();
-    let mut found = Found { blocks: Vec::new(), down_to: below.min(at.health.length) };
-    while found.down_to > 0 && found.blocks.len() < HITS_MAX && began.elapsed() < SCAN_TIME_MAX {
-        let from = found.down_to.saturating_sub(SCAN_BLOCKS);
+    let mut found = Found { blocks: Vec::new(), down_to: below };
+    let end = below.saturating_sub(LOOK_BLOCKS_MAX);
+    while found.down_to > end && found.blocks.len() < HITS_MAX && began.elapsed() < LOOK_TIME_MAX {
+        let from = found.down_to.saturating_sub(ASKED_BLOCKS).max(end);
         let (blocks, _) = source.blocks(&at.address, from, found.down_to - from)?;
         if blocks.is_empty() {
             break;

@@ -1,6 +1,7 @@
-//! The network as one miner sees it: its neighbours, which are asked, and theirs, which are
-//! only heard of.
+//! The network as one miner sees it: its neighbours, which are asked, and theirs, of which
+//! only these tell.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::thread;
 
@@ -12,8 +13,8 @@ use crate::chain::{Hash, Micros};
 /// Most neighbours that are asked for one page.
 const ASKED_MAX: usize = 16;
 
-/// Most miners that are drawn as only heard of.
-const HEARD_OF_MAX: usize = 24;
+/// Most miners beyond the neighbours that are drawn.
+const HEARD_OF_MAX: usize = 16;
 
 /// How a miner's chain relates to that of the miner looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub enum Standing {
     Branch,
     /// It gives no answer.
     Unreachable,
-    /// Nobody asked.
+    /// Nobody can tell.
     Unknown,
 }
 
@@ -77,6 +78,10 @@ pub struct Node {
     pub reason: Option<String>,
     /// Whom it knows, of the miners here.
     pub knows: Vec<Address>,
+    /// What it tells of these.
+    tells: Vec<NeighbourDetail>,
+    /// Who tells all this, of a miner that was not asked itself.
+    pub told_by: Option<Address>,
 }
 
 /// Asks the neighbours of `at` how they are and whom they know. The first is `at` itself.
@@ -90,6 +95,8 @@ pub fn survey(source: &Source, at: &At) -> Vec<Node> {
         last_answer: Some(at.now),
         reason: None,
         knows: at.neighbours.clone(),
+        tells: Vec::new(),
+        told_by: None,
     }];
     let neighbours: Vec<_> = at.neighbours.iter().take(ASKED_MAX).collect();
     nodes.extend(thread::scope(|scope| {
@@ -97,7 +104,7 @@ pub fn survey(source: &Source, at: &At) -> Vec<Node> {
             neighbours.iter().map(|other| scope.spawn(|| ask(source, at, other))).collect();
         asked.into_iter().filter_map(|thread| thread.join().ok()?).collect::<Vec<_>>()
     }));
-    let heard_of = heard_of(&nodes);
+    let heard_of = heard_of(source, at, &nodes);
     nodes.extend(heard_of);
     nodes
 }
@@ -106,9 +113,6 @@ pub fn survey(source: &Source, at: &At) -> Vec<Node> {
 fn ask(source: &Source, at: &At, other: &Address) -> Option<Node> {
     let detail = at.details.iter().find(|detail| detail.neighbour == *other);
     let mut node = told(other, detail);
-    let is_lost = |detail: &NeighbourDetail| {
-        matches!(detail.state, NeighbourState::Failing | NeighbourState::Banned)
-    };
     if detail.is_some_and(is_lost) {
         node.standing = Standing::Unreachable;
         return Some(node);
@@ -120,8 +124,9 @@ fn ask(source: &Source, at: &At, other: &Address) -> Option<Node> {
             node.last_answer = Some(at.now);
             node.standing = standing(source, at, other, health.length, health.head)
                 .unwrap_or(Standing::Unknown);
-            let page = source.client.neighbours(other, false);
-            node.knows = page.map(|page| page.neighbours).unwrap_or_default();
+            if let Ok(page) = source.client.neighbours(other, true) {
+                (node.knows, node.tells) = (page.neighbours, page.details);
+            }
             node.knows.iter_mut().for_each(|known| rename(known, &at.address));
         }
         Err(error) => {
@@ -132,7 +137,12 @@ fn ask(source: &Source, at: &At, other: &Address) -> Option<Node> {
     Some(node)
 }
 
-/// What the miner looked at tells of its neighbour.
+/// Whether whoever tells this gets no good answer.
+fn is_lost(detail: &NeighbourDetail) -> bool {
+    matches!(detail.state, NeighbourState::Failing | NeighbourState::Banned)
+}
+
+/// What a miner tells of its neighbour.
 fn told(other: &Address, detail: Option<&NeighbourDetail>) -> Node {
     Node {
         address: other.clone(),
@@ -143,6 +153,8 @@ fn told(other: &Address, detail: Option<&NeighbourDetail>) -> Node {
         last_answer: detail.and_then(|detail| detail.last_answer),
         reason: detail.and_then(|detail| detail.reason.clone()),
         knows: Vec::new(),
+        tells: Vec::new(),
+        told_by: None,
     }
 }
 
@@ -156,10 +168,12 @@ fn rename(known: &mut Address, looked_at: &Address) {
     }
 }
 
+/// How a chain of this length and head relates to that of the miner looked at. `owner` has
+/// that chain, or knows who does: what it can't show is unknown.
 fn standing(
     source: &Source,
     at: &At,
-    other: &Address,
+    owner: &Address,
     length: u64,
     head: Hash,
 ) -> Result<Standing, ClientError> {
@@ -170,18 +184,38 @@ fn standing(
     let ours = &at.health;
     Ok(match length.cmp(&ours.length) {
         _ if head == ours.head => Standing::Same,
-        std::cmp::Ordering::Less if hash_at(&at.address, length)? == Some(head) => Standing::Behind,
-        std::cmp::Ordering::Greater if hash_at(other, ours.length)? == Some(ours.head) => {
-            Standing::Ahead
-        }
+        Ordering::Less if hash_at(&at.address, length)? == Some(head) => Standing::Behind,
+        Ordering::Greater if hash_at(owner, length)? != Some(head) => Standing::Unknown,
+        Ordering::Greater if hash_at(owner, ours.length)? == Some(ours.head) => Standing::Ahead,
         _ => Standing::Branch,
     })
 }
 
 /// The miners that neighbours know and the miner looked at does not.
-fn heard_of(nodes: &[Node]) -> Vec<Node> {
+fn heard_of(source: &Source, at: &At, nodes: &[Node]) -> Vec<Node> {
     let heard: BTreeSet<&Address> = nodes.iter().flat_map(|node| &node.knows).collect();
     let is_new = |address: &&&Address| nodes.iter().all(|node| node.address != ***address);
-    let new = heard.iter().filter(is_new).take(HEARD_OF_MAX);
-    new.map(|address| Node { ring: 2, ..told(address, None) }).collect()
+    let new = heard.into_iter().filter(|address| is_new(&address)).take(HEARD_OF_MAX);
+    new.map(|address| hearsay(source, at, nodes, address)).collect()
+}
+
+/// What the first neighbour that has something to tell tells of the miner at `address`. It is
+/// not asked itself, since it is none of our miner's neighbours.
+fn hearsay(source: &Source, at: &At, nodes: &[Node], address: &Address) -> Node {
+    let tells = |node: &Node| {
+        let detail = node.tells.iter().find(|detail| detail.neighbour == *address)?;
+        let has_news = is_lost(detail) || detail.head.is_some();
+        has_news.then(|| (node.address.clone(), detail.clone()))
+    };
+    let Some((by, detail)) = nodes.iter().find_map(tells) else {
+        return Node { ring: 2, ..told(address, None) };
+    };
+    let standing = match (detail.length, detail.head) {
+        _ if is_lost(&detail) => Standing::Unreachable,
+        (Some(length), Some(head)) => {
+            standing(source, at, &by, length, head).unwrap_or(Standing::Unknown)
+        }
+        _ => Standing::Unknown,
+    };
+    Node { ring: 2, standing, told_by: Some(by), ..told(address, Some(&detail)) }
 }

@@ -6,6 +6,7 @@ use maud::{Markup, Render, html};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use crate::api::Address;
 use crate::chain::{Hash, Micros};
 use crate::escape::is_harmless;
 
@@ -39,6 +40,7 @@ pub fn duration(micros: Micros) -> String {
         0 if micros == 0 => "0 s".into(),
         0 if micros < 1_000 => format!("{micros} µs"),
         0 if micros < 100_000 => format!("{} ms", micros / 1_000),
+        1..10 if micros.is_multiple_of(1_000_000) => format!("{seconds} s"),
         0..10 => format!("{:.1} s", micros as f64 / 1e6),
         10..120 => format!("{seconds} s"),
         120..7_200 => format!("{minutes} min"),
@@ -87,6 +89,19 @@ fn tenths(number: f64) -> String {
 /// The first digits of a hash.
 pub fn short_hash(hash: &Hash) -> String {
     format!("{}…", &hash.to_string()[..SHORT_HASH_CHARACTERS])
+}
+
+/// Characters of an address that are shown where it has a line; few are longer.
+pub const ADDRESS_CHARACTERS: usize = 60;
+
+/// An address in at most so many characters, its port among them.
+pub fn short_address(address: &Address, characters: usize) -> String {
+    let (whole, port) = (address.to_string(), format!(":{}", address.port()));
+    if whole.len() <= characters {
+        return whole;
+    }
+    let room = characters.saturating_sub(port.len() + 1);
+    whole.chars().take(room).collect::<String>() + "…" + &port
 }
 
 /// The class of the colour that stands for a hash: its first digit's.
@@ -237,6 +252,8 @@ mod tests {
             (900, "900 µs"),
             (23_000, "23 ms"),
             (340_000, "0.3 s"),
+            (3_000_000, "3 s"),
+            (3_400_000, "3.4 s"),
             (12_000_000, "12 s"),
             (180_000_000, "3 min"),
             (7_500_000_000, "2 h 5 min"),
@@ -253,6 +270,17 @@ mod tests {
         assert_eq!(seconds(31_557_600.0 * 5.5), "5 years");
         assert_eq!(Moment(1_790_000_000_123_456).text(), "2026-09-21 14:13:20 UTC");
         assert!(Moment(u64::MAX).text().ends_with("µs"));
+    }
+
+    #[test]
+    fn a_long_address_keeps_its_port() {
+        for (text, expected) in [
+            ("miner2:12345", "miner2:12345"),
+            ("a-rather-long-name.example:1", "a-rather-long-n…:1"),
+            ("[2001:db8::1234:5678:9abc]:12345", "[2001:db8::…:12345"),
+        ] {
+            assert_eq!(short_address(&text.parse().unwrap(), 18), expected);
+        }
     }
 
     #[test]

@@ -29,6 +29,14 @@ for (const control of all("button, select, textarea, input:not([type=hidden]), .
   if (seen(control) && (width < 24 || height < 24)) faults.push(`${name(control)} is small: ${width}×${height}`);
 }
 
+const labels = all("svg tspan, svg text:not(:has(tspan))").filter((e) => e.textContent && seen(e)).map((e) => [e, e.getBoundingClientRect()]);
+labels.forEach(([e, one], at) => {
+  for (const [other, two] of labels.slice(at + 1)) {
+    const width = Math.min(one.right, two.right) - Math.max(one.left, two.left), height = Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top);
+    if (width > 1 && height > 4) faults.push(`"${e.textContent}" and "${other.textContent}" lie on each other`);
+  }
+});
+
 const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 const rgba = (color) => {
   canvas.clearRect(0, 0, 1, 1);

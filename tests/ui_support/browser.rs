@@ -31,6 +31,9 @@ const RUN_AXE: &str = "
         arguments[0](violations.map((violation) => `${violation.id}: ${where(violation)}`)));
 ";
 
+/// Checks that a page keeps what people with other eyes and hands need; its faults.
+const ACCESSIBILITY: &str = include_str!("accessibility.js");
+
 /// An element of the page.
 #[derive(Clone, Debug)]
 pub struct Element(String);
@@ -38,17 +41,34 @@ pub struct Element(String);
 impl Browser {
     /// Starts `chromedriver` and a headless window.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same for a browser that takes `address` for this host: as if the UI were on
+    /// another one of the local network.
+    pub fn start_in_a_network(address: &str) -> Self {
+        Self::start_with(&[format!("--host-resolver-rules=MAP {address} 127.0.0.1")])
+    }
+
+    fn start_with(more: &[String]) -> Self {
         let (driver, port) = (0..DRIVER_STARTS)
             .find_map(|_| start_driver())
             .expect("chromedriver finds a free port");
         let url = format!("http://127.0.0.1:{port}/session");
+        let flags = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-dev-shm-usage",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--window-size=1280,900",
+            "--lang=en",
+        ];
+        let flags: Vec<_> = flags.into_iter().chain(more.iter().map(String::as_str)).collect();
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
-            "goog:chromeOptions": {"args": [
-                "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
-                "--hide-scrollbars", "--window-size=1280,900", "--lang=en"
-            ]}
+            "goog:chromeOptions": {"args": flags}
         }}});
         let agent = super::agent();
         let answer: Value =
@@ -137,8 +157,28 @@ impl Browser {
         }
     }
 
+    /// Looks at the whole of a page of the UI at `url`: nothing wider than the window, nothing
+    /// in the console, nobody asked but that UI, readable for all.
+    pub fn inspect(&self, url: &str, what: &str) {
+        let overflow =
+            self.run("return document.documentElement.scrollWidth - innerWidth", json!([]));
+        assert!(overflow.as_i64().unwrap() <= 0, "{what} is {overflow} too wide");
+        assert_eq!(self.run(ACCESSIBILITY, json!([])), json!([]), "{what}");
+        assert_eq!(self.axe_faults(), json!([]), "{what}");
+        self.inspect_traffic(url, what);
+    }
+
+    /// Looks at what a page of the UI at `url` did: nothing in the console, nobody asked but
+    /// that UI.
+    pub fn inspect_traffic(&self, url: &str, what: &str) {
+        assert_eq!(self.console(), Vec::<String>::new(), "{what}");
+        for asked in self.requests() {
+            assert!(asked.starts_with(url) || asked.starts_with("data:"), "{what} asks {asked}");
+        }
+    }
+
     /// What axe-core finds wrong with the page, by WCAG 2.2 AA and good practice.
-    pub fn axe_faults(&self) -> Value {
+    fn axe_faults(&self) -> Value {
         let axe =
             concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/axe_playwright_python/axe.min.js");
         let axe = fs::read_to_string(axe).expect("scripts/test puts axe-core into target");
@@ -153,7 +193,7 @@ impl Browser {
     }
 
     /// Addresses that the page asked since the last look.
-    pub fn requests(&self) -> Vec<String> {
+    fn requests(&self) -> Vec<String> {
         let entries = self.post("/se/log", json!({"type": "performance"}));
         let entries = entries.as_array().cloned().unwrap_or_default();
         let url = |entry: &Value| {

@@ -25,6 +25,10 @@ pub struct State {
     pub events: Option<Vec<Event>>,
     pub status: Option<StatusReport>,
     pub reasons: Vec<String>,
+    /// What it says of its length and age, if that is a lie.
+    pub lie: Option<u64>,
+    /// Requests so far.
+    pub asked: usize,
     id: RunId,
 }
 
@@ -84,6 +88,8 @@ impl FakeMiner {
             events: None,
             status: None,
             reasons: Vec::new(),
+            lie: None,
+            asked: 0,
             id: RunId::from_random(random),
         };
         let server = Arc::new(Server::http(address).unwrap());
@@ -128,6 +134,7 @@ impl Drop for FakeMiner {
 
 fn answer(state: &mut State, request: Request) -> Reply {
     let length = state.lines.len() as u64;
+    state.asked += 1;
     match request {
         Request::Add { id, message } => {
             let data = Data { id: id.unwrap(), message };
@@ -193,11 +200,11 @@ fn health(state: &State) -> Reply {
         network: state.network.name.clone(),
         difficulty: state.network.difficulty,
         genesis: Hash::of(&state.lines[0]),
-        length: state.lines.len() as u64,
+        length: state.lie.unwrap_or(state.lines.len() as u64),
         head: state.head(),
         unprocessed: state.pool.len() as u64,
         neighbours: state.neighbours.len() as u64,
-        uptime_seconds: 5_025,
+        uptime_seconds: state.lie.unwrap_or(5_025),
         reasons: state.reasons.clone(),
     };
     Reply::json(if is_ok { 200 } else { 503 }, &health)

@@ -32,6 +32,14 @@ impl Process {
         self.url.trim_start_matches("http://")
     }
 
+    /// Runs a command that asks this miner, and waits until it is done.
+    pub fn run(&self, arguments: &[&str]) {
+        let (host, port) = self.address().split_once(':').unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blockchain"));
+        command.args(arguments).args(["--host", host, "--port", port]).stdout(Stdio::null());
+        assert!(command.status().unwrap().success(), "{arguments:?}");
+    }
+
     /// The next line that it prints; `None` once it has ended.
     pub fn line(&mut self) -> Option<String> {
         self.lines.next().map(Result::unwrap)

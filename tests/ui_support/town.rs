@@ -31,6 +31,7 @@ const MESSAGES: [&str; 12] = [
 /// A network with a neighbour of each kind.
 pub struct Town {
     pub home: FakeMiner,
+    /// Of the same head, behind, of another branch, and one that the first tells of.
     pub others: Vec<FakeMiner>,
 }
 
@@ -49,17 +50,29 @@ pub fn town() -> Town {
     others[1].copy(&home, 69);
     others[2].copy(&home, 70);
     others[2].state().extend(data("another branch"), now() - MINUTE);
-    others[3].copy(&home, 71);
+    others[3].copy(&home, 66);
     for text in ["Who lost a blue glove?", "The train is late again.", "Lunch at noon"] {
         home.state().pool.push(data(text));
     }
     let gone = "127.0.0.1:9".parse().unwrap();
+    let heard_of = "127.0.0.1:10".parse().unwrap();
     let mut neighbours: Vec<_> = others[..3].iter().map(|other| other.address.clone()).collect();
     neighbours.push(gone);
     others[0].state().neighbours =
         vec![home.address.clone(), others[1].address.clone(), others[3].address.clone()];
     others[1].state().neighbours = vec![home.address.clone()];
-    others[2].state().neighbours = vec![home.address.clone(), others[0].address.clone()];
+    others[2].state().neighbours = vec![home.address.clone(), others[0].address.clone(), heard_of];
+    others[0].state().details = vec![NeighbourDetail {
+        neighbour: others[3].address.clone(),
+        state: NeighbourState::Ok,
+        permanent: false,
+        last_answer: Some(now() - SECOND),
+        failures: 0,
+        reason: None,
+        until: None,
+        length: Some(66),
+        head: Some(others[3].state().head()),
+    }];
     let head = home.state().head();
     let detail = |(at, address): (usize, &Address)| {
         let lost = at == 3;

@@ -129,6 +129,20 @@ async function keepUp() {
   setTimeout(keepUp, REFRESH_MILLISECONDS);
 }
 
+/** Goes on with a search for as long as there is nothing to show. */
+async function goOn() {
+  const link = document.querySelector("[data-go-on]"), result = document.getElementById("result");
+  if (!link) return;
+  const answer = await fetch(link.href, { cache: "no-store" });
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("result");
+  if (!fresh) return;
+  // Whoever listens hears of the end alone.
+  if (fresh.querySelector("[data-go-on]")) fresh.setAttribute("aria-busy", "true");
+  tellTimes(fresh);
+  morph(result, fresh);
+  return goOn();
+}
+
 async function copyText(button) {
   const text = button.dataset.copy, label = button.textContent;
   try {
@@ -173,5 +187,6 @@ document.addEventListener("keydown", (event) => {
 });
 
 tellTimes(document);
+goOn().catch(() => {});
 setInterval(() => tellTimes(document), 1000);
 if ("live" in document.body.dataset) setTimeout(keepUp, REFRESH_MILLISECONDS);

@@ -97,8 +97,6 @@ const TASKS = {
   },
   hash: ({ data }) => postMessage({ done: true, hash: sha256Hex(data) }),
   search: ({ prefix, zeros }) => postMessage({ done: true, nonce: searchNonce(prefix, zeros, 0, Infinity) }),
-  cut: ({ body }) => postMessage({ done: true, ...cutLines(body) }),
-  single: ({ parent, line, difficulty, now }) => postMessage({ done: true, ...judge(parent, line, difficulty, now) }),
 };
 
 onmessage = async ({ data }) => {

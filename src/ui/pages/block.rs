@@ -29,7 +29,10 @@ pub fn page(source: &Source, at: &At, height: &str) -> Result<Answer, NoPage> {
                 @else { span.hint { "the head" } }
             }
         }
-        p.lead { (plural(length - index, "confirmation")) ": so many blocks would have to be mined again to change it." }
+        p.lead {
+            @if index == 0 { "Nobody mined it and nobody can change it: every miner of this network begins with it." }
+            @else { (plural(length - index, "confirmation")) ": so many blocks would have to be mined again to change it." }
+        }
         (fields(at, &seen, parent.as_ref()))
         (line(at, &seen))
         (proof(&seen, parent.as_ref(), at))
@@ -49,7 +52,7 @@ fn fetch(source: &Source, at: &At, height: &str) -> Result<(Option<Seen>, Seen, 
     let missing = || {
         NoPage::Missing(format!(
             "there is no block {height}; the head is block {}",
-            at.health.length - 1
+            at.health.length.saturating_sub(1)
         ))
     };
     let index: u64 = height.parse().map_err(|_| missing())?;
@@ -70,34 +73,35 @@ fn fields(at: &At, seen: &Seen, parent: Option<&Seen>) -> Markup {
     });
     let message = Shown(block.data.message.as_str(), MESSAGE_CHARACTERS);
     let may_scroll = message.may_fill(LINES_UNSCROLLED);
-    let row = |name: &str, value: Markup, what: &str| {
+    let is_genesis = block.index == 0;
+    let row = |name: &str, value: Markup, what: &str, of_genesis: &str| {
         html! {
-            div { dt { (name) } dd { (value) p.what { (what) } } }
+            div { dt { (name) } dd { (value) p.what { @if is_genesis { (of_genesis) } @else { (what) } } } }
         }
     };
     html! {
         dl.fields {
-            (row("index", html! { span { (block.index) } }, "The height: how many blocks stand below this one."))
+            (row("index", html! { span { (block.index) } }, "The height: how many blocks stand below this one.", "The height: no block stands below this one."))
             (row("timestamp", html! {
                 span { (block.timestamp) } @if block.timestamp > 0 { p.more { (Moment(block.timestamp).show()) (gap.unwrap_or_default()) } }
-            }, "When it was made, in microseconds since 1970; always later than the block before, so that order in time is order in the chain."))
-            (row("data.id", html! { code { (block.data.id) } }, "The message's own number. It may come only once in a chain, so a message can't be counted twice."))
+            }, "When it was made, in microseconds since 1970; always later than the block before, so that order in time is order in the chain.", "The first block has no time, so that it is the same for everybody."))
+            (row("data.id", html! { code { (block.data.id) } }, "The message's own number. It may come only once in a chain, so a message can't be counted twice.", "The first block has no message of anybody's, so this is no number of one."))
             (row("data.message", html! {
                 div.message tabindex=[may_scroll.then_some("0")] role="group" aria-label="The message" { (message) }
                 p.more { (bytes(block.data.message.as_str().len() as u64)) @if message.is_cut() { " · " a href=(at.href(&format!("/block/{}/message", block.index))) { "the whole message" } } }
-            }, "What somebody wanted kept."))
+            }, "What somebody wanted kept.", "The network's name and how hard its proofs are."))
             (row("previous_hash", html! {
                 @match block.previous_hash {
                     Some(hash) => a.hash-line href=(at.href(&format!("/block/{}", block.index - 1))) { span class=(format!("swatch {}", hue(&hash))) aria-hidden="true" {} code { (hash) } },
                     None => code { "null" },
                 }
-            }, "The SHA-256 of the line of the block before. This is the chain: change that block, and this names one that does not exist any more."))
+            }, "The SHA-256 of the line of the block before. This is the chain: change that block, and this names one that does not exist any more.", "There is no block before. The next one names the hash of this."))
             (row("proof", html! {
                 @match &block.proof {
                     Some(proof) => code { span.seal { (proof.seal) } "-" span.nonce { (proof.nonce) } },
                     None => code { "null" },
                 }
-            }, "The seal, which fixes every byte of this block, and the nonce, the number that was searched for. It is costly to find and cheap to check."))
+            }, "The seal, which fixes every byte of this block, and the nonce, the number that was searched for. It is costly to find and cheap to check.", "It needs none: everybody can make this block, and only this one."))
         }
     }
 }

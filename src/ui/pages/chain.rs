@@ -100,8 +100,8 @@ fn render(
     let rows = if highest.is_some() { &rows } else { &newest };
     let is_draft = draft.is_some();
     let content = html! {
-        h1.unseen-heading { "The chain of network " (at.health.network) }
-        p.unseen-heading role="status" id="news" { "Block " (count(length - 1)) " is the head; " (plural(at.health.unprocessed, "message")) " waiting." }
+        h1.visually-hidden { "The chain of network " (at.health.network) }
+        p.visually-hidden role="status" id="news" { "Block " (count(length - 1)) " is the head; " (plural(at.health.unprocessed, "message")) " waiting." }
         (strip(at, &newest, &waiting, status.as_ref()))
         (facts(at, &newest))
         div.pair {
@@ -222,7 +222,7 @@ fn facts(at: &At, newest: &[Seen]) -> Markup {
                 }
             }
             div.(if good { "good" } else { "bad" }) { dt { "Health" } dd { @if good { "All is well" } @else { "Failing" } }
-                dd.more { @if good { "up for " (duration(health.uptime_seconds * 1_000_000)) } @else { (Shown(&health.reasons.join("; "), 120)) } } }
+                dd.more { @if good { "up for " (duration(health.uptime_seconds.saturating_mul(1_000_000))) } @else { (Shown(&health.reasons.join("; "), 120)) } } }
         }
     }
 }

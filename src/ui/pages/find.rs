@@ -17,7 +17,7 @@ const MESSAGE_CHARACTERS: usize = 240;
 /// Renders the page, or goes straight to the one thing that was asked for.
 pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer, NoPage> {
     let text = parameters.get("q").map(String::as_str).unwrap_or_default();
-    let below = parameters.get("below").and_then(|height| height.parse().ok());
+    let height = |name: &str| parameters.get(name).and_then(|height| height.parse().ok());
     let result = match search::read(text, at.health.length) {
         None => examples(),
         Some(Wanted::Height(height)) => {
@@ -43,8 +43,9 @@ pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer,
             None => nothing("No block is as late as that."),
         },
         Some(Wanted::Words(words)) => {
-            let from = below.unwrap_or(at.health.length);
-            results(at, text, &search::scan(source, at, &words, from)?, from)
+            let from = height("below").unwrap_or(at.health.length).min(at.health.length);
+            let begun = height("begun").unwrap_or(from).clamp(from, at.health.length);
+            results(at, text, &search::scan(source, at, &words, from)?, begun)
         }
     };
     let content = html! {
@@ -52,11 +53,11 @@ pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer,
             h1 { label for="q" { "Find" } }
             form.find role="search" action="/find" {
                 @if !at.is_home { input type="hidden" name="at" value=(at.address); }
-                input type="search" id="q" name="q" value=(text) placeholder="height, hash, data id, date or words" autocomplete="off" autofocus[text.is_empty()];
+                input type="search" id="q" name="q" value=(text) placeholder="height, hash, words…" autocomplete="off" autofocus[text.is_empty()];
                 button.primary { "Find" }
             }
         }
-        section.card aria-live="polite" { (result) }
+        section.card id="result" aria-live="polite" { (result) }
     };
     Ok(Answer::page(200, frame::page("Find", Tab::Find, Freshness::Still, at, content)))
 }
@@ -78,16 +79,20 @@ fn nothing(why: &str) -> Markup {
     html! { p.verdict { (why) } }
 }
 
-fn results(at: &At, text: &str, found: &Found, from: u64) -> Markup {
+/// What a look has found; `begun` is where it began, or the first of some in vain before it.
+fn results(at: &At, text: &str, found: &Found, begun: u64) -> Markup {
     let query: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    let on = format!("/find?q={query}&below={}", found.down_to);
+    let is_vain = found.blocks.is_empty();
+    let on = if is_vain { format!("{on}&begun={begun}") } else { on };
     html! {
         p.verdict {
             @match found.blocks.len() { 0 => "Nothing found", n => { (plural(n as u64, "block")) " found" } }
-            " in " (plural(from - found.down_to, "block")) " looked through."
+            " in " (plural(begun - found.down_to, "block")) " looked through."
         }
         (list(at, &found.blocks))
         @if found.down_to > 0 {
-            p { a href=(at.href(&format!("/find?q={query}&below={}", found.down_to))) { "Go on below block " (count(found.down_to)) } }
+            p { a href=(at.href(&on)) data-go-on[is_vain] { "Go on below block " (count(found.down_to)) } }
         }
     }
 }

@@ -78,7 +78,7 @@ fn step(is_done: bool, is_last_done: bool, name: &str, more: Markup) -> Markup {
     let now = is_done && is_last_done;
     html! {
         li.done[is_done] aria-current=[now.then_some("step")] {
-            strong { (name) @if is_done { span.unseen-heading { " (done)" } } }
+            strong { (name) @if is_done { span.visually-hidden { " (done)" } } }
             span.more { (more) }
         }
     }

@@ -49,7 +49,7 @@ fn health(at: &At) -> Markup {
                 (row("Chain", html! { (count(health.length)) " blocks, head " code { (health.head) } }))
                 (row("Unprocessed", html! { (count(health.unprocessed)) }))
                 (row("Neighbours", html! { (count(health.neighbours)) }))
-                (row("Up", html! { (duration(health.uptime_seconds * 1_000_000)) }))
+                (row("Up", html! { (duration(health.uptime_seconds.saturating_mul(1_000_000))) }))
                 (row("Version", html! { (Shown(&health.version, 40)) }))
                 (row("This run", html! { code { (health.id) } }))
             }
@@ -106,7 +106,7 @@ fn files(status: &StatusReport) -> Markup {
         "log" => "what happened",
         _ => "",
     };
-    let all = status.files.iter().map(|file| file.bytes).sum();
+    let all = status.files.iter().fold(0, |all: u64, file| all.saturating_add(file.bytes));
     html! {
         section.card id="files" {
             h2 { "Files " span.range { (bytes(all)) } }

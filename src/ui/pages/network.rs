@@ -9,13 +9,26 @@ use crate::ui::http::Answer;
 use crate::ui::plot::{self, Bar, Plot};
 use crate::ui::source::{At, NoPage, Seen, Source};
 use crate::ui::survey::{self, Node};
-use crate::ui::words::{Moment, Shown, count, duration, plural, short_count, short_hash};
+use crate::ui::words::{
+    ADDRESS_CHARACTERS, Moment, Shown, count, duration, plural, short_address, short_count,
+    short_hash,
+};
 
 /// Blocks in the plots.
 const PLOTTED_BLOCKS: u64 = 60;
 
-/// Events that are listed.
-const EVENTS_SHOWN: usize = 60;
+/// Lines of events that are listed.
+const EVENT_LINES: usize = 36;
+
+/// Messages that went back, of those that an event lists.
+const RETURNED_SHOWN: usize = 5;
+
+/// Characters of a reason that are shown: of a neighbour's silence, in any of its places.
+const REASON_CHARACTERS: usize = 100;
+
+/// New blocks that have a line each; earlier ones share one wherever they come in a row, so that
+/// a quick chain leaves room for what is rarer.
+const BLOCK_LINES: usize = 12;
 
 /// One hour, in microseconds.
 const HOUR: u64 = 3_600_000_000;
@@ -51,7 +64,7 @@ fn summary(nodes: &[Node]) -> String {
     let all = neighbours.clone().count();
     let same = neighbours.clone().filter(|node| node.standing == Same).count();
     let lost: Vec<_> = neighbours.filter(|node| node.standing == Unreachable).collect();
-    let lost: Vec<_> = lost.iter().map(|node| node.address.to_string()).collect();
+    let lost: Vec<_> = lost.iter().map(|node| brief(&node.address)).collect();
     match (all, lost.is_empty()) {
         (0, _) => "This miner knows no other.".into(),
         (_, true) => format!("{same} of {} on the same head.", plural(all as u64, "neighbour")),
@@ -61,6 +74,10 @@ fn summary(nodes: &[Node]) -> String {
             lost.join(", ")
         ),
     }
+}
+
+fn brief(address: &Address) -> String {
+    short_address(address, ADDRESS_CHARACTERS)
 }
 
 fn legend() -> Markup {
@@ -83,12 +100,13 @@ fn list(at: &At, nodes: &[Node]) -> Markup {
             thead { tr { th scope="col" { "Miner" } th scope="col" { "State" } th.number scope="col" { "Length" } th scope="col" { "Head" } } }
             tbody { @for node in nodes {
                 tr id=(format!("n-{}", node.address)) {
-                    th scope="row" { @if node.ring < 2 { a href=(format!("/network?at={}", node.address)) { (node.address) } } @else { (node.address) } }
+                    th scope="row" { @if node.ring < 2 { a href=(format!("/network?at={}", node.address)) { (brief(&node.address)) } } @else { (brief(&node.address)) } }
                     td {
                         @if node.ring == 0 { "looked at" } @else { (node.standing.words()) }
+                        @if let Some(by) = &node.told_by { span.more { ", says " (brief(by)) } }
                         @if node.standing == survey::Standing::Unreachable {
                             @if let Some(time) = node.last_answer { ", last answer " (Moment(time).age(at.now)) }
-                            @if let Some(reason) = &node.reason { p.problem { (Shown(reason, 240)) } }
+                            @if let Some(reason) = &node.reason { p.problem { (Shown(reason, REASON_CHARACTERS)) } }
                         }
                     }
                     td.number { @if let Some(length) = node.length { (count(length)) } }
@@ -115,20 +133,54 @@ fn happenings(at: &At, events: Option<Vec<Event>>, blocks: &[Seen]) -> Markup {
         };
         recent.map(event).collect()
     };
-    let events = events.unwrap_or_else(by_blocks);
+    let mut events: Vec<Event> = events.unwrap_or_else(by_blocks);
+    events.reverse();
+    let lines = lines(&events);
     html! {
         section.card id="events" {
             h2 { "The last hour" }
             @if !is_told { p.hint { "This miner tells no events; these are the blocks of the last hour." } }
             @if events.is_empty() { p.lead { "Nothing happened." } }
             ol.events tabindex="0" aria-label="Newest first" {
-                @for event in events.iter().rev().take(EVENTS_SHOWN) {
-                    li { span.when { (Moment(event.at).age(at.now)) } (mark(&event.what)) span { (happening(at, &event.what, is_told)) } }
+                @for (last, before) in lines.iter().take(EVENT_LINES) {
+                    li { span.when { (Moment(last.at).age(at.now)) } (mark(&last.what)) span {
+                        @if let [.., first] = before { (blocks_in_a_row(at, first, last)) }
+                        @else { (happening(at, &last.what, is_told)) }
+                    } }
                 }
             }
-            @if events.len() > EVENTS_SHOWN { p.hint { "and " (plural((events.len() - EVENTS_SHOWN) as u64, "more")) } }
+            @if lines.len() > EVENT_LINES { p.hint { "What came before is left out." } }
         }
     }
+}
+
+/// Events for a line each, newest first: the last of the line, and the blocks before it that
+/// share the line, newest first, too.
+fn lines(newest_first: &[Event]) -> Vec<(&Event, &[Event])> {
+    let is_block = |event: &Event| matches!(event.what, Happening::Block { .. });
+    let (mut lines, mut blocks, mut rest) = (Vec::new(), 0, newest_first);
+    while let [last, others @ ..] = rest {
+        let mut shared = 0;
+        if is_block(last) {
+            blocks += 1;
+            if blocks > BLOCK_LINES {
+                shared = others.iter().take_while(|event| is_block(event)).count();
+            }
+        }
+        lines.push((last, &others[..shared]));
+        rest = &others[shared..];
+    }
+    lines
+}
+
+fn blocks_in_a_row(at: &At, first: &Event, last: &Event) -> Markup {
+    let link = |event: &Event| match &event.what {
+        Happening::Block { index, .. } => {
+            html! { a href=(at.href(&format!("/block/{index}"))) { (count(*index)) } }
+        }
+        _ => html! {},
+    };
+    html! { "new blocks " (link(first)) " to " (link(last)) ", the first " (Moment(first.at).age(at.now)) }
 }
 
 fn mark(what: &Happening) -> Markup {
@@ -143,7 +195,7 @@ fn mark(what: &Happening) -> Markup {
 
 fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
     let from = |address: &Option<Address>| match address {
-        Some(address) => format!(" from {address}"),
+        Some(address) => format!(" from {}", brief(address)),
         None if is_told => ", mined here".into(),
         None => String::new(),
     };
@@ -153,16 +205,18 @@ fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
                 "new block " a href=(at.href(&format!("/block/{index}"))) { (count(*index)) } (from(whom))
             },
             Happening::Reorganisation { fork, dropped, adopted, returned, returned_count, from: whom } => {
-                strong { "reorganisation" } (whom.as_ref().map(|whom| format!(" to the branch of {whom}")).unwrap_or_default())
+                @let shown = &returned[..returned.len().min(RETURNED_SHOWN)];
+                strong { "reorganisation" } (whom.as_ref().map(|whom| format!(" to the branch of {}", brief(whom))).unwrap_or_default())
                 ": " (plural(*dropped, "block")) " above block " (count(*fork)) " dropped for " (count(*adopted)) "; "
                 @if *returned_count == 0 { "no message went back" }
                 @else {
                     (plural(*returned_count, "message")) " went back:"
-                    @for id in returned { " " a href=(at.href(&format!("/data/{id}"))) { code { (&id.to_string()[..8]) "…" } } }
+                    @for id in shown { " " a href=(at.href(&format!("/data/{id}"))) { code { (&id.to_string()[..8]) "…" } } }
+                    @if *returned_count > shown.len() as u64 { " and " (count(returned_count - shown.len() as u64)) " more" }
                 }
             },
-            Happening::NeighbourCame { neighbour } => { "neighbour " (neighbour) " came" },
-            Happening::NeighbourGone { neighbour, reason } => { "neighbour " (neighbour) " gone: " (Shown(reason, 200)) },
+            Happening::NeighbourCame { neighbour } => { "neighbour " (brief(neighbour)) " came" },
+            Happening::NeighbourGone { neighbour, reason } => { "neighbour " (brief(neighbour)) " gone: " (Shown(reason, REASON_CHARACTERS)) },
         }
     }
 }
@@ -181,7 +235,8 @@ fn plots(at: &At, blocks: &[Seen]) -> Markup {
         let words = format!("nonce {}", count(nonce));
         Bar { index: seen.block.index, value: nonce as f64, words }
     };
-    let nonces: Vec<_> = made.iter().map(nonce).collect();
+    let newest = made.len().saturating_sub(PLOTTED_BLOCKS as usize);
+    let nonces: Vec<_> = made[newest..].iter().map(nonce).collect();
     let expected = 16f64.powi(i32::from(at.health.difficulty.zeros()));
     if gaps.len() < 2 {
         return html! {
