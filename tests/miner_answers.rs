@@ -100,7 +100,7 @@ fn one_neighbour_names_only_so_many_others_in_a_round() {
     let address: Address = "a:1".parse().unwrap();
     miner.shared.with_neighbours(|all| all.give(address.clone()));
     gossip::round(&miner, &address);
-    let named = (0..500).map(|_| gossip::candidates(&miner).len()).sum::<usize>();
+    let named = (0..500).map(|_| gossip::candidates(&miner, 0).len()).sum::<usize>();
     assert_eq!(named, 100);
 }
 

@@ -144,13 +144,17 @@ impl Threads {
         let (interval, until) = (settings.gossip_interval, stop.clone());
         self.job("gossip", move |miner| {
             let mut asks = SideBySide::new("gossip");
-            let mut looks = SideBySide::new("gossip");
+            let mut looks = SideBySide::telling("gossip", gossip::ring_for_callers);
             repeat(miner, "gossip", interval, miner.shared.bells.gossip.heard(), &until, |wake| {
                 if wake == Wake::Tick {
                     gossip::resolve(miner);
                     asks.ask(miner, Wake::Tick, gossip::whom(miner), gossip::round);
                 }
-                looks.ask(miner, Wake::Tick, gossip::candidates(miner), gossip::look_at);
+                let candidates = gossip::candidates(miner, looks.count());
+                looks.ask(miner, Wake::Tick, candidates, gossip::look_at);
+                if looks.count() < gossip::LOOKS_MAX {
+                    gossip::ring_for_callers(miner);
+                }
             });
             asks.join();
             looks.join();

@@ -82,12 +82,24 @@ pub struct SideBySide {
     /// Who is being asked, and whether there was a hint meanwhile, so that it is asked again.
     asking: Arc<Mutex<HashMap<Address, bool>>>,
     threads: Vec<JoinHandle<()>>,
+    /// Called when one that was asked is free again.
+    ended: fn(&Miner),
 }
 
 impl SideBySide {
     /// Asks for the job of this name.
     pub fn new(job: &'static str) -> Self {
-        Self { job, asking: Arc::default(), threads: Vec::new() }
+        Self::telling(job, |_| ())
+    }
+
+    /// The same, which tells when one that was asked is free again.
+    pub fn telling(job: &'static str, ended: fn(&Miner)) -> Self {
+        Self { job, asking: Arc::default(), threads: Vec::new(), ended }
+    }
+
+    /// How many are being asked.
+    pub fn count(&self) -> usize {
+        self.asking.lock().len()
     }
 
     /// Starts `ask` with each of `addresses` that is not being asked already. At a
@@ -107,6 +119,7 @@ impl SideBySide {
             }
             self.asking.lock().insert(address.clone(), false);
             let (miner, asking, asked) = (Arc::clone(miner), Arc::clone(&self.asking), address);
+            let ended = self.ended;
             let work = move || {
                 let _ends = AskingEnds { asking: &asking, asked: &asked };
                 loop {
@@ -120,6 +133,7 @@ impl SideBySide {
                         }
                     }
                 }
+                ended(&miner);
             };
             match Builder::new().name(format!("{} asks", self.job)).spawn(work) {
                 Ok(thread) => self.threads.push(thread),
