@@ -5,9 +5,14 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use blockchain::miner::jobs::gossip::LOOKS_MAX;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde_json::{Value, json};
 use support::{DEADLINE, Logs, TestFolder, TestMiner};
 
 /// A stranger's connection.
@@ -67,4 +72,63 @@ fn callers_at_silent_addresses_take_few_threads_and_all_get_their_turn() {
             open.remove(0);
         }
     }
+}
+
+/// A neighbour that has what the miner has, and counts how often it is asked for its health.
+fn neighbour(health: Value) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut stream = BufReader::new(stream);
+            let (mut first, mut line) = (String::new(), String::new());
+            let _ = stream.read_line(&mut first);
+            while stream.read_line(&mut line).is_ok_and(|length| length > 2) {
+                line.clear();
+            }
+            let body = if first.starts_with("GET /health") {
+                count.fetch_add(1, SeqCst);
+                health.clone()
+            } else if first.starts_with("GET /data") {
+                json!({"data": [], "length": 0, "cursor": format!("{:032x}-0", 7)})
+            } else {
+                json!({"neighbours": [], "length": 0})
+            };
+            let body = body.to_string();
+            let head = format!("Content-Length: {}\r\nConnection: close", body.len());
+            let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}");
+            let _ = stream.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn a_flood_of_hints_is_one_question_now_and_then() {
+    // Each hint was followed by a question as soon as the one before was answered.
+    const HINTS: usize = 3_000;
+    const GAP: Duration = Duration::from_millis(50);
+    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let hour = "3600";
+    let flags = ["--gossip-interval", hour, "--chain-sync-interval", hour];
+    let flags = [&flags[..], &["--data-sync-interval", hour]].concat();
+    let miner = TestMiner::start(folder.path(), &logs, &flags);
+    let mut health = serde_json::to_value(miner.health()).unwrap();
+    health["id"] = json!(format!("{:032x}", 7));
+    let (address, asked) = neighbour(health);
+    let port = address.rsplit_once(':').unwrap().1.parse().unwrap();
+    let mut stranger = Stranger::connect(&miner);
+    assert_eq!(stranger.call("GET /health", 7, port), 200);
+    logs.wait_for("new neighbour");
+    let (before, start) = (asked.load(SeqCst), Instant::now());
+    let hint = format!("PUT /announce?head={}&length=999&unprocessed=0", "0".repeat(64));
+    for _ in 0..HINTS {
+        assert_eq!(stranger.call(&hint, 7, port), 200);
+    }
+    let most = start.elapsed().div_duration_f64(GAP) as usize + 4;
+    let asked = asked.load(SeqCst) - before;
+    assert_eq!(miner.health().neighbours, 1, "it is no neighbour any more");
+    assert!((1..=most).contains(&asked), "{HINTS} hints made {asked} questions of {most}");
 }

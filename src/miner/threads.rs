@@ -167,7 +167,6 @@ impl Threads {
             repeat(miner, "announce", never, bell, &until, |wake| {
                 if wake == Wake::Bell {
                     asks.ask(miner, wake, announce::whom(miner), announce::round);
-                    until.within(announce::GAP);
                 }
             });
             asks.join();

@@ -42,6 +42,10 @@ pub enum Wake {
     Bell,
 }
 
+/// Time between a round that a bell began and the next one: whatever rings, and however
+/// often, comes to so many rounds a second at most.
+const RING_GAP: Duration = Duration::from_millis(50);
+
 /// Runs `round` of `job` at once, at every tick of `interval` and at every ring of `bell`,
 /// until `stop`, and keeps the diary.
 pub fn repeat(
@@ -67,6 +71,9 @@ pub fn repeat(
             next_tick = began.steady + interval;
         }
         miner.diary.job_ended(job, now.wall, next_tick.saturating_sub(now.steady));
+        if wake == Wake::Bell && stop.within(RING_GAP) {
+            return;
+        }
         wake = select! {
             recv(stop.0) -> _ => return,
             recv(bell) -> _ => Wake::Bell,
