@@ -181,6 +181,9 @@ fn two_readings_of_where_a_request_ends_are_refused() {
         "Content-Length: 0x5\r\n",
         "Content-Length: 5 5\r\n",
         "Content-Length:\r\n",
+        // White space in Unicode, and nowhere else.
+        "Content-Length: \u{a0}5\r\n",
+        "Content-Length: 5\u{2003}\r\n",
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
         "Content-Length : 5\r\n",
@@ -203,6 +206,8 @@ fn two_readings_of_where_a_request_ends_are_refused() {
         "identity",
         "gzip, chunked",
         "chunked\r\nTransfer-Encoding: chunked",
+        "\u{a0}chunked",
+        "chunked\u{85}",
         "",
     ] {
         check(&scripted, get(&format!("Transfer-Encoding: {encoding}\r\n")), 501);
