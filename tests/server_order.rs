@@ -117,6 +117,28 @@ fn who_reads_does_not_wait_for_who_writes() {
 }
 
 #[test]
+fn however_many_write_a_place_is_left_to_those_that_read() {
+    // While a disc hung, writers took every connection to tiny_http, and nothing was answered.
+    let (taken, requests) = channel();
+    let limits = Limits { upstreams_max: 3, asked_at_once_max: 1, ..Limits::default() };
+    let served = Served::start(limits, taken);
+    let mut writers: Vec<_> = (0..CLIENTS).map(|_| served.client()).collect();
+    writers.iter_mut().for_each(|client| say(client, "PUT", 1));
+    let writes: Vec<_> = requests.iter().take(2).collect();
+    for _ in 0..3 {
+        let mut reads = served.client();
+        say(&mut reads, "GET", 2);
+        let request = requests.recv().unwrap();
+        assert_eq!(request.method(), "GET");
+        echo(request);
+        assert_eq!(reads.hear().body, b"/2");
+    }
+    writes.into_iter().for_each(echo);
+    requests.iter().take(CLIENTS - 2).for_each(echo);
+    assert!(writers.iter_mut().all(|client| client.hear().body == b"/1"));
+}
+
+#[test]
 fn one_that_is_never_answered_holds_up_the_others_until_its_deadline() {
     let (taken, requests) = channel();
     let served = Served::start(Limits { answer: short().answer, ..one_connection() }, taken);
