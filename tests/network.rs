@@ -118,6 +118,19 @@ fn a_dead_server_process_is_replaced_and_no_connection_refused() {
 }
 
 #[test]
+fn a_server_process_that_answers_no_more_is_replaced() {
+    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let miner = TestMiner::start(folder.path(), &logs, &[]);
+    miner.add("before");
+    let hangs = miner.server_process();
+    rustix::process::kill_process(hangs, rustix::process::Signal::STOP).unwrap();
+    logs.wait_for("probe: the server process does not answer and is replaced");
+    miner.add("after");
+    assert_ne!(miner.server_process(), hangs);
+    agree(&logs, &[&miner], 3);
+}
+
+#[test]
 fn a_miner_whose_program_was_replaced_still_starts_its_server_process_again() {
     // The path of the program was looked up anew, and named a file that was gone.
     let (folder, logs) = (TestFolder::new(), Logs::new());

@@ -184,7 +184,8 @@ impl Threads {
         let own = Address::from_ip(ip, address.port());
         self.job("probe", move |miner| {
             let mut missed = 0;
-            while !stop.within(PROBE_INTERVAL) {
+            // Where an answer is missed, the next question follows at once.
+            while !stop.within(if missed == 0 { PROBE_INTERVAL } else { Duration::ZERO }) {
                 missed = match miner.client().health(&own) {
                     Ok(_) => {
                         service_manager::tell(State::Alive);
