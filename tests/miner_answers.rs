@@ -1,14 +1,17 @@
 //! What a miner answers depends on who asks and on how full it is; what it takes in, on itself.
 
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use blockchain::api::client::{MinerClient, Transport};
+use blockchain::api::link::{self, EndsLink, ToMiner, ToServer};
 use blockchain::api::{Address, Caller, Health, Introduction, Reply, Request, RunId};
 use blockchain::chain::testing::{NOW, data, network};
 use blockchain::chain::{Chain, Hash, Pool, PoolLimits};
-use blockchain::miner::jobs::gossip;
+use blockchain::miner::jobs::{communication, gossip};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
 use blockchain::store::sim_disc::SimDisc;
 use blockchain::store::{Journal, Names};
@@ -142,6 +145,48 @@ fn what_there_is_no_room_for_may_come_again_later() {
     disc.set_full(true);
     let reply = add(&miner, "a");
     assert_eq!((reply.status, reply.retry_after), (503, Some(5)));
+}
+
+#[test]
+fn more_messages_than_the_disc_takes_may_come_again_later_and_reads_go_on() {
+    /// More than are written at a time and wait besides.
+    const ADDS: u64 = 1_024 + 4_096 + 1;
+    let (miner, _) = self::miner(1);
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let asks = link::Sender::new(ours.try_clone().unwrap());
+    let mut answers = link::Receiver::new(ours.try_clone().unwrap());
+    let (told, heard) = crossbeam_channel::unbounded();
+    let ask = |id, request| {
+        let caller = caller("10.0.0.1");
+        asks.to_miner(&[ToMiner::Ask { id, caller, request }]).unwrap();
+    };
+    thread::scope(|scope| {
+        let _ends = EndsLink(ours);
+        scope.spawn(|| communication::serve(&miner, theirs, &mut || ()));
+        scope.spawn(move || {
+            while let Ok(Some(answer)) = answers.from_miner() {
+                told.send(answer).unwrap();
+            }
+        });
+        // As long as somebody else has the journal, nothing is written.
+        miner.with_keeper(|_, _| {
+            asks.to_miner(&[ToMiner::Ready]).unwrap();
+            for id in 0..ADDS {
+                ask(id, Request::Add { id: None, message: data("a").message });
+            }
+            ask(ADDS, Request::Health);
+            let mut refused = 0;
+            for ToServer { id, reply } in heard.iter() {
+                if id == ADDS {
+                    assert_eq!(reply.status, 200);
+                    break;
+                }
+                assert_eq!((reply.status, reply.retry_after), (503, Some(1)));
+                refused += 1;
+            }
+            assert!(refused > 0);
+        });
+    });
 }
 
 #[test]
