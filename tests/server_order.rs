@@ -3,11 +3,13 @@
 mod scripted_miner;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use blockchain::http::{AnswerHead, Http, Incoming, Limits, Options, Refusal, bind};
-use scripted_miner::{Client, short};
+use scripted_miner::{Client, obliging, short};
 
 const CLIENTS: usize = 40;
 
@@ -136,6 +138,36 @@ fn however_many_write_a_place_is_left_to_those_that_read() {
     writes.into_iter().for_each(echo);
     requests.iter().take(CLIENTS - 2).for_each(echo);
     assert!(writers.iter_mut().all(|client| client.hear().body == b"/1"));
+}
+
+#[test]
+fn those_that_the_server_answers_itself_hold_up_nobody() {
+    // A question went over the link only when there was nothing else to take: while 128
+    // clients read /openapi.json, /health took up to a second.
+    const READERS: usize = 128;
+    let scripted = obliging();
+    let ends = AtomicBool::new(false);
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut slowest = Duration::ZERO;
+    thread::scope(|scope| {
+        for _ in 0..READERS {
+            let (mut client, ends) = (scripted.client(), &ends);
+            scope.spawn(move || {
+                while !ends.load(SeqCst) {
+                    assert_eq!(client.ask(get("/openapi.json")).status, 200);
+                }
+            });
+        }
+        for _ in 0..50 {
+            let mut client = scripted.client();
+            let asked = Instant::now();
+            client.say(get("/health"));
+            client.hear();
+            slowest = slowest.max(asked.elapsed());
+        }
+        ends.store(true, SeqCst);
+    });
+    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
 }
 
 #[test]
