@@ -3,6 +3,7 @@
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use blockchain::api::link::{self, EndsLink, ToMiner, ToServer};
 use blockchain::api::{Address, Caller, Health, Introduction, Reply, Request, RunId};
 use blockchain::chain::testing::{NOW, data, network};
 use blockchain::chain::{Chain, Hash, Pool, PoolLimits};
-use blockchain::miner::jobs::{communication, gossip};
+use blockchain::miner::jobs::{SideBySide, Wake, communication, gossip, sync_chain};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
 use blockchain::store::sim_disc::SimDisc;
 use blockchain::store::{Journal, Names};
@@ -95,6 +96,43 @@ fn no_page_has_more_blocks_than_were_asked_for() {
     assert!(refused.contains("3 blocks from height 5"), "{refused}");
     assert!(client.chain(&address, 97, 3).is_err());
     assert!(client.chain(&address, u64::MAX - 1, 3).is_err());
+}
+
+/// Answers nothing until another neighbour is asked, too.
+struct Slow {
+    others: crossbeam_channel::Receiver<()>,
+    asked: crossbeam_channel::Sender<()>,
+    waited: Arc<AtomicBool>,
+}
+
+impl Transport for Slow {
+    fn exchange(&self, address: &Address, _: &Request, _: u64) -> Result<(u16, Vec<u8>), String> {
+        if address.host() == "slow" {
+            let other = self.others.recv_timeout(Duration::from_secs(10));
+            self.waited.store(other.is_ok(), SeqCst);
+        } else {
+            self.asked.send(()).unwrap();
+        }
+        Err("no answer".into())
+    }
+
+    fn resolve(&self, _: &Address) -> Vec<Address> {
+        Vec::new()
+    }
+
+    fn shut_down(&self) {}
+}
+
+#[test]
+fn a_slow_neighbour_keeps_no_round_from_asking_the_others() {
+    let (asked, others) = crossbeam_channel::unbounded();
+    let waited = Arc::new(AtomicBool::new(false));
+    let (miner, _) = miner_beside(1, Slow { others, asked, waited: Arc::clone(&waited) });
+    let mut asks = SideBySide::new("sync_chain");
+    let whom = ["slow:1", "quick:1"].map(|address| address.parse().unwrap());
+    asks.ask(&Arc::new(miner), Wake::Tick, whom.into(), sync_chain::round);
+    asks.join();
+    assert!(waited.load(SeqCst), "the other was asked only after the slow one");
 }
 
 #[test]
