@@ -1,9 +1,9 @@
 //! A short run of every fuzz target on stable Rust: a corpus of real and of odd input,
 //! changed at random from a seed.
 //!
-//! The long run, with coverage: `cd tests/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run
-//! block_line` (with `cargo install cargo-fuzz`). `BLOCKCHAIN_SEED` repeats a run,
-//! `BLOCKCHAIN_FUZZ_ROUNDS` sets its length.
+//! The long run, with coverage and one target at a time (`cargo install cargo-fuzz`):
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz block_line -- -max_total_time=600`.
+//! `BLOCKCHAIN_SEED` repeats a short run, `BLOCKCHAIN_FUZZ_ROUNDS` sets its length.
 
 #[path = "fuzz/parsers.rs"]
 mod parsers;
@@ -33,6 +33,7 @@ fn corpus() -> Vec<Vec<u8>> {
         "GET /chain?from=1&limit=18446744073709551615".to_owned(),
         format!("PUT /announce?head={hash}&length=1&unprocessed=2"),
         "DELETE /neighbours?neighbour=[::1]:5".to_owned(),
+        "GET /openapi.json".to_owned(),
         "[".repeat(200_000),
         "{\"a\":".repeat(50_000),
         String::new(),

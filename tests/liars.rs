@@ -5,8 +5,9 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use support::{Logs, TestFolder, TestMiner, agree};
 const MEMORY_MAX: u64 = 100_000;
 
 /// What a liar knows: the honest chain.
+#[derive(Clone)]
 struct Truth {
     lines: Vec<String>,
     tip: Tip,
@@ -110,13 +112,18 @@ fn raw_liar(
     Box::new(move |_, _, stream| write(stream))
 }
 
-/// Runs the liar's side; how often each path was asked for.
-fn lie(listener: TcpListener, truth: Truth, script: Script) -> Arc<AtomicUsize> {
+/// Runs the liar's side; how often it was asked, and word of each time.
+fn lie(
+    listener: TcpListener,
+    truth: Truth,
+    script: Script,
+) -> (Arc<AtomicUsize>, crossbeam_channel::Receiver<()>) {
     let asked = Arc::new(AtomicUsize::new(0));
+    let (tells, told) = crossbeam_channel::unbounded();
     let (count, shared) = (Arc::clone(&asked), Arc::new((truth, script)));
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let (count, shared) = (Arc::clone(&count), Arc::clone(&shared));
+            let (count, shared, tells) = (Arc::clone(&count), Arc::clone(&shared), tells.clone());
             thread::spawn(move || {
                 let mut reader = BufReader::new(stream.try_clone()?);
                 let mut first = String::new();
@@ -126,6 +133,7 @@ fn lie(listener: TcpListener, truth: Truth, script: Script) -> Arc<AtomicUsize> 
                     line.clear();
                 }
                 count.fetch_add(1, Ordering::SeqCst);
+                let _ = tells.send(());
                 let target = first.split(' ').nth(1).unwrap_or_default().to_owned();
                 let mut stream = stream;
                 (shared.1)(&shared.0, &target, &mut stream)?;
@@ -134,7 +142,7 @@ fn lie(listener: TcpListener, truth: Truth, script: Script) -> Arc<AtomicUsize> 
             });
         }
     });
-    asked
+    (asked, told)
 }
 
 /// What is shown of the neighbour at `address`.
@@ -142,6 +150,31 @@ fn shown(miner: &TestMiner, address: &str) -> Option<Value> {
     let page = miner.get("/neighbours?details=true");
     let details = page["details"].as_array()?.clone();
     details.into_iter().find(|detail| detail["neighbour"] == address)
+}
+
+/// The same, as the command line shows it.
+fn printed(miner: &TestMiner, address: &str) -> Option<Value> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_blockchain"));
+    command.args(["get", "neighbours", "--json", "--port", &miner.address.port().to_string()]);
+    let page: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let details = page["details"].as_array()?.clone();
+    details.into_iter().find(|detail| detail["neighbour"] == address)
+}
+
+/// What must be said of a liar besides its state and the reason.
+fn check_shown(miner: &TestMiner, address: &str) {
+    let detail = shown(miner, address).unwrap();
+    // Who told its length once has answered.
+    assert_eq!(detail["last_answer"].is_u64(), detail["length"].is_u64(), "{detail}");
+    if detail["state"] != "ok" {
+        assert!(detail["failures"].as_u64() > Some(0), "{detail}");
+        assert!(detail["until"].is_u64(), "{detail}");
+    }
+    let printed = printed(miner, address).unwrap();
+    for field in ["state", "reason", "last_answer"] {
+        // Between the two looks one more question may have been asked.
+        assert_eq!(printed[field], detail[field], "{field}: {printed}");
+    }
 }
 
 /// Lets a miner with an honest neighbour meet a liar. `reason` is in what is shown of the
@@ -157,7 +190,7 @@ fn meet(script: Script, expected: Option<(&str, &str)>) {
         honest.add(message);
     }
     agree(&logs, &[&honest, &miner], 4);
-    let before = miner.health();
+    let mut before = miner.health();
     let page = miner.get("/chain");
     let lines: Vec<String> = (0..4)
         .map(|index| {
@@ -172,9 +205,20 @@ fn meet(script: Script, expected: Option<(&str, &str)>) {
     let address = listener.local_addr().unwrap().to_string();
     let target = miner.address.to_string();
     let truth = Truth { lines, tip, health: serde_json::to_value(&before).unwrap(), target };
-    let asked = lie(listener, truth, script);
+    let (asked, is_asked) = lie(listener, truth, script);
     let (status, _) = miner.send("PUT", &format!("/neighbours?neighbour={address}"), b"");
     assert_eq!(status, 200);
+    let mut told = vec!["one", "two", "three"];
+    if matches!(expected, Some((_, "timeout"))) {
+        // It keeps whoever asks it waiting for ten seconds, and nobody else.
+        is_asked.recv_timeout(support::DEADLINE).expect("the liar is asked");
+        honest.add("news meanwhile");
+        agree(&logs, &[&honest, &miner], 5);
+        let state = shown(&miner, &address).unwrap()["state"].clone();
+        assert_eq!(state, "new", "news waited for the liar");
+        before = miner.health();
+        told.push("news meanwhile");
+    }
     logs.wait_until("the liar is seen through", || {
         let detail = shown(&miner, &address);
         let Some((state, reason)) = expected else {
@@ -187,9 +231,13 @@ fn meet(script: Script, expected: Option<(&str, &str)>) {
     });
     assert!(asked.load(Ordering::SeqCst) > 0, "the liar was never asked");
     assert_eq!(miner.health().head, before.head);
+    if expected.is_some() {
+        check_shown(&miner, &address);
+    }
     honest.add("honest news");
-    agree(&logs, &[&honest, &miner], 5);
-    assert_eq!(miner.messages(), ["one", "two", "three", "honest news"]);
+    told.push("honest news");
+    agree(&logs, &[&honest, &miner], told.len() as u64 + 1);
+    assert_eq!(miner.messages(), told);
     let memory = memory(&miner);
     assert!(memory < MEMORY_MAX, "{memory} kB");
 }
@@ -251,6 +299,27 @@ fn an_endless_body() {
 }
 
 #[test]
+fn endless_headers() {
+    let script = raw_liar(|stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+        loop {
+            stream.write_all(&b"X: y\r\n".repeat(10_000))?;
+        }
+    });
+    meet(script, Some(("failing", "no answer")));
+}
+
+#[test]
+fn endless_interim_answers() {
+    let script = raw_liar(|stream| {
+        loop {
+            stream.write_all(&b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1_000))?;
+        }
+    });
+    meet(script, Some(("failing", "no answer")));
+}
+
+#[test]
 fn silence() {
     let script = raw_liar(|stream| {
         let _ = stream.read(&mut [0; 1]);
@@ -286,13 +355,33 @@ fn half_a_body() {
 
 #[test]
 fn a_gzip_bomb() {
+    // Where it was unpacked, the answer would be too large, or all spaces.
     let script = raw_liar(|stream| {
-        let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n";
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3])?;
-        stream.write_all(&[0; 990])
+        let bomb = bomb();
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n")?;
+        write!(stream, "Content-Length: {}\r\nConnection: close\r\n\r\n", bomb.len())?;
+        stream.write_all(&bomb)
     });
-    meet(script, Some(("banned", "sends no")));
+    meet(script, Some(("banned", "expected value at line 1 column 1")));
+}
+
+/// 200 KB of gzip that are 32 MB of spaces: one, and how often it is to be repeated.
+fn bomb() -> Vec<u8> {
+    let mut bits: Vec<bool> = Vec::new();
+    let mut push = |code: &str| bits.extend(code.bytes().map(|bit| bit == b'1'));
+    // The last block, by the fixed code of RFC 1951, 3.2.6; a space.
+    push("1");
+    push("10");
+    push("01010000");
+    // The 258 bytes that stand one byte back.
+    (0..125_000).for_each(|_| push("1100010100000"));
+    // The end.
+    push("0000000");
+    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+    let byte = |bits: &[bool]| (0..8).zip(bits).map(|(at, bit)| u8::from(*bit) << at).sum::<u8>();
+    bytes.extend(bits.chunks(8).map(byte));
+    bytes.extend([0; 8]);
+    bytes
 }
 
 #[test]
@@ -447,26 +536,31 @@ fn shorter_than_claimed() {
 
 #[test]
 fn one_that_changes_at_every_call() {
+    // One block at a time, each of another chain: as if it had changed since the page before.
     let calls = AtomicUsize::new(0);
     let script = chain_liar(3, move |truth, target| {
         let call = calls.fetch_add(1, Ordering::SeqCst);
-        let lines = truth.blocks(3, |number, block| {
-            block.timestamp += 1 + (call * 10) as u64;
-            if number == 0 {
-                block.previous_hash = Some(Hash::of(format!("call {call}")));
-            }
+        let lines = truth.blocks(1, |_, block| {
+            block.previous_hash = Some(Hash::of(format!("call {call}")));
         });
-        truth.page(&lines, target, 7)
+        truth.page(&lines, &format!("{}&limit=1", target.split('&').next().unwrap()), 7)
     });
-    meet(script, Some(("banned", "previous_hash")));
+    meet(script, Some(("banned", "its chain changed while it was read")));
 }
 
 #[test]
 fn only_the_first_half() {
-    let script = chain_liar(6, |truth, target| {
-        let from_half = !target.contains("from=4");
-        let lines = if from_half { Vec::new() } else { vec!["{".to_owned()] };
-        truth.page(&lines, target, 10)
+    // A fork behind block 1, of which it claims nine blocks and has one.
+    let is_found = AtomicBool::new(false);
+    let script = chain_liar(6, move |truth, target| {
+        let known = Block::read(&truth.lines[1], 1).unwrap();
+        let fork = Truth { tip: Tip::of(&known, &truth.lines[1]), ..truth.clone() };
+        let lines: Vec<String> =
+            truth.lines[..2].iter().cloned().chain(fork.blocks(3, |_, _| {})).collect();
+        is_found.fetch_or(target.contains("from=1&"), Ordering::SeqCst);
+        let has = if is_found.load(Ordering::SeqCst) { 3 } else { 5 };
+        let served = Truth { lines: lines[..has].to_vec(), ..fork };
+        served.page(&[], target, 10)
     });
-    meet(script, Some(("banned", "no page of blocks")));
+    meet(script, Some(("banned", "no block at height 3 of the 10")));
 }

@@ -1,14 +1,18 @@
 //! What a miner answers depends on who asks and on how full it is; what it takes in, on itself.
 
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
 use std::time::Duration;
 
 use blockchain::api::client::{MinerClient, Transport};
+use blockchain::api::link::{self, EndsLink, ToMiner, ToServer};
 use blockchain::api::{Address, Caller, Health, Introduction, Reply, Request, RunId};
 use blockchain::chain::testing::{NOW, data, network};
 use blockchain::chain::{Chain, Hash, Pool, PoolLimits};
-use blockchain::miner::jobs::gossip;
+use blockchain::miner::jobs::{SideBySide, Wake, communication, gossip, sync_chain};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
 use blockchain::store::sim_disc::SimDisc;
 use blockchain::store::{Journal, Names};
@@ -94,13 +98,50 @@ fn no_page_has_more_blocks_than_were_asked_for() {
     assert!(client.chain(&address, u64::MAX - 1, 3).is_err());
 }
 
+/// Answers nothing until another neighbour is asked, too.
+struct Slow {
+    others: crossbeam_channel::Receiver<()>,
+    asked: crossbeam_channel::Sender<()>,
+    waited: Arc<AtomicBool>,
+}
+
+impl Transport for Slow {
+    fn exchange(&self, address: &Address, _: &Request, _: u64) -> Result<(u16, Vec<u8>), String> {
+        if address.host() == "slow" {
+            let other = self.others.recv_timeout(Duration::from_secs(10));
+            self.waited.store(other.is_ok(), SeqCst);
+        } else {
+            self.asked.send(()).unwrap();
+        }
+        Err("no answer".into())
+    }
+
+    fn resolve(&self, _: &Address) -> Vec<Address> {
+        Vec::new()
+    }
+
+    fn shut_down(&self) {}
+}
+
+#[test]
+fn a_slow_neighbour_keeps_no_round_from_asking_the_others() {
+    let (asked, others) = crossbeam_channel::unbounded();
+    let waited = Arc::new(AtomicBool::new(false));
+    let (miner, _) = miner_beside(1, Slow { others, asked, waited: Arc::clone(&waited) });
+    let mut asks = SideBySide::new("sync_chain");
+    let whom = ["slow:1", "quick:1"].map(|address| address.parse().unwrap());
+    asks.ask(&Arc::new(miner), Wake::Tick, whom.into(), sync_chain::round);
+    asks.join();
+    assert!(waited.load(SeqCst), "the other was asked only after the slow one");
+}
+
 #[test]
 fn one_neighbour_names_only_so_many_others_in_a_round() {
     let (miner, _) = miner_beside(1, Talkative);
     let address: Address = "a:1".parse().unwrap();
     miner.shared.with_neighbours(|all| all.give(address.clone()));
     gossip::round(&miner, &address);
-    let named = (0..500).map(|_| gossip::candidates(&miner).len()).sum::<usize>();
+    let named = (0..500).map(|_| gossip::candidates(&miner, 0).len()).sum::<usize>();
     assert_eq!(named, 100);
 }
 
@@ -142,6 +183,48 @@ fn what_there_is_no_room_for_may_come_again_later() {
     disc.set_full(true);
     let reply = add(&miner, "a");
     assert_eq!((reply.status, reply.retry_after), (503, Some(5)));
+}
+
+#[test]
+fn more_messages_than_the_disc_takes_may_come_again_later_and_reads_go_on() {
+    /// More than are written at a time and wait besides.
+    const ADDS: u64 = 1_024 + 4_096 + 1;
+    let (miner, _) = self::miner(1);
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let asks = link::Sender::new(ours.try_clone().unwrap());
+    let mut answers = link::Receiver::new(ours.try_clone().unwrap());
+    let (told, heard) = crossbeam_channel::unbounded();
+    let ask = |id, request| {
+        let caller = caller("10.0.0.1");
+        asks.to_miner(&[ToMiner::Ask { id, caller, request }]).unwrap();
+    };
+    thread::scope(|scope| {
+        let _ends = EndsLink(ours);
+        scope.spawn(|| communication::serve(&miner, theirs, &mut || ()));
+        scope.spawn(move || {
+            while let Ok(Some(answer)) = answers.from_miner() {
+                told.send(answer).unwrap();
+            }
+        });
+        // As long as somebody else has the journal, nothing is written.
+        miner.with_keeper(|_, _| {
+            asks.to_miner(&[ToMiner::Ready]).unwrap();
+            for id in 0..ADDS {
+                ask(id, Request::Add { id: None, message: data("a").message });
+            }
+            ask(ADDS, Request::Health);
+            let mut refused = 0;
+            for ToServer { id, reply } in heard.iter() {
+                if id == ADDS {
+                    assert_eq!(reply.status, 200);
+                    break;
+                }
+                assert_eq!((reply.status, reply.retry_after), (503, Some(1)));
+                refused += 1;
+            }
+            assert!(refused > 0);
+        });
+    });
 }
 
 #[test]

@@ -38,6 +38,40 @@ fn three_miners_agree_on_fifty_messages() {
 }
 
 #[test]
+fn news_is_everywhere_within_a_second_by_the_default_intervals() {
+    const NEWS: usize = 9;
+    let (folders, logs) = ([0; 3].map(|_| TestFolder::new()), Logs::new());
+    let flags = ["--gossip-interval", "20", "--chain-sync-interval", "10"];
+    let flags = [&flags[..], &["--data-sync-interval", "5", "--backup-interval", "30"]].concat();
+    let one = TestMiner::start(folders[0].path(), &logs, &flags);
+    let to_one = one.address.to_string();
+    let others = [1, 2].map(|number: usize| {
+        let flags = [&flags[..], &["--neighbours", &to_one]].concat();
+        TestMiner::start(folders[number].path(), &logs, &flags)
+    });
+    let answering = |miner: &TestMiner| {
+        let page = miner.get("/neighbours?details=true");
+        let details = page["details"].as_array().unwrap().clone();
+        details.into_iter().filter(|detail| detail["state"] == "ok").count()
+    };
+    logs.wait_until("acquaintance", || {
+        answering(&one) == 2 && others.iter().all(|other| answering(other) > 0)
+    });
+    let miners = [&one, &others[0], &others[1]];
+    let mut times: Vec<Duration> = (0..NEWS)
+        .map(|number| {
+            let told = Instant::now();
+            miners[number % 3].add(&format!("news {number}"));
+            agree(&logs, &miners, number as u64 + 2);
+            told.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    // Half of them at least: a test that runs beside others may be kept waiting now and then.
+    assert!(times[NEWS / 2] < Duration::from_secs(1), "{times:?}");
+}
+
+#[test]
 fn a_line_of_miners_passes_messages_both_ways() {
     let (folders, logs) = ([0; 3].map(|_| TestFolder::new()), Logs::new());
     let one = TestMiner::start(folders[0].path(), &logs, &["--max-neighbours", "1"]);
@@ -114,6 +148,19 @@ fn a_dead_server_process_is_replaced_and_no_connection_refused() {
     rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
     logs.wait_for("the server process ended and is started again");
     miner.add("after");
+    agree(&logs, &[&miner], 3);
+}
+
+#[test]
+fn a_server_process_that_answers_no_more_is_replaced() {
+    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let miner = TestMiner::start(folder.path(), &logs, &[]);
+    miner.add("before");
+    let hangs = miner.server_process();
+    rustix::process::kill_process(hangs, rustix::process::Signal::STOP).unwrap();
+    logs.wait_for("probe: the server process does not answer and is replaced");
+    miner.add("after");
+    assert_ne!(miner.server_process(), hangs);
     agree(&logs, &[&miner], 3);
 }
 

@@ -1,6 +1,7 @@
 //! `/openapi.json` says what is so.
 
 mod scripted_miner;
+mod support;
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ use blockchain::chain::{Data, DataId, Difficulty, Hash};
 use scripted_miner::obliging;
 use serde::Serialize;
 use serde_json::{Value, json};
+use support::{Logs, TestFolder, TestMiner};
 
 fn document() -> Value {
     serde_json::from_str(OPENAPI).unwrap()
@@ -210,4 +212,75 @@ fn events_and_status_are_as_described() {
         let report = StatusReport { now: 1, settings, files: vec![file], jobs: vec![job], mining };
         check("StatusReport", &report);
     }
+}
+
+/// What the document says of an answer with this status: its schema.
+fn described<'a>(document: &'a Value, method: &str, target: &str, status: u16) -> &'a Value {
+    let path = target.split('?').next().unwrap();
+    let path = if path.starts_with("/data/") { "/data/{id}" } else { path };
+    let responses = &document["paths"][path][method.to_lowercase()]["responses"];
+    let (exact, class) = (status.to_string(), format!("{}XX", status / 100));
+    let response = responses.get(&exact).or_else(|| responses.get(&class));
+    let response = response.unwrap_or_else(|| panic!("{method} {path} {status} is not described"));
+    let response = match response["$ref"].as_str() {
+        Some(to) => document.pointer(&to[1..]).unwrap(),
+        None => response,
+    };
+    &response["content"]["application/json"]["schema"]
+}
+
+#[test]
+fn what_a_miner_really_answers_is_as_described() {
+    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let miner = TestMiner::start(folder.path(), &logs, &[]);
+    let id = miner.add("hello");
+    logs.wait_until("a block", || miner.health().length == 2);
+    let (document, mut answered) = (document(), BTreeSet::new());
+    let hint = format!("/announce?head={}&length=1&unprocessed=0", "0".repeat(64));
+    for (method, target, expected) in [
+        ("PUT", "/add?message=waits", 200),
+        ("PUT", "/add", 400),
+        ("PUT", &format!("/add?message=other&id={id}"), 409),
+        ("PUT", &hint, 200),
+        ("PUT", "/announce", 400),
+        ("GET", "/chain", 200),
+        ("GET", "/chain?from=1&limit=1", 200),
+        ("GET", "/chain?from=x", 400),
+        ("GET", "/data", 200),
+        ("GET", "/data?after=00112233445566778899aabbccddeeff-0", 200),
+        ("GET", "/data?after=x", 400),
+        ("GET", &format!("/data/{id}"), 200),
+        ("GET", &format!("/data/{}", "f".repeat(32)), 404),
+        ("GET", "/data/x", 400),
+        ("PUT", "/neighbours?neighbour=127.0.0.1:1", 200),
+        ("GET", "/neighbours", 200),
+        ("GET", "/neighbours?details=true", 200),
+        ("GET", "/neighbours?details=x", 400),
+        ("DELETE", "/neighbours?neighbour=127.0.0.1:1", 200),
+        ("DELETE", "/neighbours?neighbour=127.0.0.1:1", 404),
+        ("GET", "/events", 200),
+        ("GET", "/health", 200),
+        ("GET", "/openapi.json", 200),
+        ("GET", "/status", 200),
+        ("GET", "/status?x=1", 400),
+    ] {
+        let (status, body) = miner.send(method, target, b"");
+        assert_eq!(status, expected, "{method} {target}: {body}");
+        let schema = described(&document, method, target, status);
+        if target == "/openapi.json" {
+            assert_eq!((body, schema), (document.clone(), &json!({"type": "object"})));
+        } else if let Err(why) = fits(&document, schema, &body) {
+            panic!("{method} {target}: {why}: {body}");
+        }
+        if status == 200 {
+            let path = target.split('?').next().unwrap();
+            answered.insert((method.to_owned(), path.replace(&id, "<id>")));
+        }
+    }
+    // /metrics is text, which promtool looks at.
+    let all = ROUTES.iter().filter(|route| route.path != "/metrics").flat_map(|route| {
+        let methods = route.allow.split(", ").filter(|method| *method != "HEAD");
+        methods.map(|method| (method.to_owned(), route.path.to_owned()))
+    });
+    assert_eq!(answered, all.collect());
 }

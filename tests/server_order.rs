@@ -3,11 +3,13 @@
 mod scripted_miner;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use blockchain::http::{AnswerHead, Http, Incoming, Limits, Options, Refusal, bind};
-use scripted_miner::{Client, short};
+use scripted_miner::{Client, obliging, short};
 
 const CLIENTS: usize = 40;
 
@@ -114,6 +116,58 @@ fn who_reads_does_not_wait_for_who_writes() {
     assert_eq!(reads.hear().body, b"/2");
     echo(write);
     assert_eq!(writes.hear().body, b"/1");
+}
+
+#[test]
+fn however_many_write_a_place_is_left_to_those_that_read() {
+    // While a disc hung, writers took every connection to tiny_http, and nothing was answered.
+    let (taken, requests) = channel();
+    let limits = Limits { upstreams_max: 3, asked_at_once_max: 1, ..Limits::default() };
+    let served = Served::start(limits, taken);
+    let mut writers: Vec<_> = (0..CLIENTS).map(|_| served.client()).collect();
+    writers.iter_mut().for_each(|client| say(client, "PUT", 1));
+    let writes: Vec<_> = requests.iter().take(2).collect();
+    for _ in 0..3 {
+        let mut reads = served.client();
+        say(&mut reads, "GET", 2);
+        let request = requests.recv().unwrap();
+        assert_eq!(request.method(), "GET");
+        echo(request);
+        assert_eq!(reads.hear().body, b"/2");
+    }
+    writes.into_iter().for_each(echo);
+    requests.iter().take(CLIENTS - 2).for_each(echo);
+    assert!(writers.iter_mut().all(|client| client.hear().body == b"/1"));
+}
+
+#[test]
+fn those_that_the_server_answers_itself_hold_up_nobody() {
+    // A question went over the link only when there was nothing else to take: while 128
+    // clients read /openapi.json, /health took up to a second.
+    const READERS: usize = 128;
+    let scripted = obliging();
+    let ends = AtomicBool::new(false);
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut slowest = Duration::ZERO;
+    thread::scope(|scope| {
+        for _ in 0..READERS {
+            let (mut client, ends) = (scripted.client(), &ends);
+            scope.spawn(move || {
+                while !ends.load(SeqCst) {
+                    assert_eq!(client.ask(get("/openapi.json")).status, 200);
+                }
+            });
+        }
+        for _ in 0..50 {
+            let mut client = scripted.client();
+            let asked = Instant::now();
+            client.say(get("/health"));
+            client.hear();
+            slowest = slowest.max(asked.elapsed());
+        }
+        ends.store(true, SeqCst);
+    });
+    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
 }
 
 #[test]

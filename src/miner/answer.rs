@@ -11,6 +11,10 @@ use crate::chain::{ChainView, Data, Hash};
 /// Seconds after which to try again what the pool or the disc did not take.
 const RETRY_AFTER_SECONDS: u32 = 5;
 
+/// Bytes of a part of an answer that is sent in parts: a thousand strangers who ask for the
+/// whole chain at once don't keep others waiting for a thousand longer ones.
+const PART_BYTES: usize = 256 << 10;
+
 /// Answers `request`. An [`Request::Add`] is written to disc first; whoever has several of
 /// them writes them together and answers with `added` instead.
 pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
@@ -25,7 +29,7 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
             let limit = limit.min(PAGE_BLOCKS_MAX);
             let until = view.length().min(from.saturating_add(limit));
             let mut body = b"{\"chain\":[".to_vec();
-            push_lines(&mut body, &view, from, until);
+            push_lines(&mut body, PAGE_BYTES, &view, from, until);
             end_chain(&mut body, view.length());
             json(body)
         }
@@ -108,12 +112,12 @@ fn json(body: Vec<u8>) -> Reply {
     Reply::new(200, Media::Json, body)
 }
 
-/// Writes the lines of the blocks from `from` on, up to `until` or until the page is full,
-/// and returns the height of the first that is not in it.
-fn push_lines(body: &mut Vec<u8>, view: &ChainView, from: u64, until: u64) -> u64 {
+/// Writes the lines of the blocks from `from` on, up to `until` or until there are so many
+/// `bytes`, and returns the height of the first that is not in it.
+fn push_lines(body: &mut Vec<u8>, bytes: usize, view: &ChainView, from: u64, until: u64) -> u64 {
     let mut next = from;
     for line in view.lines_from(from) {
-        if next >= until || body.len() >= PAGE_BYTES {
+        if next >= until || body.len() >= bytes {
             break;
         }
         if next > from {
@@ -132,7 +136,7 @@ fn end_chain(body: &mut Vec<u8>, length: u64) {
 /// A part of the answer with a whole chain: what was begun in `body`, and the blocks from
 /// `from` on.
 fn chain_part(mut body: Vec<u8>, view: &ChainView, from: u64, until: u64) -> Reply {
-    let next = push_lines(&mut body, view, from, until);
+    let next = push_lines(&mut body, PART_BYTES, view, from, until);
     if next >= until {
         end_chain(&mut body, until);
         return json(body);
@@ -158,7 +162,7 @@ fn data_part(miner: &Miner, mut body: Vec<u8>, after: Option<i64>, sent: u64) ->
     let page: Vec<(i64, Data)> = miner.shared.with_pool(|pool| {
         let mut size = 0;
         let fits = |(_, data): &(i64, &Data)| {
-            let fits = size < PAGE_BYTES;
+            let fits = size < PART_BYTES;
             size += data.message.as_str().len() + 80;
             fits
         };

@@ -144,13 +144,17 @@ impl Threads {
         let (interval, until) = (settings.gossip_interval, stop.clone());
         self.job("gossip", move |miner| {
             let mut asks = SideBySide::new("gossip");
-            let mut looks = SideBySide::new("gossip");
+            let mut looks = SideBySide::telling("gossip", gossip::ring_for_callers);
             repeat(miner, "gossip", interval, miner.shared.bells.gossip.heard(), &until, |wake| {
                 if wake == Wake::Tick {
                     gossip::resolve(miner);
                     asks.ask(miner, Wake::Tick, gossip::whom(miner), gossip::round);
                 }
-                looks.ask(miner, Wake::Tick, gossip::candidates(miner), gossip::look_at);
+                let candidates = gossip::candidates(miner, looks.count());
+                looks.ask(miner, Wake::Tick, candidates, gossip::look_at);
+                if looks.count() < gossip::LOOKS_MAX {
+                    gossip::ring_for_callers(miner);
+                }
             });
             asks.join();
             looks.join();
@@ -163,7 +167,6 @@ impl Threads {
             repeat(miner, "announce", never, bell, &until, |wake| {
                 if wake == Wake::Bell {
                     asks.ask(miner, wake, announce::whom(miner), announce::round);
-                    until.within(announce::GAP);
                 }
             });
             asks.join();
@@ -181,7 +184,8 @@ impl Threads {
         let own = Address::from_ip(ip, address.port());
         self.job("probe", move |miner| {
             let mut missed = 0;
-            while !stop.within(PROBE_INTERVAL) {
+            // Where an answer is missed, the next question follows at once.
+            while !stop.within(if missed == 0 { PROBE_INTERVAL } else { Duration::ZERO }) {
                 missed = match miner.client().health(&own) {
                     Ok(_) => {
                         service_manager::tell(State::Alive);

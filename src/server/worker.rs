@@ -38,15 +38,16 @@ impl Pending {
     }
 }
 
-/// Most requests that go over the link at once.
-const ASKS_AT_ONCE: usize = 32;
+/// Most requests that are taken before what is to be asked goes over the link: those that are
+/// answered here hold up nobody else.
+const TAKEN_AT_ONCE: usize = 32;
 
 /// Asks the miner what HTTP clients ask, until there are no requests any more or the link
 /// ends. Requests that came meanwhile go together: under load a write and a wake-up serve many.
 pub fn work(requests: &Requests, link: &Sender, pending: &Pending) {
     let mut asks = Vec::new();
     while let Some(first) = requests.next() {
-        let mut next = Some(first);
+        let (mut next, mut taken) = (Some(first), 0);
         while let Some(mut request) = next {
             match read(&mut request) {
                 Ok((caller, asked)) => {
@@ -55,8 +56,8 @@ pub fn work(requests: &Requests, link: &Sender, pending: &Pending) {
                 }
                 Err(reply) => drop(respond(request, &reply)),
             }
-            let has_room = asks.len() < ASKS_AT_ONCE;
-            next = has_room.then(|| requests.next_at_once()).flatten();
+            taken += 1;
+            next = (taken < TAKEN_AT_ONCE).then(|| requests.next_at_once()).flatten();
         }
         if link.to_miner(&asks).is_err() {
             return;

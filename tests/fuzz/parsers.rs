@@ -95,7 +95,8 @@ pub fn journal_record(bytes: &[u8]) {
     }
 }
 
-/// A request is understood, or answered with a status that says why not.
+/// A request is understood, or answered: with this API's description, or a status that says
+/// why not.
 pub fn request_target(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let (method, target) = text.split_once(' ').unwrap_or(("GET", text));
@@ -104,6 +105,7 @@ pub fn request_target(bytes: &[u8]) {
             let (method, target, body) = routes::encode(&request);
             assert_eq!(routes::decode(method, &target, &body), Ok(request));
         }
+        Err(reply) if reply.status == 200 => assert_eq!(reply.body, routes::OPENAPI.as_bytes()),
         Err(reply) => assert!(matches!(reply.status, 400 | 404 | 405), "{}", reply.status),
     }
 }

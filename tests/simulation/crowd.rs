@@ -207,7 +207,7 @@ impl Crowd {
             for address in gossip::whom(&miner) {
                 gossip::round(&miner, &address);
             }
-            for address in gossip::candidates(&miner) {
+            for address in gossip::candidates(&miner, 0) {
                 gossip::look_at(&miner, &address);
             }
         }

@@ -43,7 +43,7 @@ impl World {
                 gossip::resolve(miner);
                 self.ask(node, &running, (job, wake), gossip::whom(miner), gossip::round);
                 let look = (Job::GossipLook, wake);
-                self.ask(node, &running, look, gossip::candidates(miner), gossip::look_at);
+                self.ask(node, &running, look, gossip::candidates(miner, 0), gossip::look_at);
             }
             Job::GossipLook => {}
             Job::Mine => self.mine(node, &running),

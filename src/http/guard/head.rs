@@ -18,6 +18,10 @@ const HEADERS_BYTES_MAX: usize = 16 << 10;
 /// Most headers.
 const HEADERS_MAX: usize = 64;
 
+/// What may stand around a header's value. Unicode knows more white space, and whoever takes
+/// that off too reads another length than the proxy before it.
+const SPACE: [char; 2] = [' ', '\t'];
+
 /// Most headers that are passed on.
 const PASSED_MAX: usize = 4;
 
@@ -162,7 +166,8 @@ impl<'a> Known<'a> {
     fn read(headers: &[httparse::Header<'a>], passed: &[&str]) -> Result<Self, Refusal> {
         let mut known = Self::default();
         for header in headers {
-            let value = std::str::from_utf8(header.value).unwrap_or("\u{fffd}").trim();
+            let value = std::str::from_utf8(header.value).unwrap_or("\u{fffd}");
+            let value = value.trim_matches(SPACE);
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             if is("Host") {
                 if known.host.replace(value).is_some() {
@@ -179,7 +184,8 @@ impl<'a> Known<'a> {
                 }
                 known.chunked = true;
             } else if is("Connection") {
-                known.closes |= value.split(',').any(|it| it.trim().eq_ignore_ascii_case("close"));
+                known.closes |=
+                    value.split(',').any(|it| it.trim_matches(SPACE).eq_ignore_ascii_case("close"));
             } else if is("Expect") {
                 if !value.eq_ignore_ascii_case("100-continue") {
                     let more = "the only expectation known here is 100-continue";

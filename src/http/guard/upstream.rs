@@ -31,6 +31,8 @@ pub struct Upstream {
     asked_bytes: usize,
     /// The answer that comes, and how much of its body is missing.
     answer: Option<(AnswerHead, usize)>,
+    /// Whether it is asked by those that write; see [`Upstream::is_idle`].
+    pub writes: bool,
     /// Whether it has answered at all: tiny_http forgets connections that come in a burst.
     pub is_proven: bool,
     /// When it has to be proven, or may be closed.
@@ -71,6 +73,7 @@ impl Upstream {
             asked: VecDeque::new(),
             asked_bytes: 0,
             answer: None,
+            writes: false,
             is_proven: false,
             deadline: Some(deadline),
             timer: None,

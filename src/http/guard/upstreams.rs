@@ -55,11 +55,24 @@ impl Guard {
     /// that write never share one with those that read, who would wait for the disc.
     fn upstream_with_room(&mut self, kind: Kind) -> Option<Key> {
         let asked_max = self.context.options.limits.asked_at_once_max;
-        let filling = &mut self.filling[kind as usize];
-        let has_room =
-            |key: &Key| self.upstreams.get(*key).is_some_and(|it| it.has_room(asked_max));
-        *filling = filling.filter(has_room).or_else(|| self.idle.pop());
-        *filling
+        let filling = self.filling[kind as usize].filter(|key| {
+            self.upstreams.get(*key).is_some_and(|upstream| upstream.has_room(asked_max))
+        });
+        self.filling[kind as usize] = filling.or_else(|| self.idle_upstream(kind));
+        self.filling[kind as usize]
+    }
+
+    /// An idle upstream. Those that write leave one to those that read, who would otherwise
+    /// wait for the disc.
+    fn idle_upstream(&mut self, kind: Kind) -> Option<Key> {
+        let max = self.context.options.limits.upstreams_max;
+        let writing = self.upstreams.iter().filter(|(_, it)| it.writes && !it.is_idle()).count();
+        if kind == Kind::Write && max > 1 && writing + 1 >= max {
+            return None;
+        }
+        let key = self.idle.pop()?;
+        self.upstreams.get(key)?.writes = kind == Kind::Write;
+        Some(key)
     }
 
     fn flush(&mut self, key: Key) -> io::Result<()> {

@@ -1,13 +1,8 @@
-//! Announcing: hints to the neighbours that there is something new here.
-
-use std::time::Duration;
+//! Announcing: hints to the neighbours that there is something new here. A flood of messages is
+//! announced as one, since a bell begins only so many rounds a second.
 
 use crate::api::Address;
 use crate::miner::Miner;
-
-/// Time between two announcements to the same neighbours: a flood of messages is announced
-/// as one.
-pub const GAP: Duration = Duration::from_millis(50);
 
 /// Who hears of news.
 pub fn whom(miner: &Miner) -> Vec<Address> {

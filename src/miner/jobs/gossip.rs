@@ -11,6 +11,10 @@ use crate::miner::{Fault, Miner};
 /// Candidates looked at in one round.
 const CANDIDATES_PER_ROUND: usize = 4;
 
+/// Candidates looked at at a time: whoever asks this miner names whatever host it likes as
+/// its own, and one that is silent takes a thread for as long as an exchange may take.
+pub const LOOKS_MAX: usize = 16;
+
 /// Addresses taken from one neighbour in one round.
 const ADDRESSES_MAX: usize = 100;
 
@@ -45,14 +49,22 @@ pub fn round(miner: &Miner, address: &Address) {
     }
 }
 
-/// The candidates to look at now.
-pub fn candidates(miner: &Miner) -> Vec<Address> {
+/// The candidates to look at now, when so many are being looked at already.
+pub fn candidates(miner: &Miner, looks: usize) -> Vec<Address> {
     let now = miner.now();
     let take = || {
         let random = miner.random();
         miner.shared.with_neighbours(|all| all.candidate(random, now))
     };
-    (0..CANDIDATES_PER_ROUND).map_while(|_| take()).collect()
+    let room = LOOKS_MAX.saturating_sub(looks);
+    (0..CANDIDATES_PER_ROUND.min(room)).map_while(|_| take()).collect()
+}
+
+/// Sees to it that callers who were not looked at yet need not wait for the next round.
+pub fn ring_for_callers(miner: &Miner) {
+    if miner.shared.with_neighbours(|all| all.has_callers()) {
+        miner.shared.bells.gossip.ring();
+    }
 }
 
 /// Looks at a candidate: one that answers and belongs to this network becomes a neighbour.

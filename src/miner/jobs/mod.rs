@@ -42,6 +42,10 @@ pub enum Wake {
     Bell,
 }
 
+/// Time between a round that a bell began and the next one: whatever rings, and however
+/// often, comes to so many rounds a second at most.
+const RING_GAP: Duration = Duration::from_millis(50);
+
 /// Runs `round` of `job` at once, at every tick of `interval` and at every ring of `bell`,
 /// until `stop`, and keeps the diary.
 pub fn repeat(
@@ -67,6 +71,9 @@ pub fn repeat(
             next_tick = began.steady + interval;
         }
         miner.diary.job_ended(job, now.wall, next_tick.saturating_sub(now.steady));
+        if wake == Wake::Bell && stop.within(RING_GAP) {
+            return;
+        }
         wake = select! {
             recv(stop.0) -> _ => return,
             recv(bell) -> _ => Wake::Bell,
@@ -82,12 +89,24 @@ pub struct SideBySide {
     /// Who is being asked, and whether there was a hint meanwhile, so that it is asked again.
     asking: Arc<Mutex<HashMap<Address, bool>>>,
     threads: Vec<JoinHandle<()>>,
+    /// Called when one that was asked is free again.
+    ended: fn(&Miner),
 }
 
 impl SideBySide {
     /// Asks for the job of this name.
     pub fn new(job: &'static str) -> Self {
-        Self { job, asking: Arc::default(), threads: Vec::new() }
+        Self::telling(job, |_| ())
+    }
+
+    /// The same, which tells when one that was asked is free again.
+    pub fn telling(job: &'static str, ended: fn(&Miner)) -> Self {
+        Self { job, asking: Arc::default(), threads: Vec::new(), ended }
+    }
+
+    /// How many are being asked.
+    pub fn count(&self) -> usize {
+        self.asking.lock().len()
     }
 
     /// Starts `ask` with each of `addresses` that is not being asked already. At a
@@ -105,21 +124,16 @@ impl SideBySide {
                 *again |= wake == Wake::Bell;
                 continue;
             }
-            self.asking.lock().insert(address.clone(), false);
-            let (miner, asking, asked) = (Arc::clone(miner), Arc::clone(&self.asking), address);
+            let mut asking = Asking::begin(&self.asking, address);
+            let (miner, ended) = (Arc::clone(miner), self.ended);
             let work = move || {
-                let _ends = AskingEnds { asking: &asking, asked: &asked };
                 loop {
-                    ask(&miner, &asked);
-                    let mut asking = asking.lock();
-                    match asking.get_mut(&asked) {
-                        Some(again) if *again => *again = false,
-                        _ => {
-                            asking.remove(&asked);
-                            break;
-                        }
+                    ask(&miner, &asking.whom);
+                    if asking.is_over() {
+                        break;
                     }
                 }
+                ended(&miner);
             };
             match Builder::new().name(format!("{} asks", self.job)).spawn(work) {
                 Ok(thread) => self.threads.push(thread),
@@ -136,16 +150,36 @@ impl SideBySide {
     }
 }
 
-/// Lets a neighbour be asked again, also after a panic or when no thread could be started.
-struct AskingEnds<'a> {
-    asking: &'a Mutex<HashMap<Address, bool>>,
-    asked: &'a Address,
+/// One that is being asked. It can be asked anew when this is dropped: also by a panic, or
+/// with a thread that could not be started.
+struct Asking {
+    all: Arc<Mutex<HashMap<Address, bool>>>,
+    whom: Address,
+    is_over: bool,
 }
 
-impl Drop for AskingEnds<'_> {
+impl Asking {
+    fn begin(all: &Arc<Mutex<HashMap<Address, bool>>>, whom: Address) -> Self {
+        all.lock().insert(whom.clone(), false);
+        Self { all: Arc::clone(all), whom, is_over: false }
+    }
+
+    /// Whether there was no hint meanwhile, so that this ends.
+    fn is_over(&mut self) -> bool {
+        let mut all = self.all.lock();
+        let again = all.get_mut(&self.whom).is_some_and(std::mem::take);
+        if !again {
+            all.remove(&self.whom);
+            self.is_over = true;
+        }
+        !again
+    }
+}
+
+impl Drop for Asking {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.asking.lock().remove(self.asked);
+        if !self.is_over {
+            self.all.lock().remove(&self.whom);
         }
     }
 }
@@ -206,5 +240,23 @@ pub(super) fn note_fault(miner: &Miner, job: &str, address: &Address, fault: &Fa
     if matches!(fate, Fate::Gone | Fate::Banned | Fate::Forgotten) {
         let (neighbour, reason) = (address.clone(), fault.to_string());
         miner.tell(Happening::NeighbourGone { neighbour, reason });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_was_not_asked_after_all_can_be_asked_again() {
+        // Where no thread could be started, a neighbour counted as being asked for ever.
+        let (all, whom) = (Arc::default(), "a:1".parse::<Address>().unwrap());
+        drop(Asking::begin(&all, whom.clone()));
+        assert!(all.lock().is_empty());
+        let mut asking = Asking::begin(&all, whom.clone());
+        all.lock().insert(whom, true);
+        assert!(!asking.is_over(), "a hint was lost");
+        assert!(asking.is_over());
+        assert!(all.lock().is_empty());
     }
 }

@@ -77,6 +77,11 @@ impl Neighbours {
         Some(address)
     }
 
+    /// Whether somebody called that was not looked at yet.
+    pub fn has_callers(&self) -> bool {
+        !self.callers.is_empty()
+    }
+
     /// Notes that a candidate did not answer: it is one of many names again.
     pub fn unanswered(&mut self, address: &Address) {
         self.invited.remove(address);
