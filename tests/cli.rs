@@ -231,6 +231,25 @@ fn files_are_verified_and_repaired_without_a_miner() {
     assert_eq!(run(&["verify", path]).code, Some(0));
 }
 
+/// A closure took what it used of the miner's files, and the lock beside them was let go of
+/// as soon as the threads had started: two miners wrote to the same files.
+#[test]
+fn nobody_else_works_on_the_files_of_a_miner_that_runs() {
+    let mut miner = Miner::start();
+    let path = miner.chain();
+    let path = path.to_str().unwrap();
+    let start = ["miner", "start", path, "--port", "0", "--difficulty", "1"];
+    for arguments in [&start[..], &["repair", path]] {
+        let done = run(arguments);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{}", done.stderr);
+        let last = done.stderr.lines().next_back().unwrap();
+        assert!(last.contains("test.lock"), "{last}");
+    }
+    assert_eq!(run(&["verify", path]).code, Some(0));
+    assert_eq!(miner.stop(), Some(0));
+    assert_eq!(run(&["repair", path]).code, Some(0));
+}
+
 #[test]
 fn the_log_says_when_the_miner_started_and_finished() {
     let mut miner = Miner::start();

@@ -105,8 +105,8 @@ fn shown(settings: &[Setting]) -> String {
 pub(super) struct Files {
     pub(super) chain: ChainFile,
     pub(super) names: Names,
-    /// Held as long as the miner runs.
-    _lock: Lock,
+    /// Held as long as anything of the miner runs.
+    pub(super) lock: Lock,
 }
 
 /// Opens files and socket; nothing runs yet.
@@ -161,7 +161,7 @@ fn prepare(
     let miner = Miner::new(id, network, shared, Keeper::new(journal), surroundings);
     let miner = Arc::new(miner.with_kernel(kernel));
     miner.diary.set_settings(settings);
-    Ok((miner, Files { chain: chain_file, names, _lock: lock }, socket))
+    Ok((miner, Files { chain: chain_file, names, lock }, socket))
 }
 
 /// What lies in the chain's folder of this miner, for people who look.

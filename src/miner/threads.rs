@@ -20,6 +20,7 @@ use super::server_process::ServerProcess;
 use super::service_manager::{self, State};
 use crate::api::Address;
 use crate::settings::Settings;
+use crate::store::Lock;
 
 /// How long new blocks wait to be saved together: a block that loses a tie within this never
 /// touches the disc, nor leaves an older version behind.
@@ -45,19 +46,22 @@ pub(super) struct Threads {
     jobs: Vec<JoinHandle<()>>,
     backup: Option<JoinHandle<()>>,
     stop_backup: Option<Sender<std::convert::Infallible>>,
+    /// Let go of when all of them have ended.
+    _lock: Lock,
 }
 
 impl Threads {
     pub(super) fn start(
         settings: &Settings,
         miner: &Arc<Miner>,
-        mut files: Files,
+        files: Files,
         socket: TcpListener,
         ready: Box<dyn FnOnce(SocketAddr) + Send>,
     ) -> Result<Self, MinerError> {
         let (stop, stopped) = bounded(0);
         let (stop_backup, backup_stopped) = bounded(0);
         let address = socket.local_addr().map_err(host("read our own address"))?;
+        let Files { mut chain, names, lock } = files;
         let mut threads = Self {
             miner: Arc::clone(miner),
             server: Arc::new(ServerProcess::new(socket)),
@@ -66,6 +70,7 @@ impl Threads {
             jobs: Vec::new(),
             backup: None,
             stop_backup: Some(stop_backup),
+            _lock: lock,
         };
         let stop = Stop(stopped);
         let (server, server_stop) = (Arc::clone(&threads.server), stop.clone());
@@ -105,8 +110,8 @@ impl Threads {
             (settings.backup_interval, settings.backup_interval.min(BACKUP_SETTLES));
         let backup = threads.spawn("backup", move |miner| {
             let mut save = || {
-                backup::round(miner, &mut files.chain);
-                miner.diary.set_files(list_files(&files.names));
+                backup::round(miner, &mut chain);
+                miner.diary.set_files(list_files(&names));
             };
             let bell = miner.shared.bells.backup.heard();
             repeat(miner, "backup", interval, bell, &backup_stop, |wake| {
