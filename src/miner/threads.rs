@@ -19,6 +19,7 @@ use super::running::{Files, MinerError, host, list_files};
 use super::server_process::ServerProcess;
 use super::service_manager::{self, State};
 use crate::api::Address;
+use crate::api::client::MinerClient;
 use crate::settings::Settings;
 use crate::store::Lock;
 
@@ -29,7 +30,8 @@ const BACKUP_SETTLES: Duration = Duration::from_secs(1);
 /// Between two questions to our own server process whether it answers.
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Unanswered questions after which the server process is replaced.
+/// Unanswered questions after which the server process is replaced: within 30 s, less than
+/// after what a service manager replaces the whole miner (`WatchdogSec=` of our unit).
 const PROBES_MISSED_MAX: u32 = 2;
 
 /// How much the mining threads stand back for those that serve (`nice`).
@@ -44,6 +46,9 @@ pub(super) struct Threads {
     stop: Option<Sender<std::convert::Infallible>>,
     died: (Sender<String>, Receiver<String>),
     jobs: Vec<JoinHandle<()>>,
+    /// Asks our own server process. It does not introduce itself as a miner does, so that what
+    /// is counted of neighbours is of others alone.
+    probe_client: Arc<MinerClient>,
     backup: Option<JoinHandle<()>>,
     stop_backup: Option<Sender<std::convert::Infallible>>,
     /// Let go of when all of them have ended.
@@ -68,6 +73,7 @@ impl Threads {
             stop: Some(stop),
             died: bounded(1),
             jobs: Vec::new(),
+            probe_client: Arc::new(MinerClient::http(None)),
             backup: None,
             stop_backup: Some(stop_backup),
             _lock: lock,
@@ -187,11 +193,14 @@ impl Threads {
             ip => ip,
         };
         let own = Address::from_ip(ip, address.port());
-        self.job("probe", move |miner| {
+        let client = Arc::clone(&self.probe_client);
+        let watchdog = service_manager::watchdog_interval();
+        let interval = watchdog.map_or(PROBE_INTERVAL, |often| often.min(PROBE_INTERVAL));
+        self.job("probe", move |_| {
             let mut missed = 0;
             // Where an answer is missed, the next question follows at once.
-            while !stop.within(if missed == 0 { PROBE_INTERVAL } else { Duration::ZERO }) {
-                missed = match miner.client().health(&own) {
+            while !stop.within(if missed == 0 { interval } else { Duration::ZERO }) {
+                missed = match client.health(&own) {
                     Ok(_) => {
                         service_manager::tell(State::Alive);
                         0
@@ -259,6 +268,7 @@ impl Threads {
         self.stop = None;
         self.server.stop();
         self.miner.client().shut_down();
+        self.probe_client.shut_down();
         self.miner.shared.end_searches();
         for thread in self.jobs.drain(..) {
             let _ = thread.join();
