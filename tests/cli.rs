@@ -191,6 +191,24 @@ fn flags_have_underscores_and_environment_variables() {
     assert!(port.stderr.contains("127.0.0.1:9"), "{}", port.stderr);
 }
 
+/// One variable for all commands made those fail that it says nothing to, and an empty one
+/// was taken for a value.
+#[test]
+fn variables_that_say_nothing_to_a_command_do_not_stop_it() {
+    let miner = Miner::start();
+    let with = |variable: &str, value: &str, arguments: &[&str]| {
+        let mut command = program();
+        command.args(arguments).env("BLOCKCHAIN_PORT", &miner.port).env(variable, value);
+        let done = program::Done::from(command.output().unwrap());
+        assert_eq!(done.code, Some(0), "{variable}={value}: {}", done.stderr);
+    };
+    with("BLOCKCHAIN_TIMEOUT", "30", &["add", "x"]);
+    with("BLOCKCHAIN_CONFIRMATIONS", "9", &["wait", "--length", "2"]);
+    for variable in ["HOST", "TIMEOUT", "LENGTH", "AGREE_WITH", "IDLE"] {
+        with(&format!("BLOCKCHAIN_{variable}"), "", &["wait"]);
+    }
+}
+
 #[test]
 fn a_reader_that_has_seen_enough_ends_the_program_quietly() {
     let miner = Miner::start();
