@@ -165,6 +165,7 @@ fn wrong_usage_is_exit_code_2() {
         &["miner", "start", "x.chain", "--neighbours", "a:b"],
         &["get", "chain", "--port", "0"],
         &["get", "chain", "--host", "a:1"],
+        &["add", "x", "--timeout", "3"],
     ] {
         let done = run(arguments);
         assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{arguments:?}");

@@ -52,7 +52,10 @@ impl Arguments {
         let matches = command.try_get_matches_from_mut(line)?;
         match typed_in_vain(&matches) {
             None => Self::from_arg_matches(&matches),
-            Some(why) => Err(command.error(ErrorKind::MissingRequiredArgument, why)),
+            Some((name, why)) => {
+                let command = command.find_subcommand_mut(name).expect("it was typed");
+                Err(command.error(ErrorKind::MissingRequiredArgument, why))
+            }
         }
     }
 }
@@ -62,21 +65,19 @@ pub fn command() -> clap::Command {
     with_spellings(Arguments::command())
 }
 
-/// Why a flag was typed in vain, if one was: without another it means nothing. Variables may
-/// be there for other commands, so they say nothing in vain.
-fn typed_in_vain(matches: &ArgMatches) -> Option<String> {
-    if let Some((_, matches)) = matches.subcommand() {
-        return typed_in_vain(matches);
-    }
-    let is_typed = |flag| matches.value_source(flag) == Some(ValueSource::CommandLine);
-    let lacks = |flag| {
-        let source = matches.try_contains_id(flag).ok().map(|_| matches.value_source(flag));
-        source.is_some_and(|source| source.is_none_or(|it| it == ValueSource::DefaultValue))
-    };
-    let (flag, other) = [("timeout", "wait"), ("confirmations", "message")]
-        .into_iter()
-        .find(|(flag, other)| lacks(other) && is_typed(flag))?;
-    Some(format!("--{flag} does nothing without --{other}; give both or neither"))
+/// Flags that mean nothing without another: the command, the flag, the other.
+const DEPENDENT: [(&str, &str, &str); 2] =
+    [("add", "timeout", "wait"), ("wait", "confirmations", "message")];
+
+/// In which command a flag was typed in vain, and why, if one was. Variables may be there for
+/// other commands, so they say nothing in vain.
+fn typed_in_vain(matches: &ArgMatches) -> Option<(&'static str, String)> {
+    let (typed, matches) = matches.subcommand()?;
+    let (command, flag, other) = DEPENDENT.into_iter().find(|(command, ..)| *command == typed)?;
+    let is_typed = matches.value_source(flag) == Some(ValueSource::CommandLine);
+    let is_alone = matches.value_source(other).is_none_or(|it| it == ValueSource::DefaultValue);
+    let why = || format!("--{flag} does nothing without --{other}; give both or neither");
+    (is_typed && is_alone).then(|| (command, why()))
 }
 
 /// Gives each flag its environment variable and its spelling with underscores.
