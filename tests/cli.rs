@@ -153,6 +153,28 @@ fn a_miner_that_is_not_there_is_one_line_that_says_what_to_do() {
 }
 
 #[test]
+fn an_address_that_is_not_to_be_had_is_told_with_what_to_do() {
+    let miner = Miner::start();
+    let folder = tempfile::tempdir().unwrap();
+    let chain = folder.path().join("x.chain");
+    let start = ["miner", "start", chain.to_str().unwrap()];
+    for command in [&start[..], &["ui"]] {
+        for (flags, expected) in [
+            (
+                ["--host", "127.0.0.1", "--port", miner.port.as_str()],
+                "something else answers there",
+            ),
+            // An address that is for documentation, and nobody's.
+            (["--host", "192.0.2.1", "--port", "0"], "an address of this host"),
+        ] {
+            let done = run(&[command, &flags].concat());
+            let last = done.stderr.lines().next_back().unwrap_or_default();
+            assert!(done.code == Some(1) && last.contains(expected), "{}", done.stderr);
+        }
+    }
+}
+
+#[test]
 fn wrong_usage_is_exit_code_2() {
     for arguments in [
         &["nonsense"][..],
