@@ -8,6 +8,8 @@ use blockchain::api::link::SERVER_ARGUMENT;
 use blockchain::{cli, server};
 
 fn main() -> ExitCode {
+    #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+    names::ask_hosts_and_dns_alone();
     // Before clap sees it: completions and help would list it.
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next() {
@@ -25,5 +27,28 @@ fn serve(level: Option<OsString>) -> ExitCode {
             eprintln!("blockchain: the server process cannot go on: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Names of hosts in a static program.
+#[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+#[allow(unsafe_code, reason = "only the C library can say whom it asks")]
+mod names {
+    use std::ffi::{c_char, c_int};
+
+    unsafe extern "C" {
+        /// nss.h: asks these services for this database, whatever nsswitch.conf says.
+        fn __nss_configure_lookup(database: *const c_char, services: *const c_char) -> c_int;
+    }
+
+    /// Lets names be looked up in /etc/hosts and by DNS, which are in the program. For other
+    /// services that /etc/nsswitch.conf names (mdns, resolve, myhostname), the C library would
+    /// load libraries of the host: with a host's C library of another version, that ends in a
+    /// segmentation fault.
+    pub fn ask_hosts_and_dns_alone() {
+        // SAFETY: both are strings that end with a zero and live for ever, and no other thread
+        // runs yet that could look a name up meanwhile.
+        let set = unsafe { __nss_configure_lookup(c"hosts".as_ptr(), c"files dns".as_ptr()) };
+        debug_assert_eq!(set, 0);
     }
 }

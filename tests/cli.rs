@@ -153,6 +153,28 @@ fn a_miner_that_is_not_there_is_one_line_that_says_what_to_do() {
 }
 
 #[test]
+fn an_address_that_is_not_to_be_had_is_told_with_what_to_do() {
+    let miner = Miner::start();
+    let folder = tempfile::tempdir().unwrap();
+    let chain = folder.path().join("x.chain");
+    let start = ["miner", "start", chain.to_str().unwrap()];
+    for command in [&start[..], &["ui"]] {
+        for (flags, expected) in [
+            (
+                ["--host", "127.0.0.1", "--port", miner.port.as_str()],
+                "something else answers there",
+            ),
+            // An address that is for documentation, and nobody's.
+            (["--host", "192.0.2.1", "--port", "0"], "an address of this host"),
+        ] {
+            let done = run(&[command, &flags].concat());
+            let last = done.stderr.lines().next_back().unwrap_or_default();
+            assert!(done.code == Some(1) && last.contains(expected), "{}", done.stderr);
+        }
+    }
+}
+
+#[test]
 fn wrong_usage_is_exit_code_2() {
     for arguments in [
         &["nonsense"][..],
@@ -165,6 +187,7 @@ fn wrong_usage_is_exit_code_2() {
         &["miner", "start", "x.chain", "--neighbours", "a:b"],
         &["get", "chain", "--port", "0"],
         &["get", "chain", "--host", "a:1"],
+        &["add", "x", "--timeout", "3"],
     ] {
         let done = run(arguments);
         assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{arguments:?}");
@@ -189,6 +212,24 @@ fn flags_have_underscores_and_environment_variables() {
         program().args(["get", "health"]).env("BLOCKCHAIN_PORT", "9").output().unwrap(),
     );
     assert!(port.stderr.contains("127.0.0.1:9"), "{}", port.stderr);
+}
+
+/// One variable for all commands made those fail that it says nothing to, and an empty one
+/// was taken for a value.
+#[test]
+fn variables_that_say_nothing_to_a_command_do_not_stop_it() {
+    let miner = Miner::start();
+    let with = |variable: &str, value: &str, arguments: &[&str]| {
+        let mut command = program();
+        command.args(arguments).env("BLOCKCHAIN_PORT", &miner.port).env(variable, value);
+        let done = program::Done::from(command.output().unwrap());
+        assert_eq!(done.code, Some(0), "{variable}={value}: {}", done.stderr);
+    };
+    with("BLOCKCHAIN_TIMEOUT", "30", &["add", "x"]);
+    with("BLOCKCHAIN_CONFIRMATIONS", "9", &["wait", "--length", "2"]);
+    for variable in ["HOST", "TIMEOUT", "LENGTH", "AGREE_WITH", "IDLE"] {
+        with(&format!("BLOCKCHAIN_{variable}"), "", &["wait"]);
+    }
 }
 
 #[test]
@@ -229,6 +270,25 @@ fn files_are_verified_and_repaired_without_a_miner() {
     let repaired = run(&["repair", path, "--json"]);
     assert_eq!(json(&repaired.stdout)["length"], 2, "{}", repaired.stderr);
     assert_eq!(run(&["verify", path]).code, Some(0));
+}
+
+/// A closure took what it used of the miner's files, and the lock beside them was let go of
+/// as soon as the threads had started: two miners wrote to the same files.
+#[test]
+fn nobody_else_works_on_the_files_of_a_miner_that_runs() {
+    let mut miner = Miner::start();
+    let path = miner.chain();
+    let path = path.to_str().unwrap();
+    let start = ["miner", "start", path, "--port", "0", "--difficulty", "1"];
+    for arguments in [&start[..], &["repair", path]] {
+        let done = run(arguments);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{}", done.stderr);
+        let last = done.stderr.lines().next_back().unwrap();
+        assert!(last.contains("test.lock"), "{last}");
+    }
+    assert_eq!(run(&["verify", path]).code, Some(0));
+    assert_eq!(miner.stop(), Some(0));
+    assert_eq!(run(&["repair", path]).code, Some(0));
 }
 
 #[test]

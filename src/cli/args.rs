@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, PossibleValuesParser, TypedValueParser as _};
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::start::Start;
 use super::values::{chain_path, host, seconds};
@@ -46,13 +48,36 @@ impl Arguments {
     /// # Errors
     /// Also for `--help` and `--version`: what to print and how to exit.
     pub fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::from_arg_matches(&command().try_get_matches_from(line)?)
+        let mut command = command();
+        let matches = command.try_get_matches_from_mut(line)?;
+        match typed_in_vain(&matches) {
+            None => Self::from_arg_matches(&matches),
+            Some((name, why)) => {
+                let command = command.find_subcommand_mut(name).expect("it was typed");
+                Err(command.error(ErrorKind::MissingRequiredArgument, why))
+            }
+        }
     }
 }
 
 /// The whole command line for clap, with what every flag has in common.
 pub fn command() -> clap::Command {
     with_spellings(Arguments::command())
+}
+
+/// Flags that mean nothing without another: the command, the flag, the other.
+const DEPENDENT: [(&str, &str, &str); 2] =
+    [("add", "timeout", "wait"), ("wait", "confirmations", "message")];
+
+/// In which command a flag was typed in vain, and why, if one was. Variables may be there for
+/// other commands, so they say nothing in vain.
+fn typed_in_vain(matches: &ArgMatches) -> Option<(&'static str, String)> {
+    let (typed, matches) = matches.subcommand()?;
+    let (command, flag, other) = DEPENDENT.into_iter().find(|(command, ..)| *command == typed)?;
+    let is_typed = matches.value_source(flag) == Some(ValueSource::CommandLine);
+    let is_alone = matches.value_source(other).is_none_or(|it| it == ValueSource::DefaultValue);
+    let why = || format!("--{flag} does nothing without --{other}; give both or neither");
+    (is_typed && is_alone).then(|| (command, why()))
 }
 
 /// Gives each flag its environment variable and its spelling with underscores.
@@ -65,7 +90,11 @@ fn with_spellings(command: clap::Command) -> clap::Command {
         };
         let underscored = long.replace('-', "_");
         let variable = format!("{VARIABLE_PREFIX}{}", underscored.to_uppercase());
-        let arg = arg.env(clap::builder::OsStr::from(variable)).hide_env_values(true);
+        // An empty variable is none: it is what scripts leave where there is nothing to say.
+        let arg = match std::env::var_os(&variable).is_some_and(|value| value.is_empty()) {
+            true => arg,
+            false => arg.env(clap::builder::OsStr::from(variable)).hide_env_values(true),
+        };
         if underscored == long { arg } else { arg.alias(underscored) }
     });
     // Names of variables are long: a flag's help stands below it, not in a narrow column.
@@ -167,7 +196,7 @@ pub struct Add {
     #[arg(long)]
     pub wait: bool,
     /// With --wait: give up after so many seconds (fractions allowed) [default: never]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "wait")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
     /// Id of the message, 32 lower-case hex digits; repeat it to be sure that the message
     /// is added, and added once [default: a random one]
@@ -269,7 +298,7 @@ pub struct Wait {
     #[arg(long, value_name = "ID")]
     pub message: Option<DataId>,
     /// With --message: until so many blocks confirm it, its own included
-    #[arg(long, value_name = "K", requires = "message", default_value_t = 1)]
+    #[arg(long, value_name = "K", default_value_t = 1)]
     pub confirmations: u64,
     /// Until no message waits to be mined
     #[arg(long)]
@@ -346,14 +375,22 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_is_explained() {
-        fn check(command: &clap::Command) {
+    fn every_flag_is_explained_and_its_variable_named_in_the_help() {
+        fn check(command: &mut clap::Command) {
+            let help = command.render_long_help().to_string();
+            let words: Vec<_> = help.split([' ', '\n', '[', ']']).collect();
             for arg in command.get_arguments() {
-                assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
+                let (name, id) = (command.get_name(), arg.get_id());
+                assert!(arg.get_help().is_some(), "{name} {id}");
+                let is_of_clap = matches!(id.as_str(), "help" | "version");
+                if let Some(long) = arg.get_long().filter(|_| !is_of_clap && !arg.is_hide_set()) {
+                    let variable = format!("BLOCKCHAIN_{}", long.replace('-', "_").to_uppercase());
+                    assert!(words.contains(&variable.as_str()), "{name} {id}:\n{help}");
+                }
             }
-            command.get_subcommands().for_each(check);
+            command.get_subcommands_mut().for_each(check);
         }
-        check(&command());
+        check(&mut command());
     }
 
     #[test]
@@ -369,6 +406,18 @@ mod tests {
         assert!(read("get chain --from 3 --limit 4").is_ok());
         assert!(read("get chain --last 3 --limit 4").is_err());
         assert!(read("get chain --last 3 --from 4").is_err());
-        assert!(read("wait --confirmations 3").is_err());
+    }
+
+    #[test]
+    fn a_flag_that_means_nothing_without_another_is_not_typed_alone() {
+        for (line, alone) in [
+            ("wait --length 3 --confirmations 3", true),
+            ("wait --confirmations 3 --message 0123456789abcdef0123456789abcdef", false),
+            ("add x --timeout 3", true),
+            ("add x --timeout 3 --wait", false),
+            ("wait --timeout 3", false),
+        ] {
+            assert_eq!(read(line).is_err(), alone, "{line}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::args::Benchmark;
 use super::error::CliError;
-use super::output::{Look, Output};
+use super::output::{Look, Output, count};
 use crate::chain::Difficulty;
 use crate::pow::Kernel;
 use crate::pow::rate::{expected_time, measure};
@@ -51,8 +51,12 @@ pub fn run(benchmark: &Benchmark, output: &mut Output<'_>) -> Result<(), CliErro
         let measured = Measured { kernels, threads, difficulty, seconds_per_block };
         return Ok(output.json_line(&measured)?);
     }
-    let heading =
-        format!("{:<10} {:>12} {:>13}", "kernel", "1 thread", format!("{threads} threads"));
+    let heading = format!(
+        "{:<10} {:>12} {:>13}",
+        "kernel",
+        "1 thread",
+        count(threads.get() as u64, "thread")
+    );
     output.line(output.look(Look::Bold, heading))?;
     for Rates { kernel, one_thread, all_threads } in &kernels {
         output.line(format_args!(

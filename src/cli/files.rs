@@ -95,8 +95,9 @@ fn describe_repair(repair: &Repair, path: &Path, output: &mut Output<'_>) -> Res
 
 fn open(names: &Names) -> Result<Folder, CliError> {
     let shown = names.folder().display();
-    Folder::open(names.folder())
-        .map_err(|error| CliError::other(format!("cannot open folder {shown}: {error}")))
+    Folder::open(names.folder()).map_err(|error| {
+        CliError::other(format!("cannot open folder {shown}: {error}; is it the path of a chain?"))
+    })
 }
 
 impl From<StoreError> for CliError {

@@ -10,6 +10,7 @@ use signal_hook::iterator::Signals;
 use super::error::CliError;
 use super::values::host;
 use crate::api::Address;
+use crate::miner::how_to_listen;
 use crate::ui::Ui;
 
 /// The flags of `ui`.
@@ -44,7 +45,7 @@ pub fn run(flags: &Flags) -> Result<(), CliError> {
 /// Takes this port of `host` for pages.
 pub fn bind(host: &str, port: u16) -> Result<TcpListener, CliError> {
     TcpListener::bind((host, port)).map_err(|error| {
-        let hint = "give another port; 0 takes a free one";
+        let hint = how_to_listen(&error);
         CliError::other(format!("cannot serve pages on {host}:{port}: {error}; {hint}"))
     })
 }

@@ -28,7 +28,7 @@ pub use diary::Diary;
 pub use keeper::{Keeper, Kept};
 pub use metrics::Metrics;
 pub use neighbours::{Fault, Neighbours};
-pub use running::{Listener, MinerError, run};
+pub use running::{Listener, MinerError, how_to_listen, run};
 pub use shared::{Place, Shared};
 
 use crate::api::client::MinerClient;

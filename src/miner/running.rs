@@ -26,9 +26,7 @@ pub enum MinerError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Its address is not to be had.
-    #[error(
-        "cannot listen on {address}: {source}; is another miner running there? choose another --port, or 0 for a free one"
-    )]
+    #[error("cannot listen on {address}: {source}; {}", how_to_listen(source))]
     Listen {
         /// What was asked for.
         address: String,
@@ -49,6 +47,17 @@ pub enum MinerError {
     /// A thread ended that never should, or the server process can't be started.
     #[error("{0}")]
     Died(String),
+}
+
+/// What to do about an address that can't be listened on.
+pub fn how_to_listen(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "something else answers there; choose another port, or 0 for a free one"
+        }
+        io::ErrorKind::PermissionDenied => "ports below 1024 take root; choose another",
+        _ => "--host takes a name or an address of this host, as 127.0.0.1 or 0.0.0.0",
+    }
 }
 
 /// What the caller of [`run`] wants to hear.
@@ -105,8 +114,8 @@ fn shown(settings: &[Setting]) -> String {
 pub(super) struct Files {
     pub(super) chain: ChainFile,
     pub(super) names: Names,
-    /// Held as long as the miner runs.
-    _lock: Lock,
+    /// Held as long as anything of the miner runs.
+    pub(super) lock: Lock,
 }
 
 /// Opens files and socket; nothing runs yet.
@@ -161,7 +170,7 @@ fn prepare(
     let miner = Miner::new(id, network, shared, Keeper::new(journal), surroundings);
     let miner = Arc::new(miner.with_kernel(kernel));
     miner.diary.set_settings(settings);
-    Ok((miner, Files { chain: chain_file, names, _lock: lock }, socket))
+    Ok((miner, Files { chain: chain_file, names, lock }, socket))
 }
 
 /// What lies in the chain's folder of this miner, for people who look.

@@ -8,6 +8,7 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 /// How we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,22 @@ pub fn tell(state: State) {
     if let Err(error) = send(&name, state) {
         log::debug!("service manager: it can't be told that we are {state:?}: {error}");
     }
+}
+
+/// How often a service manager wants to hear that we are alive, if it watches us: twice
+/// within the time after which it would end us (sd_watchdog_enabled(3)).
+pub fn watchdog_interval() -> Option<Duration> {
+    let of = |name| std::env::var(name).ok();
+    watched(of("WATCHDOG_USEC"), of("WATCHDOG_PID"), std::process::id())
+}
+
+/// Variables are inherited: those that name another process are not for us.
+fn watched(timeout_micros: Option<String>, whom: Option<String>, us: u32) -> Option<Duration> {
+    if whom.is_some_and(|process| process.parse() != Ok(us)) {
+        return None;
+    }
+    let micros = timeout_micros?.parse().ok().filter(|micros| *micros > 0)?;
+    Some(Duration::from_micros(micros) / 2)
 }
 
 fn send(name: &OsStr, state: State) -> io::Result<()> {
@@ -66,5 +83,20 @@ mod tests {
         }
         std::fs::remove_file(&path).unwrap();
         assert!(send(path.as_os_str(), State::Ready).is_err());
+    }
+
+    #[test]
+    fn a_watchdog_hears_twice_within_its_time_unless_it_watches_another() {
+        let check = |micros: Option<&str>, whom: Option<&str>, expected: Option<u64>| {
+            let interval = watched(micros.map(str::to_owned), whom.map(str::to_owned), 7);
+            assert_eq!(interval, expected.map(Duration::from_millis), "{micros:?} {whom:?}");
+        };
+        check(Some("60000000"), None, Some(30_000));
+        check(Some("60000000"), Some("7"), Some(30_000));
+        check(Some("60000000"), Some("8"), None);
+        check(Some("60000000"), Some("x"), None);
+        check(Some("0"), None, None);
+        check(Some("soon"), None, None);
+        check(None, Some("7"), None);
     }
 }

@@ -19,7 +19,9 @@ use super::running::{Files, MinerError, host, list_files};
 use super::server_process::ServerProcess;
 use super::service_manager::{self, State};
 use crate::api::Address;
+use crate::api::client::MinerClient;
 use crate::settings::Settings;
+use crate::store::Lock;
 
 /// How long new blocks wait to be saved together: a block that loses a tie within this never
 /// touches the disc, nor leaves an older version behind.
@@ -28,8 +30,14 @@ const BACKUP_SETTLES: Duration = Duration::from_secs(1);
 /// Between two questions to our own server process whether it answers.
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Unanswered questions after which the server process is replaced.
+/// Unanswered questions after which the server process is replaced: within 30 s, less than
+/// after what a service manager replaces the whole miner (`WatchdogSec=` of our unit).
 const PROBES_MISSED_MAX: u32 = 2;
+
+/// How long jobs that ask others may take to end. Their calls end at once, but nothing ends the
+/// look-up of a name: with a DNS server that is silent it takes 20 s. Whoever is left behind
+/// finds that no call may begin any more, and what it could still do survives a kill, too.
+const ASKING_ENDS: Duration = Duration::from_millis(500);
 
 /// How much the mining threads stand back for those that serve (`nice`).
 const MINING_NICENESS: i32 = 19;
@@ -43,29 +51,41 @@ pub(super) struct Threads {
     stop: Option<Sender<std::convert::Infallible>>,
     died: (Sender<String>, Receiver<String>),
     jobs: Vec<JoinHandle<()>>,
+    /// A sender in each job that asks others, and here: without any, all have ended.
+    asking: (Option<Sender<std::convert::Infallible>>, Receiver<std::convert::Infallible>),
+    /// Asks our own server process. It does not introduce itself as a miner does, so that what
+    /// is counted of neighbours is of others alone.
+    probe_client: Arc<MinerClient>,
     backup: Option<JoinHandle<()>>,
     stop_backup: Option<Sender<std::convert::Infallible>>,
+    /// Let go of when all of them have ended.
+    _lock: Lock,
 }
 
 impl Threads {
     pub(super) fn start(
         settings: &Settings,
         miner: &Arc<Miner>,
-        mut files: Files,
+        files: Files,
         socket: TcpListener,
         ready: Box<dyn FnOnce(SocketAddr) + Send>,
     ) -> Result<Self, MinerError> {
         let (stop, stopped) = bounded(0);
         let (stop_backup, backup_stopped) = bounded(0);
+        let (asks, asking) = bounded(0);
         let address = socket.local_addr().map_err(host("read our own address"))?;
+        let Files { mut chain, names, lock } = files;
         let mut threads = Self {
             miner: Arc::clone(miner),
             server: Arc::new(ServerProcess::new(socket)),
             stop: Some(stop),
             died: bounded(1),
             jobs: Vec::new(),
+            asking: (Some(asks), asking),
+            probe_client: Arc::new(MinerClient::http(None)),
             backup: None,
             stop_backup: Some(stop_backup),
+            _lock: lock,
         };
         let stop = Stop(stopped);
         let (server, server_stop) = (Arc::clone(&threads.server), stop.clone());
@@ -105,8 +125,8 @@ impl Threads {
             (settings.backup_interval, settings.backup_interval.min(BACKUP_SETTLES));
         let backup = threads.spawn("backup", move |miner| {
             let mut save = || {
-                backup::round(miner, &mut files.chain);
-                miner.diary.set_files(list_files(&files.names));
+                backup::round(miner, &mut chain);
+                miner.diary.set_files(list_files(&names));
             };
             let bell = miner.shared.bells.backup.heard();
             repeat(miner, "backup", interval, bell, &backup_stop, |wake| {
@@ -123,7 +143,7 @@ impl Threads {
     /// The jobs that ask neighbours.
     fn asking_jobs(&mut self, settings: &Settings, stop: &Stop) -> Result<(), MinerError> {
         let (interval, until) = (settings.chain_sync_interval, stop.clone());
-        self.job("sync_chain", move |miner| {
+        self.asking_job("sync_chain", move |miner| {
             let mut asks = SideBySide::new("sync_chain");
             let bell = miner.shared.bells.sync_chain.heard();
             repeat(miner, "sync_chain", interval, bell, &until, |wake| {
@@ -133,7 +153,7 @@ impl Threads {
             asks.join();
         })?;
         let (interval, until) = (settings.data_sync_interval, stop.clone());
-        self.job("sync_data", move |miner| {
+        self.asking_job("sync_data", move |miner| {
             let mut asks = SideBySide::new("sync_data");
             let bell = miner.shared.bells.sync_data.heard();
             repeat(miner, "sync_data", interval, bell, &until, |wake| {
@@ -142,7 +162,7 @@ impl Threads {
             asks.join();
         })?;
         let (interval, until) = (settings.gossip_interval, stop.clone());
-        self.job("gossip", move |miner| {
+        self.asking_job("gossip", move |miner| {
             let mut asks = SideBySide::new("gossip");
             let mut looks = SideBySide::telling("gossip", gossip::ring_for_callers);
             repeat(miner, "gossip", interval, miner.shared.bells.gossip.heard(), &until, |wake| {
@@ -160,7 +180,7 @@ impl Threads {
             looks.join();
         })?;
         let until = stop.clone();
-        self.job("announce", move |miner| {
+        self.asking_job("announce", move |miner| {
             let mut asks = SideBySide::new("announce");
             let never = Duration::from_secs(60 * 60);
             let bell = miner.shared.bells.announce.heard();
@@ -182,11 +202,14 @@ impl Threads {
             ip => ip,
         };
         let own = Address::from_ip(ip, address.port());
-        self.job("probe", move |miner| {
+        let client = Arc::clone(&self.probe_client);
+        let watchdog = service_manager::watchdog_interval();
+        let interval = watchdog.map_or(PROBE_INTERVAL, |often| often.min(PROBE_INTERVAL));
+        self.job("probe", move |_| {
             let mut missed = 0;
             // Where an answer is missed, the next question follows at once.
-            while !stop.within(if missed == 0 { PROBE_INTERVAL } else { Duration::ZERO }) {
-                missed = match miner.client().health(&own) {
+            while !stop.within(if missed == 0 { interval } else { Duration::ZERO }) {
+                missed = match client.health(&own) {
                     Ok(_) => {
                         service_manager::tell(State::Alive);
                         0
@@ -200,6 +223,20 @@ impl Threads {
                 }
             }
         })
+    }
+
+    /// A job that asks others, for which the end waits only a moment.
+    fn asking_job(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&Arc<Miner>) + Send + 'static,
+    ) -> Result<(), MinerError> {
+        let asks = self.asking.0.clone();
+        self.spawn(name, move |miner| {
+            work(miner);
+            drop(asks);
+        })?;
+        Ok(())
     }
 
     fn job(
@@ -254,9 +291,14 @@ impl Threads {
         self.stop = None;
         self.server.stop();
         self.miner.client().shut_down();
+        self.probe_client.shut_down();
         self.miner.shared.end_searches();
         for thread in self.jobs.drain(..) {
             let _ = thread.join();
+        }
+        self.asking.0 = None;
+        if self.asking.1.recv_timeout(ASKING_ENDS).is_err_and(|it| it.is_timeout()) {
+            log::warn!("miner: ends while the name of a neighbour is still looked up");
         }
         self.stop_backup = None;
         if let Some(backup) = self.backup.take() {

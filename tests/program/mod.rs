@@ -45,12 +45,21 @@ pub struct Miner {
 impl Miner {
     /// Starts a miner of difficulty 1 and waits until it answers.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with more flags.
+    pub fn start_with(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("there is room");
         let chain = folder.path().join("new folder").join("test.chain");
         let mut command = program();
         command.args(["miner", "start"]).arg(&chain).args(["--port", "0", "--difficulty", "1"]);
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut child = command
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("it is piped");
         BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
