@@ -13,7 +13,7 @@ use crate::references::{Redis, sqlite_inserts};
 use crate::table::{Asked, Table};
 
 /// Clients, adds of a round, and the ratio to Redis that is asked.
-const LOADS: [(usize, usize, f64); 3] = [(1, 300, 0.9), (16, 3_000, 0.7), (64, 8_000, 0.6)];
+const LOADS: [(usize, usize, f64); 3] = [(1, 3_000, 0.9), (16, 12_000, 0.7), (64, 24_000, 0.6)];
 
 /// Rounds of each, in turns; the best counts.
 const ROUNDS: usize = 3;
