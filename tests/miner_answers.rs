@@ -242,18 +242,33 @@ fn hints_are_taken_from_neighbours_alone() {
         let caller = Caller { miner: Some(miner_itself), ..caller("10.0.0.2") };
         let request = Request::Announce { head: Hash::of("x"), length: 9, unprocessed: 1 };
         assert_eq!(answer(&miner, request, &caller).status, 200);
-        let bells = &miner.shared.bells;
-        let rung = [&bells.sync_chain, &bells.sync_data];
-        let rung = rung.map(|bell| bell.heard().try_recv().is_ok());
-        let hinted = miner.shared.with_neighbours(|all| {
-            [&mut all.hinted_chain, &mut all.hinted_data].map(std::mem::take)
-        });
-        (rung, hinted.map(|all| all.into_iter().collect::<Vec<_>>()))
+        asked_soon(&miner)
     };
     let nobody: [Vec<Address>; 2] = [vec![], vec![]];
     // Bells were rung for strangers, too.
     assert_eq!(hint(RunId::from_random([3; 16])), ([false; 2], nobody));
     assert_eq!(hint(known), ([true; 2], [vec![address.clone()], vec![address.clone()]]));
+}
+
+#[test]
+fn a_neighbour_added_by_hand_is_asked_at_once() {
+    // It was asked at the next round, up to 10 s later.
+    let (miner, _) = miner(1);
+    let address: Address = "miner2:1".parse().unwrap();
+    let added = answer(&miner, Request::AddNeighbour(address.clone()), &caller("127.0.0.1"));
+    assert_eq!(added.status, 200);
+    assert_eq!(asked_soon(&miner), ([true; 2], [vec![address.clone()], vec![address]]));
+}
+
+/// Which of the jobs for blocks and messages were woken, and whom they are to ask.
+fn asked_soon(miner: &Miner) -> ([bool; 2], [Vec<Address>; 2]) {
+    let bells = &miner.shared.bells;
+    let rung = [&bells.sync_chain, &bells.sync_data];
+    let rung = rung.map(|bell| bell.heard().try_recv().is_ok());
+    let hinted = miner
+        .shared
+        .with_neighbours(|all| [&mut all.hinted_chain, &mut all.hinted_data].map(std::mem::take));
+    (rung, hinted.map(|all| all.into_iter().collect()))
 }
 
 fn health_of(miner: &Miner) -> Health {

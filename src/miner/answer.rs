@@ -49,7 +49,7 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
         }
         Request::AddNeighbour(address) => {
             miner.shared.with_neighbours(|all| all.give(address.clone()));
-            miner.shared.bells.gossip.ring();
+            miner.ask_soon(&address);
             log::info!("neighbours: added by hand neighbour={address}");
             done("Neighbour added!", format!("{address} is asked from now on"))
         }

@@ -133,24 +133,11 @@ impl Keeper {
         self.journal.rewrite(&live)
     }
 
-    /// Remembers and tells whether the disc works; once at each change.
+    /// Remembers whether the disc works.
     fn note(&mut self, what: &str, result: Result<(), StoreError>) -> Result<(), String> {
-        match result {
-            Ok(()) => {
-                if self.failing.take().is_some() {
-                    log::info!("journal: the disc works again");
-                }
-                Ok(())
-            }
-            Err(error) => {
-                let why = format!("cannot {what} the journal: {error}");
-                if self.failing.is_none() {
-                    log::error!("journal: {why}");
-                }
-                self.failing = Some(why.clone());
-                Err(why)
-            }
-        }
+        let result = result.map_err(|error| format!("cannot {what} the journal: {error}"));
+        self.failing = result.clone().err();
+        result
     }
 }
 

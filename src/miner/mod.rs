@@ -150,13 +150,18 @@ impl Miner {
         result
     }
 
-    /// Notes what is wrong with a part of the miner, or that nothing is any more.
+    /// Notes what is wrong with a part of the miner, or that nothing is any more, and logs it
+    /// when it begins and ends.
     pub fn note_trouble(&self, part: &'static str, trouble: Option<String>) {
-        let mut troubles = self.troubles.lock();
-        match trouble {
-            Some(trouble) => troubles.insert(part, trouble),
-            None => troubles.remove(part),
+        let before = match trouble.clone() {
+            Some(trouble) => self.troubles.lock().insert(part, trouble),
+            None => self.troubles.lock().remove(part),
         };
+        match (before, trouble) {
+            (None, Some(trouble)) => log::error!("{part}: {trouble}"),
+            (Some(_), None) => log::info!("{part}: the disc works again"),
+            _ => {}
+        }
     }
 
     /// What is wrong, in words.
@@ -188,6 +193,16 @@ impl Miner {
         if is_new {
             self.shared.bells.gossip.ring();
         }
+    }
+
+    /// Lets a neighbour be asked for blocks and messages without waiting for the next round.
+    fn ask_soon(&self, address: &Address) {
+        self.shared.with_neighbours(|all| {
+            all.hinted_chain.insert(address.clone());
+            all.hinted_data.insert(address.clone());
+        });
+        self.shared.bells.sync_chain.ring();
+        self.shared.bells.sync_data.ring();
     }
 
     /// Takes a hint from a known neighbour: whoever has something new is asked at once.

@@ -73,7 +73,7 @@ impl Fault {
 pub enum StoreError {
     /// A path that names no usable file.
     #[error(
-        "{} names no chain file; give a file name of UTF-8 without control characters and \\",
+        "{} names no chain file; give the path of a file whose name is UTF-8 without control characters or backslash",
         path.display()
     )]
     Path {

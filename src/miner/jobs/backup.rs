@@ -8,12 +8,6 @@ use crate::store::{ChainFile, Saved};
 /// A message of a block that leaves the file is in the journal before.
 pub fn round(miner: &Miner, file: &mut ChainFile) -> bool {
     let outcome = save(miner, file);
-    let known = miner.troubles().iter().any(|trouble| trouble.starts_with("backup: "));
-    match &outcome {
-        Err(why) if !known => log::error!("backup: {why}"),
-        Ok(()) if known => log::info!("backup: the disc works again"),
-        _ => {}
-    }
     if outcome.is_err() {
         miner.metrics.job_failed("backup");
     }

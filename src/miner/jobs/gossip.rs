@@ -78,12 +78,7 @@ pub fn look_at(miner: &Miner, address: &Address) {
             if is_new {
                 log::info!("gossip: new neighbour={address} id={}", health.id);
                 miner.tell(Happening::NeighbourCame { neighbour: address.clone() });
-                miner.shared.with_neighbours(|all| {
-                    all.hinted_chain.insert(address.clone());
-                    all.hinted_data.insert(address.clone());
-                });
-                miner.shared.bells.sync_data.ring();
-                miner.shared.bells.sync_chain.ring();
+                miner.ask_soon(address);
             }
         }
         Err(fault) => {
