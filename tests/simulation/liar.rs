@@ -170,6 +170,7 @@ impl Liar {
             head,
             unprocessed: 1,
             neighbours: 1,
+            kernel: "portable".into(),
             uptime_seconds: 1,
             reasons: Vec::new(),
         }
