@@ -338,8 +338,15 @@ fn the_benchmark_measures_every_kernel_of_this_cpu() {
     assert_eq!(measured["kernels"][0]["kernel"], "portable");
     for rates in measured["kernels"].as_array().unwrap() {
         assert!(rates["one_thread"].as_f64().unwrap() > 0.0, "{rates}");
+        let blocks = rates["blocks"].as_array().unwrap();
+        let seconds = |block: &serde_json::Value| block["seconds"].as_f64().unwrap();
+        assert_eq!(blocks[0]["difficulty"], 4);
+        assert_eq!(blocks[4]["difficulty"], 8);
+        let ratio = seconds(&blocks[4]) / seconds(&blocks[0]);
+        assert!((ratio / 65_536.0 - 1.0).abs() < 0.01, "{rates}");
     }
-    assert!(measured["seconds_per_block"].as_f64().unwrap() > 0.0);
+    let shown = run(&["benchmark", "--threads", "1"]).stdout;
+    assert!(shown.starts_with("kernel ") && shown.contains("\nportable "), "{shown}");
 }
 
 #[test]

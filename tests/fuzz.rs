@@ -26,7 +26,7 @@ fn corpus() -> Vec<Vec<u8>> {
         format!(
             "{{\"status\":\"ok\",\"id\":\"{id}\",\"version\":\"1\",\"network\":\"test\",\
              \"difficulty\":1,\"genesis\":\"{hash}\",\"length\":3,\"head\":\"{hash}\",\
-             \"unprocessed\":0,\"neighbours\":0,\"uptime_seconds\":1,\"reasons\":[\"x\"]}}"
+             \"unprocessed\":0,\"neighbours\":0,\"kernel\":\"portable\",\"uptime_seconds\":1,\"reasons\":[\"x\"]}}"
         ),
         format!("GET /data/{id}"),
         "PUT /add?message=a+b%20c%C3%A4&id=".to_owned() + id,

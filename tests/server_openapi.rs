@@ -165,6 +165,7 @@ fn answers_are_as_described() {
         head: hash,
         unprocessed: 0,
         neighbours: 0,
+        kernel: "portable".into(),
         uptime_seconds: 0,
         reasons: vec!["x".into()],
     };

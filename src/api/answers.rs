@@ -58,6 +58,8 @@ pub struct Health {
     pub unprocessed: u64,
     /// Neighbours known.
     pub neighbours: u64,
+    /// The proof-of-work kernel that it mines with.
+    pub kernel: String,
     /// Whole seconds since the start.
     pub uptime_seconds: u64,
     /// What is wrong, in words; nothing while `ok`.

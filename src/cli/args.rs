@@ -16,7 +16,7 @@ use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, 
 use super::start::Start;
 use super::values::{chain_path, host, seconds};
 use crate::api::{Address, DEFAULT_PORT};
-use crate::chain::{DataId, Difficulty};
+use crate::chain::DataId;
 
 /// Begins the name of every environment variable.
 const VARIABLE_PREFIX: &str = "BLOCKCHAIN_";
@@ -332,9 +332,6 @@ pub struct Benchmark {
     /// Threads that search at the same time [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
-    /// Difficulty whose average time for a block is told
-    #[arg(long, value_name = "ZEROS", default_value_t = Difficulty::DEFAULT)]
-    pub difficulty: Difficulty,
     #[command(flatten)]
     pub format: Format,
 }

@@ -19,14 +19,15 @@ const FIRST_GUESSES: NonZeroU64 = NonZeroU64::new(200_000).expect("it is above 0
 /// How long a kernel is measured.
 const SPAN: Duration = Duration::from_millis(500);
 
+/// Difficulties whose average time for a block is told.
+const DIFFICULTIES: [u8; 5] = [4, 5, 6, 7, 8];
+
 /// What was measured.
 #[derive(Serialize)]
 struct Measured {
+    /// The last one is what mining takes.
     kernels: Vec<Rates>,
     threads: NonZeroUsize,
-    difficulty: Difficulty,
-    /// With the last kernel, which mining takes, and all threads; `null` for "for ever".
-    seconds_per_block: Option<f64>,
 }
 
 /// Guesses a second with a kernel.
@@ -35,41 +36,50 @@ struct Rates {
     kernel: &'static str,
     one_thread: f64,
     all_threads: f64,
+    blocks: Vec<Block>,
+}
+
+/// How long a block takes on average, with all threads.
+#[derive(Serialize)]
+struct Block {
+    difficulty: Difficulty,
+    /// `null` for "longer than any clock runs".
+    seconds: Option<f64>,
 }
 
 /// Runs `benchmark`.
 pub fn run(benchmark: &Benchmark, output: &mut Output<'_>) -> Result<(), CliError> {
     let all_cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = benchmark.threads.unwrap_or_else(all_cores);
-    let difficulty = benchmark.difficulty;
     let kernels: Vec<_> =
         Kernel::available().into_iter().map(|kernel| rates(kernel, threads)).collect();
-    let fastest = kernels.last().map_or(0.0, |rates| rates.all_threads);
-    let time = expected_time(difficulty, fastest);
-    let seconds_per_block = time.map(|time| time.as_secs_f64());
     if benchmark.format.json {
-        let measured = Measured { kernels, threads, difficulty, seconds_per_block };
-        return Ok(output.json_line(&measured)?);
+        return Ok(output.json_line(&Measured { kernels, threads })?);
     }
     let heading = format!(
-        "{:<10} {:>12} {:>13}",
+        "{:<9}{:>11}{:>12}   a block of{}",
         "kernel",
         "1 thread",
-        count(threads.get() as u64, "thread")
+        count(threads.get() as u64, "thread"),
+        DIFFICULTIES.map(|zeros| format!("{zeros:>8}")).concat()
     );
     output.line(output.look(Look::Bold, heading))?;
-    for Rates { kernel, one_thread, all_threads } in &kernels {
-        output.line(format_args!(
-            "{kernel:<10} {:>10.1} M {:>11.1} M",
-            one_thread / 1e6,
-            all_threads / 1e6
-        ))?;
+    for Rates { kernel, one_thread, all_threads, blocks } in &kernels {
+        let (one, all) = (one_thread / 1e6, all_threads / 1e6);
+        let times: String = blocks.iter().map(|block| format!("{:>8}", block.time())).collect();
+        output.line(format_args!("{kernel:<9}{one:>9.1} M{all:>10.1} M{:>13}{times}", ""))?;
     }
-    let takes =
-        time.map_or_else(|| "longer than any clock runs".into(), |time| format!("{time:.1?}"));
-    Ok(output.line(format_args!(
-        "\nmillions of guesses a second; a block of difficulty {difficulty} takes {takes} on average"
-    ))?)
+    Ok(output.line(
+        "\nmillions of guesses a second; a block: its difficulty, and the time until it is found \
+         on average",
+    )?)
+}
+
+impl Block {
+    fn time(&self) -> String {
+        let time = self.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        time.map_or_else(|| "never".into(), |time| format!("{time:.1?}"))
+    }
 }
 
 fn rates(kernel: Kernel, threads: NonZeroUsize) -> Rates {
@@ -81,5 +91,10 @@ fn rates(kernel: Kernel, threads: NonZeroUsize) -> Rates {
         let running: Vec<_> = (0..threads.get()).map(start).collect();
         running.into_iter().map(|thread| thread.join().expect("measuring never panics")).sum()
     });
-    Rates { kernel: kernel.name(), one_thread, all_threads }
+    let blocks = DIFFICULTIES.map(|zeros| {
+        let difficulty = Difficulty::new(zeros).expect("it is one");
+        let seconds = expected_time(difficulty, all_threads).map(|time| time.as_secs_f64());
+        Block { difficulty, seconds }
+    });
+    Rates { kernel: kernel.name(), one_thread, all_threads, blocks: blocks.into() }
 }

@@ -183,6 +183,7 @@ fn health_fields(health: &Health, output: &mut Output<'_>) -> Result<(), CliErro
     output.field("head", &health.head.to_string())?;
     output.field("unprocessed", &count(*unprocessed, "message"))?;
     output.field("neighbours", &neighbours.to_string())?;
+    output.field("mines with", &health.kernel)?;
     output.field("running for", &Span(health.uptime_seconds).to_string())?;
     output.field("version", &health.version)?;
     Ok(output.field("id of this run", &health.id.to_string())?)

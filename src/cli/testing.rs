@@ -61,6 +61,7 @@ pub fn health(length: u64, unprocessed: u64) -> Vec<u8> {
         head: Hash::of(length.to_string()),
         unprocessed,
         neighbours: 0,
+        kernel: "portable".into(),
         uptime_seconds: 5,
         reasons: Vec::new(),
     };

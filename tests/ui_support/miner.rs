@@ -204,6 +204,7 @@ fn health(state: &State) -> Reply {
         head: state.head(),
         unprocessed: state.pool.len() as u64,
         neighbours: state.neighbours.len() as u64,
+        kernel: "portable".into(),
         uptime_seconds: state.lie.unwrap_or(5_025),
         reasons: state.reasons.clone(),
     };

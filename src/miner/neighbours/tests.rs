@@ -27,6 +27,7 @@ fn health(id: u8) -> Health {
         head: Hash::of("head"),
         unprocessed: 0,
         neighbours: 0,
+        kernel: "portable".into(),
         uptime_seconds: 0,
         reasons: Vec::new(),
     }

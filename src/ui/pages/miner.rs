@@ -49,6 +49,7 @@ fn health(at: &At) -> Markup {
                 (row("Chain", html! { (count(health.length)) " blocks, head " code { (health.head) } }))
                 (row("Unprocessed", html! { (count(health.unprocessed)) }))
                 (row("Neighbours", html! { (count(health.neighbours)) }))
+                (row("Mines with", html! { (Shown(&health.kernel, 40)) }))
                 (row("Up", html! { (duration(health.uptime_seconds.saturating_mul(1_000_000))) }))
                 (row("Version", html! { (Shown(&health.version, 40)) }))
                 (row("This run", html! { code { (health.id) } }))
