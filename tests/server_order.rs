@@ -203,3 +203,26 @@ fn a_request_that_is_dropped_is_answered_500() {
     echo(requests.recv().unwrap());
     assert_eq!(client.hear().body, b"/2");
 }
+
+#[test]
+fn requests_that_nobody_took_keep_no_server_from_ending() {
+    // They waited for the answer to the one before them, which nobody gave any more: one of
+    // hundreds of server processes outlived its killed miner.
+    for _ in 0..100 {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let spell = |_: &Refusal| ("text/plain", Vec::new());
+        let limits = one_connection();
+        let options = Options { limits, passed: &[], pages_may_write: false, spell };
+        let http = Http::start(listener, options, || (), ()).unwrap();
+        let mut clients = [0; 4].map(|_| Client::connect(address));
+        clients.iter_mut().for_each(|client| say(client, "GET", 0));
+        let requests = http.requests();
+        let taken = [requests.next().unwrap(), requests.next().unwrap()];
+        drop(requests);
+        let (ended, end) = channel();
+        thread::spawn(move || ended.send(http.stop(1).is_ok()));
+        assert_eq!(end.recv_timeout(Duration::from_secs(10)), Ok(true));
+        drop(taken);
+    }
+}

@@ -6,6 +6,7 @@
 //! ```
 
 use std::io;
+use std::mem;
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -103,6 +104,10 @@ impl Http {
         drop(self.stop);
         // Twice, since a worker may take the first for the end of what is there at once.
         (0..2 * workers).for_each(|_| self.server.unblock());
+        // A request that nobody took answers by itself when it goes with the server, and waits
+        // for the one before it, which may be with somebody who gives no answer any more. Where
+        // a server ends its process does so too: it may as well be left as it is.
+        mem::forget(self.server);
         self.guard.join().map_err(|_| io::Error::other("the guard panicked"))?
     }
 }
