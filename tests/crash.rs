@@ -7,7 +7,6 @@ mod support;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -150,7 +149,7 @@ fn life(
     let logs = Logs::new();
     let point = (kill % 3 == 2).then(|| {
         let point = POINTS[random.below(POINTS.len() as u64) as usize];
-        let often = point.ends_with("append") || point.ends_with("sync");
+        let often = point.ends_with("write") || point.ends_with("sync");
         format!("{point}:{}", 1 + random.below(if often { 60 } else { 6 }))
     });
     let mut command = TestMiner::command(folder.path(), 0, &["--difficulty", "1"]);
@@ -196,21 +195,15 @@ fn life(
 
 /// Starts a miner that may die before it answers, at its point.
 fn start(
-    mut command: std::process::Command,
+    command: std::process::Command,
     logs: &Logs,
     point: &Option<String>,
     counts: &mut Counts,
 ) -> Option<TestMiner> {
-    let mut child = command.spawn().unwrap();
-    let mut line = String::new();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    stdout.read_line(&mut line).unwrap();
-    if line.starts_with("listening on ") {
-        return Some(TestMiner::of(child, &line, logs));
-    }
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    let status = child.wait().unwrap();
+    let (status, said) = match TestMiner::try_start(command, logs) {
+        Ok(miner) => return Some(miner),
+        Err(ended) => ended,
+    };
     if point.is_some() && said.contains("crash point") {
         counts.kills_at_a_point += 1;
     } else {

@@ -5,7 +5,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part of it")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -120,29 +120,35 @@ impl TestMiner {
     }
 
     /// The same by this command, whose output is piped.
-    pub fn start_with(mut command: Command, logs: &Logs) -> Self {
-        let mut child = command.spawn().unwrap();
-        let mut first = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        if first.is_empty() {
-            let mut said = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-            panic!("the miner did not start: {said}");
-        }
-        Self::of(child, &first, logs)
+    pub fn start_with(command: Command, logs: &Logs) -> Self {
+        Self::try_start(command, logs)
+            .unwrap_or_else(|(status, said)| panic!("the miner did not start ({status}): {said}"))
     }
 
-    /// The miner that runs as `child`, which said `first` on stdout.
-    pub fn of(mut child: Child, first: &str, logs: &Logs) -> Self {
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let sender = logs.sender.clone();
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
+    /// The same; or how it ended before it answered, and what it said.
+    pub fn try_start(mut command: Command, logs: &Logs) -> Result<Self, (ExitStatus, String)> {
+        let mut child = command.spawn().unwrap();
+        // Read from the beginning: with much to mine, it may say more than a pipe holds, and
+        // wait for a reader, before it answers.
+        let (stderr, sender) = (child.stderr.take().unwrap(), logs.sender.clone());
+        let (started, starts) = unbounded();
+        let reader = std::thread::spawn(move || {
+            let mut said = String::new();
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if starts.is_empty() {
+                    said += &format!("{line}\n");
+                }
                 let _ = sender.send(line);
             }
+            said
         });
-        let address = first.trim_end().strip_prefix("listening on ").expect("its first line");
-        Self { address: address.parse().unwrap(), child }
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        if let Some(address) = first.trim_end().strip_prefix("listening on ") {
+            let _ = started.send(());
+            return Ok(Self { address: address.parse().unwrap(), child });
+        }
+        Err((child.wait().unwrap(), reader.join().unwrap()))
     }
 
     /// What starts a miner in `folder`, with its output piped.
