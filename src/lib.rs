@@ -1,7 +1,7 @@
 //! A small peer-to-peer network of miners that keeps one shared, append-only list of messages.
 //!
 //! A few named threads share three small locked things (chain, data, neighbours); a child
-//! process speaks HTTP for them; whatever was acknowledged is on disc.
+//! process speaks HTTP for them; whatever was acknowledged is on disk.
 //!
 //! The rooms, from the ground up; imports go down only:
 //!

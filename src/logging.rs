@@ -125,7 +125,7 @@ struct RotatingFile {
     path: PathBuf,
     bytes_max: u64,
     file: Option<File>,
-    /// Whether the last line may lack its end, since the disc was full.
+    /// Whether the last line may lack its end, since the disk was full.
     torn: bool,
 }
 

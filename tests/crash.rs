@@ -23,7 +23,7 @@ const CLIENTS: u64 = 4;
 /// How long a miner is loaded at the most: most points are reached within this.
 const LIFE_MAX: Duration = Duration::from_secs(1);
 
-/// Where the disc's operations are cut.
+/// Where the disk's operations are cut.
 const POINTS: [&str; 14] = [
     "before-append",
     "after-append",
@@ -62,7 +62,7 @@ impl fmt::Display for Counts {
         writeln!(f, "|---|---|")?;
         writeln!(f, "| of the miner, at random | {} |", self.kills_of_the_miner)?;
         writeln!(f, "| of the server process, at random | {} |", self.kills_of_the_server_process)?;
-        writeln!(f, "| of the miner, at an operation of the disc | {} |", self.kills_at_a_point)?;
+        writeln!(f, "| of the miner, at an operation of the disk | {} |", self.kills_at_a_point)?;
         writeln!(f, "| messages acknowledged | {} |", self.acknowledged)?;
         writeln!(f, "| of them lost | {} |", self.lost)?;
         writeln!(f, "| of them doubled | {} |", self.doubled)?;

@@ -46,15 +46,15 @@ fn corpus() -> Vec<Vec<u8>> {
     corpus
 }
 
-/// A journal of two messages, as it lies on disc.
+/// A journal of two messages, as it lies on disk.
 fn journal() -> Vec<u8> {
-    use blockchain::store::{Journal, Names, sim_disc::SimDisc};
+    use blockchain::store::{Journal, Names, sim_disk::SimDisk};
     let names = Names::of(std::path::Path::new("test.chain")).unwrap();
-    let disc = std::sync::Arc::new(SimDisc::default());
-    let (mut journal, _) = Journal::open(disc.clone(), names.clone()).unwrap();
+    let disk = std::sync::Arc::new(SimDisk::default());
+    let (mut journal, _) = Journal::open(disk.clone(), names.clone()).unwrap();
     journal.append(&[data("one")]).unwrap();
     journal.append(&[data("two"), data("three")]).unwrap();
-    disc.contents(&names.data).unwrap()
+    disk.contents(&names.data).unwrap()
 }
 
 /// Numbers that follow from a seed (xorshift64*, Vigna 2016).

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use blockchain::chain::testing::{Maker, NOW};
-use blockchain::chain::{Block, Difficulty, Hash, Micros, Network, Tip};
+use blockchain::chain::{Block, Difficulty, Hash, Head, Micros, Network};
 use serde_json::{Value, json};
 use support::{Logs, TestFolder, TestMiner, agree};
 
@@ -23,7 +23,7 @@ const MEMORY_MAX: u64 = 100_000;
 #[derive(Clone)]
 struct Truth {
     lines: Vec<String>,
-    tip: Tip,
+    head: Head,
     health: Value,
     /// The miner it lies to.
     target: String,
@@ -67,15 +67,15 @@ impl Truth {
         count: usize,
         change: impl Fn(usize, &mut Block),
     ) -> Vec<String> {
-        let (mut tip, mut lines) = (self.tip, Vec::new());
+        let (mut head, mut lines) = (self.head, Vec::new());
         for number in 0..count {
-            let maker = Maker::at(network.clone(), tip);
+            let maker = Maker::at(network.clone(), head);
             let mut block = maker.candidate(&format!("lie {number}"));
-            block.timestamp = tip.timestamp + 1;
+            block.timestamp = head.timestamp + 1;
             change(number, &mut block);
             let line = maker.mine(block);
-            let block = Block::read(&line, tip.index + 1).unwrap();
-            tip = Tip::of(&block, &line);
+            let block = Block::read(&line, head.index + 1).unwrap();
+            head = Head::of(&block, &line);
             lines.push(line);
         }
         lines
@@ -199,12 +199,12 @@ fn meet(script: Script, expected: Option<(&str, &str)>) {
             canonical(block, index)
         })
         .collect();
-    let tip = Tip::of(&Block::read(&lines[3], 3).unwrap(), &lines[3]);
-    assert_eq!(tip.hash, before.head);
+    let head = Head::of(&Block::read(&lines[3], 3).unwrap(), &lines[3]);
+    assert_eq!(head.hash, before.head);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let target = miner.address.to_string();
-    let truth = Truth { lines, tip, health: serde_json::to_value(&before).unwrap(), target };
+    let truth = Truth { lines, head, health: serde_json::to_value(&before).unwrap(), target };
     let (asked, is_asked) = lie(listener, truth, script);
     let (status, _) = miner.send("PUT", &format!("/neighbours?neighbour={address}"), b"");
     assert_eq!(status, 200);
@@ -554,7 +554,7 @@ fn only_the_first_half() {
     let is_found = AtomicBool::new(false);
     let script = chain_liar(6, move |truth, target| {
         let known = Block::read(&truth.lines[1], 1).unwrap();
-        let fork = Truth { tip: Tip::of(&known, &truth.lines[1]), ..truth.clone() };
+        let fork = Truth { head: Head::of(&known, &truth.lines[1]), ..truth.clone() };
         let lines: Vec<String> =
             truth.lines[..2].iter().cloned().chain(fork.blocks(3, |_, _| {})).collect();
         is_found.fetch_or(target.contains("from=1&"), Ordering::SeqCst);

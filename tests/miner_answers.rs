@@ -14,7 +14,7 @@ use blockchain::chain::testing::{NOW, data, network};
 use blockchain::chain::{Chain, Hash, Pool, PoolLimits};
 use blockchain::miner::jobs::{SideBySide, Wake, communication, gossip, sync_chain};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
-use blockchain::store::sim_disc::SimDisc;
+use blockchain::store::sim_disk::SimDisk;
 use blockchain::store::{Journal, Names};
 
 struct Still;
@@ -40,15 +40,15 @@ impl Transport for Alone {
     fn shut_down(&self) {}
 }
 
-/// A miner with room for so many messages, and its disc.
-fn miner(room: usize) -> (Miner, Arc<SimDisc>) {
+/// A miner with room for so many messages, and its disk.
+fn miner(room: usize) -> (Miner, Arc<SimDisk>) {
     miner_beside(room, Alone)
 }
 
-fn miner_beside(room: usize, others: impl Transport + 'static) -> (Miner, Arc<SimDisc>) {
-    let disc = Arc::new(SimDisc::default());
+fn miner_beside(room: usize, others: impl Transport + 'static) -> (Miner, Arc<SimDisk>) {
+    let disk = Arc::new(SimDisk::default());
     let names = Names::of(Path::new("test.chain")).unwrap();
-    let (journal, _) = Journal::open(disc.clone(), names).unwrap();
+    let (journal, _) = Journal::open(disk.clone(), names).unwrap();
     let pool = Pool::new(PoolLimits { count: room, ..PoolLimits::default() });
     let shared = Shared::new(Chain::new(&network(1)), pool, Neighbours::new([], 8));
     let surroundings = Surroundings {
@@ -57,7 +57,7 @@ fn miner_beside(room: usize, others: impl Transport + 'static) -> (Miner, Arc<Si
         random: Box::new(|| [7; 16]),
     };
     let id = RunId::from_random([1; 16]);
-    (Miner::new(id, network(1), shared, Keeper::new(journal), surroundings), disc)
+    (Miner::new(id, network(1), shared, Keeper::new(journal), surroundings), disk)
 }
 
 fn caller(ip: &str) -> Caller {
@@ -179,14 +179,14 @@ fn what_there_is_no_room_for_may_come_again_later() {
         let reply = add(&miner, text);
         assert_eq!((reply.status, reply.retry_after), (status, (status == 503).then_some(5)));
     }
-    let (miner, disc) = self::miner(2);
-    disc.set_full(true);
+    let (miner, disk) = self::miner(2);
+    disk.set_full(true);
     let reply = add(&miner, "a");
     assert_eq!((reply.status, reply.retry_after), (503, Some(5)));
 }
 
 #[test]
-fn more_messages_than_the_disc_takes_may_come_again_later_and_reads_go_on() {
+fn more_messages_than_the_disk_takes_may_come_again_later_and_reads_go_on() {
     /// More than are written at a time and wait besides.
     const ADDS: u64 = 1_024 + 4_096 + 1;
     let (miner, _) = self::miner(1);

@@ -120,7 +120,7 @@ fn who_reads_does_not_wait_for_who_writes() {
 
 #[test]
 fn however_many_write_a_place_is_left_to_those_that_read() {
-    // While a disc hung, writers took every connection to tiny_http, and nothing was answered.
+    // While a disk hung, writers took every connection to tiny_http, and nothing was answered.
     let (taken, requests) = channel();
     let limits = Limits { upstreams_max: 3, asked_at_once_max: 1, ..Limits::default() };
     let served = Served::start(limits, taken);

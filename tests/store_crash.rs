@@ -5,13 +5,13 @@ mod store_life;
 
 use std::sync::Arc;
 
-use blockchain::store::sim_disc::{Loss, Rng, SimDisc, When};
+use blockchain::store::sim_disk::{Loss, Rng, SimDisk, When};
 use store_life::{Miner, Promises, script, starts_and_keeps};
 
 /// Lives the script until the power goes; what was promised by then.
-fn live(disc: &Arc<SimDisc>) -> Promises {
+fn live(disk: &Arc<SimDisk>) -> Promises {
     let mut promises = Promises::default();
-    let Ok(mut miner) = Miner::start(disc) else { return promises };
+    let Ok(mut miner) = Miner::start(disk) else { return promises };
     for event in script() {
         if miner.live(&event, &mut promises).is_err() {
             break;
@@ -21,14 +21,14 @@ fn live(disc: &Arc<SimDisc>) -> Promises {
 }
 
 fn operations_of_a_life() -> u64 {
-    let disc = Arc::new(SimDisc::default());
-    live(&disc);
-    disc.operations()
+    let disk = Arc::new(SimDisk::default());
+    live(&disk);
+    disk.operations()
 }
 
 /// Every way to lose what was not synced that differs from the others in kind.
-fn losses(disc: &SimDisc, seed: u64) -> Vec<Loss> {
-    let (bytes, names) = (disc.unsynced_bytes(), disc.unsynced_names());
+fn losses(disk: &SimDisk, seed: u64) -> Vec<Loss> {
+    let (bytes, names) = (disk.unsynced_bytes(), disk.unsynced_names());
     let mut losses: Vec<Loss> = (0..8).map(|i| Loss::Any { seed: seed * 8 + i }).collect();
     for kept in 0..=names {
         // Every byte, but of very long tails a part: the cuts within one record are alike.
@@ -49,15 +49,15 @@ fn a_power_cut_at_any_operation_loses_nothing_that_was_promised() {
     assert!(operations > 100, "the script does too little: {operations} operations");
     for crash in 0..operations {
         for when in [When::Before, When::After] {
-            let disc = Arc::new(SimDisc::default());
-            disc.crash_at(crash, when);
-            let promises = live(&disc);
-            assert!(disc.is_down(), "the power did not go at operation {crash}");
-            // After one operation the disc is as before the next, and less was promised.
+            let disk = Arc::new(SimDisk::default());
+            disk.crash_at(crash, when);
+            let promises = live(&disk);
+            assert!(disk.is_down(), "the power did not go at operation {crash}");
+            // After one operation the disk is as before the next, and less was promised.
             let few = if when == When::After { 6 } else { usize::MAX };
-            for loss in losses(&disc, crash).into_iter().take(few) {
+            for loss in losses(&disk, crash).into_iter().take(few) {
                 let context = || format!("crash {when:?} operation {crash}, {loss:?}");
-                starts_and_keeps(&Arc::new(disc.after_power_cut(loss)), &promises, &context);
+                starts_and_keeps(&Arc::new(disk.after_power_cut(loss)), &promises, &context);
                 cuts += 1;
             }
         }
@@ -69,11 +69,11 @@ fn a_power_cut_at_any_operation_loses_nothing_that_was_promised() {
 fn a_second_power_cut_during_recovery_loses_nothing_either() {
     let mut second_crashes = 0;
     for crash in 0..operations_of_a_life() {
-        let disc = Arc::new(SimDisc::default());
-        disc.crash_at(crash, When::Before);
-        let promises = live(&disc);
-        let half = disc.unsynced_bytes() / 2;
-        let names = disc.unsynced_names();
+        let disk = Arc::new(SimDisk::default());
+        disk.crash_at(crash, When::Before);
+        let promises = live(&disk);
+        let half = disk.unsynced_bytes() / 2;
+        let names = disk.unsynced_names();
         for loss in [
             Loss::Behind { bytes: 0, names: 0 },
             Loss::Behind { bytes: half, names },
@@ -81,21 +81,21 @@ fn a_second_power_cut_during_recovery_loses_nothing_either() {
             Loss::Any { seed: crash },
         ] {
             for again in 0.. {
-                let disc = Arc::new(disc.after_power_cut(loss));
-                disc.crash_at(again, When::Before);
-                let recovered = Miner::start(&disc).is_ok();
-                if recovered && !disc.is_down() {
+                let disk = Arc::new(disk.after_power_cut(loss));
+                disk.crash_at(again, When::Before);
+                let recovered = Miner::start(&disk).is_ok();
+                if recovered && !disk.is_down() {
                     break;
                 }
                 second_crashes += 1;
-                let names = disc.unsynced_names();
+                let names = disk.unsynced_names();
                 for second in [
                     Loss::Behind { bytes: 0, names: 0 },
                     Loss::Behind { bytes: 7, names },
                     Loss::Any { seed: crash * 100 + again },
                 ] {
                     let context = || format!("crash {crash} {loss:?}, then {again} {second:?}");
-                    starts_and_keeps(&Arc::new(disc.after_power_cut(second)), &promises, &context);
+                    starts_and_keeps(&Arc::new(disk.after_power_cut(second)), &promises, &context);
                 }
             }
         }
@@ -108,11 +108,11 @@ fn lives_with_many_power_cuts_keep_every_promise() {
     let mut crashes = 0;
     for seed in 0..150 {
         let mut rng = Rng(seed);
-        let mut disc = Arc::new(SimDisc::default());
+        let mut disk = Arc::new(SimDisk::default());
         let mut promises = Promises::default();
         for life in 0..6 {
-            disc.crash_at(rng.below(60) as u64, When::Before);
-            if let Ok(mut miner) = Miner::start(&disc) {
+            disk.crash_at(rng.below(60) as u64, When::Before);
+            if let Ok(mut miner) = Miner::start(&disk) {
                 miner.seconds = life * 1000;
                 for event in script() {
                     if miner.live(&event, &mut promises).is_err() {
@@ -120,13 +120,13 @@ fn lives_with_many_power_cuts_keep_every_promise() {
                     }
                 }
             }
-            crashes += u32::from(disc.is_down());
+            crashes += u32::from(disk.is_down());
             let loss = Loss::Any { seed: seed * 10 + life };
-            disc = Arc::new(disc.after_power_cut(loss));
-            starts_and_keeps(&disc, &promises, &|| format!("seed {seed}, life {life}"));
+            disk = Arc::new(disk.after_power_cut(loss));
+            starts_and_keeps(&disk, &promises, &|| format!("seed {seed}, life {life}"));
             promises.asked.clear();
             promises.saved = None;
-            disc = Arc::new(disc.after_power_cut(Loss::Behind { bytes: 0, names: 0 }));
+            disk = Arc::new(disk.after_power_cut(Loss::Behind { bytes: 0, names: 0 }));
         }
     }
     assert!(crashes > 400, "only {crashes} crashes");

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use blockchain::chain::testing::{NOW, data, network};
 use blockchain::chain::{Data, Hash};
-use blockchain::store::sim_disc::{Rng, SimDisc};
-use blockchain::store::{ChainFile, Disc, Repair, Start, repair, verify};
+use blockchain::store::sim_disk::{Rng, SimDisk};
+use blockchain::store::{ChainFile, Disk, Repair, Start, repair, verify};
 use store_life::{Event, Miner, Promises, names};
 
 const CHAIN: &str = "test.chain";
@@ -26,8 +26,8 @@ struct Store {
 
 impl Store {
     fn new() -> Self {
-        let disc = Arc::new(SimDisc::default());
-        let mut miner = Miner::start(&disc).unwrap();
+        let disk = Arc::new(SimDisk::default());
+        let mut miner = Miner::start(&disk).unwrap();
         let mut promises = Promises::default();
         let add = |texts: &[&str]| Event::Add(texts.iter().map(|text| text.to_string()).collect());
         for event in [
@@ -45,32 +45,32 @@ impl Store {
         ] {
             miner.live(&event, &mut promises).unwrap();
         }
-        let contents = |name: String| (name.clone(), disc.contents(&name).unwrap());
-        let files: BTreeMap<_, _> = disc.list().unwrap().into_iter().map(contents).collect();
+        let contents = |name: String| (name.clone(), disk.contents(&name).unwrap());
+        let files: BTreeMap<_, _> = disk.list().unwrap().into_iter().map(contents).collect();
         assert_eq!(files.len(), 4, "chain, hash, journal and a version: {:?}", files.keys());
-        Self { files, acknowledged: promises.acknowledged, head: miner.chain.tip().hash }
+        Self { files, acknowledged: promises.acknowledged, head: miner.chain.head().hash }
     }
 
     fn version(&self) -> &str {
         self.files.keys().find(|name| name.starts_with("test_")).unwrap()
     }
 
-    /// A disc with these files, but for one that has other contents or is missing.
-    fn with(&self, name: &str, contents: Option<&[u8]>) -> Arc<SimDisc> {
-        let disc = SimDisc::default();
+    /// A disk with these files, but for one that has other contents or is missing.
+    fn with(&self, name: &str, contents: Option<&[u8]>) -> Arc<SimDisk> {
+        let disk = SimDisk::default();
         for (name, contents) in &self.files {
-            disc.put(name, contents);
+            disk.put(name, contents);
         }
         match contents {
-            Some(contents) => disc.put(name, contents),
-            None => disc.take(name),
+            Some(contents) => disk.put(name, contents),
+            None => disk.take(name),
         }
-        Arc::new(disc)
+        Arc::new(disk)
     }
 
-    /// The messages that a miner started from `disc` has neither mined nor waiting.
-    fn lost(&self, disc: &Arc<SimDisc>) -> Vec<String> {
-        let miner = Miner::start(disc).unwrap();
+    /// The messages that a miner started from `disk` has neither mined nor waiting.
+    fn lost(&self, disk: &Arc<SimDisk>) -> Vec<String> {
+        let miner = Miner::start(disk).unwrap();
         let has =
             |data: &&Data| miner.chain.height_of(&data.id).is_some() || miner.pool.contains(data);
         let lost = self.acknowledged.iter().filter(|data| !has(data));
@@ -89,9 +89,9 @@ enum Outcome {
 
 /// Starts from files of which `name` was changed; if that is refused, repairs and starts.
 fn start(store: &Store, name: &str, contents: &[u8]) -> Outcome {
-    let disc = store.with(name, Some(contents));
-    let error = match Miner::start(&disc) {
-        Ok(_) => return Outcome::Started(store.lost(&disc)),
+    let disk = store.with(name, Some(contents));
+    let error = match Miner::start(&disk) {
+        Ok(_) => return Outcome::Started(store.lost(&disk)),
         Err(error) => error.to_string(),
     };
     let what = format!("{name} of {} bytes: {error}", contents.len());
@@ -99,25 +99,25 @@ fn start(store: &Store, name: &str, contents: &[u8]) -> Outcome {
     assert!(error.contains(", expected "), "{what}");
     assert!(error.ends_with("; run \"blockchain repair test.chain\""), "{what}");
     assert!(error.contains("test.") && !error.contains('\n'), "{what}");
-    assert_eq!(disc.contents(name).unwrap(), contents, "{what}: the file was changed");
-    let report = verify(&*disc, &names(), &mut |_, _| {}).unwrap();
+    assert_eq!(disk.contents(name).unwrap(), contents, "{what}: the file was changed");
+    let report = verify(&*disk, &names(), &mut |_, _| {}).unwrap();
     // Without a genesis block nobody says to `verify` which network it should be.
     let same = error.contains(&report.faults[0].to_string()) || error.contains(": line 1: ");
     assert!(!report.ok && same, "{what}: {report:?}");
-    let repair = repaired(&disc);
+    let repair = repaired(&disk);
     for (damaged, aside) in [(CHAIN, &repair.chain_moved_to), (JOURNAL, &repair.journal_moved_to)] {
-        if name == damaged && disc.contents(name).unwrap() != contents {
+        if name == damaged && disk.contents(name).unwrap() != contents {
             let aside = aside.as_ref().unwrap_or_else(|| panic!("{what}: {repair:?}"));
-            assert_eq!(disc.contents(aside).unwrap(), contents, "{what}");
+            assert_eq!(disk.contents(aside).unwrap(), contents, "{what}");
         }
     }
-    Outcome::Refused(store.lost(&disc))
+    Outcome::Refused(store.lost(&disk))
 }
 
-fn repaired(disc: &Arc<SimDisc>) -> Repair {
-    let as_disc: Arc<dyn Disc> = Arc::clone(disc) as _;
-    let repair = repair(&as_disc, &names(), NOW, &mut |_, _| {}).unwrap();
-    let report = verify(&**disc, &names(), &mut |_, _| {}).unwrap();
+fn repaired(disk: &Arc<SimDisk>) -> Repair {
+    let as_disk: Arc<dyn Disk> = Arc::clone(disk) as _;
+    let repair = repair(&as_disk, &names(), NOW, &mut |_, _| {}).unwrap();
+    let report = verify(&**disk, &names(), &mut |_, _| {}).unwrap();
     assert!(report.ok, "{report:?}");
     assert_eq!((repair.length, repair.unprocessed), (report.length, report.unprocessed));
     repair
@@ -156,12 +156,12 @@ fn a_changed_genesis_block_costs_no_other_block() {
     let store = Store::new();
     let genesis = store.files[CHAIN].iter().position(|&byte| byte == b'\n').unwrap();
     for (at, changed) in changes(&store.files[CHAIN]).take_while(|(at, _)| *at < genesis) {
-        let disc = store.with(CHAIN, Some(&changed));
-        assert!(Miner::start(&disc).is_err());
-        repaired(&disc);
+        let disk = store.with(CHAIN, Some(&changed));
+        assert!(Miner::start(&disk).is_err());
+        repaired(&disk);
         // What the network was called is in the first line alone.
         let named = String::from_utf8_lossy(&changed).contains("network=test ");
-        let head = Miner::start(&disc).map(|miner| miner.chain.tip().hash);
+        let head = Miner::start(&disk).map(|miner| miner.chain.head().hash);
         assert!(!named || head.unwrap() == store.head, "byte {at}");
     }
 }
@@ -305,49 +305,49 @@ fn empty_doubled_random_and_foreign_files_are_refused() {
 #[test]
 fn a_missing_chain_is_not_replaced_by_a_new_one() {
     let store = Store::new();
-    let disc = store.with(CHAIN, None);
-    let error = Miner::start(&disc).map(drop).unwrap_err().to_string();
+    let disk = store.with(CHAIN, None);
+    let error = Miner::start(&disk).map(drop).unwrap_err().to_string();
     let version = store.version();
     let expected = format!(
         "chain file test.chain is missing, but {version} is there; \
          run \"blockchain repair test.chain\", or start with --force-new-chain"
     );
     assert_eq!(error, expected);
-    assert!(disc.contents(CHAIN).is_none());
-    let repair = repaired(&disc);
+    assert!(disk.contents(CHAIN).is_none());
+    let repair = repaired(&disk);
     assert_eq!(repair.taken_from.as_deref(), Some(version));
-    assert_eq!(disc.contents(CHAIN).unwrap(), store.files[version]);
-    Miner::start(&disc).unwrap();
-    disc.take(version);
-    disc.take(CHAIN);
-    let error = Miner::start(&disc).map(drop).unwrap_err().to_string();
+    assert_eq!(disk.contents(CHAIN).unwrap(), store.files[version]);
+    Miner::start(&disk).unwrap();
+    disk.take(version);
+    disk.take(CHAIN);
+    let error = Miner::start(&disk).map(drop).unwrap_err().to_string();
     assert!(error.contains("but test.hash is there"), "{error}");
-    let disc: Arc<dyn Disc> = disc;
-    let error = blockchain::store::repair(&disc, &names(), NOW, &mut |_, _| {}).unwrap_err();
+    let disk: Arc<dyn Disk> = disk;
+    let error = blockchain::store::repair(&disk, &names(), NOW, &mut |_, _| {}).unwrap_err();
     assert!(error.to_string().contains("start with --force-new-chain"), "{error}");
 }
 
 #[test]
 fn a_forced_new_chain_moves_the_old_one_aside_as_it_is() {
     let store = Store::new();
-    let disc = store.with(CHAIN, Some(b"damaged"));
-    let before = disc.list().unwrap();
-    let as_disc: Arc<dyn Disc> = Arc::clone(&disc) as _;
+    let disk = store.with(CHAIN, Some(b"damaged"));
+    let before = disk.list().unwrap();
+    let as_disk: Arc<dyn Disk> = Arc::clone(&disk) as _;
     let now = NOW + 60_000_000;
-    ChainFile::load(as_disc, names(), &network(1), Start::ForceNew, 9, now, &mut |_, _| {})
+    ChainFile::load(as_disk, names(), &network(1), Start::ForceNew, 9, now, &mut |_, _| {})
         .unwrap();
-    let mut files = disc.list().unwrap();
+    let mut files = disk.list().unwrap();
     files.retain(|name| !before.contains(name));
     assert_eq!(files, ["test_2026-09-21_14-14-20.chain"]);
-    assert_eq!(disc.contents(&files[0]).unwrap(), b"damaged");
-    assert_eq!(Miner::start(&disc).unwrap().chain.tip().length(), 1);
+    assert_eq!(disk.contents(&files[0]).unwrap(), b"damaged");
+    assert_eq!(Miner::start(&disk).unwrap().chain.head().length(), 1);
 }
 
 #[test]
 fn a_chain_of_another_network_is_refused_by_name() {
     let store = Store::new();
-    let disc: Arc<dyn Disc> = store.with(HASH, None);
-    let load = ChainFile::load(disc, names(), &network(2), Start::Keep, 9, NOW, &mut |_, _| {});
+    let disk: Arc<dyn Disk> = store.with(HASH, None);
+    let load = ChainFile::load(disk, names(), &network(2), Start::Keep, 9, NOW, &mut |_, _| {});
     let expected = "chain file test.chain is of network test with difficulty 1, not of test with 2; \
          start with \"--network test --difficulty 1\", or give another CHAIN_PATH";
     assert_eq!(load.map(drop).unwrap_err().to_string(), expected);
@@ -357,24 +357,24 @@ fn a_chain_of_another_network_is_refused_by_name() {
 fn a_torn_last_line_is_cut_off_only_if_the_hash_vouches_for_the_rest() {
     let store = Store::new();
     let torn = [store.files[CHAIN].as_slice(), b"{\"index\":6,\"timest"].concat();
-    let disc = store.with(CHAIN, Some(&torn));
-    assert_eq!(Miner::start(&disc).unwrap().chain.tip().hash, store.head);
-    assert_eq!(disc.contents(CHAIN).unwrap(), store.files[CHAIN]);
-    let disc = store.with(CHAIN, Some(&torn));
-    disc.take(HASH);
-    let error = Miner::start(&disc).map(drop).unwrap_err().to_string();
+    let disk = store.with(CHAIN, Some(&torn));
+    assert_eq!(Miner::start(&disk).unwrap().chain.head().hash, store.head);
+    assert_eq!(disk.contents(CHAIN).unwrap(), store.files[CHAIN]);
+    let disk = store.with(CHAIN, Some(&torn));
+    disk.take(HASH);
+    let error = Miner::start(&disk).map(drop).unwrap_err().to_string();
     assert!(error.contains("expected a line break at its end"), "{error}");
-    assert_eq!(disc.contents(CHAIN).unwrap(), torn);
+    assert_eq!(disk.contents(CHAIN).unwrap(), torn);
 }
 
 #[test]
 fn a_missing_hash_is_written_again_and_a_missing_journal_begun() {
     let store = Store::new();
-    let disc = store.with(HASH, None);
-    Miner::start(&disc).unwrap();
-    assert_eq!(disc.contents(HASH).unwrap(), store.files[HASH]);
-    let disc = store.with(JOURNAL, None);
-    assert_eq!(Miner::start(&disc).unwrap().pool, []);
+    let disk = store.with(HASH, None);
+    Miner::start(&disk).unwrap();
+    assert_eq!(disk.contents(HASH).unwrap(), store.files[HASH]);
+    let disk = store.with(JOURNAL, None);
+    assert_eq!(Miner::start(&disk).unwrap().pool, []);
 }
 
 #[test]
@@ -385,11 +385,11 @@ fn repair_returns_messages_of_intact_blocks_behind_the_damage() {
     let second = text.find(lines[2]).unwrap();
     let mut changed = text.clone().into_bytes();
     changed[second + 2] ^= 1;
-    let disc = store.with(CHAIN, Some(&changed));
-    let error = Miner::start(&disc).map(drop).unwrap_err().to_string();
+    let disk = store.with(CHAIN, Some(&changed));
+    let error = Miner::start(&disk).map(drop).unwrap_err().to_string();
     assert!(error.starts_with("cannot open chain file test.chain: line 3: block 2: "), "{error}");
-    let repair = repaired(&disc);
+    let repair = repaired(&disk);
     assert!(repair.returned > 0, "{repair:?}");
-    assert!(store.lost(&disc).len() <= 1);
-    assert!(Miner::start(&disc).unwrap().pool.contains(&data("d")));
+    assert!(store.lost(&disk).len() <= 1);
+    assert!(Miner::start(&disk).unwrap().pool.contains(&data("d")));
 }

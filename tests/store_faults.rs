@@ -1,5 +1,5 @@
-//! A disc that is full or fails at any operation: nothing is acknowledged that is not kept,
-//! and it all works again once the disc does.
+//! A disk that is full or fails at any operation: nothing is acknowledged that is not kept,
+//! and it all works again once the disk does.
 
 mod store_life;
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use blockchain::chain::testing::{Maker, NOW, data, network};
 use blockchain::chain::{Chain, check_block};
-use blockchain::store::sim_disc::{Failure, Loss, Rng, SimDisc, When};
+use blockchain::store::sim_disk::{Failure, Loss, Rng, SimDisk, When};
 use store_life::{Event, Miner, Promises, script, starts_and_keeps};
 
 /// What is lost at the least and at the most, and two by chance.
@@ -17,58 +17,58 @@ fn losses(seed: u64) -> [Loss; 4] {
     [lazy, eager, Loss::Any { seed }, Loss::Any { seed: !seed }]
 }
 
-/// Lives the script on a disc that may fail, with a power cut tried after each event.
+/// Lives the script on a disk that may fail, with a power cut tried after each event.
 /// How many events failed.
-fn live_on(disc: &Arc<SimDisc>, miner: &mut Miner, promises: &mut Promises, name: &str) -> usize {
+fn live_on(disk: &Arc<SimDisk>, miner: &mut Miner, promises: &mut Promises, name: &str) -> usize {
     let mut failed = 0;
     for (at, event) in script().into_iter().enumerate() {
-        let before = disc.failures_struck();
+        let before = disk.failures_struck();
         let outcome = miner.live(&event, promises);
         failed += usize::from(outcome.is_err());
-        if disc.failures_struck() > before || at % 7 == 0 {
+        if disk.failures_struck() > before || at % 7 == 0 {
             for loss in losses(at as u64) {
                 let context = || format!("{name}, event {at} {event:?} {outcome:?}, {loss:?}");
-                starts_and_keeps(&Arc::new(disc.after_power_cut(loss)), promises, &context);
+                starts_and_keeps(&Arc::new(disk.after_power_cut(loss)), promises, &context);
             }
         }
     }
     failed
 }
 
-/// The disc works again: everything must be saved, and a power cut changes nothing.
-fn ends_well(disc: &Arc<SimDisc>, miner: &mut Miner, promises: &mut Promises, name: &str) {
+/// The disk works again: everything must be saved, and a power cut changes nothing.
+fn ends_well(disk: &Arc<SimDisk>, miner: &mut Miner, promises: &mut Promises, name: &str) {
     for event in [Event::Add(vec!["last".into()]), Event::Mine(1), Event::Save] {
         if let Err(error) = miner.live(&event, promises) {
             panic!("{name}: {event:?} still fails: {error}");
         }
     }
     miner.journal.probe().unwrap_or_else(|error| panic!("{name}: {error}"));
-    assert_eq!(miner.file.saved().tip(), miner.chain.tip());
+    assert_eq!(miner.file.saved().head(), miner.chain.head());
     for loss in losses(7) {
-        let disc = Arc::new(disc.after_power_cut(loss));
-        starts_and_keeps(&disc, promises, &|| format!("{name}, at the end, {loss:?}"));
-        let again = Miner::start(&disc).unwrap();
-        assert_eq!(again.chain.tip(), miner.chain.tip(), "{name}");
+        let disk = Arc::new(disk.after_power_cut(loss));
+        starts_and_keeps(&disk, promises, &|| format!("{name}, at the end, {loss:?}"));
+        let again = Miner::start(&disk).unwrap();
+        assert_eq!(again.chain.head(), miner.chain.head(), "{name}");
     }
 }
 
 #[test]
 fn one_failure_at_any_operation_loses_nothing_and_passes() {
-    let disc = Arc::new(SimDisc::default());
-    let mut miner = Miner::start(&disc).unwrap();
-    let first = disc.operations();
-    live_on(&disc, &mut miner, &mut Promises::default(), "no failure");
+    let disk = Arc::new(SimDisk::default());
+    let mut miner = Miner::start(&disk).unwrap();
+    let first = disk.operations();
+    live_on(&disk, &mut miner, &mut Promises::default(), "no failure");
     let mut told = 0;
-    for operation in first..disc.operations() {
+    for operation in first..disk.operations() {
         for failure in [Failure::Full, Failure::Io] {
             let name = format!("{failure:?} at operation {operation}");
-            let disc = Arc::new(SimDisc::default());
-            disc.fail_at(operation, failure);
+            let disk = Arc::new(SimDisk::default());
+            disk.fail_at(operation, failure);
             let mut promises = Promises::default();
-            let mut miner = Miner::start(&disc).unwrap();
-            told += live_on(&disc, &mut miner, &mut promises, &name);
-            assert_eq!(disc.failures_struck(), 1, "{name}: the fault did not happen");
-            ends_well(&disc, &mut miner, &mut promises, &name);
+            let mut miner = Miner::start(&disk).unwrap();
+            told += live_on(&disk, &mut miner, &mut promises, &name);
+            assert_eq!(disk.failures_struck(), 1, "{name}: the fault did not happen");
+            ends_well(&disk, &mut miner, &mut promises, &name);
         }
     }
     assert!(told > 100, "only {told} failures were reported");
@@ -80,42 +80,42 @@ fn many_failures_in_a_row_lose_nothing_and_pass() {
     for seed in 0..150 {
         let name = format!("seed {seed}");
         let mut rng = Rng(seed);
-        let disc = Arc::new(SimDisc::default());
-        let mut miner = Miner::start(&disc).unwrap();
+        let disk = Arc::new(SimDisk::default());
+        let mut miner = Miner::start(&disk).unwrap();
         let mut promises = Promises::default();
         let often = 2 + rng.below(12);
-        for operation in disc.operations()..300 {
+        for operation in disk.operations()..300 {
             let failure = if rng.below(3) == 0 { Failure::Full } else { Failure::Io };
             if rng.below(often) == 0 {
-                disc.fail_at(operation, failure);
+                disk.fail_at(operation, failure);
             }
         }
-        live_on(&disc, &mut miner, &mut promises, &name);
-        struck += disc.failures_struck();
-        while disc.operations() < 300 {
+        live_on(&disk, &mut miner, &mut promises, &name);
+        struck += disk.failures_struck();
+        while disk.operations() < 300 {
             let _ = miner.live(&Event::Add(vec!["more".into()]), &mut promises);
             let _ = miner.live(&Event::Compact, &mut promises);
         }
-        ends_well(&disc, &mut miner, &mut promises, &name);
+        ends_well(&disk, &mut miner, &mut promises, &name);
     }
     assert!(struck > 1000, "only {struck} failures struck");
 }
 
 #[test]
-fn a_full_disc_refuses_adds_until_there_is_room_and_keeps_what_there_is() {
-    let disc = Arc::new(SimDisc::default());
-    let mut miner = Miner::start(&disc).unwrap();
+fn a_full_disk_refuses_adds_until_there_is_room_and_keeps_what_there_is() {
+    let disk = Arc::new(SimDisk::default());
+    let mut miner = Miner::start(&disk).unwrap();
     let mut promises = Promises::default();
     let add = |text: &str| Event::Add(vec![text.to_owned()]);
     miner.live(&add("before"), &mut promises).unwrap();
     // Room for records to come may be gone, too.
     let records = || {
-        let mut contents = disc.contents("test.data").unwrap();
+        let mut contents = disk.contents("test.data").unwrap();
         contents.truncate(contents.iter().rposition(|byte| *byte != 0).unwrap() + 1);
         contents
     };
     let before = records();
-    disc.set_full(true);
+    disk.set_full(true);
     for _ in 0..3 {
         let error = miner.live(&add("refused"), &mut promises).unwrap_err();
         assert!(error.is_full() && !miner.journal.is_poisoned(), "{error}");
@@ -124,31 +124,31 @@ fn a_full_disc_refuses_adds_until_there_is_room_and_keeps_what_there_is() {
     }
     miner.live(&Event::Mine(1), &mut promises).unwrap();
     assert!(miner.live(&Event::Save, &mut promises).unwrap_err().is_full());
-    assert_eq!(disc.failures_struck(), 7);
-    disc.set_full(false);
+    assert_eq!(disk.failures_struck(), 7);
+    disk.set_full(false);
     miner.journal.probe().unwrap();
     miner.live(&add("after"), &mut promises).unwrap();
     miner.live(&Event::Save, &mut promises).unwrap();
     assert_eq!(promises.acknowledged, [data("before"), data("after")]);
-    starts_and_keeps(&disc, &promises, &|| "after a full disc".into());
+    starts_and_keeps(&disk, &promises, &|| "after a full disk".into());
 }
 
 #[test]
 fn a_failed_sync_poisons_the_journal_until_it_is_written_anew() {
-    let disc = Arc::new(SimDisc::default());
-    let mut miner = Miner::start(&disc).unwrap();
+    let disk = Arc::new(SimDisk::default());
+    let mut miner = Miner::start(&disk).unwrap();
     miner.journal.append(&[data("a")]).unwrap();
-    disc.fail_at(disc.operations() + 1, Failure::Io);
+    disk.fail_at(disk.operations() + 1, Failure::Io);
     let error = miner.journal.append(&[data("b")]).unwrap_err().to_string();
     assert!(error.contains("cannot sync test.data"), "{error}");
-    assert_eq!(disc.failures_struck(), 1);
+    assert_eq!(disk.failures_struck(), 1);
     let error = miner.journal.append(&[data("b")]).unwrap_err().to_string();
     assert!(error.contains("cannot be trusted"), "{error}");
     assert!(miner.journal.is_poisoned() && miner.journal.probe().is_err());
     miner.journal.rewrite(&[data("a")]).unwrap();
     miner.journal.append(&[data("b")]).unwrap();
-    let disc = Arc::new(disc.after_power_cut(Loss::Behind { bytes: 0, names: 0 }));
-    assert_eq!(Miner::start(&disc).unwrap().pool, [data("a"), data("b")]);
+    let disk = Arc::new(disk.after_power_cut(Loss::Behind { bytes: 0, names: 0 }));
+    assert_eq!(Miner::start(&disk).unwrap().pool, [data("a"), data("b")]);
 }
 
 #[test]
@@ -156,24 +156,24 @@ fn remains_of_a_failed_append_never_mix_with_the_next_one() {
     let add = |texts: [&str; 3]| Event::Add(texts.map(|text| text.repeat(40)).to_vec());
     let mut crashes = 0;
     for seed in 0..400 {
-        let disc = Arc::new(SimDisc::default());
+        let disk = Arc::new(SimDisk::default());
         let mut promises = Promises::default();
-        let mut miner = Miner::start(&disc).unwrap();
+        let mut miner = Miner::start(&disk).unwrap();
         // The half that is written of these has whole lines in it.
         miner.live(&add(["a", "b", "c"]), &mut promises).unwrap();
-        disc.set_full(true);
+        disk.set_full(true);
         assert!(miner.live(&add(["d", "e", "f"]), &mut promises).unwrap_err().is_full());
         miner.live(&Event::Mine(3), &mut promises).unwrap();
         assert!(miner.live(&Event::Save, &mut promises).unwrap_err().is_full());
-        disc.set_full(false);
+        disk.set_full(false);
         // The cut, its sync, the append, or its sync is lost.
-        disc.crash_at(disc.operations() + seed % 4, When::Before);
+        disk.crash_at(disk.operations() + seed % 4, When::Before);
         miner.live(&Event::Reorganise(3), &mut promises).unwrap();
         let next = if seed % 8 < 4 { Event::Save } else { add(["ggg", "hh", "i"]) };
         assert!(miner.live(&next, &mut promises).is_err());
-        crashes += u64::from(disc.is_down());
-        let disc = Arc::new(disc.after_power_cut(Loss::Any { seed }));
-        starts_and_keeps(&disc, &promises, &|| format!("seed {seed}, {next:?}"));
+        crashes += u64::from(disk.is_down());
+        let disk = Arc::new(disk.after_power_cut(Loss::Any { seed }));
+        starts_and_keeps(&disk, &promises, &|| format!("seed {seed}, {next:?}"));
     }
     assert_eq!(crashes, 400);
 }
@@ -184,7 +184,7 @@ fn a_replacement_that_failed_half_way_may_be_followed_by_any_chain() {
         let mut chain = Chain::new(&network(1));
         let mut maker = Maker::new(network(1));
         for text in texts {
-            let block = check_block(chain.tip(), maker.add(text), NOW, &network(1)).unwrap();
+            let block = check_block(chain.head(), maker.add(text), NOW, &network(1)).unwrap();
             chain.extend(&block).unwrap();
         }
         chain.view()
@@ -193,20 +193,20 @@ fn a_replacement_that_failed_half_way_may_be_followed_by_any_chain() {
     let back = chain(&["a", "b", "f", "g"]);
     let mut told = 0;
     for offset in 0.. {
-        let disc = Arc::new(SimDisc::default());
-        let mut file = Miner::start(&disc).unwrap().file;
+        let disk = Arc::new(SimDisk::default());
+        let mut file = Miner::start(&disk).unwrap().file;
         file.save(&first, NOW).unwrap();
-        disc.fail_at(disc.operations() + offset, Failure::Io);
+        disk.fail_at(disk.operations() + offset, Failure::Io);
         let saved = file.save(&other, NOW);
-        if disc.failures_struck() == 0 {
+        if disk.failures_struck() == 0 {
             break;
         }
         told += u32::from(saved.is_err());
         file.save(&back, NOW).unwrap_or_else(|error| panic!("operation {offset}: {error}"));
         for loss in losses(offset) {
-            let disc = Arc::new(disc.after_power_cut(loss));
-            let loaded = Miner::start(&disc).map(|miner| *miner.chain.tip());
-            assert_eq!(loaded.unwrap(), *back.tip(), "operation {offset}, {loss:?}");
+            let disk = Arc::new(disk.after_power_cut(loss));
+            let loaded = Miner::start(&disk).map(|miner| *miner.chain.head());
+            assert_eq!(loaded.unwrap(), *back.head(), "operation {offset}, {loss:?}");
         }
     }
     assert!(told > 8, "only {told} operations of a replacement failed");

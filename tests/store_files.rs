@@ -1,4 +1,4 @@
-//! The store on the real disc: the files are as `sha256sum` and their owner expect them.
+//! The store on the real disk: the files are as `sha256sum` and their owner expect them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use blockchain::chain::testing::{Maker, NOW, data, network};
-use blockchain::chain::{Branch, Chain, Tip};
-use blockchain::store::{ChainFile, Disc, Folder, Journal, Lock, Names, Saved, Start, StoreError};
+use blockchain::chain::{Branch, Chain, Head};
+use blockchain::store::{ChainFile, Disk, Folder, Journal, Lock, Names, Saved, Start, StoreError};
 use blockchain::store::{repair, verify};
 
 /// A folder that is gone when the test is over.
@@ -24,17 +24,17 @@ impl TempFolder {
         Names::of(&self.0.join("test.chain")).unwrap()
     }
 
-    fn disc(&self) -> Arc<dyn Disc> {
+    fn disk(&self) -> Arc<dyn Disk> {
         Arc::new(Folder::make(&self.0).unwrap())
     }
 
     fn load(&self, start: Start) -> Result<(ChainFile, Chain), StoreError> {
         let network = network(1);
-        ChainFile::load(self.disc(), self.names(), &network, start, 2, NOW, &mut |_, _| {})
+        ChainFile::load(self.disk(), self.names(), &network, start, 2, NOW, &mut |_, _| {})
     }
 
     fn files(&self) -> Vec<String> {
-        self.disc().list().unwrap()
+        self.disk().list().unwrap()
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -48,7 +48,7 @@ impl Drop for TempFolder {
     }
 }
 
-fn grow(chain: &mut Chain, fork: Tip, texts: &[&str]) {
+fn grow(chain: &mut Chain, fork: Head, texts: &[&str]) {
     let mut maker = Maker::at(network(1), fork);
     let mut branch = Branch::new(fork);
     for text in texts {
@@ -67,7 +67,7 @@ fn a_chain_is_there_again_with_versions_of_what_was_replaced() {
     let folder = TempFolder::new("versions");
     let (mut file, mut chain) = folder.load(Start::Keep).unwrap();
     assert_eq!(folder.files(), ["test.chain", "test.hash"]);
-    let genesis = *chain.tip();
+    let genesis = *chain.head();
     grow(&mut chain, genesis, &["a", "b"]);
     assert_eq!(file.save(&chain.view(), NOW).unwrap(), Saved::Appended { blocks: 2 });
     assert_eq!(file.save(&chain.view(), NOW).unwrap(), Saved::Same);
@@ -90,32 +90,32 @@ fn a_chain_is_there_again_with_versions_of_what_was_replaced() {
     let versions = ["test_2026-09-21_14-13-22.chain", "test_2026-09-21_14-13-23.chain"];
     assert_eq!(folder.files()[2..], versions);
     let (file, loaded) = folder.load(Start::Keep).unwrap();
-    assert_eq!(loaded.tip(), chain.tip());
+    assert_eq!(loaded.head(), chain.head());
     assert_eq!(file.saved().length(), 7);
     let (_, new) = folder.load(Start::ForceNew).unwrap();
-    assert_eq!(new.tip().length(), 1);
+    assert_eq!(new.head().length(), 1);
     assert!(sha256sum_agrees(&folder.0));
 }
 
 #[test]
 fn journal_and_reports_agree_on_a_sound_folder() {
     let folder = TempFolder::new("journal");
-    let (mut journal, found) = Journal::open(folder.disc(), folder.names()).unwrap();
+    let (mut journal, found) = Journal::open(folder.disk(), folder.names()).unwrap();
     assert_eq!(found, []);
     journal.append(&[data("a"), data("b")]).unwrap();
     journal.append(&[data("c"), data("a")]).unwrap();
     journal.probe().unwrap();
-    let (mut journal, found) = Journal::open(folder.disc(), folder.names()).unwrap();
+    let (mut journal, found) = Journal::open(folder.disk(), folder.names()).unwrap();
     assert_eq!(found, [data("a"), data("b"), data("c")]);
     journal.rewrite(&[data("c")]).unwrap();
     journal.append(&[data("d")]).unwrap();
-    assert_eq!(Journal::open(folder.disc(), folder.names()).unwrap().1, [data("c"), data("d")]);
+    assert_eq!(Journal::open(folder.disk(), folder.names()).unwrap().1, [data("c"), data("d")]);
     folder.load(Start::Keep).unwrap();
-    let report = verify(&*folder.disc(), &folder.names(), &mut |_, _| {}).unwrap();
+    let report = verify(&*folder.disk(), &folder.names(), &mut |_, _| {}).unwrap();
     assert!(report.ok && report.warnings.is_empty());
     assert_eq!((report.length, report.unprocessed), (1, 2));
     let before = folder.files();
-    let repair = repair(&folder.disc(), &folder.names(), NOW, &mut |_, _| {}).unwrap();
+    let repair = repair(&folder.disk(), &folder.names(), NOW, &mut |_, _| {}).unwrap();
     assert_eq!((repair.chain_moved_to, repair.journal_moved_to), (None, None));
     assert_eq!(folder.files(), before);
 }
@@ -123,7 +123,7 @@ fn journal_and_reports_agree_on_a_sound_folder() {
 #[test]
 fn a_second_miner_on_the_same_path_is_refused() {
     let folder = TempFolder::new("lock");
-    folder.disc();
+    folder.disk();
     let lock = Lock::take(&folder.names()).unwrap();
     let error = Lock::take(&folder.names()).unwrap_err().to_string();
     let holder = format!("is locked by process {}; stop that one", std::process::id());

@@ -311,7 +311,7 @@ fn a_search_goes_on_by_itself_until_something_is_found() {
 }
 
 #[test]
-fn a_message_is_followed_from_the_disc_to_its_confirmations() {
+fn a_message_is_followed_from_the_disk_to_its_confirmations() {
     let miner = FakeMiner::start(1);
     let ui = TestUi::start(&miner.address);
     let browser = Browser::start();
@@ -319,7 +319,7 @@ fn a_message_is_followed_from_the_disc_to_its_confirmations() {
     browser.write("#message", "Hello from the browser");
     browser.press("\u{e009}");
     browser.click(".add button");
-    browser.await_text("#life .done", "on disc");
+    browser.await_text("#life .done", "on disk");
     browser.await_text(".searching", "Hello from the browser");
     browser.run("window.kept = true; document.querySelector('#message').focus()", json!([]));
     miner.state().mine();
@@ -378,6 +378,6 @@ fn without_scripts_one_can_look_and_add() {
     browser.write("#message", "by hand");
     browser.click(".add button");
     browser.allow_scripts(true);
-    assert!(browser.text("#life").contains("on disc"), "{}", browser.text("main"));
+    assert!(browser.text("#life").contains("on disk"), "{}", browser.text("main"));
     assert_eq!(miner.state().pool[0].message.as_str(), "by hand");
 }

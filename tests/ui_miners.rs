@@ -20,9 +20,9 @@ fn three_miners_are_seen_at_work_and_a_killed_one_is_named() {
     let add = |text: &str| {
         browser.write("#message", text);
         browser.click(".add button");
-        // The message before it is on disc, too: what is on its way could overtake the next page.
+        // The message before it is on disk, too: what is on its way could overtake the next page.
         browser.await_text("#life", text);
-        browser.await_text("#life .done", "on disc");
+        browser.await_text("#life .done", "on disk");
     };
     browser.open(&ui.url);
     add("Hello from the browser");

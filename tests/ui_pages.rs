@@ -244,16 +244,16 @@ fn the_strip_tells_how_hard_the_search_is_and_cards_how_the_miner_is() {
     for part in ["Length71 blockshead ", "Unprocessed3 messages", "1 of 4 agree", "All is well"] {
         assert!(facts.contains(part), "{part}: {facts}");
     }
-    town.home.state().reasons = vec!["the disc is full".into()];
+    town.home.state().reasons = vec!["the disk is full".into()];
     town.home.state().status = None;
     let page = ui.get("/").2;
     let facts = text_between(&page, "id=\"facts\"", "</dl>");
-    assert!(facts.contains("HealthFailingthe disc is full"), "{facts}");
+    assert!(facts.contains("HealthFailingthe disk is full"), "{facts}");
     let strip = text_between(&page, "id=\"strip\"", "</section>");
     assert!(strip.contains("difficulty 2blocks come "), "as the blocks tell: {strip}");
     let page = ui.get("/miner").2;
     let health = text_between(&page, "id=\"health-parts\"", "</section>");
-    assert!(health.contains("Something has to be done:the disc is full"), "{health}");
+    assert!(health.contains("Something has to be done:the disk is full"), "{health}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn what_strangers_write_is_added_and_seen_as_text() {
         browser.open(&ui.url);
         browser.run("document.getElementById('message').value = arguments[0]", json!([text]));
         browser.click(".add button");
-        browser.await_text("#life .done", "on disc");
+        browser.await_text("#life .done", "on disk");
         see("#life blockquote", text);
         see(".searching", text);
         assert_eq!(miner.state().pool[0].message.as_str(), text);
@@ -155,7 +155,7 @@ fn at_another_host_of_the_local_network_one_adds_and_checks_alike() {
     assert_eq!(browser.run(trust, json!([])), json!([false, false]));
     browser.write("#message", "from my phone");
     browser.click(".add button");
-    browser.await_text("#life .done", "on disc");
+    browser.await_text("#life .done", "on disk");
     miner.state().mine();
     browser.await_text("#life", "mined in block 1");
     browser.open(&format!("{url}/check"));

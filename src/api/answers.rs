@@ -229,7 +229,7 @@ pub struct StatusReport {
     /// The flags it runs with, as on the command line but without dashes before:
     /// `gossip-interval`, `20`.
     pub settings: Vec<Setting>,
-    /// What it keeps on disc.
+    /// What it keeps on disk.
     pub files: Vec<FileReport>,
     /// Its jobs.
     pub jobs: Vec<JobReport>,

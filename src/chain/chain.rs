@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::block::{Block, Hash};
 use super::data::{Data, DataId};
 use super::network::Network;
-use super::rules::{Micros, Tip, ValidBlock, check_block, timestamp_max};
+use super::rules::{Head, Micros, ValidBlock, check_block, timestamp_max};
 use super::spelling::{BlockError, Field};
 
 /// Lines in a chunk of a view: a view of a million blocks is 2,000 pointers.
@@ -23,18 +23,18 @@ type Chunk = Vec<Arc<str>>;
 #[derive(Clone, Debug)]
 pub struct ChainView {
     chunks: Vec<Arc<Chunk>>,
-    tip: Tip,
+    head: Head,
 }
 
 impl ChainView {
     /// The last block.
-    pub fn tip(&self) -> &Tip {
-        &self.tip
+    pub fn head(&self) -> &Head {
+        &self.head
     }
 
     /// How many blocks, the genesis block included.
     pub fn length(&self) -> u64 {
-        self.tip.length()
+        self.head.length()
     }
 
     /// The canonical line of the block at `index`.
@@ -58,17 +58,17 @@ impl ChainView {
 
     /// The hash of the block at `index`: what the next block says it is.
     pub fn hash(&self, index: u64) -> Option<Hash> {
-        if index == self.tip.index {
-            return Some(self.tip.hash);
+        if index == self.head.index {
+            return Some(self.head.hash);
         }
         self.block(index.checked_add(1)?)?.previous_hash
     }
 
     /// What a child of the block at `index` has to know.
-    pub fn tip_at(&self, index: u64) -> Option<Tip> {
+    pub fn head_at(&self, index: u64) -> Option<Head> {
         let block = self.block(index)?;
         let hash = self.hash(index)?;
-        Some(Tip { index, timestamp: block.timestamp, hash, proof: block.proof })
+        Some(Head { index, timestamp: block.timestamp, hash, proof: block.proof })
     }
 
     /// How many blocks from the start two chains share.
@@ -84,24 +84,24 @@ impl ChainView {
 /// Blocks that were checked as a continuation of block `fork` of some chain.
 #[derive(Clone, Debug)]
 pub struct Branch {
-    fork: Tip,
+    fork: Head,
     blocks: Vec<ValidBlock>,
     ids: HashSet<DataId>,
 }
 
 impl Branch {
     /// A branch that leaves a chain after the block `fork`.
-    pub fn new(fork: Tip) -> Self {
+    pub fn new(fork: Head) -> Self {
         Self { fork, blocks: Vec::new(), ids: HashSet::new() }
     }
 
     /// Its last block, or the fork while it has none.
-    pub fn tip(&self) -> &Tip {
-        self.blocks.last().map_or(&self.fork, ValidBlock::tip)
+    pub fn head(&self) -> &Head {
+        self.blocks.last().map_or(&self.fork, ValidBlock::head)
     }
 
     /// The last block it shares with the chain it leaves.
-    pub fn fork(&self) -> &Tip {
+    pub fn fork(&self) -> &Head {
         &self.fork
     }
 
@@ -125,7 +125,7 @@ impl Branch {
         now: Micros,
         network: &Network,
     ) -> Result<(), BlockError> {
-        let block = check_block(self.tip(), line, now, network)?;
+        let block = check_block(self.head(), line, now, network)?;
         if !self.ids.insert(*block.id()) {
             return Err(twice(&block));
         }
@@ -136,7 +136,7 @@ impl Branch {
 
 fn twice(block: &ValidBlock) -> BlockError {
     let (found, expected) = (block.id().to_string(), "an id that is not in the chain yet".into());
-    BlockError { block: block.tip().index, field: Field::DataId, found, expected }
+    BlockError { block: block.head().index, field: Field::DataId, found, expected }
 }
 
 /// Why a chain did not take a block or branch.
@@ -177,8 +177,8 @@ impl Chain {
     pub fn new(network: &Network) -> Self {
         let genesis = Block::genesis(network);
         let line = genesis.line();
-        let tip = Tip::of(&genesis, &line);
-        let view = ChainView { chunks: vec![Arc::new(vec![line.into()])], tip };
+        let head = Head::of(&genesis, &line);
+        let view = ChainView { chunks: vec![Arc::new(vec![line.into()])], head };
         Self { view, heights: HashMap::from([(genesis.data.id, 0)]) }
     }
 
@@ -188,8 +188,8 @@ impl Chain {
     }
 
     /// The last block.
-    pub fn tip(&self) -> &Tip {
-        self.view.tip()
+    pub fn head(&self) -> &Head {
+        self.view.head()
     }
 
     /// The height of the block that holds this message.
@@ -241,7 +241,7 @@ impl Chain {
     /// [`Refused::Moved`] if it follows another block; [`Refused::Invalid`] if its message is
     /// in the chain.
     pub fn extend(&mut self, block: &ValidBlock) -> Result<(), Refused> {
-        if *block.parent() != self.tip().hash {
+        if *block.parent() != self.head().hash {
             return Err(Refused::Moved);
         }
         if self.heights.contains_key(block.id()) {
@@ -263,7 +263,7 @@ impl Chain {
             return Err(Refused::Moved);
         }
         let rival = self.last_not_ahead(now);
-        if branch.is_empty() || !branch.tip().wins_over(&rival) {
+        if branch.is_empty() || !branch.head().wins_over(&rival) {
             return Err(Refused::NotBetter);
         }
         let known = |id: &DataId| self.height_of(id).is_some_and(|height| height <= fork);
@@ -283,38 +283,38 @@ impl Chain {
     /// Drops the blocks that are more than two hours ahead of `now`; their messages.
     pub fn drop_ahead(&mut self, now: Micros) -> Vec<Data> {
         let last = self.last_not_ahead(now);
-        if last.index == self.tip().index { Vec::new() } else { self.truncate(&last) }
+        if last.index == self.head().index { Vec::new() } else { self.truncate(&last) }
     }
 
     /// The last block that is not too far ahead of `now`. Timestamps only rise.
-    fn last_not_ahead(&self, now: Micros) -> Tip {
+    fn last_not_ahead(&self, now: Micros) -> Head {
         let limit = timestamp_max(now);
-        if self.tip().timestamp <= limit {
-            return *self.tip();
+        if self.head().timestamp <= limit {
+            return *self.head();
         }
-        let (mut good, mut ahead) = (0, self.tip().index);
+        let (mut good, mut ahead) = (0, self.head().index);
         while ahead - good > 1 {
             let middle = good + (ahead - good) / 2;
             let block = self.view.block(middle).expect("it is below the head");
             *if block.timestamp <= limit { &mut good } else { &mut ahead } = middle;
         }
-        self.view.tip_at(good).expect("it is below the head")
+        self.view.head_at(good).expect("it is below the head")
     }
 
     fn push(&mut self, block: &ValidBlock) {
-        let tip = *block.tip();
-        let height = u32::try_from(tip.index).expect("a chain of 2^32 blocks fits no memory");
+        let head = *block.head();
+        let height = u32::try_from(head.index).expect("a chain of 2^32 blocks fits no memory");
         self.heights.insert(*block.id(), height);
         let line = Arc::clone(block.line());
         match self.view.chunks.last_mut() {
             Some(chunk) if chunk.len() < CHUNK_LINES => Arc::make_mut(chunk).push(line),
             _ => self.view.chunks.push(Arc::new(vec![line])),
         }
-        self.view.tip = tip;
+        self.view.head = head;
     }
 
     /// Drops every block above `last`, which is in the chain; their messages, oldest first.
-    fn truncate(&mut self, last: &Tip) -> Vec<Data> {
+    fn truncate(&mut self, last: &Head) -> Vec<Data> {
         let read = |(line, index): (&Arc<str>, u64)| {
             Block::read(line, index).expect("only canonical lines are in a chain").data
         };
@@ -327,7 +327,7 @@ impl Chain {
         self.view.chunks.truncate(length.div_ceil(CHUNK_LINES));
         let chunk = self.view.chunks.last_mut().expect("the genesis block stays");
         Arc::make_mut(chunk).truncate((length - 1) % CHUNK_LINES + 1);
-        self.view.tip = *last;
+        self.view.head = *last;
         dropped
     }
 }
@@ -337,7 +337,7 @@ mod tests {
     use super::*;
     use crate::chain::testing::{Maker, NOW, data, network};
 
-    fn branch(fork: Tip, texts: &[&str]) -> Branch {
+    fn branch(fork: Head, texts: &[&str]) -> Branch {
         let mut maker = Maker::at(network(1), fork);
         let mut branch = Branch::new(fork);
         for text in texts {
@@ -348,7 +348,7 @@ mod tests {
 
     fn chain(texts: &[&str]) -> Chain {
         let mut chain = Chain::new(&network(1));
-        let branch = branch(*chain.tip(), texts);
+        let branch = branch(*chain.head(), texts);
         if !branch.is_empty() {
             chain.adopt(&branch, NOW).unwrap();
         }
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn a_longer_branch_is_adopted_and_says_what_changed() {
         let mut chain = chain(&["a", "b", "c"]);
-        let fork = chain.view().tip_at(1).unwrap();
+        let fork = chain.view().head_at(1).unwrap();
         let adopted = chain.adopt(&branch(fork, &["c", "d", "e"]), NOW).unwrap();
         assert_eq!(adopted.returned, [data("b")]);
         assert_eq!(adopted.mined, ["c", "d", "e"].map(|text| data(text).id));
@@ -371,37 +371,37 @@ mod tests {
         assert_eq!(texts(&chain), ["a", "c", "d", "e"]);
         assert_eq!(chain.height_of(&data("b").id), None);
         assert_eq!(chain.height_of(&data("c").id), Some(2));
-        assert_eq!(chain.view().hash(4), Some(chain.tip().hash));
+        assert_eq!(chain.view().hash(4), Some(chain.head().hash));
         assert_eq!(chain.view().line(5), None);
     }
 
     #[test]
     fn of_two_equal_branches_both_sides_keep_the_same() {
         let (mut one, mut two) = (chain(&["a"]), chain(&["b"]));
-        let genesis = one.view().tip_at(0).unwrap();
+        let genesis = one.view().head_at(0).unwrap();
         let to_two = two.adopt(&branch(genesis, &["a"]), NOW).is_ok();
         let to_one = one.adopt(&branch(genesis, &["b"]), NOW).is_ok();
         assert!(to_one != to_two);
-        assert_eq!(one.tip(), two.tip());
+        assert_eq!(one.head(), two.head());
     }
 
     #[test]
     fn a_shorter_branch_or_one_on_a_moved_chain_is_refused() {
         let mut chain = chain(&["a", "b"]);
-        let before = *chain.tip();
-        let genesis = chain.view().tip_at(0).unwrap();
+        let before = *chain.head();
+        let genesis = chain.view().head_at(0).unwrap();
         assert_eq!(chain.adopt(&branch(genesis, &["c"]), NOW), Err(Refused::NotBetter));
         assert_eq!(chain.adopt(&Branch::new(before), NOW), Err(Refused::NotBetter));
-        let foreign = branch(*branch(genesis, &["x"]).tip(), &["y", "z"]);
+        let foreign = branch(*branch(genesis, &["x"]).head(), &["y", "z"]);
         assert_eq!(chain.adopt(&foreign, NOW), Err(Refused::Moved));
-        assert_eq!(*chain.tip(), before);
+        assert_eq!(*chain.head(), before);
     }
 
     #[test]
     fn a_message_is_in_a_chain_once() {
         let mut chain = chain(&["a", "b"]);
-        let head = *chain.tip();
-        let fork = chain.view().tip_at(1).unwrap();
+        let head = *chain.head();
+        let fork = chain.view().head_at(1).unwrap();
         let error = chain.adopt(&branch(fork, &["c", "a"]), NOW).unwrap_err();
         let Refused::Invalid(error) = error else { panic!("{error}") };
         assert_eq!((error.block, error.field), (3, Field::DataId));
@@ -410,16 +410,16 @@ mod tests {
         let block = check_block(&head, line, NOW, &network(1)).unwrap();
         assert!(matches!(chain.extend(&block), Err(Refused::Invalid(_))));
         let mut twice = branch(head, &["c"]);
-        let line = Maker::at(network(1), *twice.tip()).add("c");
+        let line = Maker::at(network(1), *twice.head()).add("c");
         assert_eq!(twice.push(line, NOW, &network(1)).unwrap_err().field, Field::DataId);
     }
 
     #[test]
     fn a_message_whose_id_was_given_to_another_waits_under_a_new_one() {
         let mut chain = chain(&["a"]);
-        let genesis = chain.view().tip_at(0).unwrap();
+        let genesis = chain.view().head_at(0).unwrap();
         let mut branch = branch(genesis, &["x"]);
-        let maker = Maker::at(network(1), *branch.tip());
+        let maker = Maker::at(network(1), *branch.head());
         let mut thief = maker.candidate("stolen");
         thief.data.id = data("a").id;
         branch.push(maker.mine(thief), NOW, &network(1)).unwrap();
@@ -436,20 +436,20 @@ mod tests {
         let mut chain = chain(&texts);
         let view = chain.view();
         for fork in [3 * CHUNK_LINES - 1, 2 * CHUNK_LINES, 2 * CHUNK_LINES - 1, 1] {
-            let fork = view.tip_at(fork as u64).unwrap();
+            let fork = view.head_at(fork as u64).unwrap();
             let mut other = chain_until(&view, fork.length());
             other.truncate(&fork);
             assert_eq!(other.view().shared_length(&view), fork.length());
             assert_eq!(other.view().lines_from(0).count() as u64, fork.length());
             assert_eq!(view.lines_from(fork.length()).next(), view.line(fork.length()));
         }
-        chain.truncate(&view.tip_at(0).unwrap());
+        chain.truncate(&view.head_at(0).unwrap());
         assert_eq!(view.lines_from(0).count(), 3 * CHUNK_LINES + 1);
     }
 
     fn chain_until(view: &ChainView, length: u64) -> Chain {
         let mut chain = Chain::new(&network(1));
-        let mut branch = Branch::new(*chain.tip());
+        let mut branch = Branch::new(*chain.head());
         for index in 1..length {
             branch.push(Arc::clone(view.line(index).unwrap()), NOW, &network(1)).unwrap();
         }
@@ -461,22 +461,22 @@ mod tests {
     fn blocks_from_the_future_neither_compete_nor_stay_once_the_clock_is_right() {
         let day = 24 * 60 * 60 * 1_000_000;
         let mut chain = chain(&["a"]);
-        let head = *chain.tip();
+        let head = *chain.head();
         let maker = Maker::at(network(1), head);
         let mut block = maker.candidate("ahead");
         block.timestamp = NOW + day;
         let block = check_block(&head, maker.mine(block), NOW + day, &network(1)).unwrap();
         chain.extend(&block).unwrap();
-        let genesis = chain.view().tip_at(0).unwrap();
+        let genesis = chain.view().head_at(0).unwrap();
         let (mut tie, mut n) = (branch(genesis, &["tie"]), 0);
-        while !tie.tip().wins_over(&head) {
+        while !tie.head().wins_over(&head) {
             n += 1;
             tie = branch(genesis, &[&format!("tie {n}")]);
         }
         assert_eq!(chain.adopt(&tie, NOW + day), Err(Refused::NotBetter));
         assert_eq!(chain.drop_ahead(NOW + day), []);
         assert_eq!(chain.drop_ahead(NOW), [data("ahead")]);
-        assert_eq!(*chain.tip(), head);
+        assert_eq!(*chain.head(), head);
         chain.extend(&block).unwrap();
         assert_eq!(chain.adopt(&tie, NOW).unwrap().returned, [data("a"), data("ahead")]);
     }

@@ -18,5 +18,5 @@ pub use chain::{Adopted, Branch, Chain, ChainView, Refused};
 pub use data::{Data, DataError, DataId, Message};
 pub use network::{Difficulty, Network, NetworkName};
 pub use pool::{Came, Pool, PoolLimits};
-pub use rules::{Micros, Tip, ValidBlock, check_block};
+pub use rules::{Head, Micros, ValidBlock, check_block};
 pub use spelling::{BlockError, Field};

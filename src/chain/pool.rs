@@ -19,7 +19,7 @@ pub struct PoolLimits {
 
 impl Default for PoolLimits {
     /// 100,000 messages or 32 MiB, whichever is reached first: what a small host can keep
-    /// in memory and rewrite on disc in about a second.
+    /// in memory and rewrite on disk in about a second.
     fn default() -> Self {
         Self { count: 100_000, bytes: 32 << 20 }
     }
@@ -51,9 +51,9 @@ struct Waiting {
 /// How a message came into the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Came {
-    /// By the journal: it is on disc.
+    /// By the journal: it is on disk.
     New,
-    /// Out of a dropped block, which need not have been on disc.
+    /// Out of a dropped block, which need not have been on disk.
     Back,
 }
 

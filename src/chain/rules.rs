@@ -27,7 +27,7 @@ pub fn timestamp_max(now: Micros) -> Micros {
 
 /// What the next block has to know of the one it follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tip {
+pub struct Head {
     /// Height.
     pub index: u64,
     /// Microseconds since the Unix epoch.
@@ -38,8 +38,8 @@ pub struct Tip {
     pub proof: Option<Proof>,
 }
 
-impl Tip {
-    /// The tip that `block`, whose line is `line`, makes.
+impl Head {
+    /// The head that `block`, whose line is `line`, makes.
     pub fn of(block: &Block, line: &str) -> Self {
         let Block { index, timestamp, proof, .. } = *block;
         Self { index, timestamp, hash: Hash::of(line), proof }
@@ -53,7 +53,7 @@ impl Tip {
     /// The fork choice: whether a chain that ends here wins over one that ends in `other`.
     ///
     /// The longer chain wins; of two equally long, the one whose last hash is lower.
-    pub fn wins_over(&self, other: &Tip) -> bool {
+    pub fn wins_over(&self, other: &Head) -> bool {
         self.index > other.index || (self.index == other.index && self.hash < other.hash)
     }
 
@@ -70,7 +70,7 @@ impl Tip {
 #[derive(Clone, Debug)]
 pub struct ValidBlock {
     line: Arc<str>,
-    tip: Tip,
+    head: Head,
     parent: Hash,
     id: DataId,
 }
@@ -82,8 +82,8 @@ impl ValidBlock {
     }
 
     /// What its child has to know.
-    pub fn tip(&self) -> &Tip {
-        &self.tip
+    pub fn head(&self) -> &Head {
+        &self.head
     }
 
     /// Hash of the block it follows.
@@ -103,7 +103,7 @@ impl ValidBlock {
 /// # Errors
 /// [`BlockError`] names the block, the field, what was found and what was expected.
 pub fn check_block(
-    parent: &Tip,
+    parent: &Head,
     line: impl Into<Arc<str>>,
     now: Micros,
     network: &Network,
@@ -138,8 +138,8 @@ pub fn check_block(
         let expected = format!("one that ends with {} zeros", network.difficulty);
         return fail(Field::Proof, format!("nonce {} with work {work}", proof.nonce), expected);
     }
-    let tip = Tip { index: block.index, timestamp: block.timestamp, hash, proof: Some(proof) };
-    Ok(ValidBlock { line, tip, parent: parent.hash, id: block.data.id })
+    let head = Head { index: block.index, timestamp: block.timestamp, hash, proof: Some(proof) };
+    Ok(ValidBlock { line, head, parent: parent.hash, id: block.data.id })
 }
 
 /// The hash of a canonical line and its seal, which share all bytes but the proof's.
@@ -160,7 +160,7 @@ mod tests {
     fn check(change: impl Fn(&mut Block), now: Micros) -> Result<ValidBlock, BlockError> {
         let mut maker = Maker::new(network(1));
         maker.add("first");
-        let parent = *maker.tip();
+        let parent = *maker.head();
         let mut block = maker.candidate("second");
         change(&mut block);
         let line = maker.mine(block);
@@ -176,8 +176,8 @@ mod tests {
     #[test]
     fn a_block_that_keeps_every_rule_is_valid() {
         let valid = check(|_| {}, NOW).unwrap();
-        assert_eq!(valid.tip().hash, Hash::of(&**valid.line()));
-        assert_eq!(valid.tip().length(), 3);
+        assert_eq!(valid.head().hash, Hash::of(&**valid.line()));
+        assert_eq!(valid.head().length(), 3);
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_proof_without_the_blocks_seal_or_without_work_is_refused() {
         let maker = Maker::new(network(2));
-        let parent = *maker.tip();
+        let parent = *maker.head();
         let block = maker.candidate("hello");
         let line = maker.mine(block);
         let block = Block::read(&line, 1).unwrap();
@@ -221,9 +221,9 @@ mod tests {
 
     #[test]
     fn the_longer_chain_wins_and_then_the_lower_hash() {
-        let tip =
-            |index, text: &str| Tip { index, timestamp: 0, hash: Hash::of(text), proof: None };
-        let (mut a, mut b) = (tip(5, "a"), tip(5, "b"));
+        let head =
+            |index, text: &str| Head { index, timestamp: 0, hash: Hash::of(text), proof: None };
+        let (mut a, mut b) = (head(5, "a"), head(5, "b"));
         if b.hash < a.hash {
             std::mem::swap(&mut a, &mut b);
         }
@@ -236,7 +236,7 @@ mod tests {
     fn jq_and_sha256sum_would_agree() {
         let mut maker = Maker::new(network(1));
         maker.add("first");
-        let parent = maker.tip().proof.unwrap().to_string();
+        let parent = maker.head().proof.unwrap().to_string();
         let candidate = maker.candidate("second");
         let line = maker.mine(candidate);
         let valid_proof = Block::read(&line, 2).unwrap().proof.unwrap().to_string();

@@ -3,7 +3,7 @@
 use super::block::{Block, Hash, Proof};
 use super::data::{Data, DataId, Message};
 use super::network::{Difficulty, Network};
-use super::rules::{Micros, Tip};
+use super::rules::{Head, Micros};
 
 /// The time it is in tests: 2026-09-21.
 pub const NOW: Micros = 1_790_000_000_000_000;
@@ -25,42 +25,42 @@ pub fn data(text: &str) -> Data {
 #[derive(Clone, Debug)]
 pub struct Maker {
     network: Network,
-    tip: Tip,
+    head: Head,
 }
 
 impl Maker {
     /// A maker that stands at the genesis block.
     pub fn new(network: Network) -> Self {
         let genesis = Block::genesis(&network);
-        let tip = Tip::of(&genesis, &genesis.line());
-        Self { network, tip }
+        let head = Head::of(&genesis, &genesis.line());
+        Self { network, head }
     }
 
-    /// A maker that goes on from `tip`.
-    pub fn at(network: Network, tip: Tip) -> Self {
-        Self { network, tip }
+    /// A maker that goes on from `head`.
+    pub fn at(network: Network, head: Head) -> Self {
+        Self { network, head }
     }
 
     /// The block it stands at.
-    pub fn tip(&self) -> &Tip {
-        &self.tip
+    pub fn head(&self) -> &Head {
+        &self.head
     }
 
     /// The next block, with this message, without its proof.
     pub fn candidate(&self, text: &str) -> Block {
         Block {
-            index: self.tip.index + 1,
-            timestamp: self.tip.timestamp.max(NOW - 1_000_000) + 1,
+            index: self.head.index + 1,
+            timestamp: self.head.timestamp.max(NOW - 1_000_000) + 1,
             data: data(text),
-            previous_hash: Some(self.tip.hash),
+            previous_hash: Some(self.head.hash),
             proof: None,
         }
     }
 
-    /// Seals `block` and searches its proof behind the tip; its line.
+    /// Seals `block` and searches its proof behind the head; its line.
     pub fn mine(&self, mut block: Block) -> String {
         let seal = Hash::of(block.unsealed_line());
-        let prefix = self.tip.search_prefix(&seal);
+        let prefix = self.head.search_prefix(&seal);
         let works = |nonce: &u64| {
             let hash = Hash::of(format!("{prefix}{nonce}"));
             self.network.difficulty.is_met_by(hash.as_bytes())
@@ -73,8 +73,8 @@ impl Maker {
     /// Mines a block with this message and moves on to it; its line.
     pub fn add(&mut self, text: &str) -> String {
         let line = self.mine(self.candidate(text));
-        let block = Block::read(&line, self.tip.index + 1).expect("it was written just now");
-        self.tip = Tip::of(&block, &line);
+        let block = Block::read(&line, self.head.index + 1).expect("it was written just now");
+        self.head = Head::of(&block, &line);
         line
     }
 }

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::args::Format;
 use super::error::CliError;
 use super::output::{Look, Output, ReadBar, count};
-use crate::store::{self, Disc, Folder, Lock, Names, Repair, Report, StoreError};
+use crate::store::{self, Disk, Folder, Lock, Names, Repair, Report, StoreError};
 
 /// Checks the files and says what is wrong; an error, too, if something is.
 pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
@@ -57,7 +57,7 @@ fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(),
 /// Makes the files usable again; what was damaged is kept under another name.
 pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
     let names = Names::of(path)?;
-    let folder: Arc<dyn Disc> = Arc::new(open(&names)?);
+    let folder: Arc<dyn Disk> = Arc::new(open(&names)?);
     let _lock = Lock::take(&names)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let bar = ReadBar::default();

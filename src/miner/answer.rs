@@ -8,14 +8,14 @@ use crate::api::{
 };
 use crate::chain::{ChainView, Data, Hash};
 
-/// Seconds after which to try again what the pool or the disc did not take.
+/// Seconds after which to try again what the pool or the disk did not take.
 const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// Bytes of a part of an answer that is sent in parts: a thousand strangers who ask for the
 /// whole chain at once don't keep others waiting for a thousand longer ones.
 const PART_BYTES: usize = 256 << 10;
 
-/// Answers `request`. An [`Request::Add`] is written to disc first; whoever has several of
+/// Answers `request`. An [`Request::Add`] is written to disk first; whoever has several of
 /// them writes them together and answers with `added` instead.
 pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
     match request {
@@ -82,7 +82,7 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
 /// The answer to who added `data`.
 pub fn added(data: Data, kept: Kept) -> Reply {
     let more_information = match kept {
-        Kept::Added => "It is on disc and will be in the chain exactly once.",
+        Kept::Added => "It is on disk and will be in the chain exactly once.",
         Kept::Again => "It was added before; nothing is added twice.",
         Kept::Conflict => {
             let more = format!("the id {} belongs to another message", data.id);
@@ -206,7 +206,7 @@ fn status(miner: &Miner) -> StatusReport {
 
 fn health(miner: &Miner) -> Reply {
     let reasons = miner.troubles();
-    let tip = miner.shared.tip();
+    let head = miner.shared.head();
     let health = Health {
         status: if reasons.is_empty() { Status::Ok } else { Status::Failing },
         id: miner.id,
@@ -214,8 +214,8 @@ fn health(miner: &Miner) -> Reply {
         network: miner.network.name.clone(),
         difficulty: miner.network.difficulty,
         genesis: miner.genesis,
-        length: tip.length(),
-        head: tip.hash,
+        length: head.length(),
+        head: head.hash,
         unprocessed: miner.shared.with_pool(|pool| pool.len()) as u64,
         neighbours: miner.shared.with_neighbours(|all| all.len()) as u64,
         kernel: miner.kernel.to_string(),

@@ -82,12 +82,12 @@ impl Diary {
         self.settings.lock().clone()
     }
 
-    /// Notes what the miner keeps on disc.
+    /// Notes what the miner keeps on disk.
     pub fn set_files(&self, files: Vec<FileReport>) {
         *self.files.lock() = files;
     }
 
-    /// What the miner keeps on disc, as the last backup saw it.
+    /// What the miner keeps on disk, as the last backup saw it.
     pub fn files(&self) -> Vec<FileReport> {
         self.files.lock().clone()
     }

@@ -1,8 +1,8 @@
-//! Keeps messages on disc until their block is: the only writer of the journal.
+//! Keeps messages on disk until their block is: the only writer of the journal.
 //!
 //! Nothing is answered 200 that is in neither journal nor chain file. Its owner holds it
 //! behind a lock of its own, which only those take that write: no reader ever waits for the
-//! disc.
+//! disk.
 
 use std::collections::HashMap;
 
@@ -13,15 +13,15 @@ use crate::store::{Journal, StoreError};
 /// What became of a message that somebody wanted kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// It is on disc now, and waits to be mined.
+    /// It is on disk now, and waits to be mined.
     Added,
-    /// It was here already, and on disc.
+    /// It was here already, and on disk.
     Again,
     /// Its id belongs to another message.
     Conflict,
     /// The pool has no room.
     Full,
-    /// The disc does not take it.
+    /// The disk does not take it.
     Failing(String),
 }
 
@@ -37,7 +37,7 @@ impl Keeper {
         Self { journal, failing: None }
     }
 
-    /// What is wrong with the journal's disc, if anything is.
+    /// What is wrong with the journal's disk, if anything is.
     pub fn failing(&self) -> Option<&str> {
         self.failing.as_deref()
     }
@@ -99,7 +99,7 @@ impl Keeper {
     }
 
     /// Frees the journal of what is in the chain file, when that is worth its while; and
-    /// tries a disc again that failed.
+    /// tries a disk again that failed.
     pub fn tidy(&mut self, shared: &Shared) {
         let (count, bytes) = shared.with_pool(|pool| (pool.len(), pool.bytes()));
         if self.failing.is_some() || self.journal.wants_compaction(count, bytes) {
@@ -110,7 +110,7 @@ impl Keeper {
     }
 
     /// Writes the journal anew at a stop in order: all in it is then known to have been on
-    /// disc, so that whatever is missing from it later was damaged and not torn.
+    /// disk, so that whatever is missing from it later was damaged and not torn.
     pub fn finish(&mut self, shared: &Shared) {
         let result = self.rewrite(shared);
         let _ = self.note("rewrite", result);
@@ -133,7 +133,7 @@ impl Keeper {
         self.journal.rewrite(&live)
     }
 
-    /// Remembers whether the disc works.
+    /// Remembers whether the disk works.
     fn note(&mut self, what: &str, result: Result<(), StoreError>) -> Result<(), String> {
         let result = result.map_err(|error| format!("cannot {what} the journal: {error}"));
         self.failing = result.clone().err();
@@ -151,15 +151,15 @@ mod tests {
     use crate::chain::{Chain, Message, Pool, PoolLimits};
     use crate::miner::Neighbours;
     use crate::store::Names;
-    use crate::store::sim_disc::SimDisc;
+    use crate::store::sim_disk::SimDisk;
 
-    fn keeper(limits: PoolLimits) -> (Keeper, Shared, Arc<SimDisc>, Names) {
+    fn keeper(limits: PoolLimits) -> (Keeper, Shared, Arc<SimDisk>, Names) {
         let names = Names::of(Path::new("test.chain")).unwrap();
-        let disc = Arc::new(SimDisc::default());
-        let (journal, _) = Journal::open(disc.clone(), names.clone()).unwrap();
+        let disk = Arc::new(SimDisk::default());
+        let (journal, _) = Journal::open(disk.clone(), names.clone()).unwrap();
         let chain = Chain::new(&network(1));
         let shared = Shared::new(chain, Pool::new(limits), Neighbours::new([], 8));
-        (Keeper::new(journal), shared, disc, names)
+        (Keeper::new(journal), shared, disk, names)
     }
 
     fn other_message(text: &str) -> Data {
@@ -181,26 +181,26 @@ mod tests {
 
     #[test]
     fn a_full_pool_takes_no_more_and_loses_nothing() {
-        let (mut keeper, shared, disc, names) = keeper(PoolLimits { count: 2, bytes: 1_000 });
+        let (mut keeper, shared, disk, names) = keeper(PoolLimits { count: 2, bytes: 1_000 });
         let kept = keeper.keep(&shared, &[data("a"), data("b"), data("c"), data("a")]);
         assert_eq!(kept, [Kept::Added, Kept::Added, Kept::Full, Kept::Again]);
-        let (_, on_disc) = Journal::open(disc, names).unwrap();
-        assert_eq!(on_disc, [data("a"), data("b")]);
+        let (_, on_disk) = Journal::open(disk, names).unwrap();
+        assert_eq!(on_disk, [data("a"), data("b")]);
     }
 
     #[test]
-    fn a_full_disc_is_told_and_works_again_when_there_is_room() {
-        let (mut keeper, shared, disc, names) = keeper(PoolLimits::default());
+    fn a_full_disk_is_told_and_works_again_when_there_is_room() {
+        let (mut keeper, shared, disk, names) = keeper(PoolLimits::default());
         assert_eq!(keeper.keep(&shared, &[data("a")]), [Kept::Added]);
-        disc.set_full(true);
+        disk.set_full(true);
         assert!(matches!(&keeper.keep(&shared, &[data("b")])[..], [Kept::Failing(_)]));
         assert!(keeper.failing().is_some());
         assert_eq!(shared.with_pool(Pool::len), 1);
-        disc.set_full(false);
+        disk.set_full(false);
         keeper.tidy(&shared);
         assert_eq!(keeper.failing(), None);
         assert_eq!(keeper.keep(&shared, &[data("b")]), [Kept::Added]);
-        let (_, on_disc) = Journal::open(disc, names).unwrap();
-        assert_eq!(on_disc, [data("a"), data("b")]);
+        let (_, on_disk) = Journal::open(disk, names).unwrap();
+        assert_eq!(on_disk, [data("a"), data("b")]);
     }
 }

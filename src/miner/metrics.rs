@@ -78,12 +78,12 @@ impl Metrics {
             Kept::Again => "repeated",
             Kept::Conflict => "conflict",
             Kept::Full => "full",
-            Kept::Failing(_) => "disc_failing",
+            Kept::Failing(_) => "disk_failing",
         };
         self.counted.adds.with_label_values(&[outcome]).inc();
     }
 
-    /// Counts a message that was not even tried: more come in than the disc takes.
+    /// Counts a message that was not even tried: more come in than the disk takes.
     pub fn overloaded(&self) {
         self.counted.adds.with_label_values(&["overloaded"]).inc();
     }
@@ -150,12 +150,12 @@ impl Counted {
         };
         let adds = counters("adds_total", "Messages that somebody wanted to add", "outcome");
         // A rate of 0 says more than no series at all.
-        for outcome in ["added", "repeated", "conflict", "full", "disc_failing", "overloaded"] {
+        for outcome in ["added", "repeated", "conflict", "full", "disk_failing", "overloaded"] {
             adds.with_label_values(&[outcome]);
         }
         let requests =
             histogram("request_seconds", "Time from a whole request to its answer", &SECONDS);
-        let sync = histogram("journal_sync_seconds", "Time to write messages to disc", &SECONDS);
+        let sync = histogram("journal_sync_seconds", "Time to write messages to disk", &SECONDS);
         let depth = histogram("reorganisation_depth_blocks", "Blocks dropped at once", &DEPTHS);
         let rounds = histogram("job_round_seconds", "Time of a job's rounds", &SECONDS);
         Self {
@@ -203,15 +203,15 @@ impl LookedUp {
     }
 
     fn look(&self, miner: &Miner) {
-        let (now, tip) = (miner.now(), miner.shared.tip());
+        let (now, head) = (miner.now(), miner.shared.head());
         let (version, kernel) = (env!("CARGO_PKG_VERSION"), miner.kernel.to_string());
         let (network, difficulty) = (miner.network.name.to_string(), miner.network.difficulty);
         let build = [version, &network, &difficulty.to_string(), &kernel];
         self.build.with_label_values(&build).set(1);
-        self.blocks.set(signed(tip.length()));
-        let age = match tip.index {
+        self.blocks.set(signed(head.length()));
+        let age = match head.index {
             0 => now.steady.as_secs_f64(),
-            _ => now.wall.saturating_sub(tip.timestamp) as f64 / MICROS,
+            _ => now.wall.saturating_sub(head.timestamp) as f64 / MICROS,
         };
         self.head_age.set(age);
         let (count, bytes) = miner.shared.with_pool(|pool| (pool.len(), pool.bytes()));

@@ -1,7 +1,7 @@
 //! FLOOR 2: the running miner.
 //!
 //! [`Miner`] is one miner without its threads: what it knows, and what it does when it is
-//! asked or when a job's turn comes. [`run`] gives it a host's clock, disc and network, a
+//! asked or when a job's turn comes. [`run`] gives it a host's clock, disk and network, a
 //! thread for each job, and a server process.
 
 mod answer;
@@ -128,7 +128,7 @@ impl Miner {
         u64::from_le_bytes(bytes[..8].try_into().expect("8 of 16 bytes"))
     }
 
-    /// Writes messages to disc and lets them wait to be mined. Takes the keeper's lock, and
+    /// Writes messages to disk and lets them wait to be mined. Takes the keeper's lock, and
     /// returns once they are synced.
     pub fn keep(&self, batch: &[Data]) -> Vec<Kept> {
         let mut keeper = self.keeper.lock();
@@ -159,7 +159,7 @@ impl Miner {
         };
         match (before, trouble) {
             (None, Some(trouble)) => log::error!("{part}: {trouble}"),
-            (Some(_), None) => log::info!("{part}: the disc works again"),
+            (Some(_), None) => log::info!("{part}: the disk works again"),
             _ => {}
         }
     }
@@ -208,8 +208,8 @@ impl Miner {
     /// Takes a hint from a known neighbour: whoever has something new is asked at once.
     fn hear_announcement(&self, caller: &Caller, head: Hash, length: u64, unprocessed: u64) {
         let Some(introduction) = &caller.miner else { return };
-        let tip = self.shared.tip();
-        let better = length > tip.length() || (length == tip.length() && head < tip.hash);
+        let ours = self.shared.head();
+        let better = length > ours.length() || (length == ours.length() && head < ours.hash);
         let is_known = self.shared.with_neighbours(|all| {
             let Some(address) = all.with_id(&introduction.id) else { return false };
             if better {

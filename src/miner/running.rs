@@ -17,7 +17,7 @@ use crate::chain::{Network, Pool, PoolLimits};
 use crate::pow::{Kernel, KernelError};
 use crate::random;
 use crate::settings::{self, Settings};
-use crate::store::{ChainFile, Disc, Folder, Journal, Lock, Names, StoreError};
+use crate::store::{ChainFile, Disk, Folder, Journal, Lock, Names, StoreError};
 
 /// Why a miner could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -76,28 +76,28 @@ pub fn run(settings: &Settings, listener: Listener<'_>) -> Result<(), MinerError
     let signals = Signals::new([SIGTERM, SIGINT]).map_err(host("listen for signals"))?;
     let (miner, files, socket) = prepare(settings, listener.progress)?;
     let address = socket.local_addr().map_err(host("read our own address"))?;
-    let tip = miner.shared.tip();
+    let head = miner.shared.head();
     log::info!(
         "miner: started version={} id={} chain={} length={} head={} unprocessed={} \
          address={address} kernel={} {}",
         env!("CARGO_PKG_VERSION"),
         miner.id,
         settings.chain_path.display(),
-        tip.length(),
-        tip.hash,
+        head.length(),
+        head.hash,
         miner.shared.with_pool(Pool::len),
         miner.kernel,
         shown(&miner.diary.settings())
     );
     let threads = Threads::start(settings, &miner, files, socket, listener.ready)?;
     let outcome = threads.wait(signals);
-    let tip = miner.shared.tip();
+    let head = miner.shared.head();
     log::info!(
         "miner: finished version={} id={} length={} head={} unprocessed={} {}",
         env!("CARGO_PKG_VERSION"),
         miner.id,
-        tip.length(),
-        tip.hash,
+        head.length(),
+        head.hash,
         miner.shared.with_pool(Pool::len),
         shown(&miner.diary.settings())
     );
@@ -110,7 +110,7 @@ fn shown(settings: &[Setting]) -> String {
     pairs.collect::<Vec<_>>().join(" ")
 }
 
-/// What a running miner owns on disc.
+/// What a running miner owns on disk.
 pub(super) struct Files {
     pub(super) chain: ChainFile,
     pub(super) names: Names,
@@ -128,9 +128,9 @@ fn prepare(
         settings.kernel.as_deref().map(str::parse).transpose()?.unwrap_or_else(Kernel::best);
     let names = Names::of(&settings.chain_path)?;
     let folder = Folder::make(names.folder()).map_err(host("make the chain's folder"))?;
-    let disc: Arc<dyn Disc> = Arc::new(folder);
+    let disk: Arc<dyn Disk> = Arc::new(folder);
     #[cfg(debug_assertions)]
-    let disc = crate::store::crash_point::arm(disc);
+    let disk = crate::store::crash_point::arm(disk);
     let lock = Lock::take(&names)?;
     let start = match settings.start {
         settings::Start::Continue => crate::store::Start::Keep,
@@ -138,7 +138,7 @@ fn prepare(
     };
     let now = super::Clock::now(&*clock).wall;
     let (chain_file, chain) = ChainFile::load(
-        disc.clone(),
+        disk.clone(),
         names.clone(),
         &settings.network,
         start,
@@ -146,7 +146,7 @@ fn prepare(
         now,
         progress,
     )?;
-    let (journal, kept) = Journal::open(disc, names.clone())?;
+    let (journal, kept) = Journal::open(disk, names.clone())?;
     let mut pool = Pool::new(PoolLimits::default());
     for data in kept.into_iter().filter_map(|data| chain.unless_mined(data)) {
         pool.add(data);

@@ -1,7 +1,7 @@
 //! What the threads of a miner share: chain, data and neighbours, each behind its mutex.
 //!
 //! Guards never leave this file. Lock order: chain, data, neighbours. Each change is one
-//! method that leaves the three consistent; none hashes, and none touches disc or network.
+//! method that leaves the three consistent; none hashes, and none touches disk or network.
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::neighbours::Neighbours;
 use crate::api::{DataPage, DataState};
 use crate::chain::{
-    Adopted, Block, Branch, Came, Chain, ChainView, Data, DataId, Micros, Pool, Refused, Tip,
+    Adopted, Block, Branch, Came, Chain, ChainView, Data, DataId, Head, Micros, Pool, Refused,
     ValidBlock,
 };
 use crate::pow::CancelFlag;
@@ -43,7 +43,7 @@ impl Bell {
 pub struct Bells {
     /// Something may be mined.
     pub mine: Bell,
-    /// The chain is not what is on disc.
+    /// The chain is not what is on disk.
     pub backup: Bell,
     /// There is a block or message that neighbours may not have.
     pub announce: Bell,
@@ -60,16 +60,16 @@ pub struct Bells {
 pub enum Place {
     /// Nowhere here.
     Unknown,
-    /// It waits and is in the journal, or it is in a block that is on disc.
+    /// It waits and is in the journal, or it is in a block that is on disk.
     Kept,
-    /// It is here, but perhaps not on disc: in a block that is not yet there, or come back
+    /// It is here, but perhaps not on disk: in a block that is not yet there, or come back
     /// from one that never was.
     Unsaved,
     /// Another message has this id.
     Taken,
 }
 
-/// The chain, and how much of it is on disc.
+/// The chain, and how much of it is on disk.
 #[derive(Debug)]
 struct Blocks {
     chain: Chain,
@@ -96,7 +96,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Shares what was loaded. `chain` is on disc as it is.
+    /// Shares what was loaded. `chain` is on disk as it is.
     pub fn new(chain: Chain, pool: Pool, neighbours: Neighbours) -> Self {
         let saved = chain.view();
         Self {
@@ -121,21 +121,21 @@ impl Shared {
     }
 
     /// The last block.
-    pub fn tip(&self) -> Tip {
-        *self.chain.lock().chain.tip()
+    pub fn head(&self) -> Head {
+        *self.chain.lock().chain.head()
     }
 
-    /// The part of the chain that is on disc (it may have been left since).
+    /// The part of the chain that is on disk (it may have been left since).
     pub fn saved(&self) -> ChainView {
         self.chain.lock().saved.clone()
     }
 
-    /// Notes that `view` is on disc.
+    /// Notes that `view` is on disk.
     pub fn note_saved(&self, view: ChainView) {
         self.chain.lock().saved = view;
     }
 
-    /// Messages that are in the chain, but in no block on disc.
+    /// Messages that are in the chain, but in no block on disk.
     pub fn mined_unsaved(&self) -> Vec<Data> {
         let (view, saved) = {
             let blocks = self.chain.lock();
@@ -155,8 +155,8 @@ impl Shared {
             let (view, saved) = (blocks.chain.view(), blocks.saved.clone());
             drop(blocks);
             // Equal lines at one height stand on equal chains.
-            let on_disc = saved.line(height) == view.line(height);
-            return if on_disc { Place::Kept } else { Place::Unsaved };
+            let on_disk = saved.line(height) == view.line(height);
+            return if on_disk { Place::Kept } else { Place::Unsaved };
         }
         let pool = self.data.lock();
         let mut ids = std::iter::once(data.id).chain(data.sibling_ids(step));
@@ -178,7 +178,7 @@ impl Shared {
     pub fn state_of(&self, id: &DataId) -> Option<DataState> {
         let blocks = self.chain.lock();
         if let Some(index) = blocks.chain.height_of(id) {
-            let confirmations = blocks.chain.tip().length() - index;
+            let confirmations = blocks.chain.head().length() - index;
             return Some(DataState::Mined { index, confirmations });
         }
         self.data.lock().get(id).map(|_| DataState::Unprocessed)
@@ -198,7 +198,7 @@ impl Shared {
 
     /// What to mine next: the oldest message, on the head. One that is in the chain under
     /// another of its ids waits no longer.
-    pub fn candidate(&self) -> Option<(Tip, Data)> {
+    pub fn candidate(&self) -> Option<(Head, Data)> {
         loop {
             let oldest = self.data.lock().oldest().cloned()?;
             let step = oldest.rename_step();
@@ -209,7 +209,7 @@ impl Shared {
             }
             let is_mined = blocks.chain.height_of_message(&oldest, step).is_some();
             if !is_mined && blocks.chain.height_of(&oldest.id).is_none() {
-                return Some((*blocks.chain.tip(), oldest));
+                return Some((*blocks.chain.head(), oldest));
             }
             pool.remove(&oldest.id);
             if !is_mined {

@@ -24,7 +24,7 @@ use crate::settings::Settings;
 use crate::store::Lock;
 
 /// How long new blocks wait to be saved together: a block that loses a tie within this never
-/// touches the disc, nor leaves an older version behind.
+/// touches the disk, nor leaves an older version behind.
 const BACKUP_SETTLES: Duration = Duration::from_secs(1);
 
 /// Between two questions to our own server process whether it answers.

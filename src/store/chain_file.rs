@@ -1,13 +1,13 @@
 //! The chain file with its hash and older versions: loading it, and saving what changed.
 //!
-//! At every moment the disc holds a whole chain file and a hash that fits it, its beginning,
+//! At every moment the disk holds a whole chain file and a hash that fits it, its beginning,
 //! or (in the unfinished hash file) what is to replace it. A saved block is lost only by
 //! being replaced.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::disc::Disc;
+use super::disk::Disk;
 use super::error::{Doing, StoreError};
 use super::install::{self, Prepared};
 use super::names::Names;
@@ -43,7 +43,7 @@ pub enum Saved {
     },
 }
 
-/// What the disc holds of the chain file, compared with what we know.
+/// What the disk holds of the chain file, compared with what we know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
     /// Just that.
@@ -57,7 +57,7 @@ enum Trust {
 
 /// The chain file of a running miner.
 pub struct ChainFile {
-    disc: Arc<dyn Disc>,
+    disk: Arc<dyn Disk>,
     names: Names,
     keep_versions: usize,
     saved: ChainView,
@@ -78,7 +78,7 @@ impl ChainFile {
     /// [`StoreError`] if anything else is wrong with the file, if it is of another network,
     /// or if it is missing beside traces of an earlier one; nothing was changed then.
     pub fn load(
-        disc: Arc<dyn Disc>,
+        disk: Arc<dyn Disk>,
         names: Names,
         network: &Network,
         start: Start,
@@ -89,21 +89,21 @@ impl ChainFile {
         let scanned = match start {
             Start::ForceNew => None,
             Start::Keep => {
-                scan(&*disc, &names, &names.chain, network, FirstLine::Checked, progress)?
+                scan(&*disk, &names, &names.chain, network, FirstLine::Checked, progress)?
             }
         };
         if let Some(scanned) = scanned {
-            let verdict = judge(&*disc, &names, &scanned)?;
-            return Self::go_on(disc, names, keep_versions, scanned, verdict);
+            let verdict = judge(&*disk, &names, &scanned)?;
+            return Self::go_on(disk, names, keep_versions, scanned, verdict);
         }
         if start == Start::Keep
-            && let Some(trace) = trace(&*disc, &names)?
+            && let Some(trace) = trace(&*disk, &names)?
         {
             let (file, trace) = (names.shown(&names.chain), names.shown(&trace));
             return Err(StoreError::Missing { file, trace });
         }
         let chain = Chain::new(network);
-        let mut file = Self::unwritten(disc, names, keep_versions, chain.view());
+        let mut file = Self::unwritten(disk, names, keep_versions, chain.view());
         let version = file.install(&chain.view(), 0, now)?;
         log::info!(
             "store: began a new chain file={} older_version={}",
@@ -113,7 +113,7 @@ impl ChainFile {
         Ok((file, chain))
     }
 
-    /// What is on disc for certain: the messages in it need no journal.
+    /// What is on disk for certain: the messages in it need no journal.
     pub fn saved(&self) -> &ChainView {
         &self.saved
     }
@@ -134,13 +134,13 @@ impl ChainFile {
         dropped
     }
 
-    /// Brings the file to `view` and returns once it and its hash are on disc.
+    /// Brings the file to `view` and returns once it and its hash are on disk.
     ///
     /// Appends if it can; the cost then does not depend on the length of the chain.
     /// Otherwise writes a new file, and keeps the present one as a version named by `now`.
     ///
     /// # Errors
-    /// [`StoreError::Disc`]. What was saved stays saved; the next call tries again.
+    /// [`StoreError::Disk`]. What was saved stays saved; the next call tries again.
     pub fn save(&mut self, view: &ChainView, now: Micros) -> Result<Saved, StoreError> {
         if self.hash_file == HashFile::Uncertain {
             self.drop_hash()?;
@@ -163,26 +163,26 @@ impl ChainFile {
 
     /// Stands for a file that [`Self::install`] is to write.
     pub(super) fn unwritten(
-        disc: Arc<dyn Disc>,
+        disk: Arc<dyn Disk>,
         names: Names,
         keep_versions: usize,
         saved: ChainView,
     ) -> Self {
         let (bytes, hash) = (0, RunningHash::new());
         let (trust, hash_file) = (Trust::Lost, HashFile::Stale);
-        Self { disc, names, keep_versions, saved, bytes, hash, trust, hash_file }
+        Self { disk, names, keep_versions, saved, bytes, hash, trust, hash_file }
     }
 
     /// Goes on with a file that was read, putting right what a crash left.
     pub(super) fn go_on(
-        disc: Arc<dyn Disc>,
+        disk: Arc<dyn Disk>,
         names: Names,
         keep_versions: usize,
         scan: Scan,
         verdict: Verdict,
     ) -> Result<(Self, Chain), StoreError> {
         let Scan { chain, bytes, hash, .. } = scan;
-        let mut file = Self::unwritten(disc, names, keep_versions, chain.view());
+        let mut file = Self::unwritten(disk, names, keep_versions, chain.view());
         (file.bytes, file.hash, file.trust) = (bytes, hash, Trust::Whole);
         file.hash_file = match verdict {
             Verdict::Sound { hash_file } => hash_file,
@@ -198,28 +198,28 @@ impl ChainFile {
         };
         file.sync_what_was_read()?;
         let unfinished = Names::unfinished(&file.names.chain);
-        file.disc.remove(&unfinished).doing("remove", &file.names, &unfinished)?;
+        file.disk.remove(&unfinished).doing("remove", &file.names, &unfinished)?;
         if let Err(error) = file.settle_hash() {
-            log::warn!("store: the hash file waits for a disc that works error={error}");
+            log::warn!("store: the hash file waits for a disk that works error={error}");
         }
         Ok((file, chain))
     }
 
-    /// Brings to disc what was read: a killed process may have written it and not synced it.
+    /// Brings to disk what was read: a killed process may have written it and not synced it.
     fn sync_what_was_read(&self) -> Result<(), StoreError> {
         let name = &self.names.chain;
-        self.disc.sync(name).doing("sync", &self.names, name)?;
-        self.disc.sync_folder().doing("sync the folder of", &self.names, name)
+        self.disk.sync(name).doing("sync", &self.names, name)?;
+        self.disk.sync_folder().doing("sync the folder of", &self.names, name)
     }
 
     /// Makes the file end where it did before an append that failed.
     fn cut_tail(&mut self) -> Result<(), StoreError> {
         let name = &self.names.chain;
         self.trust = Trust::Tail;
-        self.disc.truncate(name, self.bytes).doing("truncate", &self.names, name)?;
+        self.disk.truncate(name, self.bytes).doing("truncate", &self.names, name)?;
         // Without the sync, what is appended next could meet remains of the old tail.
         self.trust = Trust::Lost;
-        self.disc.sync(name).doing("sync", &self.names, name)?;
+        self.disk.sync(name).doing("sync", &self.names, name)?;
         self.trust = Trust::Whole;
         Ok(())
     }
@@ -231,14 +231,14 @@ impl ChainFile {
         let name = self.names.chain.clone();
         let from = self.saved.length();
         self.trust = Trust::Tail;
-        let written = install::write_lines(&*self.disc, &name, view, from);
+        let written = install::write_lines(&*self.disk, &name, view, from);
         if written.is_err() {
-            // At once, so that a full disc has its room back; the next save makes sure.
-            let _ = self.disc.truncate(&name, self.bytes);
+            // At once, so that a full disk has its room back; the next save makes sure.
+            let _ = self.disk.truncate(&name, self.bytes);
         }
         let written = written.doing("write", &self.names, &name)?;
         self.trust = Trust::Lost;
-        self.disc.sync(&name).doing("sync", &self.names, &name)?;
+        self.disk.sync(&name).doing("sync", &self.names, &name)?;
         self.trust = Trust::Whole;
         view.lines_from(from).for_each(|line| self.hash.push(line));
         self.bytes += written;
@@ -264,17 +264,17 @@ impl ChainFile {
             },
         };
         let replaces = self.bytes == 0 || self.saved.shared_length(view) < self.saved.length();
-        let new = install::prepare(&*self.disc, &self.names, from, view, kept)?;
+        let new = install::prepare(&*self.disk, &self.names, from, view, kept)?;
         let keep_old = replaces && self.keep_versions > 0;
-        let version = install::put_in_place(&*self.disc, &self.names, keep_old, now)?;
+        let version = install::put_in_place(&*self.disk, &self.names, keep_old, now)?;
         let chain = &self.names.chain;
         (self.trust, self.hash_file) = (Trust::Lost, HashFile::Uncertain);
-        self.disc.sync_folder().doing("sync the folder of", &self.names, chain)?;
+        self.disk.sync_folder().doing("sync the folder of", &self.names, chain)?;
         self.trust = Trust::Whole;
         self.saved = view.clone();
         (self.bytes, self.hash) = (new.bytes, new.hash);
         self.rename_hash()?;
-        install::prune(&*self.disc, &self.names, self.keep_versions, version.as_deref());
+        install::prune(&*self.disk, &self.names, self.keep_versions, version.as_deref());
         Ok(version)
     }
 
@@ -287,38 +287,38 @@ impl ChainFile {
             self.write_hash()?;
         }
         let unfinished = Names::unfinished(&self.names.hash);
-        self.disc.remove(&unfinished).doing("remove", &self.names, &unfinished)
+        self.disk.remove(&unfinished).doing("remove", &self.names, &unfinished)
     }
 
     /// Removes a hash that may be of a file that was replaced: no hash is better than one
     /// that fits nothing. The unfinished one may be what vouches for the file meanwhile.
     fn drop_hash(&mut self) -> Result<(), StoreError> {
         let name = &self.names.hash;
-        self.disc.remove(name).doing("remove", &self.names, name)?;
-        self.disc.sync_folder().doing("sync the folder of", &self.names, name)?;
+        self.disk.remove(name).doing("remove", &self.names, name)?;
+        self.disk.sync_folder().doing("sync the folder of", &self.names, name)?;
         self.hash_file = HashFile::Stale;
         Ok(())
     }
 
     /// Writes the hash, where the present one fits the beginning of the file, or is missing.
     fn write_hash(&mut self) -> Result<(), StoreError> {
-        install::write_hash(&*self.disc, &self.names, &self.hash.digest())?;
+        install::write_hash(&*self.disk, &self.names, &self.hash.digest())?;
         self.rename_hash()
     }
 
     fn rename_hash(&mut self) -> Result<(), StoreError> {
         let name = &self.names.hash;
         let unfinished = Names::unfinished(name);
-        self.disc.rename(&unfinished, name).doing("replace", &self.names, name)?;
-        self.disc.sync_folder().doing("sync the folder of", &self.names, name)?;
+        self.disk.rename(&unfinished, name).doing("replace", &self.names, name)?;
+        self.disk.sync_folder().doing("sync the folder of", &self.names, name)?;
         self.hash_file = HashFile::Current;
         Ok(())
     }
 }
 
 /// A file that says that there has been a chain file.
-fn trace(disc: &dyn Disc, names: &Names) -> Result<Option<String>, StoreError> {
-    let all = disc.list().doing("list the folder of", names, &names.chain)?;
+fn trace(disk: &dyn Disk, names: &Names) -> Result<Option<String>, StoreError> {
+    let all = disk.list().doing("list the folder of", names, &names.chain)?;
     let version = names.versions(&all).pop().cloned();
     Ok(version.or_else(|| all.contains(&names.hash).then(|| names.hash.clone())))
 }

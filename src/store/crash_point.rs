@@ -1,4 +1,4 @@
-//! A disc at which a test can make the program die, as by kill -9, before or after any of
+//! A disk at which a test can make the program die, as by kill -9, before or after any of
 //! its operations. Built into test builds alone.
 
 use std::io;
@@ -7,24 +7,24 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
 
-use super::disc::{Disc, Source};
+use super::disk::{Disk, Source};
 
 /// Names the operation to die at: `before-sync:3` is right before the third sync,
 /// `after-rename:1` right after the first rename.
 const VARIABLE: &str = "BLOCKCHAIN_CRASH_POINT";
 
-/// Arms `disc`, if the environment says so.
-pub fn arm(disc: Arc<dyn Disc>) -> Arc<dyn Disc> {
-    let Ok(text) = std::env::var(VARIABLE) else { return disc };
+/// Arms `disk`, if the environment says so.
+pub fn arm(disk: Arc<dyn Disk>) -> Arc<dyn Disk> {
+    let Ok(text) = std::env::var(VARIABLE) else { return disk };
     let point = text.split_once(':').and_then(|(point, left)| {
         let left = AtomicU32::new(left.parse().ok()?);
-        Some(Armed { disc, point: point.to_owned(), left })
+        Some(Armed { disk, point: point.to_owned(), left })
     });
     Arc::new(point.unwrap_or_else(|| panic!("{VARIABLE}={text} is no <point>:<count>")))
 }
 
 struct Armed {
-    disc: Arc<dyn Disc>,
+    disk: Arc<dyn Disk>,
     point: String,
     /// How often the point is still passed, the deadly time included.
     left: AtomicU32,
@@ -47,48 +47,48 @@ impl Armed {
     }
 }
 
-impl Disc for Armed {
+impl Disk for Armed {
     fn read(&self, name: &str) -> io::Result<Option<Source>> {
-        self.disc.read(name)
+        self.disk.read(name)
     }
 
     fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.around("append", || self.disc.append(name, bytes))
+        self.around("append", || self.disk.append(name, bytes))
     }
 
     fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.around("write", || self.disc.write(name, at, bytes))
+        self.around("write", || self.disk.write(name, at, bytes))
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
-        self.around("sync", || self.disc.sync(name))
+        self.around("sync", || self.disk.sync(name))
     }
 
     fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
-        self.around("truncate", || self.disc.truncate(name, bytes))
+        self.around("truncate", || self.disk.truncate(name, bytes))
     }
 
     fn copy(&self, from: &str, to: &str, bytes: u64) -> io::Result<()> {
-        self.around("copy", || self.disc.copy(from, to, bytes))
+        self.around("copy", || self.disk.copy(from, to, bytes))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.around("rename", || self.disc.rename(from, to))
+        self.around("rename", || self.disk.rename(from, to))
     }
 
     fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        self.around("link", || self.disc.link(from, to))
+        self.around("link", || self.disk.link(from, to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.around("remove", || self.disc.remove(name))
+        self.around("remove", || self.disk.remove(name))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        self.disc.list()
+        self.disk.list()
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        self.around("sync-folder", || self.disc.sync_folder())
+        self.around("sync-folder", || self.disk.sync_folder())
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong on disc, in words that say where and what to do.
+//! What can go wrong on disk, in words that say where and what to do.
 
 use std::fmt;
 use std::io;
@@ -93,14 +93,14 @@ pub enum StoreError {
         /// Process id, as the lock file says.
         holder: String,
     },
-    /// The disc did not do what was asked.
+    /// The disk did not do what was asked.
     #[error("cannot {action} {file}: {source}")]
-    Disc {
+    Disk {
         /// A verb.
         action: &'static str,
         /// The file, as a path from where the chain path was given.
         file: String,
-        /// What the disc said.
+        /// What the disk said.
         source: io::Error,
     },
     /// A file is damaged; nothing was changed.
@@ -159,20 +159,20 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the disc has no room.
+    /// Whether the disk has no room.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Disc { source, .. }
+        matches!(self, Self::Disk { source, .. }
             if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
     }
 }
 
-/// Adds to an error of the disc what was being done, and to which file.
+/// Adds to an error of the disk what was being done, and to which file.
 pub(super) trait Doing<T> {
     fn doing(self, action: &'static str, names: &Names, file: &str) -> Result<T, StoreError>;
 }
 
 impl<T> Doing<T> for io::Result<T> {
     fn doing(self, action: &'static str, names: &Names, file: &str) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError::Disc { action, file: names.shown(file), source })
+        self.map_err(|source| StoreError::Disk { action, file: names.shown(file), source })
     }
 }

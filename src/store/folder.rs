@@ -1,4 +1,4 @@
-//! The real disc: a folder of the host's file system.
+//! The real disk: a folder of the host's file system.
 //!
 //! Files that are written to stay open from one write to the next.
 
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disc::{Disc, Source};
+use super::disk::{Disk, Source};
 
 /// A folder that files are kept in.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Folder {
         Ok(Self { path: path.to_owned(), handle, open: Mutex::default() })
     }
 
-    /// Opens a folder, making what is missing of it; on return it is on disc.
+    /// Opens a folder, making what is missing of it; on return it is on disk.
     ///
     /// # Errors
     /// What the file system says.
@@ -72,7 +72,7 @@ impl Folder {
     }
 }
 
-impl Disc for Folder {
+impl Disk for Folder {
     fn read(&self, name: &str) -> io::Result<Option<Source>> {
         let file = match File::open(self.at(name)) {
             Ok(file) => file,

@@ -1,6 +1,6 @@
 //! Which network a chain file is of, also if its first line is damaged.
 
-use super::disc::Disc;
+use super::disk::Disk;
 use super::error::{Doing, StoreError};
 use super::lines::Lines;
 use super::names::Names;
@@ -10,13 +10,13 @@ use crate::chain::{Block, Difficulty, Hash, Network, NetworkName};
 /// at all. A first line is believed if the second one says that it follows it; if it is
 /// damaged, the second one may tell which it was.
 pub(super) fn find_network<'a>(
-    disc: &dyn Disc,
+    disk: &dyn Disk,
     names: &Names,
     files: impl Iterator<Item = &'a String>,
 ) -> Result<Option<Network>, StoreError> {
     let mut spare = None;
     for name in files {
-        let Some(source) = disc.read(name).doing("read", names, name)? else { continue };
+        let Some(source) = disk.read(name).doing("read", names, name)? else { continue };
         let mut lines = Lines::of(source);
         let mut next = || -> Result<Vec<u8>, StoreError> {
             let line = lines.next().doing("read", names, name)?;

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::disc::Disc;
+use super::disk::Disk;
 use super::error::{Doing, Fault, StoreError};
 use super::names::Names;
 use crate::chain::Hash;
@@ -33,8 +33,8 @@ impl Recorded {
 }
 
 /// Reads the hash file `name`, which may be the unfinished one.
-pub(super) fn read(disc: &dyn Disc, names: &Names, name: &str) -> Result<Recorded, StoreError> {
-    let Some(source) = disc.read(name).doing("read", names, name)? else {
+pub(super) fn read(disk: &dyn Disk, names: &Names, name: &str) -> Result<Recorded, StoreError> {
+    let Some(source) = disk.read(name).doing("read", names, name)? else {
         return Ok(Recorded::Missing);
     };
     let mut bytes = Vec::new();

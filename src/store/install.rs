@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::disc::Disc;
+use super::disk::Disk;
 use super::error::{Doing, StoreError};
 use super::hash_file;
 use super::names::Names;
@@ -19,12 +19,12 @@ pub(super) struct Prepared {
 }
 
 /// Writes `view` into the unfinished chain file and its hash into the unfinished hash file;
-/// on return both are on disc. The first `kept` lines, which are `from`, are copied from
+/// on return both are on disk. The first `kept` lines, which are `from`, are copied from
 /// the present file.
 ///
 /// The hash comes first, so that the new file is vouched for from its first moment on.
 pub(super) fn prepare(
-    disc: &dyn Disc,
+    disk: &dyn Disk,
     names: &Names,
     from: Prepared,
     view: &ChainView,
@@ -32,31 +32,31 @@ pub(super) fn prepare(
 ) -> Result<Prepared, StoreError> {
     let chain = Names::unfinished(&names.chain);
     let Prepared { mut bytes, mut hash } = from;
-    disc.remove(&chain).doing("remove", names, &chain)?;
+    disk.remove(&chain).doing("remove", names, &chain)?;
     let write = || {
         if kept > 0 {
-            disc.copy(&names.chain, &chain, bytes)?;
+            disk.copy(&names.chain, &chain, bytes)?;
         }
-        let written = write_lines(disc, &chain, view, kept)?;
-        disc.sync(&chain)?;
+        let written = write_lines(disk, &chain, view, kept)?;
+        disk.sync(&chain)?;
         Ok(written)
     };
     let written = write().inspect_err(|_| {
-        // At once, so that a full disc has its room back.
-        let _ = disc.remove(&chain);
+        // At once, so that a full disk has its room back.
+        let _ = disk.remove(&chain);
     });
     bytes += written.doing("write", names, &chain)?;
     view.lines_from(kept).for_each(|line| hash.push(line));
-    write_hash(disc, names, &hash.digest()).inspect_err(|_| {
-        let _ = disc.remove(&chain);
+    write_hash(disk, names, &hash.digest()).inspect_err(|_| {
+        let _ = disk.remove(&chain);
     })?;
-    disc.sync_folder().doing("sync the folder of", names, &chain)?;
+    disk.sync_folder().doing("sync the folder of", names, &chain)?;
     Ok(Prepared { bytes, hash })
 }
 
 /// Appends the lines of `view` from height `from` on; how many bytes that were.
 pub(super) fn write_lines(
-    disc: &dyn Disc,
+    disk: &dyn Disk,
     name: &str,
     view: &ChainView,
     from: u64,
@@ -67,24 +67,24 @@ pub(super) fn write_lines(
         buffer.extend_from_slice(line.as_bytes());
         buffer.push(b'\n');
         if buffer.len() >= WRITE_BYTES {
-            disc.append(name, &buffer)?;
+            disk.append(name, &buffer)?;
             written += buffer.len() as u64;
             buffer.clear();
         }
     }
     if !buffer.is_empty() {
-        disc.append(name, &buffer)?;
+        disk.append(name, &buffer)?;
     }
     Ok(written + buffer.len() as u64)
 }
 
 /// Writes and syncs the unfinished hash file.
-pub(super) fn write_hash(disc: &dyn Disc, names: &Names, hash: &Hash) -> Result<(), StoreError> {
+pub(super) fn write_hash(disk: &dyn Disk, names: &Names, hash: &Hash) -> Result<(), StoreError> {
     let name = Names::unfinished(&names.hash);
     let write = || {
-        disc.remove(&name)?;
-        disc.append(&name, hash_file::spell(names, hash).as_bytes())?;
-        disc.sync(&name)
+        disk.remove(&name)?;
+        disk.append(&name, hash_file::spell(names, hash).as_bytes())?;
+        disk.sync(&name)
     };
     write().doing("write", names, &name)
 }
@@ -92,38 +92,38 @@ pub(super) fn write_hash(disc: &dyn Disc, names: &Names, hash: &Hash) -> Result<
 /// Renames the unfinished chain file to the chain file, and returns the further name that
 /// the present one got before, if there is one and it is to be kept.
 pub(super) fn put_in_place(
-    disc: &dyn Disc,
+    disk: &dyn Disk,
     names: &Names,
     keep_old: bool,
     now: Micros,
 ) -> Result<Option<String>, StoreError> {
     let (chain, unfinished) = (&names.chain, Names::unfinished(&names.chain));
     let rename = || {
-        let version = if keep_old { set_aside(disc, names, now)? } else { None };
-        disc.rename(&unfinished, chain).doing("replace", names, chain)?;
+        let version = if keep_old { set_aside(disk, names, now)? } else { None };
+        disk.rename(&unfinished, chain).doing("replace", names, chain)?;
         Ok(version)
     };
     rename().inspect_err(|_| {
-        // At once, so that a full disc has its room back.
-        let _ = disc.remove(&unfinished);
+        // At once, so that a full disk has its room back.
+        let _ = disk.remove(&unfinished);
     })
 }
 
 /// Gives the present chain file, if there is one, the further name of an older version.
-fn set_aside(disc: &dyn Disc, names: &Names, now: Micros) -> Result<Option<String>, StoreError> {
-    let all = disc.list().doing("list the folder of", names, &names.chain)?;
+fn set_aside(disk: &dyn Disk, names: &Names, now: Micros) -> Result<Option<String>, StoreError> {
+    let all = disk.list().doing("list the folder of", names, &names.chain)?;
     if !all.contains(&names.chain) {
         return Ok(None);
     }
     let version = names.version("chain", now, &all);
-    disc.link(&names.chain, &version).doing("keep an older version as", names, &version)?;
+    disk.link(&names.chain, &version).doing("keep an older version as", names, &version)?;
     Ok(Some(version))
 }
 
 /// Removes the oldest versions beyond `keep`, but never `newest`: what was made just now
 /// stays, whatever the clock said.
-pub(super) fn prune(disc: &dyn Disc, names: &Names, keep: usize, newest: Option<&str>) {
-    let all = match disc.list() {
+pub(super) fn prune(disk: &dyn Disk, names: &Names, keep: usize, newest: Option<&str>) {
+    let all = match disk.list() {
         Ok(all) => all,
         Err(error) => return log::warn!("store: cannot list older versions error={error}"),
     };
@@ -131,7 +131,7 @@ pub(super) fn prune(disc: &dyn Disc, names: &Names, keep: usize, newest: Option<
     let beyond = versions.len().saturating_sub(keep);
     let old = versions.into_iter().filter(|name| Some(name.as_str()) != newest);
     for name in old.take(beyond) {
-        match disc.remove(name) {
+        match disk.remove(name) {
             Ok(()) => log::info!("store: removed an older version file={name}"),
             Err(error) => log::warn!("store: cannot remove file={name} error={error}"),
         }

@@ -1,13 +1,13 @@
 //! The journal of unprocessed messages: whatever was acknowledged is in it or in the chain.
 //!
 //! Many messages share one sync. A journal whose sync failed takes nothing more until it
-//! was written anew from what is alive; so does one that a full disc cut short until the
+//! was written anew from what is alive; so does one that a full disk cut short until the
 //! remains are gone.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::disc::Disc;
+use super::disk::Disk;
 use super::error::{Doing, StoreError};
 use super::lines::ROOM_BYTES;
 use super::names::Names;
@@ -23,10 +23,10 @@ const RECORD_BYTES: u64 = 80;
 /// Bytes written at once.
 const WRITE_BYTES: usize = 1 << 20;
 
-/// What is written to see whether the disc has room again: room for a batch of messages.
+/// What is written to see whether the disk has room again: room for a batch of messages.
 const PROBE_BYTES: usize = 64 << 10;
 
-/// What the disc holds of the journal, compared with what we know.
+/// What the disk holds of the journal, compared with what we know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
     /// Just that.
@@ -39,7 +39,7 @@ enum Trust {
 
 /// The journal of a running miner.
 pub struct Journal {
-    disc: Arc<dyn Disc>,
+    disk: Arc<dyn Disk>,
     names: Names,
     /// Where its last record ends.
     bytes: u64,
@@ -65,10 +65,10 @@ impl Journal {
     ///
     /// # Errors
     /// [`StoreError`] if anything else is wrong with it; nothing was changed then.
-    pub fn open(disc: Arc<dyn Disc>, names: Names) -> Result<(Self, Vec<Data>), StoreError> {
-        let scan = record::scan(&*disc, &names)?;
+    pub fn open(disk: Arc<dyn Disk>, names: Names) -> Result<(Self, Vec<Data>), StoreError> {
+        let scan = record::scan(&*disk, &names)?;
         let (trust, full) = (Trust::Lost, Size::default());
-        let mut journal = Self { disc, names, bytes: 0, room: 0, trust, full, buffer: Vec::new() };
+        let mut journal = Self { disk, names, bytes: 0, room: 0, trust, full, buffer: Vec::new() };
         let Some(scan) = scan else {
             journal.rewrite(&[])?;
             return Ok((journal, Vec::new()));
@@ -83,8 +83,8 @@ impl Journal {
             Some(Trouble::NoBreak) => {
                 log::warn!("store: ended the last record with a line break file={name}");
                 let end = journal.bytes;
-                journal.disc.write(name, end, b"\n").doing("write", &journal.names, name)?;
-                journal.disc.sync(name).doing("sync", &journal.names, name)?;
+                journal.disk.write(name, end, b"\n").doing("write", &journal.names, name)?;
+                journal.disk.sync(name).doing("sync", &journal.names, name)?;
                 journal.bytes += 1;
                 journal.room = journal.room.saturating_sub(1);
             }
@@ -96,10 +96,10 @@ impl Journal {
         }
         // A killed process may have written what was read, and not synced it.
         let name = &journal.names.data;
-        journal.disc.sync(name).doing("sync", &journal.names, name)?;
-        journal.disc.sync_folder().doing("sync the folder of", &journal.names, name)?;
+        journal.disk.sync(name).doing("sync", &journal.names, name)?;
+        journal.disk.sync_folder().doing("sync the folder of", &journal.names, name)?;
         let unfinished = Names::unfinished(&journal.names.data);
-        journal.disc.remove(&unfinished).doing("remove", &journal.names, &unfinished)?;
+        journal.disk.remove(&unfinished).doing("remove", &journal.names, &unfinished)?;
         // Two messages under one id are two: one got it, and the other will get a new one.
         let mut known = HashSet::new();
         let mut data = scan.data;
@@ -108,11 +108,11 @@ impl Journal {
         Ok((journal, data))
     }
 
-    /// Appends `batch` and returns once it is on disc: one write, one sync. Where there is
+    /// Appends `batch` and returns once it is on disk: one write, one sync. Where there is
     /// no room left, more is made along with it.
     ///
     /// # Errors
-    /// [`StoreError::Disc`]; nothing of the batch counts then, and all before it stays.
+    /// [`StoreError::Disk`]; nothing of the batch counts then, and all before it stays.
     /// [`StoreError::Poisoned`] after a failed sync, until [`Journal::rewrite`] was done.
     pub fn append(&mut self, batch: &[Data]) -> Result<(), StoreError> {
         self.refuse_if_poisoned()?;
@@ -133,14 +133,14 @@ impl Journal {
         }
         let name = &self.names.data;
         self.trust = Trust::Tail;
-        let written = self.disc.write(name, self.bytes, &self.buffer);
+        let written = self.disk.write(name, self.bytes, &self.buffer);
         if written.is_err() {
-            // At once, so that a full disc has its room back; the next append makes sure.
-            let _ = self.disc.truncate(name, self.bytes);
+            // At once, so that a full disk has its room back; the next append makes sure.
+            let _ = self.disk.truncate(name, self.bytes);
         }
         written.doing("write", &self.names, name)?;
         self.trust = Trust::Lost;
-        self.disc.sync(name).doing("sync", &self.names, name)?;
+        self.disk.sync(name).doing("sync", &self.names, name)?;
         self.trust = Trust::Whole;
         self.bytes += length;
         self.room -= length;
@@ -166,29 +166,29 @@ impl Journal {
     /// and are not in the *saved* chain, those in blocks that are still to be saved included.
     ///
     /// For compaction, after a failed sync, and for a stop in order, since all in a new
-    /// journal is known to have been on disc.
+    /// journal is known to have been on disk.
     ///
     /// # Errors
-    /// [`StoreError::Disc`]; the present journal then goes on, unless its folder could not be synced.
+    /// [`StoreError::Disk`]; the present journal then goes on, unless its folder could not be synced.
     pub fn rewrite(&mut self, live: &[Data]) -> Result<(), StoreError> {
         let unfinished = Names::unfinished(&self.names.data);
-        let written = write_new(&*self.disc, &unfinished, live).inspect_err(|_| {
-            // At once, so that a full disc has its room back.
-            let _ = self.disc.remove(&unfinished);
+        let written = write_new(&*self.disk, &unfinished, live).inspect_err(|_| {
+            // At once, so that a full disk has its room back.
+            let _ = self.disk.remove(&unfinished);
         });
         let bytes = written.doing("write", &self.names, &unfinished)?;
         let name = &self.names.data;
-        self.disc.rename(&unfinished, name).doing("replace", &self.names, name)?;
-        // Until the folder is on disc a crash may bring the old journal back.
+        self.disk.rename(&unfinished, name).doing("replace", &self.names, name)?;
+        // Until the folder is on disk a crash may bring the old journal back.
         self.trust = Trust::Lost;
-        self.disc.sync_folder().doing("sync the folder of", &self.names, name)?;
+        self.disk.sync_folder().doing("sync the folder of", &self.names, name)?;
         self.trust = Trust::Whole;
         (self.bytes, self.room) = (bytes, 0);
         self.full = Size { bytes, asked: asked(live.iter()) };
         Ok(())
     }
 
-    /// Finds out whether the disc takes a write again, without any message at hand.
+    /// Finds out whether the disk takes a write again, without any message at hand.
     ///
     /// # Errors
     /// As [`Journal::append`].
@@ -196,12 +196,12 @@ impl Journal {
         self.refuse_if_poisoned()?;
         let name = Names::unfinished(&self.names.data);
         let write = || {
-            self.disc.remove(&name)?;
-            self.disc.append(&name, &[b' '; PROBE_BYTES])?;
-            self.disc.sync(&name)
+            self.disk.remove(&name)?;
+            self.disk.append(&name, &[b' '; PROBE_BYTES])?;
+            self.disk.sync(&name)
         };
         let written = write();
-        let removed = self.disc.remove(&name);
+        let removed = self.disk.remove(&name);
         written.and(removed).doing("write", &self.names, &name)
     }
 
@@ -216,19 +216,19 @@ impl Journal {
     fn cut_tail(&mut self) -> Result<(), StoreError> {
         let name = &self.names.data;
         self.trust = Trust::Tail;
-        self.disc.truncate(name, self.bytes).doing("truncate", &self.names, name)?;
+        self.disk.truncate(name, self.bytes).doing("truncate", &self.names, name)?;
         self.room = 0;
         // Without the sync, what is appended next could meet remains of the old tail.
         self.trust = Trust::Lost;
-        self.disc.sync(name).doing("sync", &self.names, name)?;
+        self.disk.sync(name).doing("sync", &self.names, name)?;
         self.trust = Trust::Whole;
         Ok(())
     }
 }
 
 /// Writes and syncs a journal under the name `name`; its length.
-pub(super) fn write_new(disc: &dyn Disc, name: &str, live: &[Data]) -> std::io::Result<u64> {
-    disc.remove(name)?;
+pub(super) fn write_new(disk: &dyn Disk, name: &str, live: &[Data]) -> std::io::Result<u64> {
+    disk.remove(name)?;
     let mut buffer = Vec::new();
     let mut length = 0;
     for data in live {
@@ -241,14 +241,14 @@ pub(super) fn write_new(disc: &dyn Disc, name: &str, live: &[Data]) -> std::io::
     for data in live {
         record::spell(&mut buffer, 0, data);
         if buffer.len() >= WRITE_BYTES {
-            disc.append(name, &buffer)?;
+            disk.append(name, &buffer)?;
             buffer.clear();
         }
     }
     if !buffer.is_empty() {
-        disc.append(name, &buffer)?;
+        disk.append(name, &buffer)?;
     }
-    disc.sync(name)?;
+    disk.sync(name)?;
     Ok(length)
 }
 

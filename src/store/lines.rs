@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::disc::Source;
+use super::disk::Source;
 use crate::chain::data::MESSAGE_BYTES_MAX;
 
 /// No line that we write is longer: every byte of the message escaped (`\u0000` is the
@@ -13,7 +13,7 @@ const LINE_BYTES_MAX: usize = 6 * MESSAGE_BYTES_MAX + 1024 + ROOM_BYTES;
 /// Zeros that are written behind a journal's last record, for those to come.
 pub(super) const ROOM_BYTES: usize = 64 << 10;
 
-/// What is read from the disc at once.
+/// What is read from the disk at once.
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// How a line ends.

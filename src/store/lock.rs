@@ -29,7 +29,7 @@ impl Lock {
             Err(TryLockError::WouldBlock) => return Err(busy(names, &mut file)),
             Err(TryLockError::Error(error)) => return Err(error).doing("lock", names, &names.lock),
         }
-        // Who holds it is a help for people; a full disc must not keep a miner from starting.
+        // Who holds it is a help for people; a full disk must not keep a miner from starting.
         if let Err(error) = sign(&mut file) {
             log::debug!("store: cannot write the process id file={} error={error}", names.lock);
         }

@@ -3,19 +3,19 @@
 //! A record is `<check> <batch> {"id":…,"message":…}`: the check is the first 16 hex digits
 //! of the SHA-256 of what follows it, the batch says where in the file the batch begins
 //! that the record was written and synced with. The first line says how many bytes behind
-//! it were on disc before the file took its name; their batch is 0.
+//! it were on disk before the file took its name; their batch is 0.
 //!
 //! Behind the last record there may be room for more: zeros up to the end of the file. A
 //! record that is written over them changes neither the file's length nor where it lies, so
 //! its sync has less to do.
 //!
-//! A batch is begun only when the one before it is on disc. So a crash leaves a bad line in
-//! the last batch alone: cut short, or with zeros where a whole block of the disc was not
+//! A batch is begun only when the one before it is on disk. So a crash leaves a bad line in
+//! the last batch alone: cut short, or with zeros where a whole block of the disk was not
 //! written. Every other bad line was changed after it had been acknowledged.
 
 use serde::{Deserialize, Serialize};
 
-use super::disc::{Disc, Source};
+use super::disk::{Disk, Source};
 use super::error::{Doing, Fault, StoreError};
 use super::lines::{Ending, Line, Lines};
 use super::names::Names;
@@ -24,7 +24,7 @@ use crate::chain::{Data, Hash};
 /// Digits of a check.
 pub(super) const CHECK_DIGITS: usize = 16;
 
-/// Smallest stretch that a disc writes or does not write.
+/// Smallest stretch that a disk writes or does not write.
 const SECTOR_BYTES: u64 = 512;
 
 /// The first line of a journal, behind its check.
@@ -102,9 +102,9 @@ pub(super) enum Trouble {
 }
 
 /// Reads the journal; `None` if there is none.
-pub(super) fn scan(disc: &dyn Disc, names: &Names) -> Result<Option<Scan>, StoreError> {
+pub(super) fn scan(disk: &dyn Disk, names: &Names) -> Result<Option<Scan>, StoreError> {
     let name = &names.data;
-    let Some(source) = disc.read(name).doing("read", names, name)? else { return Ok(None) };
+    let Some(source) = disk.read(name).doing("read", names, name)? else { return Ok(None) };
     let mut scan = Scan { total: source.bytes, ..Scan::default() };
     scan.read(names, source).doing("read", names, name)?;
     Ok(Some(scan))
@@ -215,7 +215,7 @@ impl Scan {
     }
 }
 
-/// Whether zeros stand in place of a whole stretch that the disc did not write. No record
+/// Whether zeros stand in place of a whole stretch that the disk did not write. No record
 /// has a zero byte in it.
 fn has_hole(line: &Line<'_>, batch: u64, total: u64) -> bool {
     let mut at = line.start;

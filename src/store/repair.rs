@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::chain_file::ChainFile;
-use super::disc::Disc;
+use super::disk::Disk;
 use super::error::{Doing, StoreError};
 use super::genesis::find_network;
 use super::journal::{self, Journal};
@@ -41,23 +41,23 @@ pub struct Repair {
 /// journal keeps every good record. Does nothing where nothing is wrong.
 ///
 /// # Errors
-/// [`StoreError::BeyondRepair`] if no file tells of any network; [`StoreError::Disc`].
+/// [`StoreError::BeyondRepair`] if no file tells of any network; [`StoreError::Disk`].
 pub fn repair(
-    disc: &Arc<dyn Disc>,
+    disk: &Arc<dyn Disk>,
     names: &Names,
     now: Micros,
     progress: Progress<'_>,
 ) -> Result<Repair, StoreError> {
     let mut repair = Repair::default();
-    let waiting = repair_journal(&**disc, names, now, &mut repair)?;
-    let Found { scan, version } = find(&**disc, names, progress)?;
+    let waiting = repair_journal(&**disk, names, now, &mut repair)?;
+    let Found { scan, version } = find(&**disk, names, progress)?;
     let verdict = match (&version, &scan.trouble) {
-        (None, None) => match judge(&**disc, names, &scan)? {
+        (None, None) => match judge(&**disk, names, &scan)? {
             // Every block is good, so it is the hash that is not.
             Verdict::Damaged(_) => Some(Verdict::Sound { hash_file: HashFile::Uncertain }),
             sound => Some(sound),
         },
-        (None, Some(_)) => match judge(&**disc, names, &scan)? {
+        (None, Some(_)) => match judge(&**disk, names, &scan)? {
             torn @ Verdict::Torn { .. } => Some(torn),
             _ => None,
         },
@@ -65,20 +65,20 @@ pub fn repair(
     };
     let keep = usize::MAX;
     if let Some(verdict) = verdict {
-        let (_, chain) = ChainFile::go_on(Arc::clone(disc), names.clone(), keep, scan, verdict)?;
-        repair.length = chain.tip().length();
+        let (_, chain) = ChainFile::go_on(Arc::clone(disk), names.clone(), keep, scan, verdict)?;
+        repair.length = chain.head().length();
     } else {
         let chain = scan.chain;
-        let lost = messages_beyond(&**disc, names, &chain, &waiting)?;
+        let lost = messages_beyond(&**disk, names, &chain, &waiting)?;
         if !lost.is_empty() {
-            let (mut journal, _) = Journal::open(Arc::clone(disc), names.clone())?;
+            let (mut journal, _) = Journal::open(Arc::clone(disk), names.clone())?;
             journal.append(&lost)?;
         }
-        let mut file = ChainFile::unwritten(Arc::clone(disc), names.clone(), keep, chain.view());
+        let mut file = ChainFile::unwritten(Arc::clone(disk), names.clone(), keep, chain.view());
         repair.chain_moved_to = file.install(&chain.view(), 0, now)?;
         repair.taken_from = version;
         repair.returned = lost.len() as u64;
-        repair.length = chain.tip().length();
+        repair.length = chain.head().length();
     }
     repair.unprocessed = waiting.len() as u64 + repair.returned;
     Ok(repair)
@@ -86,35 +86,35 @@ pub fn repair(
 
 /// Keeps the good records of the journal; the ids of the messages in it.
 fn repair_journal(
-    disc: &dyn Disc,
+    disk: &dyn Disk,
     names: &Names,
     now: Micros,
     repair: &mut Repair,
 ) -> Result<HashSet<DataId>, StoreError> {
     let name = &names.data;
-    let Some(scan) = record::scan(disc, names)? else { return Ok(HashSet::new()) };
+    let Some(scan) = record::scan(disk, names)? else { return Ok(HashSet::new()) };
     let mut ids = HashSet::new();
     if !matches!(scan.trouble, Some(record::Trouble::Damaged(_))) {
         ids.extend(scan.data.iter().map(|data| data.id));
         return Ok(ids);
     }
-    let mut good = good_records(disc, names)?;
+    let mut good = good_records(disk, names)?;
     good.retain(|data| ids.insert(data.id));
     let unfinished = Names::unfinished(name);
-    journal::write_new(disc, &unfinished, &good).doing("write", names, &unfinished)?;
-    let all = disc.list().doing("list the folder of", names, name)?;
+    journal::write_new(disk, &unfinished, &good).doing("write", names, &unfinished)?;
+    let all = disk.list().doing("list the folder of", names, name)?;
     let aside = names.version("data", now, &all);
-    disc.link(name, &aside).doing("keep a copy as", names, &aside)?;
-    disc.sync_folder().doing("sync the folder of", names, &aside)?;
-    disc.rename(&unfinished, name).doing("replace", names, name)?;
-    disc.sync_folder().doing("sync the folder of", names, name)?;
+    disk.link(name, &aside).doing("keep a copy as", names, &aside)?;
+    disk.sync_folder().doing("sync the folder of", names, &aside)?;
+    disk.rename(&unfinished, name).doing("replace", names, name)?;
+    disk.sync_folder().doing("sync the folder of", names, name)?;
     repair.journal_moved_to = Some(aside);
     Ok(ids)
 }
 
-fn good_records(disc: &dyn Disc, names: &Names) -> Result<Vec<Data>, StoreError> {
+fn good_records(disk: &dyn Disk, names: &Names) -> Result<Vec<Data>, StoreError> {
     let mut good = Vec::new();
-    each_line(disc, names, &names.data, |line| good.extend(salvage::good_records(line)))?;
+    each_line(disk, names, &names.data, |line| good.extend(salvage::good_records(line)))?;
     Ok(good)
 }
 
@@ -125,27 +125,27 @@ struct Found {
 }
 
 /// Finds the best chain among the longest valid parts of the chain file and its versions.
-fn find(disc: &dyn Disc, names: &Names, progress: Progress<'_>) -> Result<Found, StoreError> {
-    let all = disc.list().doing("list the folder of", names, &names.chain)?;
+fn find(disk: &dyn Disk, names: &Names, progress: Progress<'_>) -> Result<Found, StoreError> {
+    let all = disk.list().doing("list the folder of", names, &names.chain)?;
     let versions = names.versions(&all);
     let files = [&names.chain].into_iter().chain(versions.iter().rev().copied());
-    let network = find_network(disc, names, files)?.ok_or_else(|| beyond_repair(names))?;
-    let mut best = match scan(disc, names, &names.chain, &network, FirstLine::Checked, progress)? {
+    let network = find_network(disk, names, files)?.ok_or_else(|| beyond_repair(names))?;
+    let mut best = match scan(disk, names, &names.chain, &network, FirstLine::Checked, progress)? {
         Some(sound @ Scan { trouble: None, .. }) => {
             return Ok(Found { scan: sound, version: None });
         }
         Some(Scan { bytes: 0, trouble: Some(first), .. }) => {
-            let rest = scan(disc, names, &names.chain, &network, FirstLine::Assumed, progress)?;
+            let rest = scan(disk, names, &names.chain, &network, FirstLine::Assumed, progress)?;
             let trouble = Some(Trouble { torn: false, ..first });
             rest.map(|rest| Found { scan: Scan { trouble, ..rest }, version: None })
         }
         damaged => damaged.map(|scan| Found { scan, version: None }),
     };
     for name in versions.into_iter().rev() {
-        let found = scan(disc, names, name, &network, FirstLine::Assumed, &mut |_, _| {});
+        let found = scan(disk, names, name, &network, FirstLine::Assumed, &mut |_, _| {});
         let Ok(Some(scan)) = found else { continue };
         let beaten =
-            best.as_ref().is_none_or(|best| scan.chain.tip().wins_over(best.scan.chain.tip()));
+            best.as_ref().is_none_or(|best| scan.chain.head().wins_over(best.scan.chain.head()));
         if beaten {
             best = Some(Found { scan, version: Some(name.clone()) });
         }
@@ -161,14 +161,14 @@ fn beyond_repair(names: &Names) -> StoreError {
 
 /// The messages in intact lines of the chain file that are neither in `chain` nor waiting.
 fn messages_beyond(
-    disc: &dyn Disc,
+    disk: &dyn Disk,
     names: &Names,
     chain: &Chain,
     waiting: &HashSet<DataId>,
 ) -> Result<Vec<Data>, StoreError> {
     let mut seen = waiting.clone();
     let mut found = Vec::new();
-    each_line(disc, names, &names.chain, |line| {
+    each_line(disk, names, &names.chain, |line| {
         let mut messages = salvage::sealed_messages(line);
         messages.retain(|data| chain.height_of(&data.id).is_none() && seen.insert(data.id));
         found.extend(messages);
@@ -177,12 +177,12 @@ fn messages_beyond(
 }
 
 fn each_line(
-    disc: &dyn Disc,
+    disk: &dyn Disk,
     names: &Names,
     name: &str,
     mut each: impl FnMut(&[u8]),
 ) -> Result<(), StoreError> {
-    let Some(source) = disc.read(name).doing("read", names, name)? else { return Ok(()) };
+    let Some(source) = disk.read(name).doing("read", names, name)? else { return Ok(()) };
     let mut lines = Lines::of(source);
     while let Some(line) = lines.next().doing("read", names, name)? {
         each(line.bytes);

@@ -3,7 +3,7 @@
 //! Judges the file alone; what its hash says about it, and what follows, is for
 //! [`judge`] and its callers.
 
-use super::disc::Disc;
+use super::disk::Disk;
 use super::error::{Doing, Fault, StoreError};
 use super::genesis::{names_as_parent, network_of};
 use super::hash_file::{self, Recorded};
@@ -46,7 +46,7 @@ pub(super) struct Trouble {
     pub torn: bool,
 }
 
-/// The clock that a chain file is read by. What is on this disc was checked against the
+/// The clock that a chain file is read by. What is on this disk was checked against the
 /// clock when it came; a host whose clock has jumped back since must still start.
 const ANY_TIME: Micros = Micros::MAX;
 
@@ -55,14 +55,14 @@ const ANY_TIME: Micros = Micros::MAX;
 /// # Errors
 /// [`StoreError::OtherNetwork`] if it is the sound file of another network.
 pub(super) fn scan(
-    disc: &dyn Disc,
+    disk: &dyn Disk,
     names: &Names,
     file: &str,
     network: &Network,
     first: FirstLine,
     progress: Progress<'_>,
 ) -> Result<Option<Scan>, StoreError> {
-    let Some(source) = disc.read(file).doing("read", names, file)? else { return Ok(None) };
+    let Some(source) = disk.read(file).doing("read", names, file)? else { return Ok(None) };
     let total = source.bytes;
     let mut lines = Lines::of(source);
     let mut scan = Scan::new(network, total);
@@ -141,7 +141,7 @@ impl Scan {
                 return fail(line.shown(), &format!("the genesis block {genesis}"));
             }
         } else {
-            let block = check_block(self.chain.tip(), text, ANY_TIME, network)?;
+            let block = check_block(self.chain.head(), text, ANY_TIME, network)?;
             self.chain.extend(&block).map_err(|refused| match refused {
                 Refused::Invalid(error) => error,
                 other => unreachable!("it was checked against the last block: {other}"),
@@ -188,12 +188,12 @@ pub(super) enum HashFile {
 /// or of the one that is to replace it (which is then the unfinished hash file's). So if
 /// none fits any line's end, something was changed; and what lies behind the line that one
 /// fits was never reported as saved, so it may be cut off if it looks torn.
-pub(super) fn judge(disc: &dyn Disc, names: &Names, scan: &Scan) -> Result<Verdict, StoreError> {
-    let recorded = hash_file::read(disc, names, &names.hash)?;
+pub(super) fn judge(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<Verdict, StoreError> {
+    let recorded = hash_file::read(disk, names, &names.hash)?;
     if scan.trouble.is_none() && recorded == Recorded::Hash(scan.hash.digest()) {
         return Ok(Verdict::Sound { hash_file: HashFile::Current });
     }
-    let unfinished = hash_file::read(disc, names, &Names::unfinished(&names.hash))?;
+    let unfinished = hash_file::read(disk, names, &Names::unfinished(&names.hash))?;
     let view = scan.chain.view();
     let fits = |recorded: &Recorded| {
         let hash = recorded.hash().filter(|_| scan.bytes > 0);

@@ -1,8 +1,8 @@
-//! What a simulated disc loses when the power goes: bytes and names that were not synced.
+//! What a simulated disk loses when the power goes: bytes and names that were not synced.
 
 use std::collections::BTreeMap;
 
-/// Smallest stretch that the disc writes or does not write.
+/// Smallest stretch that the disk writes or does not write.
 const SECTOR_BYTES: usize = 512;
 
 /// What is lost of what was not synced.
@@ -94,13 +94,13 @@ impl Write {
 pub(super) struct File {
     /// As the running program sees them.
     pub written: Vec<u8>,
-    on_disc: Vec<u8>,
+    on_disk: Vec<u8>,
     unsynced: Vec<Write>,
 }
 
 impl File {
     pub fn synced(bytes: Vec<u8>) -> Self {
-        Self { written: bytes.clone(), on_disc: bytes, unsynced: Vec::new() }
+        Self { written: bytes.clone(), on_disk: bytes, unsynced: Vec::new() }
     }
 
     pub fn unsynced_bytes(&self) -> usize {
@@ -122,7 +122,7 @@ impl File {
 
     pub fn sync(&mut self) {
         for write in std::mem::take(&mut self.unsynced) {
-            apply(&mut self.on_disc, &write);
+            apply(&mut self.on_disk, &write);
         }
     }
 
@@ -132,7 +132,7 @@ impl File {
     }
 
     pub fn after(&self, loss: Loss, rng: &mut Rng) -> Self {
-        let mut bytes = self.on_disc.clone();
+        let mut bytes = self.on_disk.clone();
         let mut left = if let Loss::Behind { bytes, .. } = loss { bytes } else { 0 };
         for write in &self.unsynced {
             match loss {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::disc::Disc;
+use super::disk::Disk;
 use super::error::{Doing, Fault, StoreError};
 use super::genesis::find_network;
 use super::lines::Lines;
@@ -39,29 +39,29 @@ pub struct Report {
 /// # Errors
 /// [`StoreError`] only if the files can't be read, or there is no chain file.
 pub fn verify(
-    disc: &dyn Disc,
+    disk: &dyn Disk,
     names: &Names,
     progress: Progress<'_>,
 ) -> Result<Report, StoreError> {
-    let report = look(disc, names, progress)?;
+    let report = look(disk, names, progress)?;
     // A running miner may have replaced a file between two looks: look again.
-    if report.ok { Ok(report) } else { look(disc, names, progress) }
+    if report.ok { Ok(report) } else { look(disk, names, progress) }
 }
 
-fn look(disc: &dyn Disc, names: &Names, progress: Progress<'_>) -> Result<Report, StoreError> {
+fn look(disk: &dyn Disk, names: &Names, progress: Progress<'_>) -> Result<Report, StoreError> {
     let (mut faults, mut warnings) = (Vec::new(), Vec::new());
-    let Some(first) = first_line(disc, names)? else {
+    let Some(first) = first_line(disk, names)? else {
         return Err(StoreError::NoChain { file: names.shown(&names.chain) });
     };
-    let network = find_network(disc, names, [&names.chain].into_iter())?;
+    let network = find_network(disk, names, [&names.chain].into_iter())?;
     let (mut length, mut head) = (0, None);
     let scanned = match &network {
-        Some(network) => scan(disc, names, &names.chain, network, FirstLine::Checked, progress)?,
+        Some(network) => scan(disk, names, &names.chain, network, FirstLine::Checked, progress)?,
         None => None,
     };
     if let Some(scanned) = scanned {
-        (length, head) = (scanned.chain.tip().length(), Some(scanned.chain.tip().hash));
-        match judge(disc, names, &scanned)? {
+        (length, head) = (scanned.chain.head().length(), Some(scanned.chain.head().hash));
+        match judge(disk, names, &scanned)? {
             Verdict::Sound { .. } => {}
             Verdict::Torn { bytes, .. } => {
                 let trouble = scanned.trouble.expect("a torn file has a bad line");
@@ -75,7 +75,7 @@ fn look(disc: &dyn Disc, names: &Names, progress: Progress<'_>) -> Result<Report
         faults.push(fault.found(first, "the genesis block of a network"));
     }
     let mut unprocessed = 0;
-    if let Some(journal) = record::scan(disc, names)? {
+    if let Some(journal) = record::scan(disk, names)? {
         unprocessed = journal.data.len() as u64;
         match journal.trouble {
             Some(Trouble::Damaged(fault)) => faults.push(*fault),
@@ -93,9 +93,9 @@ fn look(disc: &dyn Disc, names: &Names, progress: Progress<'_>) -> Result<Report
 }
 
 /// The first line of the chain file; `None` if there is no such file.
-fn first_line(disc: &dyn Disc, names: &Names) -> Result<Option<String>, StoreError> {
+fn first_line(disk: &dyn Disk, names: &Names) -> Result<Option<String>, StoreError> {
     let name = &names.chain;
-    let Some(source) = disc.read(name).doing("read", names, name)? else { return Ok(None) };
+    let Some(source) = disk.read(name).doing("read", names, name)? else { return Ok(None) };
     let mut lines = Lines::of(source);
     let line = lines.next().doing("read", names, name)?;
     Ok(Some(line.map_or_else(|| "an empty file".to_owned(), |line| line.shown())))

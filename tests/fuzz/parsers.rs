@@ -8,8 +8,8 @@ use blockchain::api::link::{Receiver, Sender};
 use blockchain::api::{ChainPage, DataPage, Health, NeighbourPage, routes};
 use blockchain::chain::testing::{NOW, network};
 use blockchain::chain::{Block, Chain, check_block};
-use blockchain::store::sim_disc::SimDisc;
-use blockchain::store::{Disc, Journal, Names};
+use blockchain::store::sim_disk::SimDisk;
+use blockchain::store::{Disk, Journal, Names};
 
 /// A parser under a name.
 pub type Target = (&'static str, fn(&[u8]));
@@ -42,9 +42,9 @@ pub fn block_line(bytes: &[u8]) {
 pub fn chain_page(bytes: &[u8]) {
     let Ok(page) = serde_json::from_slice::<ChainPage>(bytes) else { return };
     let network = network(64);
-    let tip = *Chain::new(&network).tip();
+    let head = *Chain::new(&network).head();
     for line in &page.chain {
-        assert!(check_block(&tip, line.get(), NOW, &network).is_err());
+        assert!(check_block(&head, line.get(), NOW, &network).is_err());
     }
 }
 
@@ -87,9 +87,9 @@ pub fn link_frame(bytes: &[u8]) {
 /// whole records.
 pub fn journal_record(bytes: &[u8]) {
     let names = Names::of(Path::new("test.chain")).unwrap();
-    let disc = SimDisc::default();
-    disc.append(&names.data, bytes).unwrap();
-    match Journal::open(Arc::new(disc), names) {
+    let disk = SimDisk::default();
+    disk.append(&names.data, bytes).unwrap();
+    match Journal::open(Arc::new(disk), names) {
         Ok((_, data)) => assert!(data.len() <= bytes.len()),
         Err(error) => assert!(error.to_string().contains("test.data"), "{error}"),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use blockchain::store::sim_disc::Rng;
+use blockchain::store::sim_disk::Rng;
 use parking_lot::Mutex;
 
 /// The one source of chance of a world.

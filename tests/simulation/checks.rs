@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use blockchain::api::{Caller, NeighbourState, Request};
 use blockchain::chain::testing::NOW;
-use blockchain::chain::{Block, ChainView, Data, Hash, Tip, check_block};
+use blockchain::chain::{Block, ChainView, Data, Hash, Head, check_block};
 use blockchain::miner::jobs::Wake;
 use blockchain::miner::{Miner, Place};
 
@@ -45,7 +45,7 @@ impl World {
         let mut about = format!("about {data:?}, then {:?}", data.renamed().id);
         for node in &self.nodes {
             let file = |name: &str| {
-                let bytes = node.disc().contents(name).unwrap_or_default();
+                let bytes = node.disk().contents(name).unwrap_or_default();
                 String::from_utf8_lossy(&bytes).into_owned()
             };
             let text = data.message.as_str();
@@ -67,7 +67,7 @@ impl World {
 
     fn look_at_chain(&self, number: usize, running: &Running) {
         let mut seen = running.seen.lock();
-        if running.miner.shared.tip() == *seen.tip() {
+        if running.miner.shared.head() == *seen.head() {
             return;
         }
         let view = running.miner.shared.chain();
@@ -86,12 +86,12 @@ impl World {
     fn check_from(&self, view: &ChainView, from: u64, now: u64) {
         assert_eq!(&**view.line(0).expect("it is there"), Block::genesis(&self.network).line());
         let from = from.max(1);
-        let mut tip = view.tip_at(from - 1).expect("it is there");
+        let mut head = view.head_at(from - 1).expect("it is there");
         for line in view.lines_from(from) {
-            let block = check_block(&tip, Arc::clone(line), now, &self.network);
-            tip = *block.unwrap_or_else(|error| panic!("an invalid block: {error}")).tip();
+            let block = check_block(&head, Arc::clone(line), now, &self.network);
+            head = *block.unwrap_or_else(|error| panic!("an invalid block: {error}")).head();
         }
-        assert_eq!(tip, *view.tip(), "the tip is another block");
+        assert_eq!(head, *view.head(), "the head is another block");
         let mut ids = HashSet::new();
         for data in messages(view) {
             assert!(ids.insert(data.id), "the id {} is in a chain twice", data.id);
@@ -108,9 +108,9 @@ impl World {
         for node in &self.nodes {
             node.set_clock(0);
             if let Some(running) = node.running() {
-                node.disc().crash_at(u64::MAX, self.when());
-                node.disc().set_full(false);
-                node.disc().forget_failures();
+                node.disk().crash_at(u64::MAX, self.when());
+                node.disk().set_full(false);
+                node.disk().forget_failures();
                 drop(running);
             } else {
                 self.start(node);
@@ -127,12 +127,12 @@ impl World {
         self.mine_everything();
         self.nobody_honest_is_banned();
         self.every_message_once();
-        self.discs_hold_it_all();
+        self.disks_hold_it_all();
         self.look_at_all();
     }
 
     fn heads(&self) -> impl Iterator<Item = Hash> {
-        self.running().map(|(_, running)| running.miner.shared.tip().hash)
+        self.running().map(|(_, running)| running.miner.shared.head().hash)
     }
 
     fn round(&self, job: Job) {
@@ -244,13 +244,13 @@ impl World {
     }
 
     /// Files and hashes are right, and all is there after the power was cut.
-    fn discs_hold_it_all(self: &Arc<Self>) {
+    fn disks_hold_it_all(self: &Arc<Self>) {
         for node in &self.nodes {
             let running = node.running().expect("all run");
             assert!(self.back_up(&running), "a backup fails though all is well");
-            let disc = node.disc();
-            let chain = disc.contents(&names().chain).expect("there is a chain file");
-            let hash = disc.contents(&names().hash).expect("there is a hash file");
+            let disk = node.disk();
+            let chain = disk.contents(&names().chain).expect("there is a chain file");
+            let hash = disk.contents(&names().hash).expect("there is a hash file");
             assert_eq!(
                 String::from_utf8_lossy(&hash),
                 format!("{}  miner.chain\n", Hash::of(&chain)),
@@ -264,12 +264,12 @@ impl World {
             let expected =
                 format!("{{\"chain\":[{}],\"length\":{}}}", lines.join(","), lines.len());
             assert_eq!(String::from_utf8_lossy(&served.body), expected);
-            let tip: Tip = *view.tip();
+            let head: Head = *view.head();
             drop(running);
             self.end(node, Ended::PowerCut);
             self.start(node);
             let again = node.running().expect("it starts");
-            assert_eq!(again.miner.shared.tip(), tip, "the power cut changed the chain");
+            assert_eq!(again.miner.shared.head(), head, "the power cut changed the chain");
             assert!(again.miner.shared.with_pool(|pool| pool.is_empty()), "old messages wait");
         }
     }

@@ -1,5 +1,5 @@
 //! A large network: real neighbours, gossip, announcements and sync of a thousand miners and
-//! more, of which some come and go. Discs and networks do not fail here; what is asked is
+//! more, of which some come and go. Disks and networks do not fail here; what is asked is
 //! how far and how fast news goes, what it costs, and whether the network stays in one piece.
 
 use std::cmp::Reverse;
@@ -15,7 +15,7 @@ use blockchain::chain::{Branch, Chain, Network, Pool};
 use blockchain::miner::jobs::{Wake, announce, gossip, sync_chain};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
 use blockchain::store::Journal;
-use blockchain::store::sim_disc::SimDisc;
+use blockchain::store::sim_disk::SimDisk;
 use parking_lot::RwLock;
 
 use crate::chance::Chance;
@@ -146,7 +146,7 @@ impl Crowd {
         let caller = Caller { ip: own.ip(), miner: Some(introduction) };
         let given = (number > 0).then(|| address(self.chance.below(number.min(WELL_KNOWN))));
         let (journal, _) =
-            Journal::open(Arc::new(SimDisc::default()), names()).expect("its disc is empty");
+            Journal::open(Arc::new(SimDisk::default()), names()).expect("its disk is empty");
         let neighbours = Neighbours::new(given, NEIGHBOURS);
         let shared = Shared::new(Chain::new(&self.network), Pool::default(), neighbours);
         let random = self.me.clone();
@@ -272,9 +272,9 @@ impl Crowd {
         let requests = self.requests();
         let source = self.miner(first).expect("it runs");
         self.silence(&running);
-        let tip = source.shared.tip();
-        let mut branch = Branch::new(tip);
-        let maker = Maker::at(self.network.clone(), tip);
+        let head = source.shared.head();
+        let mut branch = Branch::new(head);
+        let maker = Maker::at(self.network.clone(), head);
         let mut block = maker.candidate("news");
         block.data = data(&format!("news at {begin}"));
         branch.push(maker.mine(block), NOW + begin, &self.network).expect("it is valid");
@@ -327,9 +327,9 @@ impl Crowd {
             if news.hops.contains_key(&number) {
                 break;
             }
-            let before = miner.shared.tip();
+            let before = miner.shared.head();
             sync_chain::round(&miner, &address);
-            if miner.shared.tip() != before {
+            if miner.shared.head() != before {
                 let from = self.by_address[&address];
                 // Its health, and the block.
                 let had = at + 2 * EXCHANGE;

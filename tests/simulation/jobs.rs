@@ -122,7 +122,7 @@ impl World {
         let mined = mine::round(&running.miner, NonZeroUsize::MIN);
         self.open_clocks.lock().pop();
         self.busy.lock().remove(&key);
-        let length = running.miner.shared.tip().length();
+        let length = running.miner.shared.head().length();
         self.say(|| format!("{node} mines: {mined:?}, length {length}"));
         match mined {
             mine::Mined::Block => self.tally.count("blocks mined"),
@@ -131,7 +131,7 @@ impl World {
         }
     }
 
-    /// Saves the chain; whether it is on disc now.
+    /// Saves the chain; whether it is on disk now.
     pub fn back_up(&self, running: &Running) -> bool {
         let Some(mut file) = running.file.lock().take() else { return false };
         let saved = backup::round(&running.miner, &mut file);

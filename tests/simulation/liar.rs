@@ -7,7 +7,7 @@ use blockchain::api::{
     Address, Caller, Cursor, DataPage, Health, Introduction, NeighbourPage, Request, RunId, Status,
 };
 use blockchain::chain::testing::{Maker, NOW, network};
-use blockchain::chain::{Block, Data, DataId, Hash, Message, Proof, Tip, check_block};
+use blockchain::chain::{Block, Data, DataId, Hash, Head, Message, Proof, check_block};
 use blockchain::miner::Miner;
 use parking_lot::Mutex;
 
@@ -143,7 +143,7 @@ impl Liar {
         let (length, head) = (forged.len() as u64, forged.last().map_or("", |line| line));
         let claims = match self.lie {
             Lie::ShorterThanClaimed | Lie::HalfOfIt => length + 3,
-            Lie::LongerThanClaimed => asker.shared.tip().length(),
+            Lie::LongerThanClaimed => asker.shared.head().length(),
             _ => length,
         };
         let lower = Hash::of("").as_bytes().map(|_| 0);
@@ -208,34 +208,34 @@ impl Liar {
         let fork = view.length() - back;
         let mut lines: Vec<Arc<str>> =
             view.lines_from(0).take(fork as usize + 1).cloned().collect();
-        let mut tip = view.tip_at(fork).expect("it is in the chain");
+        let mut head = view.head_at(fork).expect("it is in the chain");
         let more = match self.lie {
             Lie::ShorterThanClaimed | Lie::HalfOfIt => 0,
             _ => back as usize + chance.below(3),
         };
         let wrong = chance.below(more.max(1));
         for number in 0..more {
-            let line = self.block(world, &tip, &lines, number == wrong);
-            let Ok(block) = Block::read(&line, tip.index + 1) else { break };
-            tip = Tip::of(&block, &line);
+            let line = self.block(world, &head, &lines, number == wrong);
+            let Ok(block) = Block::read(&line, head.index + 1) else { break };
+            head = Head::of(&block, &line);
             lines.push(line.into());
         }
         lines
     }
 
-    fn block(&self, world: &World, tip: &Tip, before: &[Arc<str>], wrong: bool) -> String {
+    fn block(&self, world: &World, head: &Head, before: &[Arc<str>], wrong: bool) -> String {
         let now = NOW + world.micros();
         let mut block = Block {
-            index: tip.index + 1,
-            timestamp: now.max(tip.timestamp + 1),
+            index: head.index + 1,
+            timestamp: now.max(head.timestamp + 1),
             data: self.message(world),
-            previous_hash: Some(tip.hash),
+            previous_hash: Some(head.hash),
             proof: None,
         };
         if self.lie != Lie::StolenId {
             block.data.id = DataId::from_random(world.chance.bytes());
         }
-        let maker = Maker::at(world.network.clone(), *tip);
+        let maker = Maker::at(world.network.clone(), *head);
         if !wrong {
             return maker.mine(block);
         }
@@ -247,7 +247,7 @@ impl Liar {
                 let index = before.iter().position(|other| other == line).unwrap_or(0);
                 block.data.id = Block::read(line, index as u64).expect("it is a block").data.id;
             }
-            Lie::NoWork | Lie::CheaperDifficulty => return self.cheap(world, tip, block),
+            Lie::NoWork | Lie::CheaperDifficulty => return self.cheap(world, head, block),
             Lie::WrongSeal => return maker.mine(block).replacen("says", "said", 1),
             _ => {}
         }
@@ -255,8 +255,8 @@ impl Liar {
     }
 
     /// A block with too little work, or none.
-    fn cheap(&self, world: &World, tip: &Tip, mut block: Block) -> String {
-        let maker = Maker::at(network(1), *tip);
+    fn cheap(&self, world: &World, head: &Head, mut block: Block) -> String {
+        let maker = Maker::at(network(1), *head);
         let seal = Hash::of(block.unsealed_line());
         for nonce in 0.. {
             block.proof = Some(Proof { seal, nonce });
@@ -264,7 +264,7 @@ impl Liar {
             if self.lie == Lie::CheaperDifficulty && nonce == 0 {
                 line = maker.mine(block.clone());
             }
-            if check_block(tip, line.as_str(), u64::MAX, &world.network).is_err() {
+            if check_block(head, line.as_str(), u64::MAX, &world.network).is_err() {
                 return line;
             }
         }

@@ -1,5 +1,5 @@
 //! Whole networks of miners in one thread, from a seed: partitions, losses, crashes, bad
-//! discs, wrong clocks and liars, and all that the miners promise in spite of them.
+//! disks, wrong clocks and liars, and all that the miners promise in spite of them.
 //!
 //! `scripts/simulate` runs many seeds and prints what happened, or one and what it did.
 
@@ -7,7 +7,7 @@ mod chance;
 mod checks;
 mod client;
 mod crowd;
-mod disc;
+mod disk;
 mod jobs;
 mod liar;
 mod network;
@@ -119,8 +119,8 @@ fn must_happen() -> impl Iterator<Item = &'static str> {
         "clocks set back",
         "clocks wrong",
         "crashes at a start",
-        "disc operations that failed",
-        "discs full",
+        "disk operations that failed",
+        "disks full",
         "forks at the end",
         "ids refused",
         "ids used for two messages",
@@ -128,7 +128,7 @@ fn must_happen() -> impl Iterator<Item = &'static str> {
         "liars banned",
         "partitions",
         "power cuts",
-        "races beside the disc",
+        "races beside the disk",
         "races in a round",
         "reorganisations",
         "requests delayed",

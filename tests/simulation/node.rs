@@ -1,4 +1,4 @@
-//! One simulated host: its disc, its clock, and the miner that runs on it, if one does.
+//! One simulated host: its disk, its clock, and the miner that runs on it, if one does.
 
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -9,11 +9,11 @@ use blockchain::api::{Address, Caller, Introduction, RunId};
 use blockchain::chain::testing::NOW;
 use blockchain::chain::{ChainView, Micros, Pool, PoolLimits};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings};
-use blockchain::store::sim_disc::{Loss, SimDisc};
+use blockchain::store::sim_disk::{Loss, SimDisk};
 use blockchain::store::{ChainFile, Journal, Names, Start, StoreError};
 use parking_lot::Mutex;
 
-use crate::disc::WatchedDisc;
+use crate::disk::WatchedDisk;
 use crate::network::Wire;
 use crate::world::World;
 
@@ -30,14 +30,14 @@ pub struct Node {
 }
 
 struct Life {
-    disc: Arc<SimDisc>,
+    disk: Arc<SimDisk>,
     running: Option<Arc<Running>>,
     /// How the host's clock differs from the true time.
     clock_off: i64,
     runs: u64,
-    /// What becomes of the disc before the next start.
+    /// What becomes of the disk before the next start.
     ended: Ended,
-    /// A write failed for good, so that the host's cache is not what will be on disc.
+    /// A write failed for good, so that the host's cache is not what will be on disk.
     failed: bool,
 }
 
@@ -80,7 +80,7 @@ impl Clock for SimClock {
 impl Node {
     pub fn new(number: usize, given: Vec<Address>, limits: PoolLimits) -> Self {
         let life = Life {
-            disc: Arc::default(),
+            disk: Arc::default(),
             running: None,
             clock_off: 0,
             runs: 0,
@@ -96,11 +96,11 @@ impl Node {
 
     pub fn is_run(&self, run: u64) -> bool {
         let life = self.life.lock();
-        !life.disc.is_down() && life.running.as_ref().is_some_and(|running| running.run == run)
+        !life.disk.is_down() && life.running.as_ref().is_some_and(|running| running.run == run)
     }
 
-    pub fn disc(&self) -> Arc<SimDisc> {
-        Arc::clone(&self.life.lock().disc)
+    pub fn disk(&self) -> Arc<SimDisk> {
+        Arc::clone(&self.life.lock().disk)
     }
 
     pub fn set_clock(&self, off: i64) {
@@ -120,7 +120,7 @@ impl Node {
     pub fn end(&self, ended: Ended) {
         let mut life = self.life.lock();
         life.running = None;
-        // What a failed sync lost can't be told apart in the cache: see the module `disc`.
+        // What a failed sync lost can't be told apart in the cache: see the module `disk`.
         life.ended = if life.failed { Ended::PowerCut } else { ended };
     }
 
@@ -130,27 +130,27 @@ impl Node {
         Caller { ip: self.address.ip(), miner: Some(introduction) }
     }
 
-    /// Starts a miner on what the disc holds now.
+    /// Starts a miner on what the disk holds now.
     ///
     /// # Errors
     /// What the store says.
     pub fn start(&self, world: &Arc<World>) -> Result<(), StoreError> {
-        let (disc, run) = {
+        let (disk, run) = {
             let mut life = self.life.lock();
-            world.tally.add("disc operations that failed", life.disc.failures_struck());
-            let disc = match life.ended {
-                Ended::InOrder | Ended::Killed => life.disc.after_kill(),
+            world.tally.add("disk operations that failed", life.disk.failures_struck());
+            let disk = match life.ended {
+                Ended::InOrder | Ended::Killed => life.disk.after_kill(),
                 Ended::PowerCut => {
                     life.failed = false;
-                    life.disc.after_power_cut(loss(world))
+                    life.disk.after_power_cut(loss(world))
                 }
             };
-            life.disc = Arc::new(disc);
+            life.disk = Arc::new(disk);
             life.runs += 1;
-            (Arc::clone(&life.disc), life.runs)
+            (Arc::clone(&life.disk), life.runs)
         };
-        world.arm(&disc);
-        let miner = self.load(world, disc, run)?;
+        world.arm(&disk);
+        let miner = self.load(world, disk, run)?;
         self.life.lock().running = Some(Arc::new(miner));
         Ok(())
     }
@@ -158,12 +158,12 @@ impl Node {
     fn load(
         &self,
         world: &Arc<World>,
-        disc: Arc<SimDisc>,
+        disk: Arc<SimDisk>,
         run: u64,
     ) -> Result<Running, StoreError> {
         let wall: Micros = NOW.saturating_add_signed(self.clock_off()) + world.micros();
         let weak = Arc::downgrade(world);
-        let watched = Arc::new(WatchedDisc::new(disc, weak.clone(), self.number, run));
+        let watched = Arc::new(WatchedDisk::new(disk, weak.clone(), self.number, run));
         let names = names();
         let (file, chain) = ChainFile::load(
             watched.clone(),
@@ -201,7 +201,7 @@ impl Node {
     }
 }
 
-/// The files of every simulated miner; each has a disc of its own.
+/// The files of every simulated miner; each has a disk of its own.
 pub fn names() -> Names {
     Names::of(Path::new("miner.chain")).expect("it is a plain name")
 }

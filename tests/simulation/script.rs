@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use blockchain::miner::jobs::Wake;
-use blockchain::store::sim_disc::Failure;
+use blockchain::store::sim_disk::Failure;
 
 use crate::jobs::{BELLS, Job};
 use crate::node::Ended;
@@ -23,9 +23,9 @@ enum Event {
     Stop,
     Crash,
     CrashSoon,
-    DiscFull,
-    DiscWell,
-    DiscFails,
+    DiskFull,
+    DiskWell,
+    DiskFails,
     Split,
     Heal,
     Clock,
@@ -47,9 +47,9 @@ const EVENTS: [(usize, Event); 22] = [
     (5, Event::Stop),
     (6, Event::Crash),
     (12, Event::CrashSoon),
-    (8, Event::DiscFull),
-    (8, Event::DiscWell),
-    (8, Event::DiscFails),
+    (8, Event::DiskFull),
+    (8, Event::DiskWell),
+    (8, Event::DiskFails),
     (10, Event::Split),
     (8, Event::Heal),
     (8, Event::Clock),
@@ -88,9 +88,9 @@ impl World {
         self.happen(event);
     }
 
-    /// Lets a miner do what it can while its disc works: with the journal only if it is not
+    /// Lets a miner do what it can while its disk works: with the journal only if it is not
     /// that which is being written.
-    pub fn step_beside_disc(&self, node: usize, journal_is_free: bool) {
+    pub fn step_beside_disk(&self, node: usize, journal_is_free: bool) {
         match self.chance.below(if journal_is_free { 5 } else { 3 }) {
             0 => self.run(node, Job::Mine, Wake::Bell),
             1 => self.run(node, Job::SyncChain, Wake::Tick),
@@ -130,21 +130,21 @@ impl World {
             }
             Event::Crash if runs => self.end(node, self.violent_end()),
             Event::CrashSoon if runs => {
-                let disc = node.disc();
-                disc.crash_at(disc.operations() + self.chance.below(12) as u64, self.when());
+                let disk = node.disk();
+                disk.crash_at(disk.operations() + self.chance.below(12) as u64, self.when());
             }
-            Event::DiscFull if runs => {
-                self.say(|| format!("{number} disc full"));
-                self.tally.count("discs full");
-                node.disc().set_full(true);
+            Event::DiskFull if runs => {
+                self.say(|| format!("{number} disk full"));
+                self.tally.count("disks full");
+                node.disk().set_full(true);
             }
-            Event::DiscWell => node.disc().set_full(false),
-            Event::DiscFails if runs => {
-                let disc = node.disc();
-                let at = disc.operations() + self.chance.below(8) as u64;
+            Event::DiskWell => node.disk().set_full(false),
+            Event::DiskFails if runs => {
+                let disk = node.disk();
+                let at = disk.operations() + self.chance.below(8) as u64;
                 let failure = if self.chance.percent(50) { Failure::Full } else { Failure::Io };
-                self.say(|| format!("{number} disc fails soon: {failure:?}"));
-                disc.fail_at(at, failure);
+                self.say(|| format!("{number} disk fails soon: {failure:?}"));
+                disk.fail_at(at, failure);
             }
             Event::Split => self.split(),
             Event::Heal => self.links.heal(),
@@ -158,7 +158,7 @@ impl World {
             Event::Late => self.deliver_late(),
             Event::LiarCalls => self.liar_calls(number),
             Event::Pass => self.pass(self.chance.between(1, 120_000_000) as u64),
-            Event::Stop | Event::Crash | Event::CrashSoon | Event::DiscFull | Event::DiscFails => {}
+            Event::Stop | Event::Crash | Event::CrashSoon | Event::DiskFull | Event::DiskFails => {}
         }
         self.bury_the_dead();
         self.look_at_all();

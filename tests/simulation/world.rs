@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use blockchain::api::Address;
 use blockchain::chain::testing::network;
 use blockchain::chain::{Network, PoolLimits};
-use blockchain::store::sim_disc::{SimDisc, When};
+use blockchain::store::sim_disk::{SimDisk, When};
 use parking_lot::Mutex;
 
 use crate::chance::{Chance, Tally};
@@ -46,7 +46,7 @@ pub struct World {
     micros: AtomicU64,
     calm: AtomicBool,
     depth: AtomicUsize,
-    disc_depth: AtomicUsize,
+    disk_depth: AtomicUsize,
     faultiness: usize,
     talks: bool,
 }
@@ -92,7 +92,7 @@ impl World {
             micros: AtomicU64::new(0),
             calm: AtomicBool::new(false),
             depth: AtomicUsize::new(0),
-            disc_depth: AtomicUsize::new(0),
+            disk_depth: AtomicUsize::new(0),
             faultiness,
             talks,
         })
@@ -157,7 +157,7 @@ impl World {
 
     /// Lets something happen while a miner waits for the network.
     pub fn at_exchange(&self) {
-        if self.disc_depth.load(Relaxed) == 0 && self.chance.percent(8) {
+        if self.disk_depth.load(Relaxed) == 0 && self.chance.percent(8) {
             self.beside(|world| world.step_beside());
         }
     }
@@ -165,21 +165,21 @@ impl World {
     /// Lets something happen between two steps of a round that takes no lock.
     pub fn at_clock(&self, node: usize) {
         let open = self.open_clocks.lock().last() == Some(&node);
-        if open && self.disc_depth.load(Relaxed) == 0 && self.chance.percent(4) {
+        if open && self.disk_depth.load(Relaxed) == 0 && self.chance.percent(4) {
             self.tally.count("races in a round");
             self.beside(|world| world.step_beside());
         }
     }
 
-    /// Lets the same miner do something while its disc works.
-    pub fn at_disc(&self, node: usize, run: u64, journal_is_free: bool) {
+    /// Lets the same miner do something while its disk works.
+    pub fn at_disk(&self, node: usize, run: u64, journal_is_free: bool) {
         if self.nodes[node].is_run(run) && self.chance.percent(3) {
-            self.disc_depth.fetch_add(1, Relaxed);
+            self.disk_depth.fetch_add(1, Relaxed);
             self.beside(|world| {
-                world.tally.count("races beside the disc");
-                world.step_beside_disc(node, journal_is_free);
+                world.tally.count("races beside the disk");
+                world.step_beside_disk(node, journal_is_free);
             });
-            self.disc_depth.fetch_sub(1, Relaxed);
+            self.disk_depth.fetch_sub(1, Relaxed);
         }
     }
 
@@ -195,10 +195,10 @@ impl World {
         self.depth.fetch_sub(1, Relaxed);
     }
 
-    /// Lets some discs lose their power while a miner starts on them.
-    pub fn arm(&self, disc: &SimDisc) {
+    /// Lets some disks lose their power while a miner starts on them.
+    pub fn arm(&self, disk: &SimDisk) {
         if self.fault(6) {
-            disc.crash_at(self.chance.below(12) as u64, self.when());
+            disk.crash_at(self.chance.below(12) as u64, self.when());
         }
     }
 
@@ -206,10 +206,10 @@ impl World {
         if self.chance.percent(50) { When::Before } else { When::After }
     }
 
-    /// Ends miners whose disc has lost its power.
+    /// Ends miners whose disk has lost its power.
     pub fn bury_the_dead(&self) {
         for (node, running) in self.running() {
-            if node.disc().is_down() {
+            if node.disk().is_down() {
                 drop(running);
                 self.end(node, self.violent_end());
             }
@@ -228,15 +228,15 @@ impl World {
             Ended::Killed => "kills",
             Ended::PowerCut => "power cuts",
         });
-        node.disc().crash();
+        node.disk().crash();
         node.end(ended);
     }
 
-    /// Starts a miner. Only a disc that fails meanwhile keeps it from starting.
+    /// Starts a miner. Only a disk that fails meanwhile keeps it from starting.
     pub fn start(self: &Arc<Self>, node: &Node) {
         match node.start(self) {
             Ok(()) => self.say(|| format!("{} starts", node.number)),
-            Err(error) if node.disc().is_down() => {
+            Err(error) if node.disk().is_down() => {
                 self.say(|| format!("{} crashes as it starts: {error}", node.number));
                 self.tally.count("crashes at a start");
                 node.end(self.violent_end());

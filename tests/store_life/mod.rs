@@ -1,5 +1,5 @@
-//! A miner as small as it can be, over a simulated disc: it takes messages, mines them,
-//! saves its chain, and remembers beside the disc what it has promised to whom.
+//! A miner as small as it can be, over a simulated disk: it takes messages, mines them,
+//! saves its chain, and remembers beside the disk what it has promised to whom.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use blockchain::chain::testing::{Maker, NOW, data, network};
 use blockchain::chain::{Branch, Chain, ChainView, Data};
-use blockchain::store::sim_disc::SimDisc;
-use blockchain::store::{ChainFile, Disc, Journal, Names, Start, StoreError, verify};
+use blockchain::store::sim_disk::SimDisk;
+use blockchain::store::{ChainFile, Disk, Journal, Names, Start, StoreError, verify};
 
 pub const KEEP_VERSIONS: usize = 2;
 
@@ -17,7 +17,7 @@ pub fn names() -> Names {
     Names::of(Path::new("test.chain")).unwrap()
 }
 
-/// What was promised, to be held against the disc after a crash.
+/// What was promised, to be held against the disk after a crash.
 #[derive(Clone, Default)]
 pub struct Promises {
     /// Messages that were answered with 200.
@@ -53,11 +53,11 @@ pub enum Event {
 }
 
 impl Miner {
-    pub fn start(disc: &Arc<SimDisc>) -> Result<Self, StoreError> {
-        let disc: Arc<dyn Disc> = Arc::clone(disc) as _;
+    pub fn start(disk: &Arc<SimDisk>) -> Result<Self, StoreError> {
+        let disk: Arc<dyn Disk> = Arc::clone(disk) as _;
         let (mut progress, network) = (|_, _| {}, network(1));
         let (file, chain) = ChainFile::load(
-            Arc::clone(&disc),
+            Arc::clone(&disk),
             names(),
             &network,
             Start::Keep,
@@ -65,7 +65,7 @@ impl Miner {
             NOW,
             &mut progress,
         )?;
-        let (journal, mut pool) = Journal::open(disc, names())?;
+        let (journal, mut pool) = Journal::open(disk, names())?;
         pool.retain(|data| chain.height_of(&data.id).is_none());
         Ok(Self { chain, file, journal, pool, seconds: 0 })
     }
@@ -76,7 +76,7 @@ impl Miner {
         match event {
             Event::Add(texts) => self.add(texts, promises),
             Event::Mine(count) => {
-                let fork = *self.chain.tip();
+                let fork = *self.chain.head();
                 let count = (*count).min(self.pool.len());
                 let texts: Vec<Data> = self.pool.drain(..count).collect();
                 let texts: Vec<&str> = texts.iter().map(|data| data.message.as_str()).collect();
@@ -84,10 +84,10 @@ impl Miner {
                 Ok(())
             }
             Event::Reorganise(depth) => {
-                let tip = self.chain.tip().index;
-                let depth = (*depth).min(tip);
-                let fork = self.chain.view().tip_at(tip - depth).unwrap();
-                let foreign = |i| format!("foreign {} {tip} {i}", self.seconds);
+                let head = self.chain.head().index;
+                let depth = (*depth).min(head);
+                let fork = self.chain.view().head_at(head - depth).unwrap();
+                let foreign = |i| format!("foreign {} {head} {i}", self.seconds);
                 let texts: Vec<String> = (0..=depth).map(foreign).collect();
                 self.adopt(fork, &texts.iter().map(String::as_str).collect::<Vec<_>>());
                 Ok(())
@@ -126,7 +126,7 @@ impl Miner {
         Ok(())
     }
 
-    fn adopt(&mut self, fork: blockchain::chain::Tip, texts: &[&str]) {
+    fn adopt(&mut self, fork: blockchain::chain::Head, texts: &[&str]) {
         if texts.is_empty() {
             return;
         }
@@ -184,9 +184,9 @@ pub fn script() -> Vec<Event> {
     ]
 }
 
-/// Starts a miner from what is on `disc` and holds it against the promises.
-pub fn starts_and_keeps(disc: &Arc<SimDisc>, promises: &Promises, context: &dyn Fn() -> String) {
-    let miner = match Miner::start(disc) {
+/// Starts a miner from what is on `disk` and holds it against the promises.
+pub fn starts_and_keeps(disk: &Arc<SimDisk>, promises: &Promises, context: &dyn Fn() -> String) {
+    let miner = match Miner::start(disk) {
         Ok(miner) => miner,
         Err(error) => panic!("{}: does not start: {error}", context()),
     };
@@ -199,13 +199,13 @@ pub fn starts_and_keeps(disc: &Arc<SimDisc>, promises: &Promises, context: &dyn 
     let begins = |whole: &ChainView| view.shared_length(whole) == view.length();
     if let Some(saved) = &promises.saved {
         let extends_saved = saved.shared_length(&view) == saved.length();
-        let asked = promises.asked.iter().any(|asked| asked.tip() == view.tip());
+        let asked = promises.asked.iter().any(|asked| asked.head() == view.head());
         let partly = promises.asked.iter().any(begins) || begins(saved);
         assert!(asked || extends_saved && partly, "{}: lost saved blocks", context());
     }
-    assert_eq!(miner.file.saved().tip(), view.tip());
-    let report = verify(&**disc, &names(), &mut |_, _| {}).unwrap();
+    assert_eq!(miner.file.saved().head(), view.head());
+    let report = verify(&**disk, &names(), &mut |_, _| {}).unwrap();
     assert!(report.ok && report.warnings.is_empty(), "{}: {report:?}", context());
-    let names = disc.list().unwrap();
+    let names = disk.list().unwrap();
     assert!(!names.iter().any(|name| name.ends_with(".tmp")), "{}: {names:?}", context());
 }

@@ -9,7 +9,7 @@ use blockchain::api::{
     NeighbourPage, Reply, Request, RunId, Status, StatusReport, routes,
 };
 use blockchain::chain::testing::{Maker, network};
-use blockchain::chain::{Block, Data, Hash, Network, Tip};
+use blockchain::chain::{Block, Data, Hash, Head, Network};
 use serde_json::value::RawValue;
 use tiny_http::{Response, Server};
 
@@ -44,16 +44,16 @@ pub fn now() -> u64 {
 }
 
 impl State {
-    fn tip(&self) -> Tip {
+    fn last(&self) -> Head {
         let line = self.lines.last().unwrap();
-        Tip::of(&Block::read(line, self.lines.len() as u64 - 1).unwrap(), line)
+        Head::of(&Block::read(line, self.lines.len() as u64 - 1).unwrap(), line)
     }
 
     /// Mines a block with this message, made at `timestamp`.
     pub fn extend(&mut self, data: Data, timestamp: u64) {
-        let tip = self.tip();
-        let maker = Maker::at(self.network.clone(), tip);
-        let timestamp = timestamp.max(tip.timestamp + 1);
+        let last = self.last();
+        let maker = Maker::at(self.network.clone(), last);
+        let timestamp = timestamp.max(last.timestamp + 1);
         let block = Block { timestamp, data, ..maker.candidate("x") };
         self.lines.push(maker.mine(block));
     }
@@ -65,7 +65,7 @@ impl State {
     }
 
     pub fn head(&self) -> Hash {
-        self.tip().hash
+        self.last().hash
     }
 }
 

@@ -46,7 +46,7 @@ pub enum Next {
 pub enum Kind {
     /// It reads.
     Read,
-    /// It writes: its answer may have to wait for the disc.
+    /// It writes: its answer may have to wait for the disk.
     Write,
 }
 

@@ -52,7 +52,7 @@ impl Guard {
     }
 
     /// The upstream that is being filled with requests of this kind, or an idle one. Those
-    /// that write never share one with those that read, who would wait for the disc.
+    /// that write never share one with those that read, who would wait for the disk.
     fn upstream_with_room(&mut self, kind: Kind) -> Option<Key> {
         let asked_max = self.context.options.limits.asked_at_once_max;
         let filling = self.filling[kind as usize].filter(|key| {
@@ -63,7 +63,7 @@ impl Guard {
     }
 
     /// An idle upstream. Those that write leave one to those that read, who would otherwise
-    /// wait for the disc.
+    /// wait for the disk.
     fn idle_upstream(&mut self, kind: Kind) -> Option<Key> {
         let max = self.context.options.limits.upstreams_max;
         let writing = self.upstreams.iter().filter(|(_, it)| it.writes && !it.is_idle()).count();

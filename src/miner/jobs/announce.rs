@@ -11,9 +11,9 @@ pub fn whom(miner: &Miner) -> Vec<Address> {
 
 /// Tells one neighbour. That it does not hear is no fault: the rounds repair it.
 pub fn round(miner: &Miner, address: &Address) {
-    let tip = miner.shared.tip();
+    let head = miner.shared.head();
     let unprocessed = miner.shared.with_pool(|pool| pool.len()) as u64;
-    let told = miner.client().announce(address, tip.hash, tip.length(), unprocessed);
+    let told = miner.client().announce(address, head.hash, head.length(), unprocessed);
     if let Err(error) = told {
         log::debug!("announce: {error}");
     }

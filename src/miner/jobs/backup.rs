@@ -1,9 +1,9 @@
-//! Backup: brings the chain to disc, and frees the journal of what is there.
+//! Backup: brings the chain to disk, and frees the journal of what is there.
 
 use crate::miner::Miner;
 use crate::store::{ChainFile, Saved};
 
-/// Saves the chain as it is now; whether it is on disc.
+/// Saves the chain as it is now; whether it is on disk.
 ///
 /// A message of a block that leaves the file is in the journal before.
 pub fn round(miner: &Miner, file: &mut ChainFile) -> bool {

@@ -3,7 +3,7 @@
 //!
 //! Two threads take turns at the link. Whoever reads it answers at once, from memory, what
 //! only asks. Whoever has read messages to add leaves the link to the other and writes all
-//! that wait with one sync. So no read ever waits for the disc, and a message goes to disc
+//! that wait with one sync. So no read ever waits for the disk, and a message goes to disk
 //! without being handed from thread to thread.
 
 use std::collections::VecDeque;
@@ -157,7 +157,7 @@ impl Desk<'_> {
         }
         drop(adds);
         self.miner.metrics.overloaded();
-        let more = "more messages come in than the disc can take; try again";
+        let more = "more messages come in than the disk can take; try again";
         outbox.put(asker, Reply::problem(503, "No Message added!", more).retry_after(1));
     }
 

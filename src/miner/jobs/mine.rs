@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::api::Happening;
-use crate::chain::{Block, Data, Hash, Micros, Proof, Tip, check_block};
+use crate::chain::{Block, Data, Hash, Head, Micros, Proof, check_block};
 use crate::miner::Miner;
 use crate::pow::{Outcome, Search};
 
@@ -21,13 +21,13 @@ pub enum Mined {
 /// Mines one block, if there is something to mine: searches until it is found, or until the
 /// head moves.
 pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
-    let Some((tip, data)) = miner.shared.candidate() else { return Mined::Nothing };
-    let mut block = candidate(&tip, data, miner.wall());
+    let Some((head, data)) = miner.shared.candidate() else { return Mined::Nothing };
+    let mut block = candidate(&head, data, miner.wall());
     let seal = Hash::of(block.unsealed_line());
-    let search = Search::new(tip.search_prefix(&seal).as_bytes(), miner.network.difficulty)
+    let search = Search::new(head.search_prefix(&seal).as_bytes(), miner.network.difficulty)
         .with_kernel(miner.kernel);
     miner.shared.searching(search.cancel_flag());
-    if miner.shared.tip() != tip {
+    if miner.shared.head() != head {
         return Mined::TooLate;
     }
     let began = miner.now();
@@ -41,11 +41,11 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
     miner.metrics.searched(guesses, matches!(outcome, Outcome::Found { .. }));
     let Outcome::Found { nonce, .. } = outcome else { return Mined::TooLate };
     block.proof = Some(Proof { seal, nonce });
-    let valid = check_block(&tip, block.line(), Micros::MAX, &miner.network)
+    let valid = check_block(&head, block.line(), Micros::MAX, &miner.network)
         .expect("a block made by the rules keeps them");
     match miner.shared.extend(&valid) {
         Ok(()) => {
-            let (index, head) = (valid.tip().index, valid.tip().hash);
+            let (index, head) = (valid.head().index, valid.head().hash);
             log::info!("mine: new block index={index} head={head} nonce={nonce} guesses={guesses}");
             let id = *valid.id();
             miner.tell(Happening::Block { index, hash: head, id, from: None });
@@ -55,10 +55,10 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
     }
 }
 
-/// The block that holds `data` on `tip`, still without its proof. A slow clock does not
+/// The block that holds `data` on `head`, still without its proof. A slow clock does not
 /// stop mining: time goes on from the parent's then.
-fn candidate(tip: &Tip, data: Data, now: Micros) -> Block {
-    let timestamp = now.max(tip.timestamp + 1);
-    let previous_hash = Some(tip.hash);
-    Block { index: tip.index + 1, timestamp, data, previous_hash, proof: None }
+fn candidate(head: &Head, data: Data, now: Micros) -> Block {
+    let timestamp = now.max(head.timestamp + 1);
+    let previous_hash = Some(head.hash);
+    Block { index: head.index + 1, timestamp, data, previous_hash, proof: None }
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{Wake, ask_health, note_answer, note_fault};
 use crate::api::{Address, ChainPage, Happening, Health, RETURNED_IDS_MAX};
-use crate::chain::{Adopted, Block, BlockError, Branch, ChainView, Field, Refused, Tip};
+use crate::chain::{Adopted, Block, BlockError, Branch, ChainView, Field, Head, Refused};
 use crate::miner::{Fault, Miner};
 
 /// Blocks asked for at once.
@@ -71,8 +71,8 @@ pub fn round(miner: &Miner, address: &Address) {
 }
 
 fn is_better(miner: &Miner, health: &Health) -> bool {
-    let tip = miner.shared.tip();
-    health.length > tip.length() || (health.length == tip.length() && health.head < tip.hash)
+    let head = miner.shared.head();
+    health.length > head.length() || (health.length == head.length() && health.head < head.hash)
 }
 
 /// Why a neighbour's chain could not be read to the end that it claimed.
@@ -149,7 +149,7 @@ fn fetch(miner: &Miner, address: &Address, health: &Health) -> Result<(), Broken
         page = Page::ask(miner, address, page.from, PAGE_BLOCKS)?;
         page.leave_out_shared(&view);
     }
-    let fork = page.from.checked_sub(1).and_then(|index| view.tip_at(index));
+    let fork = page.from.checked_sub(1).and_then(|index| view.head_at(index));
     let mut branch = Branch::new(fork.expect("the page fits on our chain"));
     loop {
         let (taken, next) = thread::scope(|scope| {
@@ -158,37 +158,37 @@ fn fetch(miner: &Miner, address: &Address, health: &Health) -> Result<(), Broken
             let taken = take(miner, address, &mut branch, &page);
             (taken, next.map(|next| next.join().expect("asking does not panic")))
         });
-        let tip = taken?;
-        if tip.length() >= page.length {
-            return reaches(&tip, health);
+        let head = taken?;
+        if head.length() >= page.length {
+            return reaches(&head, health);
         }
         page = match next {
             Some(next) => next?,
-            None => Page::ask(miner, address, tip.length(), PAGE_BLOCKS)?,
+            None => Page::ask(miner, address, head.length(), PAGE_BLOCKS)?,
         };
     }
 }
 
 /// Takes a page into the branch, and the branch into our chain once it wins; the branch's head.
-fn take(miner: &Miner, address: &Address, branch: &mut Branch, page: &Page) -> Result<Tip, Fault> {
+fn take(miner: &Miner, address: &Address, branch: &mut Branch, page: &Page) -> Result<Head, Fault> {
     push(miner, branch, page)?;
-    let tip = *branch.tip();
-    if tip.wins_over(&miner.shared.tip()) {
+    let head = *branch.head();
+    if head.wins_over(&miner.shared.head()) {
         adopt(miner, address, branch)?;
-        *branch = Branch::new(tip);
+        *branch = Branch::new(head);
     }
-    Ok(tip)
+    Ok(head)
 }
 
 /// Whether the neighbour's chain ends as well as it claimed: its head may have moved on
 /// since, but never to something worse.
-fn reaches(tip: &Tip, health: &Health) -> Result<(), Broken> {
-    let length = tip.length();
-    if length > health.length || (length == health.length && tip.hash <= health.head) {
+fn reaches(head: &Head, health: &Health) -> Result<(), Broken> {
+    let length = head.length();
+    if length > health.length || (length == health.length && head.hash <= health.head) {
         return Ok(());
     }
     let claimed = format!("it claims {} blocks with head {}", health.length, health.head);
-    Err(Broken::Short(format!("{claimed}, and sends {length} with head {}", tip.hash)))
+    Err(Broken::Short(format!("{claimed}, and sends {length} with head {}", head.hash)))
 }
 
 /// The first page that begins with a block that fits on ours.
@@ -242,8 +242,8 @@ fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Fault>
             log::info!(
                 "sync_chain: adopted a better chain neighbour={address} length={} head={} \
                  new={} dropped={} returned={}",
-                branch.tip().length(),
-                branch.tip().hash,
+                branch.head().length(),
+                branch.head().hash,
                 adopted.mined.len(),
                 adopted.depth,
                 adopted.returned.len()
@@ -269,7 +269,7 @@ fn tell(miner: &Miner, address: &Address, branch: &Branch, adopted: &Adopted) {
         });
     }
     if let Some(id) = adopted.mined.last() {
-        let (index, hash) = (branch.tip().index, branch.tip().hash);
+        let (index, hash) = (branch.head().index, branch.head().hash);
         miner.tell(Happening::Block { index, hash, id: *id, from });
     }
 }

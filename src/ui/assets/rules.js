@@ -17,11 +17,11 @@ const genesisLine = (network, difficulty) =>
   `"previous_hash":null,"proof":null}`;
 
 /** What the next block has to know of the genesis block. */
-const genesisTip = (line) => ({ index: 0, timestamp: 0, hash: sha256Hex(line), proof: "" });
+const genesisHead = (line) => ({ index: 0, timestamp: 0, hash: sha256Hex(line), proof: "" });
 
 /**
  * Checks `line` as the block that follows `parent`, as of `now` (microseconds).
- * Returns { tip, id } or { fault }.
+ * Returns { head, id } or { fault }.
  */
 function judge(parent, line, difficulty, now) {
   const broken = (field, found, expected) => ({ fault: fault(field, found, expected) });
@@ -41,7 +41,7 @@ function judge(parent, line, difficulty, now) {
   if (nonce.length > 19 && BigInt(nonce) >= NONCE_END) return broken("proof", nonce, "a nonce below 2^64");
   const proof = `${seal}-${nonce}`, work = sha256(utf8.encode(parent.proof + proof));
   if (!endsWithZeros(work, difficulty)) return broken("work", hex(work), `a hash that ends with ${difficulty} zeros`);
-  return { tip: { index, timestamp, hash: sha256Hex(line), proof }, id };
+  return { head: { index, timestamp, hash: sha256Hex(line), proof }, id };
 }
 
 /** The SHA-256 of a line without its proof, which is its last field. */

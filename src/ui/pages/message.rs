@@ -1,4 +1,4 @@
-//! The life of a message: on disc, mined, confirmed.
+//! The life of a message: on disk, mined, confirmed.
 
 use maud::{Markup, html};
 
@@ -60,7 +60,7 @@ pub fn life(source: &Source, at: &At, id: DataId) -> Result<Markup, NoPage> {
             p.problem { "This miner knows no message with this id (any more)." }
         }
         ol.steps {
-            (step(state.is_some(), mined.is_none(), "on disc", html! { "The miner has it and will not forget it, even without power." }))
+            (step(state.is_some(), mined.is_none(), "on disk", html! { "The miner has it and will not forget it, even without power." }))
             (step(mined.is_some(), !settled, &mined.map_or("mined".into(), |index| format!("mined in block {index}")), match mined {
                 Some(index) => html! { a href=(at.href(&format!("/block/{index}"))) { "See the block" } },
                 None => html! { "Miners search a proof for its block." },

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use blockchain::chain::testing::{Maker, NOW, network};
 use blockchain::chain::{Block, Chain};
-use blockchain::store::{ChainFile, Disc, Folder, Names, Start, StoreError};
+use blockchain::store::{ChainFile, Disk, Folder, Names, Start, StoreError};
 
 use crate::Outcome;
 
-/// A chain on disc.
+/// A chain on disk.
 pub struct MadeChain {
     pub file: PathBuf,
     pub blocks: u64,
@@ -42,6 +42,6 @@ pub fn message(number: u64) -> String {
 /// Loads and checks a chain.
 pub fn load(file: &Path) -> Result<(ChainFile, Chain), StoreError> {
     let names = Names::of(file)?;
-    let disc: Arc<dyn Disc> = Arc::new(Folder::open(names.folder()).expect("it is there"));
-    ChainFile::load(disc, names, &network(1), Start::Keep, 1, NOW, &mut |_, _| {})
+    let disk: Arc<dyn Disk> = Arc::new(Folder::open(names.folder()).expect("it is there"));
+    ChainFile::load(disk, names, &network(1), Start::Keep, 1, NOW, &mut |_, _| {})
 }

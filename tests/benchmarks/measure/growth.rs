@@ -33,7 +33,7 @@ const NEW: u64 = 10;
 /// Many, so that the best is one that nothing interrupted.
 const ROUNDS: usize = 200;
 
-/// Backups, each of which waits for the disc.
+/// Backups, each of which waits for the disk.
 const BACKUPS: usize = 25;
 
 /// What a chain of one length cost.
@@ -89,7 +89,7 @@ fn at_length(table: &mut Table, blocks: u64) -> Outcome<Costs> {
     let start = Instant::now();
     sync_chain::round(&newcomer.miner, &seed.address());
     let first_sync = milliseconds(start.elapsed());
-    if newcomer.miner.shared.tip() != *chain.maker.tip() {
+    if newcomer.miner.shared.head() != *chain.maker.head() {
         return Err("the newcomer did not get the chain".into());
     }
     let name = format!("first sync, {blocks} blocks");
@@ -97,12 +97,12 @@ fn at_length(table: &mut Table, blocks: u64) -> Outcome<Costs> {
 
     let bench = newcomer;
     let nothing_new = best(ROUNDS, || timed(|| sync_chain::round(&bench.miner, &seed.address())));
-    let before = chain.maker.tip().timestamp - NEW;
+    let before = chain.maker.head().timestamp - NEW;
     let ten_new = best(ROUNDS, || {
         bench.miner.shared.drop_ahead(before - AHEAD_MAX.as_micros() as u64);
         timed(|| sync_chain::round(&bench.miner, &seed.address()))
     });
-    if bench.miner.shared.tip() != *chain.maker.tip() {
+    if bench.miner.shared.head() != *chain.maker.head() {
         return Err("ten new blocks did not come".into());
     }
     drop(seed);
@@ -144,7 +144,7 @@ fn back_up(miner: &Miner, chain: &MadeChain) -> Outcome<f64> {
     let mut best = f64::INFINITY;
     for _ in 0..BACKUPS {
         for _ in 0..NEW {
-            let parent = *maker.tip();
+            let parent = *maker.head();
             let line = maker.add(&message(number));
             number += 1;
             miner.shared.extend(&check_block(&parent, line, NOW, &network(1))?)?;
@@ -155,7 +155,7 @@ fn back_up(miner: &Miner, chain: &MadeChain) -> Outcome<f64> {
 }
 
 fn save(miner: &Miner, file: &mut ChainFile) {
-    assert!(backup::round(miner, file), "the disc takes it");
+    assert!(backup::round(miner, file), "the disk takes it");
 }
 
 /// A miner without threads, whose one neighbour is `seed`.
@@ -167,8 +167,8 @@ struct Bench {
 impl Bench {
     fn new(seed: &program::Miner, chain: Chain) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
-        let disc = Arc::new(Folder::open(folder.path())?);
-        let (journal, _) = Journal::open(disc, Names::of(&folder.path().join("test.chain"))?)?;
+        let disk = Arc::new(Folder::open(folder.path())?);
+        let (journal, _) = Journal::open(disk, Names::of(&folder.path().join("test.chain"))?)?;
         let neighbours = Neighbours::new([seed.address()], 1);
         let shared = Shared::new(chain, Pool::new(PoolLimits::default()), neighbours);
         let clock: Arc<dyn Clock> = Arc::new(HostClock::start());

@@ -1,4 +1,4 @@
-//! What a small host has to give: memory, processor, disc, time.
+//! What a small host has to give: memory, processor, disk, time.
 
 use std::time::Duration;
 

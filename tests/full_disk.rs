@@ -1,7 +1,7 @@
-//! A disc without room, for real: adds are refused with the reason, nothing acknowledged is
+//! A disk without room, for real: adds are refused with the reason, nothing acknowledged is
 //! touched, reads go on, and all of it ends by itself when there is room again.
 //!
-//! The disc is a small file system in memory, which only root can mount.
+//! The disk is a small file system in memory, which only root can mount.
 
 mod support;
 
@@ -11,9 +11,9 @@ use std::process::Command;
 use support::{Logs, TestFolder, TestMiner};
 
 /// A file system of its own, unmounted when it is dropped.
-struct SmallDisc<'a>(&'a Path);
+struct SmallDisk<'a>(&'a Path);
 
-impl<'a> SmallDisc<'a> {
+impl<'a> SmallDisk<'a> {
     fn mount(path: &'a Path, size: &str) -> Option<Self> {
         let options = format!("size={size}");
         let mounts = ["-t", "tmpfs", "-o", &options, "blockchain-test"];
@@ -28,16 +28,16 @@ impl<'a> SmallDisc<'a> {
     }
 }
 
-impl Drop for SmallDisc<'_> {
+impl Drop for SmallDisk<'_> {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(self.0).status();
     }
 }
 
 #[test]
-fn a_full_disc_refuses_adds_and_recovers_by_itself() {
+fn a_full_disk_refuses_adds_and_recovers_by_itself() {
     let (folder, logs) = (TestFolder::new(), Logs::new());
-    let Some(disc) = SmallDisc::mount(folder.path(), "1m") else {
+    let Some(disk) = SmallDisk::mount(folder.path(), "1m") else {
         println!("not run: a file system can be mounted by root alone");
         return;
     };
@@ -52,7 +52,7 @@ fn a_full_disc_refuses_adds_and_recovers_by_itself() {
             break (status, body);
         }
         acknowledged.push(body["data"]["id"].as_str().unwrap().to_owned());
-        assert!(acknowledged.len() < 100, "the disc never got full");
+        assert!(acknowledged.len() < 100, "the disk never got full");
     };
     assert_eq!(refused.0, 503);
     let reason = refused.1["more_information"].as_str().unwrap();
@@ -63,7 +63,7 @@ fn a_full_disc_refuses_adds_and_recovers_by_itself() {
     assert!(!acknowledged.is_empty());
     let waiting = miner.get("/data");
     assert_eq!(waiting["length"], acknowledged.len());
-    disc.resize("16m");
+    disk.resize("16m");
     logs.wait_until("recovery", || miner.send("GET", "/health", b"").0 == 200);
     acknowledged.push(miner.add("there is room again"));
     miner.kill();

@@ -1,8 +1,8 @@
-//! A disc for tests: it knows what is only written and what is synced, loses the power at
+//! A disk for tests: it knows what is only written and what is synced, loses the power at
 //! a given operation, and fails where it is told to.
 //!
 //! Operations that change something are counted from 0. After the power is lost every
-//! operation fails; [`SimDisc::after_power_cut`] then tells what the disc holds when it
+//! operation fails; [`SimDisk::after_power_cut`] then tells what the disk holds when it
 //! comes back. All of it follows from the arguments: nothing is left to chance.
 
 use std::collections::{BTreeMap, HashMap};
@@ -10,7 +10,7 @@ use std::io::{self, Cursor, ErrorKind};
 
 use parking_lot::Mutex;
 
-use super::disc::{Disc, Source};
+use super::disk::{Disk, Source};
 use super::sim_loss::{Change, File};
 pub use super::sim_loss::{Loss, Rng};
 
@@ -43,14 +43,14 @@ impl Failure {
 
 /// A simulated folder.
 #[derive(Debug, Default)]
-pub struct SimDisc(Mutex<State>);
+pub struct SimDisk(Mutex<State>);
 
 #[derive(Clone, Debug, Default)]
 struct State {
     files: Vec<File>,
-    /// The files that the running program sees, and those that are on disc.
+    /// The files that the running program sees, and those that are on disk.
     names: BTreeMap<String, usize>,
-    names_on_disc: BTreeMap<String, usize>,
+    names_on_disk: BTreeMap<String, usize>,
     unsynced_names: Vec<Change>,
     operations: u64,
     crash: Option<(u64, When)>,
@@ -60,7 +60,7 @@ struct State {
     is_down: bool,
 }
 
-impl SimDisc {
+impl SimDisk {
     /// How many operations have begun.
     pub fn operations(&self) -> u64 {
         self.0.lock().operations
@@ -111,25 +111,25 @@ impl SimDisc {
         self.0.lock().unsynced_names.len()
     }
 
-    /// The disc as it comes back after the power was lost now. This one stays as it is.
+    /// The disk as it comes back after the power was lost now. This one stays as it is.
     pub fn after_power_cut(&self, loss: Loss) -> Self {
         let state = self.0.lock();
         let mut rng = Rng(loss.seed());
-        let mut names = state.names_on_disc.clone();
+        let mut names = state.names_on_disk.clone();
         for (at, change) in state.unsynced_names.iter().enumerate() {
             if loss.keeps_name(at, &mut rng) {
                 change.apply(&mut names);
             }
         }
         let files = state.files.iter().map(|file| file.after(loss, &mut rng)).collect();
-        Self(Mutex::new(State { files, names_on_disc: names.clone(), names, ..State::default() }))
+        Self(Mutex::new(State { files, names_on_disk: names.clone(), names, ..State::default() }))
     }
 
-    /// The disc as the next process finds it after this one was killed: the host runs on,
+    /// The disk as the next process finds it after this one was killed: the host runs on,
     /// so what was written is still seen, and still not synced.
     pub fn after_kill(&self) -> Self {
-        let State { files, names, names_on_disc, unsynced_names, .. } = self.0.lock().clone();
-        let kept = State { files, names, names_on_disc, unsynced_names, ..State::default() };
+        let State { files, names, names_on_disk, unsynced_names, .. } = self.0.lock().clone();
+        let kept = State { files, names, names_on_disk, unsynced_names, ..State::default() };
         Self(Mutex::new(kept))
     }
 
@@ -139,19 +139,19 @@ impl SimDisc {
         state.names.get(name).map(|&file| state.files[file].written.clone())
     }
 
-    /// Puts a file on the disc, as if it had always been there.
+    /// Puts a file on the disk, as if it had always been there.
     pub fn put(&self, name: &str, bytes: &[u8]) {
         let mut state = self.0.lock();
         let file = state.add(File::synced(bytes.to_vec()));
         state.names.insert(name.to_owned(), file);
-        state.names_on_disc.insert(name.to_owned(), file);
+        state.names_on_disk.insert(name.to_owned(), file);
     }
 
-    /// Takes a file from the disc, as if it had never been there.
+    /// Takes a file from the disk, as if it had never been there.
     pub fn take(&self, name: &str) {
         let mut state = self.0.lock();
         state.names.remove(name);
-        state.names_on_disc.remove(name);
+        state.names_on_disk.remove(name);
     }
 
     /// Does `work` as the next operation, or half of it (`failing`), or nothing.
@@ -212,7 +212,7 @@ impl State {
     }
 }
 
-impl Disc for SimDisc {
+impl Disk for SimDisk {
     fn read(&self, name: &str) -> io::Result<Option<Source>> {
         self.0.lock().up()?;
         let source = |bytes: Vec<u8>| Source {
@@ -337,7 +337,7 @@ impl Disc for SimDisc {
             |state| state.unsynced_names.clear(),
             |state| {
                 for change in std::mem::take(&mut state.unsynced_names) {
-                    change.apply(&mut state.names_on_disc);
+                    change.apply(&mut state.names_on_disk);
                 }
                 Ok(())
             },
