@@ -128,9 +128,7 @@ impl Keeper {
     }
 
     fn rewrite(&mut self, shared: &Shared) -> Result<(), StoreError> {
-        let mut live = shared.mined_unsaved();
-        live.extend(shared.with_pool(|pool| pool.iter().cloned().collect::<Vec<_>>()));
-        self.journal.rewrite(&live)
+        self.journal.rewrite(&shared.journal_must_hold())
     }
 
     /// Remembers whether the disk works.

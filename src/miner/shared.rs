@@ -2,6 +2,9 @@
 //!
 //! Guards never leave this file. Lock order: chain, data, neighbours. Each change is one
 //! method that leaves the three consistent; none hashes, and none touches disk or network.
+//!
+//! A decision uses one moment: what is put together from two of the three is taken under one
+//! hold of their locks, and what was looked up before a lock was let go decides nothing after.
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
@@ -85,6 +88,9 @@ struct SearchUnderWay {
 }
 
 /// The things that all threads of a miner share.
+///
+/// A decision uses one moment: whatever rests on two of them (a list from here, a list from
+/// there; a check, then a change) is one method, under one hold of the locks.
 #[derive(Debug)]
 pub struct Shared {
     chain: Mutex<Blocks>,
@@ -135,15 +141,18 @@ impl Shared {
         self.chain.lock().saved = view;
     }
 
-    /// Messages that are in the chain, but in no block on disk.
-    pub fn mined_unsaved(&self) -> Vec<Data> {
-        let (view, saved) = {
-            let blocks = self.chain.lock();
-            (blocks.chain.view(), blocks.saved.clone())
-        };
+    /// All that the journal has to hold: the messages in blocks that are not on disk yet, then
+    /// those that wait. Of one moment: a message that is mined meanwhile moves from one to the
+    /// other, and would be in neither if the two were read one after the other.
+    pub fn journal_must_hold(&self) -> Vec<Data> {
+        let blocks = self.chain.lock();
+        let (view, saved) = (blocks.chain.view(), blocks.saved.clone());
+        let waiting: Vec<Data> = self.data.lock().iter().cloned().collect();
+        drop(blocks);
         let from = view.shared_length(&saved);
-        let blocks = view.lines_from(from).zip(from..);
-        blocks.filter_map(|(line, index)| Some(Block::read(line, index).ok()?.data)).collect()
+        let lines = view.lines_from(from).zip(from..);
+        let mined = lines.filter_map(|(line, index)| Some(Block::read(line, index).ok()?.data));
+        mined.chain(waiting).collect()
     }
 
     /// Where the message of `data` is, which has an id that may be known: also under an id
