@@ -11,7 +11,7 @@ use blockchain::api::client::{MinerClient, Transport};
 use blockchain::api::link::{self, EndsLink, ToMiner, ToServer};
 use blockchain::api::{Address, Caller, Health, Introduction, Reply, Request, RunId};
 use blockchain::chain::testing::{NOW, data, network};
-use blockchain::chain::{Chain, Hash, Pool, PoolLimits};
+use blockchain::chain::{Chain, Forks, Hash, Pool, PoolLimits};
 use blockchain::miner::jobs::{SideBySide, Wake, communication, gossip, sync_chain};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
 use blockchain::store::sim_disk::SimDisk;
@@ -50,7 +50,8 @@ fn miner_beside(room: usize, others: impl Transport + 'static) -> (Miner, Arc<Si
     let names = Names::of(Path::new("test.chain")).unwrap();
     let (journal, _) = Journal::open(disk.clone(), names).unwrap();
     let pool = Pool::new(PoolLimits { count: room, ..PoolLimits::default() });
-    let shared = Shared::new(Chain::new(&network(1)), pool, Neighbours::new([], 8));
+    let shared =
+        Shared::new(Chain::new(&network(1)), Forks::default(), pool, Neighbours::new([], 8));
     let surroundings = Surroundings {
         clock: Arc::new(Still),
         client: MinerClient::new(Box::new(others)),

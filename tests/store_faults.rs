@@ -6,7 +6,7 @@ mod store_life;
 use std::sync::Arc;
 
 use blockchain::chain::testing::{Maker, NOW, data, network};
-use blockchain::chain::{Chain, check_block};
+use blockchain::chain::{Chain, Forks, check_block};
 use blockchain::store::sim_disk::{Failure, Loss, Rng, SimDisk, When};
 use store_life::{Event, Miner, Promises, script, starts_and_keeps};
 
@@ -195,14 +195,16 @@ fn a_replacement_that_failed_half_way_may_be_followed_by_any_chain() {
     for offset in 0.. {
         let disk = Arc::new(SimDisk::default());
         let mut file = Miner::start(&disk).unwrap().file;
-        file.save(&first, NOW).unwrap();
+        let mut forks = Forks::default();
+        file.save(&first, &mut forks, NOW).unwrap();
         disk.fail_at(disk.operations() + offset, Failure::Io);
-        let saved = file.save(&other, NOW);
+        let saved = file.save(&other, &mut forks, NOW);
         if disk.failures_struck() == 0 {
             break;
         }
         told += u32::from(saved.is_err());
-        file.save(&back, NOW).unwrap_or_else(|error| panic!("operation {offset}: {error}"));
+        let saved_back = file.save(&back, &mut forks, NOW);
+        saved_back.unwrap_or_else(|error| panic!("operation {offset}: {error}"));
         for loss in losses(offset) {
             let disk = Arc::new(disk.after_power_cut(loss));
             let loaded = Miner::start(&disk).map(|miner| *miner.chain.head());

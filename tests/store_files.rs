@@ -1,14 +1,16 @@
 //! The store on the real disk: the files are as `sha256sum` and their owner expect them.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
 use blockchain::chain::testing::{Maker, NOW, data, network};
-use blockchain::chain::{Branch, Chain, Head};
-use blockchain::store::{ChainFile, Disk, Folder, Journal, Lock, Names, Saved, Start, StoreError};
-use blockchain::store::{repair, verify};
+use blockchain::chain::{Branch, Chain, Dropped, Head};
+use blockchain::store::{
+    ChainFile, Disk, Folder, Journal, Loaded, Lock, Names, Saved, Start, StoreError, repair, verify,
+};
 
 /// A folder that is gone when the test is over.
 struct TempFolder(PathBuf);
@@ -28,9 +30,11 @@ impl TempFolder {
         Arc::new(Folder::make(&self.0).unwrap())
     }
 
-    fn load(&self, start: Start) -> Result<(ChainFile, Chain), StoreError> {
+    fn load(&self, start: Start) -> Result<Loaded, StoreError> {
         let network = network(1);
-        ChainFile::load(self.disk(), self.names(), &network, start, 2, NOW, &mut |_, _| {})
+        ChainFile::load(self.disk(), self.names(), &network, start, 2, NOW, &mut |_, _| {
+            ControlFlow::Continue(())
+        })
     }
 
     fn files(&self) -> Vec<String> {
@@ -54,7 +58,7 @@ fn grow(chain: &mut Chain, fork: Head, texts: &[&str]) {
     for text in texts {
         branch.push(maker.add(text), NOW, &network(1)).unwrap();
     }
-    chain.adopt(&branch, NOW).unwrap();
+    chain.adopt(&branch).unwrap();
 }
 
 fn sha256sum_agrees(folder: &Path) -> bool {
@@ -65,35 +69,36 @@ fn sha256sum_agrees(folder: &Path) -> bool {
 #[test]
 fn a_chain_is_there_again_with_versions_of_what_was_replaced() {
     let folder = TempFolder::new("versions");
-    let (mut file, mut chain) = folder.load(Start::Keep).unwrap();
-    assert_eq!(folder.files(), ["test.chain", "test.hash"]);
+    let Loaded { mut file, mut chain, mut forks } = folder.load(Start::Keep).unwrap();
+    assert_eq!(folder.files(), ["test.chain", "test.forks", "test.hash"]);
     let genesis = *chain.head();
     grow(&mut chain, genesis, &["a", "b"]);
-    assert_eq!(file.save(&chain.view(), NOW).unwrap(), Saved::Appended { blocks: 2 });
-    assert_eq!(file.save(&chain.view(), NOW).unwrap(), Saved::Same);
+    assert_eq!(file.save(&chain.view(), &mut forks, NOW).unwrap(), Saved::Appended { blocks: 2 });
+    assert_eq!(file.save(&chain.view(), &mut forks, NOW).unwrap(), Saved::Same);
     assert!(sha256sum_agrees(&folder.0));
     let old = fs::read(folder.path("test.chain")).unwrap();
     for round in 0..4 {
         let texts: Vec<String> = (0..round + 3).map(|i| format!("{round} {i}")).collect();
         grow(&mut chain, genesis, &texts.iter().map(String::as_str).collect::<Vec<_>>());
         let now = NOW + round * 1_000_000;
-        let Saved::Replaced { dropped, version } = file.save(&chain.view(), now).unwrap() else {
-            panic!("blocks were dropped")
-        };
-        assert_eq!(dropped, round + 2);
+        let saved = file.save(&chain.view(), &mut forks, now).unwrap();
+        assert_eq!(saved, Saved::Replaced { dropped: round + 2 });
         assert!(sha256sum_agrees(&folder.0));
         if round == 0 {
-            assert_eq!(version.as_deref(), Some("test_2026-09-21_14-13-20.chain"));
-            assert_eq!(fs::read(folder.path(&version.unwrap())).unwrap(), old);
+            // The file up to the fork, and the older version, are the file as it was.
+            let version = fs::read(folder.path("test_2026-09-21_14-13-20.chain")).unwrap();
+            let genesis = old.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+            assert_eq!([&old[..genesis], &version].concat(), old);
         }
     }
     let versions = ["test_2026-09-21_14-13-22.chain", "test_2026-09-21_14-13-23.chain"];
-    assert_eq!(folder.files()[2..], versions);
-    let (file, loaded) = folder.load(Start::Keep).unwrap();
+    assert_eq!(folder.files()[3..], versions);
+    let Loaded { file, chain: loaded, forks } = folder.load(Start::Keep).unwrap();
     assert_eq!(loaded.head(), chain.head());
+    assert_eq!(forks.all().iter().map(Dropped::depth).collect::<Vec<_>>(), [5, 4]);
     assert_eq!(file.saved().length(), 7);
-    let (_, new) = folder.load(Start::ForceNew).unwrap();
-    assert_eq!(new.head().length(), 1);
+    let new = folder.load(Start::ForceNew).unwrap();
+    assert_eq!(new.chain.head().length(), 1);
     assert!(sha256sum_agrees(&folder.0));
 }
 
@@ -111,11 +116,14 @@ fn journal_and_reports_agree_on_a_sound_folder() {
     journal.append(&[data("d")]).unwrap();
     assert_eq!(Journal::open(folder.disk(), folder.names()).unwrap().1, [data("c"), data("d")]);
     folder.load(Start::Keep).unwrap();
-    let report = verify(&*folder.disk(), &folder.names(), &mut |_, _| {}).unwrap();
+    let report =
+        verify(&*folder.disk(), &folder.names(), &mut |_, _| ControlFlow::Continue(())).unwrap();
     assert!(report.ok && report.warnings.is_empty());
     assert_eq!((report.length, report.unprocessed), (1, 2));
     let before = folder.files();
-    let repair = repair(&folder.disk(), &folder.names(), NOW, &mut |_, _| {}).unwrap();
+    let repair =
+        repair(&folder.disk(), &folder.names(), NOW, &mut |_, _| ControlFlow::Continue(()))
+            .unwrap();
     assert_eq!((repair.chain_moved_to, repair.journal_moved_to), (None, None));
     assert_eq!(folder.files(), before);
 }

@@ -1,10 +1,13 @@
 //! The bodies of answers, as they are written and read.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Address, Cursor, RunId};
-use crate::chain::{Data, DataId, Difficulty, Hash, NetworkName};
+use crate::chain::{Data, DataId, Difficulty, Dropped, Hash, Micros, NetworkName, Why};
 
 /// The answer to a request for blocks. Each is kept as it is spelled, since its hash is
 /// that of its line.
@@ -83,14 +86,122 @@ pub struct Added {
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum DataState {
     /// It waits.
-    Unprocessed,
+    Unprocessed {
+        /// SHA-256 of its text: two texts under one id are two messages.
+        sha256: Hash,
+    },
     /// It is in the chain.
     Mined {
-        /// In the block of this height.
+        /// Height of its block.
         index: u64,
-        /// With so many blocks from it to the head, itself included.
+        /// The number of blocks from it to the head, itself included.
         confirmations: u64,
+        /// SHA-256 of its text.
+        sha256: Hash,
     },
+}
+
+/// What a block is asked for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BlockName {
+    /// The block of the chain at this height.
+    Height(u64),
+    /// The block with this hash, in the chain or in a kept branch.
+    Hash(Hash),
+}
+
+impl fmt::Display for BlockName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Height(height) => height.fmt(f),
+            Self::Hash(hash) => hash.fmt(f),
+        }
+    }
+}
+
+impl FromStr for BlockName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let height = || text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?;
+        text.parse().map(Self::Hash).ok().or_else(|| height().map(Self::Height)).ok_or(())
+    }
+}
+
+/// When and why a branch left the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departure {
+    /// Microseconds since the Unix epoch.
+    pub at: Micros,
+    /// Why.
+    pub why: Why,
+    /// Head of the chain that took its place.
+    pub winner: Hash,
+    /// The older version that holds the branch, once it is on disk.
+    pub file: Option<String>,
+}
+
+impl Departure {
+    /// That of a kept branch.
+    pub fn of(dropped: &Dropped) -> Self {
+        let Dropped { at, why, winner, file, .. } = dropped;
+        Self { at: *at, why: *why, winner: *winner, file: file.clone() }
+    }
+}
+
+/// The answer to [`super::Request::Block`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BlockAnswer {
+    /// The block, as its canonical line.
+    pub block: Box<RawValue>,
+    /// SHA-256 of that line.
+    pub hash: Hash,
+    /// Whether it is in the chain.
+    pub in_chain: bool,
+    /// The number of blocks from it to the head, itself included; 0 outside of the chain.
+    pub confirmations: u64,
+    /// When and why it left the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<Departure>,
+}
+
+/// Kept branches in an answer at the most; the newest come first.
+pub const FORKS_MAX: usize = 100;
+
+/// Blocks of a branch that an answer lists at the most.
+pub const FORK_BLOCKS_MAX: usize = 100;
+
+/// A kept branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    /// Height of the last block that it shares with the chain it left.
+    pub fork: u64,
+    /// The number of its blocks.
+    pub depth: u64,
+    /// Hash of its last block.
+    pub head: Hash,
+    /// Its first blocks, at most [`FORK_BLOCKS_MAX`].
+    pub blocks: Vec<ForkBlock>,
+    /// When and why it left the chain.
+    pub dropped: Departure,
+}
+
+/// A block of a kept branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkBlock {
+    /// Height.
+    pub index: u64,
+    /// SHA-256 of its line.
+    pub hash: Hash,
+}
+
+/// The answer to [`super::Request::Forks`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForksAnswer {
+    /// Kept branches, newest first, at most [`FORKS_MAX`].
+    pub forks: Vec<Fork>,
+    /// The number of kept branches.
+    pub length: u64,
 }
 
 /// The answer to [`super::Request::Data`].

@@ -18,7 +18,8 @@ pub mod routes;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
 pub use answers::{
-    Added, ChainPage, DataPage, DataState, Event, EventPage, FileReport, Happening, Health,
+    Added, BlockAnswer, BlockName, ChainPage, DataPage, DataState, Departure, Event, EventPage,
+    FORK_BLOCKS_MAX, FORKS_MAX, FileReport, Fork, ForkBlock, ForksAnswer, Happening, Health,
     JobReport, MiningReport, NeighbourDetail, NeighbourPage, NeighbourState, Problem, Setting,
     Status, StatusReport,
 };
@@ -148,7 +149,16 @@ pub enum Request {
         sent: u64,
     },
     /// Where a message is.
-    DataState(DataId),
+    DataState {
+        /// Its id.
+        id: DataId,
+        /// SHA-256 of its text: names one of several texts under the id.
+        sha256: Option<Hash>,
+    },
+    /// A block, in the chain or in a kept branch.
+    Block(BlockName),
+    /// The branches that left the chain and are kept.
+    Forks,
     /// How the miner is.
     Health,
     /// What happened in the last hour: [`EventPage`].

@@ -20,13 +20,15 @@ pub struct Route {
 }
 
 /// Every path of the API.
-pub const ROUTES: [Route; 11] = [
+pub const ROUTES: [Route; 13] = [
     Route { path: "/add", allow: "PUT" },
     Route { path: "/announce", allow: "PUT" },
+    Route { path: "/blocks/<height or hash>", allow: "GET, HEAD" },
     Route { path: "/chain", allow: "GET, HEAD" },
     Route { path: "/data", allow: "GET, HEAD" },
     Route { path: "/data/<id>", allow: "GET, HEAD" },
     Route { path: "/events", allow: "GET, HEAD" },
+    Route { path: "/forks", allow: "GET, HEAD" },
     Route { path: "/health", allow: "GET, HEAD" },
     Route { path: "/metrics", allow: "GET, HEAD" },
     Route { path: "/neighbours", allow: "GET, HEAD, PUT, DELETE" },
@@ -44,8 +46,12 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// else, and this API's description.
 pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let data_id = path.strip_prefix("/data/");
-    let name = if data_id.is_some() { "/data/<id>" } else { path };
+    let (data_id, block) = (path.strip_prefix("/data/"), path.strip_prefix("/blocks/"));
+    let name = match (data_id, block) {
+        (Some(_), _) => "/data/<id>",
+        (_, Some(_)) => "/blocks/<height or hash>",
+        _ => path,
+    };
     let route = ROUTES.iter().find(|route| route.path == name).ok_or_else(|| not_found(path))?;
     let is_get = matches!(method, "GET" | "HEAD");
     let query = Query(query);
@@ -67,14 +73,21 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
             Ok(Request::Data { after: after.map(|CursorText(cursor)| cursor) })
         }
         ("/data/<id>", _) if is_get => {
-            query.read(&[])?;
+            let sha256 = query.read(&["sha256"])?.optional("sha256")?;
             let id = data_id.unwrap_or_default().parse::<DataId>();
-            id.map(Request::DataState).map_err(|error| bad_request(error.to_string()))
+            let id = id.map_err(|error| bad_request(error.to_string()))?;
+            Ok(Request::DataState { id, sha256 })
         }
-        ("/events" | "/health" | "/metrics" | "/status", _) if is_get => {
+        ("/blocks/<height or hash>", _) if is_get => {
+            query.read(&[])?;
+            let block = block.unwrap_or_default().parse().map(Request::Block);
+            block.map_err(|()| bad_request("a block is named by its height or by its hash"))
+        }
+        ("/events" | "/forks" | "/health" | "/metrics" | "/status", _) if is_get => {
             query.read(&[])?;
             Ok(match name {
                 "/events" => Request::Events,
+                "/forks" => Request::Forks,
                 "/health" => Request::Health,
                 "/metrics" => Request::Metrics,
                 _ => Request::Status,
@@ -121,7 +134,12 @@ pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
         Request::Data { after: Some(cursor) } => {
             get(format!("/data?after={}", String::from(*cursor)))
         }
-        Request::DataState(id) => get(format!("/data/{id}")),
+        Request::DataState { id, sha256: None } => get(format!("/data/{id}")),
+        Request::DataState { id, sha256: Some(sha256) } => {
+            get(format!("/data/{id}?sha256={sha256}"))
+        }
+        Request::Block(which) => get(format!("/blocks/{which}")),
+        Request::Forks => get("/forks".into()),
         Request::Events => get("/events".into()),
         Request::Health => get("/health".into()),
         Request::Status => get("/status".into()),
@@ -143,7 +161,9 @@ pub fn path_of(request: &Request) -> &'static str {
         Request::Announce { .. } => "/announce",
         Request::Chain { .. } | Request::ChainRest { .. } => "/chain",
         Request::Data { .. } | Request::DataRest { .. } => "/data",
-        Request::DataState(_) => "/data/<id>",
+        Request::DataState { .. } => "/data/<id>",
+        Request::Block(_) => "/blocks/<height or hash>",
+        Request::Forks => "/forks",
         Request::Events => "/events",
         Request::Health => "/health",
         Request::Metrics => "/metrics",
@@ -317,7 +337,11 @@ mod tests {
             Request::DeleteNeighbour("miner2".parse().unwrap()),
             Request::Data { after: None },
             Request::Data { after: Some(cursor) },
-            Request::DataState(data("a").id),
+            Request::DataState { id: data("a").id, sha256: None },
+            Request::DataState { id: data("a").id, sha256: Some(hash) },
+            Request::Block(super::super::BlockName::Height(7)),
+            Request::Block(super::super::BlockName::Hash(hash)),
+            Request::Forks,
             Request::Events,
             Request::Health,
             Request::Status,

@@ -1,143 +1,21 @@
 //! The chain: the accepted blocks, where each message is, and which branch wins.
 //!
-//! Every block in it passed the rules, and no data id is in it twice. What a reader needs
-//! is a [`ChainView`]: an immutable picture of the chain that costs next to nothing to take,
-//! so that nobody reads under a lock.
+//! Every block in it passed the rules, and no message (id and text) is in it twice. What a
+//! reader needs is a [`ChainView`], taken at one moment, so that nobody reads under a lock. What
+//! a change has to read is worked out from such a picture, too ([`Change::plan`]), and then
+//! made at once, if the chain is still the one that was looked at.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::block::{Block, Hash};
+use super::branch::{Branch, Twice};
 use super::data::{Data, DataId};
+use super::forks::Dropped;
+use super::index::{BlockIndex, Keys, MessageKeys};
 use super::network::Network;
-use super::rules::{Head, Micros, ValidBlock, check_block, timestamp_max};
-use super::spelling::{BlockError, Field};
-
-/// Lines in a chunk of a view: a view of a million blocks is 2,000 pointers.
-const CHUNK_LINES: usize = 512;
-
-/// Lines of blocks that stand in one chunk, full but for a chain's last.
-type Chunk = Vec<Arc<str>>;
-
-/// A picture of a chain as it was at one moment; cheap to clone, never changing.
-#[derive(Clone, Debug)]
-pub struct ChainView {
-    chunks: Vec<Arc<Chunk>>,
-    head: Head,
-}
-
-impl ChainView {
-    /// The last block.
-    pub fn head(&self) -> &Head {
-        &self.head
-    }
-
-    /// How many blocks, the genesis block included.
-    pub fn length(&self) -> u64 {
-        self.head.length()
-    }
-
-    /// The canonical line of the block at `index`.
-    pub fn line(&self, index: u64) -> Option<&Arc<str>> {
-        let index = usize::try_from(index).ok()?;
-        self.chunks.get(index / CHUNK_LINES)?.get(index % CHUNK_LINES)
-    }
-
-    /// The lines from height `from` on.
-    pub fn lines_from(&self, from: u64) -> impl Iterator<Item = &Arc<str>> {
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        let chunks = self.chunks.iter().skip(from / CHUNK_LINES);
-        chunks.flat_map(|chunk| chunk.iter()).skip(from % CHUNK_LINES)
-    }
-
-    /// The block at `index`.
-    pub fn block(&self, index: u64) -> Option<Block> {
-        let line = self.line(index)?;
-        Some(Block::read(line, index).expect("only canonical lines are in a chain"))
-    }
-
-    /// The hash of the block at `index`: what the next block says it is.
-    pub fn hash(&self, index: u64) -> Option<Hash> {
-        if index == self.head.index {
-            return Some(self.head.hash);
-        }
-        self.block(index.checked_add(1)?)?.previous_hash
-    }
-
-    /// What a child of the block at `index` has to know.
-    pub fn head_at(&self, index: u64) -> Option<Head> {
-        let block = self.block(index)?;
-        let hash = self.hash(index)?;
-        Some(Head { index, timestamp: block.timestamp, hash, proof: block.proof })
-    }
-
-    /// How many blocks from the start two chains share.
-    pub fn shared_length(&self, other: &Self) -> u64 {
-        let mut length = self.length().min(other.length());
-        while length > 0 && self.line(length - 1) != other.line(length - 1) {
-            length -= 1;
-        }
-        length
-    }
-}
-
-/// Blocks that were checked as a continuation of block `fork` of some chain.
-#[derive(Clone, Debug)]
-pub struct Branch {
-    fork: Head,
-    blocks: Vec<ValidBlock>,
-    ids: HashSet<DataId>,
-}
-
-impl Branch {
-    /// A branch that leaves a chain after the block `fork`.
-    pub fn new(fork: Head) -> Self {
-        Self { fork, blocks: Vec::new(), ids: HashSet::new() }
-    }
-
-    /// Its last block, or the fork while it has none.
-    pub fn head(&self) -> &Head {
-        self.blocks.last().map_or(&self.fork, ValidBlock::head)
-    }
-
-    /// The last block it shares with the chain it leaves.
-    pub fn fork(&self) -> &Head {
-        &self.fork
-    }
-
-    /// How many blocks it has.
-    pub fn len(&self) -> usize {
-        self.blocks.len()
-    }
-
-    /// Whether it has no block yet.
-    pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
-    }
-
-    /// Checks `line` as the next block and takes it in.
-    ///
-    /// # Errors
-    /// [`BlockError`] for the first rule it breaks; the branch is then as it was.
-    pub fn push(
-        &mut self,
-        line: impl Into<Arc<str>>,
-        now: Micros,
-        network: &Network,
-    ) -> Result<(), BlockError> {
-        let block = check_block(self.head(), line, now, network)?;
-        if !self.ids.insert(*block.id()) {
-            return Err(twice(&block));
-        }
-        self.blocks.push(block);
-        Ok(())
-    }
-}
-
-fn twice(block: &ValidBlock) -> BlockError {
-    let (found, expected) = (block.id().to_string(), "an id that is not in the chain yet".into());
-    BlockError { block: block.head().index, field: Field::DataId, found, expected }
-}
+use super::rules::{Head, Micros, ValidBlock};
+use super::spelling::BlockError;
+use super::view::{ChainView, ReadError};
 
 /// Why a chain did not take a block or branch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -151,35 +29,110 @@ pub enum Refused {
     /// A message in it is in the chain before the fork already.
     #[error(transparent)]
     Invalid(#[from] BlockError),
+    /// The chain at hand could not be read.
+    #[error(transparent)]
+    Unreadable(#[from] ReadError),
 }
 
-/// What changed when a branch was adopted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Adopted {
-    /// Messages of dropped blocks that are not in the chain now, oldest first.
+/// A change of the chain: the branch that replaces what lies above its fork.
+#[derive(Debug)]
+pub struct Change<'a> {
+    branch: &'a Branch,
+    /// Head of the chain that it was worked out for.
+    base: Head,
+    dropped: Vec<Keys>,
+    /// Messages of dropped blocks that are not in the branch, oldest first.
     pub returned: Vec<Data>,
-    /// Ids of the messages in the new blocks.
-    pub mined: Vec<DataId>,
-    /// How many blocks were dropped.
-    pub depth: u64,
+}
+
+impl<'a> Change<'a> {
+    /// Works out what adopting `branch` would change of the chain of which `view` is a
+    /// picture; `suspects` are [`Chain::suspects`] of the same moment. Reads.
+    ///
+    /// # Errors
+    /// [`Refused`], if the branch does not fit, does not win, or repeats a message.
+    pub fn plan(view: &ChainView, branch: &'a Branch, suspects: &[Twice]) -> Result<Self, Refused> {
+        let fork = branch.fork();
+        if view.hash(fork.index)? != Some(fork.hash) {
+            return Err(Refused::Moved);
+        }
+        if branch.is_empty() || branch.head() <= view.head() {
+            return Err(Refused::NotBetter);
+        }
+        for twice in suspects {
+            let message = branch.blocks().block(twice.height)?.expect("it is in the branch").data;
+            let below: Vec<u64> =
+                twice.maybe_at.iter().copied().filter(|height| *height <= fork.index).collect();
+            if view.find(&below, |data| *data == message)?.is_some() {
+                return Err(Refused::Invalid(BlockError::twice(twice.height, &message.id)));
+            }
+        }
+        Ok(Self::replacing(view, branch)?)
+    }
+
+    /// Works out what leaving out everything above the fork of `empty` would change. Reads.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn cut(view: &ChainView, empty: &'a Branch) -> Result<Self, ReadError> {
+        Self::replacing(view, empty)
+    }
+
+    fn replacing(view: &ChainView, branch: &'a Branch) -> Result<Self, ReadError> {
+        let fork = branch.fork();
+        let (mut dropped, mut returned) = (Vec::new(), Vec::new());
+        let lines = view.lines_from(fork.length()).zip(fork.length()..);
+        for (line, height) in lines {
+            let line = line?;
+            let data = Block::read(&line, height).expect("it is in a chain").data;
+            let keys = Keys::of(&data, &Hash::of(&*line));
+            dropped.push(keys);
+            if !branch.holds(&data, keys.message())? {
+                returned.push(data);
+            }
+        }
+        Ok(Self { branch, base: *view.head(), dropped, returned })
+    }
+
+    /// The branch that it drops, as it is kept.
+    pub fn dropped(&self, view: &ChainView, at: Micros) -> Dropped {
+        self.dropped_for(view, at, self.branch.head())
+    }
+
+    /// The same, where it gave way to another head than that of the branch.
+    pub fn dropped_for(&self, view: &ChainView, at: Micros, winner: &Head) -> Dropped {
+        Dropped::new(view, self.branch.fork().index, &self.dropped, at, winner)
+    }
+
+    /// The number of blocks that it drops.
+    pub fn depth(&self) -> u64 {
+        self.dropped.len() as u64
+    }
 }
 
 /// The blocks that this miner takes for true.
 #[derive(Debug)]
 pub struct Chain {
     view: ChainView,
-    /// Height of each message's block; 32 bits carry four thousand million blocks.
-    heights: HashMap<DataId, u32>,
+    index: BlockIndex,
 }
 
 impl Chain {
     /// A chain of the genesis block alone.
     pub fn new(network: &Network) -> Self {
         let genesis = Block::genesis(network);
-        let line = genesis.line();
+        let line: Arc<str> = genesis.line().into();
         let head = Head::of(&genesis, &line);
-        let view = ChainView { chunks: vec![Arc::new(vec![line.into()])], head };
-        Self { view, heights: HashMap::from([(genesis.data.id, 0)]) }
+        let mut index = BlockIndex::default();
+        index.insert(Keys::of(&genesis.data, &head.hash), 0);
+        let mut view = ChainView::empty(0, head);
+        view.push(line, head);
+        Self { view, index }
+    }
+
+    /// A chain whose blocks were checked one by one as they were read.
+    pub fn of(view: ChainView, index: BlockIndex) -> Self {
+        Self { view, index }
     }
 
     /// A picture of it as it is now.
@@ -192,143 +145,90 @@ impl Chain {
         self.view.head()
     }
 
-    /// The height of the block that holds this message.
-    pub fn height_of(&self, id: &DataId) -> Option<u64> {
-        self.heights.get(id).copied().map(u64::from)
+    /// Heights at which a block may hold the message with these keys.
+    pub fn may_hold(&self, keys: &MessageKeys) -> Vec<u64> {
+        self.index.of_message(keys)
     }
 
-    /// The message with this id.
-    pub fn message(&self, id: &DataId) -> Option<Data> {
-        Some(self.view.block(self.height_of(id)?)?.data)
+    /// Heights at which a block may hold the first messages with this id.
+    pub fn may_hold_id(&self, id: &DataId) -> Vec<u64> {
+        self.index.of_id(id)
     }
 
-    /// What of `data` has still to be mined: nothing, if it is in the chain, also under another
-    /// of its ids; all of it, if its id is not; and if the id belongs to another message there,
-    /// the same message under the id that it then gets. So nobody can make a message vanish
-    /// by mining another one under its id. Hashes the message.
-    pub fn unless_mined(&self, data: Data) -> Option<Data> {
-        let is_mined = self.height_of_message(&data, data.rename_step()).is_some();
-        if is_mined { None } else { self.unless_id_mined(data) }
+    /// Heights at which a block may have this hash.
+    pub fn may_have(&self, hash: &Hash) -> Vec<u64> {
+        self.index.of_hash(hash)
     }
 
-    /// The same, without looking for other ids as long as its own is not taken: then it
-    /// hashes nothing.
-    pub fn unless_id_mined(&self, data: Data) -> Option<Data> {
-        let mut data = data;
-        while let Some(mined) = self.message(&data.id) {
-            if mined == data {
-                return None;
-            }
-            data = data.renamed();
-        }
-        Some(data)
+    /// The blocks of `branch` whose message may be in the chain already, up to the fork.
+    pub fn suspects(&self, branch: &Branch) -> Vec<Twice> {
+        let fork = branch.fork().index;
+        let twice = |(height, keys): (u64, &Keys)| {
+            let maybe_at = self.index.of_message(keys.message());
+            let known = maybe_at.iter().any(|at| *at <= fork);
+            known.then_some(Twice { height, maybe_at })
+        };
+        branch.keys().filter_map(twice).collect()
     }
 
-    /// The height of the block that holds this message, under its id or under one that it
-    /// got because its own was taken. `step` is its [`Data::rename_step`].
-    pub fn height_of_message(&self, data: &Data, step: u128) -> Option<u64> {
-        let mut ids = std::iter::once(data.id).chain(data.sibling_ids(step));
-        ids.find_map(|id| {
-            let height = self.height_of(&id)?;
-            let block = self.view.block(height)?;
-            (block.data.message == data.message).then_some(height)
-        })
-    }
-
-    /// Adds a block behind the last one.
+    /// Adds a block behind the last one. Its message is not in the chain: the caller has
+    /// looked, and the head is still the one it looked at.
     ///
     /// # Errors
-    /// [`Refused::Moved`] if it follows another block; [`Refused::Invalid`] if its message is
-    /// in the chain.
+    /// [`Refused::Moved`] if it follows another block.
     pub fn extend(&mut self, block: &ValidBlock) -> Result<(), Refused> {
         if *block.parent() != self.head().hash {
             return Err(Refused::Moved);
         }
-        if self.heights.contains_key(block.id()) {
-            return Err(Refused::Invalid(twice(block)));
-        }
-        self.push(block);
+        self.index.insert(*block.keys(), block.head().index);
+        self.view.push(Arc::clone(block.line()), *block.head());
         Ok(())
     }
 
-    /// Takes `branch` in place of everything above its fork, if it wins by the fork choice.
-    /// Of the blocks at hand only those compete that are no more than two hours ahead of
-    /// `now`: one that got in when the clock was wrong must not hold off a valid branch.
+    /// Makes a change, if the chain is still the one that it was worked out for.
+    ///
+    /// # Errors
+    /// [`Refused::Moved`]
+    pub fn make(&mut self, change: &Change<'_>) -> Result<(), Refused> {
+        if change.base != *self.head() {
+            return Err(Refused::Moved);
+        }
+        let branch = change.branch;
+        let heights = (branch.fork().length()..self.head().length()).rev();
+        for (height, keys) in heights.zip(change.dropped.iter().rev()) {
+            self.index.remove(*keys, height);
+        }
+        self.view.truncate(*branch.fork());
+        self.view.join(branch.blocks());
+        branch.keys().for_each(|(height, keys)| self.index.insert(*keys, height));
+        Ok(())
+    }
+
+    /// Reads the first `shared` blocks, which `saved` has, too, from where that has them.
+    pub fn take_stored(&mut self, saved: &ChainView, shared: u64) {
+        self.view.take_stored(saved, shared);
+    }
+
+    /// Takes `branch` in place of everything above its fork, if it wins: [`Change::plan`] and
+    /// [`Chain::make`] at once, for who has the chain alone. What was returned, and how many
+    /// blocks were dropped.
     ///
     /// # Errors
     /// [`Refused`]; the chain is then as it was.
-    pub fn adopt(&mut self, branch: &Branch, now: Micros) -> Result<Adopted, Refused> {
-        let fork = branch.fork.index;
-        if self.view.hash(fork) != Some(branch.fork.hash) {
-            return Err(Refused::Moved);
-        }
-        let rival = self.last_not_ahead(now);
-        if branch.is_empty() || !branch.head().wins_over(&rival) {
-            return Err(Refused::NotBetter);
-        }
-        let known = |id: &DataId| self.height_of(id).is_some_and(|height| height <= fork);
-        if let Some(block) = branch.blocks.iter().find(|block| known(block.id())) {
-            return Err(Refused::Invalid(twice(block)));
-        }
-        let dropped = self.truncate(&branch.fork);
-        for block in &branch.blocks {
-            self.push(block);
-        }
-        let depth = dropped.len() as u64;
-        let returned = dropped.into_iter().filter_map(|data| self.unless_id_mined(data)).collect();
-        let mined = branch.blocks.iter().map(|block| *block.id()).collect();
-        Ok(Adopted { returned, mined, depth })
+    pub fn adopt(&mut self, branch: &Branch) -> Result<(Vec<Data>, u64), Refused> {
+        let change = Change::plan(&self.view, branch, &self.suspects(branch))?;
+        self.make(&change)?;
+        let depth = change.depth();
+        Ok((change.returned, depth))
     }
 
-    /// Drops the blocks that are more than two hours ahead of `now`; their messages.
-    pub fn drop_ahead(&mut self, now: Micros) -> Vec<Data> {
-        let last = self.last_not_ahead(now);
-        if last.index == self.head().index { Vec::new() } else { self.truncate(&last) }
-    }
-
-    /// The last block that is not too far ahead of `now`. Timestamps only rise.
-    fn last_not_ahead(&self, now: Micros) -> Head {
-        let limit = timestamp_max(now);
-        if self.head().timestamp <= limit {
-            return *self.head();
-        }
-        let (mut good, mut ahead) = (0, self.head().index);
-        while ahead - good > 1 {
-            let middle = good + (ahead - good) / 2;
-            let block = self.view.block(middle).expect("it is below the head");
-            *if block.timestamp <= limit { &mut good } else { &mut ahead } = middle;
-        }
-        self.view.head_at(good).expect("it is below the head")
-    }
-
-    fn push(&mut self, block: &ValidBlock) {
-        let head = *block.head();
-        let height = u32::try_from(head.index).expect("a chain of 2^32 blocks fits no memory");
-        self.heights.insert(*block.id(), height);
-        let line = Arc::clone(block.line());
-        match self.view.chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK_LINES => Arc::make_mut(chunk).push(line),
-            _ => self.view.chunks.push(Arc::new(vec![line])),
-        }
-        self.view.head = head;
-    }
-
-    /// Drops every block above `last`, which is in the chain; their messages, oldest first.
-    fn truncate(&mut self, last: &Head) -> Vec<Data> {
-        let read = |(line, index): (&Arc<str>, u64)| {
-            Block::read(line, index).expect("only canonical lines are in a chain").data
-        };
-        let above = self.view.lines_from(last.length()).zip(last.length()..);
-        let dropped: Vec<Data> = above.map(read).collect();
-        for data in &dropped {
-            self.heights.remove(&data.id);
-        }
-        let length = usize::try_from(last.length()).expect("it is in memory");
-        self.view.chunks.truncate(length.div_ceil(CHUNK_LINES));
-        let chunk = self.view.chunks.last_mut().expect("the genesis block stays");
-        Arc::make_mut(chunk).truncate((length - 1) % CHUNK_LINES + 1);
-        self.view.head = *last;
-        dropped
+    /// The height of the block that holds this message.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn height_of(&self, data: &Data) -> Result<Option<u64>, ReadError> {
+        let found = self.view.find(&self.may_hold(&MessageKeys::of(data)), |held| held == data)?;
+        Ok(found.map(|(height, _)| height))
     }
 }
 
@@ -336,6 +236,7 @@ impl Chain {
 mod tests {
     use super::*;
     use crate::chain::testing::{Maker, NOW, data, network};
+    use crate::chain::{Message, Rule, check_block};
 
     fn branch(fork: Head, texts: &[&str]) -> Branch {
         let mut maker = Maker::at(network(1), fork);
@@ -350,37 +251,43 @@ mod tests {
         let mut chain = Chain::new(&network(1));
         let branch = branch(*chain.head(), texts);
         if !branch.is_empty() {
-            chain.adopt(&branch, NOW).unwrap();
+            chain.adopt(&branch).unwrap();
         }
         chain
     }
 
-    fn texts(chain: &Chain) -> Vec<String> {
-        let view = chain.view();
-        (1..view.length()).map(|i| view.block(i).unwrap().data.message.as_str().into()).collect()
+    fn texts(view: &ChainView) -> Vec<String> {
+        view.messages_from(1).map(|data| data.unwrap().message.as_str().into()).collect()
+    }
+
+    fn at(chain: &Chain, height: u64) -> Head {
+        chain.view().head_at(height).unwrap().unwrap()
     }
 
     #[test]
     fn a_longer_branch_is_adopted_and_says_what_changed() {
         let mut chain = chain(&["a", "b", "c"]);
-        let fork = chain.view().head_at(1).unwrap();
-        let adopted = chain.adopt(&branch(fork, &["c", "d", "e"]), NOW).unwrap();
-        assert_eq!(adopted.returned, [data("b")]);
-        assert_eq!(adopted.mined, ["c", "d", "e"].map(|text| data(text).id));
-        assert_eq!(adopted.depth, 2);
-        assert_eq!(texts(&chain), ["a", "c", "d", "e"]);
-        assert_eq!(chain.height_of(&data("b").id), None);
-        assert_eq!(chain.height_of(&data("c").id), Some(2));
-        assert_eq!(chain.view().hash(4), Some(chain.head().hash));
-        assert_eq!(chain.view().line(5), None);
+        let before = chain.view();
+        let adopted = chain.adopt(&branch(at(&chain, 1), &["c", "d", "e"])).unwrap();
+        assert_eq!(adopted, (vec![data("b")], 2));
+        assert_eq!(texts(&chain.view()), ["a", "c", "d", "e"]);
+        assert_eq!(texts(&before), ["a", "b", "c"], "a picture has changed");
+        assert_eq!(texts(&before.from(2)), ["b", "c"]);
+        assert_eq!(before.from(2).line(1), Ok(None));
+        assert_eq!(chain.height_of(&data("b")), Ok(None));
+        assert_eq!(chain.height_of(&data("c")), Ok(Some(2)));
+        assert_eq!(chain.view().hash(4), Ok(Some(chain.head().hash)));
+        assert_eq!(chain.view().line(5), Ok(None));
+        let hash = at(&chain, 3).hash;
+        assert_eq!(chain.may_have(&hash), [3]);
     }
 
     #[test]
     fn of_two_equal_branches_both_sides_keep_the_same() {
         let (mut one, mut two) = (chain(&["a"]), chain(&["b"]));
-        let genesis = one.view().head_at(0).unwrap();
-        let to_two = two.adopt(&branch(genesis, &["a"]), NOW).is_ok();
-        let to_one = one.adopt(&branch(genesis, &["b"]), NOW).is_ok();
+        let genesis = at(&one, 0);
+        let to_two = two.adopt(&branch(genesis, &["a"])).is_ok();
+        let to_one = one.adopt(&branch(genesis, &["b"])).is_ok();
         assert!(to_one != to_two);
         assert_eq!(one.head(), two.head());
     }
@@ -389,95 +296,76 @@ mod tests {
     fn a_shorter_branch_or_one_on_a_moved_chain_is_refused() {
         let mut chain = chain(&["a", "b"]);
         let before = *chain.head();
-        let genesis = chain.view().head_at(0).unwrap();
-        assert_eq!(chain.adopt(&branch(genesis, &["c"]), NOW), Err(Refused::NotBetter));
-        assert_eq!(chain.adopt(&Branch::new(before), NOW), Err(Refused::NotBetter));
+        let genesis = at(&chain, 0);
+        assert_eq!(chain.adopt(&branch(genesis, &["c"])), Err(Refused::NotBetter));
+        assert_eq!(chain.adopt(&Branch::new(before)), Err(Refused::NotBetter));
         let foreign = branch(*branch(genesis, &["x"]).head(), &["y", "z"]);
-        assert_eq!(chain.adopt(&foreign, NOW), Err(Refused::Moved));
-        assert_eq!(*chain.head(), before);
+        assert_eq!(chain.adopt(&foreign), Err(Refused::Moved));
+        let (one, two) = (branch(before, &["c"]), branch(before, &["d"]));
+        let late = Change::plan(&chain.view(), &one, &[]).unwrap();
+        chain.adopt(&two).unwrap();
+        assert_eq!(chain.make(&late), Err(Refused::Moved));
+        assert_eq!(texts(&chain.view()), ["a", "b", "d"]);
     }
 
     #[test]
-    fn a_message_is_in_a_chain_once() {
+    fn a_message_is_in_a_chain_once_and_a_second_text_under_its_id_is_another_message() {
         let mut chain = chain(&["a", "b"]);
-        let head = *chain.head();
-        let fork = chain.view().head_at(1).unwrap();
-        let error = chain.adopt(&branch(fork, &["c", "a"]), NOW).unwrap_err();
+        let error = chain.adopt(&branch(at(&chain, 1), &["c", "a"])).unwrap_err();
         let Refused::Invalid(error) = error else { panic!("{error}") };
-        assert_eq!((error.block, error.field), (3, Field::DataId));
-        assert_eq!(texts(&chain), ["a", "b"]);
-        let line = Maker::at(network(1), head).add("b");
-        let block = check_block(&head, line, NOW, &network(1)).unwrap();
-        assert!(matches!(chain.extend(&block), Err(Refused::Invalid(_))));
-        let mut twice = branch(head, &["c"]);
+        assert_eq!((error.block, error.rule), (3, Rule::Twice));
+        assert_eq!(texts(&chain.view()), ["a", "b"]);
+        let mut twice = branch(*chain.head(), &["c"]);
         let line = Maker::at(network(1), *twice.head()).add("c");
-        assert_eq!(twice.push(line, NOW, &network(1)).unwrap_err().field, Field::DataId);
+        assert_eq!(twice.push(line, NOW, &network(1)).unwrap_err().rule, Rule::Twice);
+        for text in 0..9 {
+            let maker = Maker::at(network(1), *chain.head());
+            let mut block = maker.candidate("x");
+            block.data = Data { message: Message::new(&text.to_string()).unwrap(), ..data("a") };
+            let mut branch = Branch::new(*chain.head());
+            branch.push(maker.mine(block.clone()), NOW, &network(1)).unwrap();
+            chain.adopt(&branch).unwrap();
+            assert_eq!(chain.height_of(&block.data), Ok(Some(chain.head().index)));
+        }
+        assert_eq!(chain.height_of(&data("a")), Ok(Some(1)));
+        assert_eq!(chain.may_hold_id(&data("a").id).len(), 3, "a look-up has an end");
+        assert_eq!(chain.may_hold_id(&data("a").id)[0], 1, "the first is found first");
+        let adopted = chain.adopt(&branch(
+            at(&chain, 0),
+            &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"],
+        ));
+        assert_eq!(adopted.unwrap().1, 11);
+        assert_eq!(chain.height_of(&data("a")), Ok(None));
     }
 
     #[test]
-    fn a_message_whose_id_was_given_to_another_waits_under_a_new_one() {
-        let mut chain = chain(&["a"]);
-        let genesis = chain.view().head_at(0).unwrap();
-        let mut branch = branch(genesis, &["x"]);
-        let maker = Maker::at(network(1), *branch.head());
-        let mut thief = maker.candidate("stolen");
-        thief.data.id = data("a").id;
-        branch.push(maker.mine(thief), NOW, &network(1)).unwrap();
-        let adopted = chain.adopt(&branch, NOW).unwrap();
-        assert_eq!(adopted.returned, [data("a").renamed()]);
-        assert_ne!(data("a").renamed().id, data("a").id);
-        assert_eq!(data("a").renamed().message, data("a").message);
-    }
-
-    #[test]
-    fn a_view_does_not_change_and_knows_every_chunk() {
-        let texts: Vec<String> = (0..3 * CHUNK_LINES).map(|i| i.to_string()).collect();
+    fn pictures_share_what_they_share_at_every_length() {
+        let count = 1_300;
+        let texts: Vec<String> = (0..count).map(|i| i.to_string()).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut chain = chain(&texts);
         let view = chain.view();
-        for fork in [3 * CHUNK_LINES - 1, 2 * CHUNK_LINES, 2 * CHUNK_LINES - 1, 1] {
-            let fork = view.head_at(fork as u64).unwrap();
-            let mut other = chain_until(&view, fork.length());
-            other.truncate(&fork);
-            assert_eq!(other.view().shared_length(&view), fork.length());
-            assert_eq!(other.view().lines_from(0).count() as u64, fork.length());
-            assert_eq!(view.lines_from(fork.length()).next(), view.line(fork.length()));
+        for fork in [count - 1, 1_024, 1_023, 512, 511, 1] {
+            let mut part = view.clone();
+            part.truncate(at(&chain, fork as u64));
+            assert_eq!(part.shared_length(&view), Ok(fork as u64 + 1));
+            assert_eq!(part.lines_from(0).count(), fork + 1);
+            assert_eq!(part.from(fork as u64).lines_from(0).count(), 1);
+            let above = view.from(fork as u64 + 1);
+            assert_eq!(above.lines_from(0).count(), count - fork);
+            part.join(&above);
+            assert_eq!(part.shared_length(&view), Ok(view.length()));
+            let line = Maker::at(network(1), at(&chain, fork as u64)).add("other");
+            let mut other = view.clone();
+            other.truncate(at(&chain, fork as u64));
+            let block = check_block(other.head(), line, NOW, &network(1)).unwrap();
+            other.push(Arc::clone(block.line()), *block.head());
+            assert_eq!(other.shared_length(&view), Ok(fork as u64 + 1));
         }
-        chain.truncate(&view.head_at(0).unwrap());
-        assert_eq!(view.lines_from(0).count(), 3 * CHUNK_LINES + 1);
-    }
-
-    fn chain_until(view: &ChainView, length: u64) -> Chain {
-        let mut chain = Chain::new(&network(1));
-        let mut branch = Branch::new(*chain.head());
-        for index in 1..length {
-            branch.push(Arc::clone(view.line(index).unwrap()), NOW, &network(1)).unwrap();
-        }
-        chain.adopt(&branch, NOW).unwrap();
-        chain
-    }
-
-    #[test]
-    fn blocks_from_the_future_neither_compete_nor_stay_once_the_clock_is_right() {
-        let day = 24 * 60 * 60 * 1_000_000;
-        let mut chain = chain(&["a"]);
-        let head = *chain.head();
-        let maker = Maker::at(network(1), head);
-        let mut block = maker.candidate("ahead");
-        block.timestamp = NOW + day;
-        let block = check_block(&head, maker.mine(block), NOW + day, &network(1)).unwrap();
-        chain.extend(&block).unwrap();
-        let genesis = chain.view().head_at(0).unwrap();
-        let (mut tie, mut n) = (branch(genesis, &["tie"]), 0);
-        while !tie.head().wins_over(&head) {
-            n += 1;
-            tie = branch(genesis, &[&format!("tie {n}")]);
-        }
-        assert_eq!(chain.adopt(&tie, NOW + day), Err(Refused::NotBetter));
-        assert_eq!(chain.drop_ahead(NOW + day), []);
-        assert_eq!(chain.drop_ahead(NOW), [data("ahead")]);
-        assert_eq!(*chain.head(), head);
-        chain.extend(&block).unwrap();
-        assert_eq!(chain.adopt(&tie, NOW).unwrap().returned, [data("a"), data("ahead")]);
+        let none = Branch::new(at(&chain, 0));
+        let cut = Change::cut(&view, &none).unwrap();
+        assert_eq!((cut.depth(), cut.returned.len()), (count as u64, count));
+        chain.make(&cut).unwrap();
+        assert_eq!((chain.head().index, view.lines_from(0).count()), (0, count + 1));
     }
 }

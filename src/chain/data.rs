@@ -7,14 +7,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest, Sha256};
 
 /// Longest message, in bytes of UTF-8.
 pub const MESSAGE_BYTES_MAX: usize = 65_536;
-
-/// How often a message's id can be taken from it before it may be in a chain twice. Each time
-/// takes a block that was mined for it.
-const RENAMES_MAX: u128 = 4;
 
 /// The one character a message can't hold: `jq` writes U+007F in another way than
 /// `serde_json`, so such a block could not be checked with `jq` and `sha256sum`.
@@ -38,11 +33,6 @@ impl DataId {
     /// Its 16 bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
-    }
-
-    /// The id that is so far from this one; the last is followed by the first.
-    fn stepped(self, step: u128) -> Self {
-        Self(u128::from_be_bytes(self.0).wrapping_add(step).to_be_bytes())
     }
 
     /// The id of these bytes.
@@ -123,38 +113,15 @@ impl<'de> Deserialize<'de> for Message {
     }
 }
 
-/// A message with its id: what waits in the pool, and what a block holds.
+/// A message: its id and its text. What waits in the pool, and what a block holds. Two texts under
+/// one id are two messages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// Unique within a chain.
+    /// The id, which its sender may have chosen.
     pub id: DataId,
-    /// What somebody wanted kept.
+    /// The text.
     pub message: Message,
-}
-
-impl Data {
-    /// The same message under another id, which follows from both: for a message whose id a
-    /// block has given to another one. Every miner that holds it finds the same id.
-    pub fn renamed(&self) -> Self {
-        let id = self.id.stepped(self.rename_step());
-        Self { id, message: self.message.clone() }
-    }
-
-    /// How far it is from an id of this message to the next one. Hashes the message.
-    pub fn rename_step(&self) -> u128 {
-        let hash = Sha256::digest(self.message.as_str());
-        u128::from_be_bytes(hash[..16].try_into().expect("16 of 32 bytes"))
-    }
-
-    /// The ids under which this message may go elsewhere: a block that gave its id to
-    /// another one may have been known to some miners and not to others, and may be dropped
-    /// again. `step` is its [`Data::rename_step`].
-    pub fn sibling_ids(&self, step: u128) -> impl Iterator<Item = DataId> + use<> {
-        let id = self.id;
-        let both = move |times| [step.wrapping_mul(times), step.wrapping_mul(times).wrapping_neg()];
-        (1..=RENAMES_MAX).flat_map(both).map(move |steps| id.stepped(steps))
-    }
 }
 
 /// A message or id outside its limits.

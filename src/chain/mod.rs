@@ -3,20 +3,28 @@
 //! Pure: no I/O, no clock, no thread, no lock; everything is passed in.
 
 pub mod block;
+mod branch;
 #[allow(clippy::module_inception)]
 pub mod chain;
 pub mod data;
+mod forks;
+mod index;
 pub mod network;
 pub mod pool;
 pub mod rules;
 mod spelling;
 #[doc(hidden)]
 pub mod testing;
+mod view;
 
 pub use block::{Block, Hash, Proof};
-pub use chain::{Adopted, Branch, Chain, ChainView, Refused};
+pub use branch::{Branch, Twice};
+pub use chain::{Chain, Change, Refused};
 pub use data::{Data, DataError, DataId, Message};
+pub use forks::{Dropped, Forks, Why};
+pub use index::{BlockIndex, Keys, MessageKeys, keyed_hash};
 pub use network::{Difficulty, Network, NetworkName};
 pub use pool::{Came, Pool, PoolLimits};
-pub use rules::{Head, Micros, ValidBlock, check_block};
-pub use spelling::{BlockError, Field};
+pub use rules::{Head, Micros, Rank, ValidBlock, check_block};
+pub use spelling::{BlockError, Field, Rule};
+pub use view::{ChainView, Line, Page, ReadError, StoredLines};

@@ -1,9 +1,9 @@
 //! The unprocessed data: messages that wait to be mined, oldest first.
 //!
-//! Holds each id once, within limits of count and bytes. Messages of dropped blocks come
+//! Holds each message (id and text) once, within limits of count and bytes. Messages of dropped blocks come
 //! back to the front, whatever the limits say: they were accepted once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::data::{Data, DataId};
@@ -34,7 +34,8 @@ pub struct Pool {
     limits: PoolLimits,
     bytes: usize,
     by_age: BTreeMap<Age, Waiting>,
-    ages: HashMap<DataId, Age>,
+    /// Every message by its id; several texts may wait under one.
+    ages: BTreeSet<(DataId, Age)>,
     /// Every message once more by when it came (or came back), for those who ask what is new.
     arrivals: BTreeMap<u64, Age>,
     next_age: Age,
@@ -88,14 +89,14 @@ impl Pool {
         self.len() + count <= self.limits.count && self.bytes + bytes <= self.limits.bytes
     }
 
-    /// The waiting message with this id.
-    pub fn get(&self, id: &DataId) -> Option<&Data> {
-        self.ages.get(id).map(|age| &self.by_age[age].data)
+    /// The waiting messages with this id, oldest first.
+    pub fn with_id(&self, id: &DataId) -> impl Iterator<Item = &Data> {
+        self.places(*id).map(|age| &self.by_age[&age].data)
     }
 
-    /// How the waiting message with this id came.
-    pub fn how_came(&self, id: &DataId) -> Option<Came> {
-        self.ages.get(id).map(|age| self.by_age[age].came)
+    /// How this message came, if it waits.
+    pub fn how_came(&self, data: &Data) -> Option<Came> {
+        self.place(data).map(|age| self.by_age[&age].came)
     }
 
     /// The one to be mined next.
@@ -127,8 +128,7 @@ impl Pool {
         self.next_arrival
     }
 
-    /// Takes a message in as the youngest; `false` if it waits already. If its id waits with
-    /// another message, it goes under the id that it gets then. The limits are the caller's
+    /// Takes a message in as the youngest; `false` if it waits already. The limits are the caller's
     /// to ask for ([`Pool::has_room`]) before it promises anything.
     pub fn add(&mut self, data: Data) -> bool {
         let age = self.next_age;
@@ -144,27 +144,32 @@ impl Pool {
         }
     }
 
-    /// Takes the message with this id out.
-    pub fn remove(&mut self, id: &DataId) -> Option<Data> {
-        let age = self.ages.remove(id)?;
-        let Waiting { data, arrival, .. } = self.by_age.remove(&age)?;
+    /// Takes a message out; `false` if it does not wait.
+    pub fn remove(&mut self, data: &Data) -> bool {
+        let Some(age) = self.place(data) else { return false };
+        let Some(Waiting { data, arrival, .. }) = self.by_age.remove(&age) else { return false };
+        self.ages.remove(&(data.id, age));
         self.arrivals.remove(&arrival);
         self.bytes -= data.message.as_str().len();
-        Some(data)
+        true
+    }
+
+    fn places(&self, id: DataId) -> impl Iterator<Item = Age> {
+        self.ages.range((id, Age::MIN)..=(id, Age::MAX)).map(|(_, age)| *age)
+    }
+
+    fn place(&self, data: &Data) -> Option<Age> {
+        self.places(data.id).find(|age| self.by_age[age].data == *data)
     }
 
     fn insert(&mut self, age: Age, data: Data, came: Came) -> bool {
-        let mut data = data;
-        while let Some(waiting) = self.get(&data.id) {
-            if *waiting == data {
-                return false;
-            }
-            data = data.renamed();
+        if self.place(&data).is_some() {
+            return false;
         }
         let arrival = self.next_arrival;
         self.next_arrival += 1;
         self.bytes += data.message.as_str().len();
-        self.ages.insert(data.id, age);
+        self.ages.insert((data.id, age));
         self.arrivals.insert(arrival, age);
         self.by_age.insert(age, Waiting { data, arrival, came });
         true
@@ -186,9 +191,19 @@ mod tests {
         assert!(pool.add(data("a")) && pool.add(data("b")) && !pool.add(data("a")));
         assert_eq!(texts(&pool), ["a", "b"]);
         assert_eq!(pool.oldest().unwrap().message.as_str(), "a");
-        pool.remove(&data("a").id).unwrap();
+        assert!(pool.remove(&data("a")));
         assert_eq!((pool.len(), pool.bytes()), (1, 1));
-        assert!(pool.remove(&data("a").id).is_none());
+        assert!(!pool.remove(&data("a")));
+    }
+
+    #[test]
+    fn two_texts_under_one_id_are_two_messages() {
+        let mut pool = Pool::default();
+        let other = Data { id: data("a").id, ..data("b") };
+        assert!(pool.add(data("a")) && pool.add(other.clone()) && !pool.add(other.clone()));
+        assert_eq!(pool.with_id(&other.id).collect::<Vec<_>>(), [&data("a"), &other]);
+        assert!(pool.remove(&data("a")) && pool.how_came(&data("a")).is_none());
+        assert_eq!(pool.how_came(&other), Some(Came::New));
     }
 
     #[test]
@@ -207,7 +222,7 @@ mod tests {
         pool.add(data("a"));
         pool.add(data("b"));
         let cursor = pool.since(0).next().unwrap().0;
-        pool.remove(&data("a").id);
+        pool.remove(&data("a"));
         pool.give_back([data("a")].into_iter());
         let new: Vec<_> = pool.since(cursor).map(|(_, data)| data.message.as_str()).collect();
         assert_eq!(new, ["b", "a"]);

@@ -1,8 +1,9 @@
 //! The rules a block keeps as the child of its parent.
 //!
-//! [`check_block`] is the one door to a [`ValidBlock`]. The rule that no data id comes
+//! [`check_block`] is the one door to a [`ValidBlock`]. The rule that no message comes
 //! twice needs the whole chain and is `chain`'s; everything else is here.
 
+use std::cmp::{Ordering, Reverse};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +11,10 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::block::{Block, Hash, Proof};
-use super::data::DataId;
+use super::data::Data;
+use super::index::Keys;
 use super::network::Network;
-use super::spelling::{BlockError, Field};
+use super::spelling::{BlockError, Field, Rule};
 
 /// How far a block may be ahead of the clock of the host that checks it.
 pub const AHEAD_MAX: Duration = Duration::from_secs(2 * 60 * 60);
@@ -25,7 +27,10 @@ pub fn timestamp_max(now: Micros) -> Micros {
     now.saturating_add(AHEAD_MAX.as_micros() as Micros)
 }
 
-/// What the next block has to know of the one it follows.
+/// The last block of a chain: what the next one has to know of it, and the fork choice.
+///
+/// Of two heads the greater one wins: the longer chain, and of two equally long the one whose
+/// last hash is lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Height.
@@ -50,11 +55,9 @@ impl Head {
         self.index + 1
     }
 
-    /// The fork choice: whether a chain that ends here wins over one that ends in `other`.
-    ///
-    /// The longer chain wins; of two equally long, the one whose last hash is lower.
-    pub fn wins_over(&self, other: &Head) -> bool {
-        self.index > other.index || (self.index == other.index && self.hash < other.hash)
+    /// The number of blocks and the last hash: all that the fork choice asks for.
+    pub fn rank(&self) -> Rank {
+        Rank::new(self.length(), self.hash)
     }
 
     /// What a proof of work for a child with this `seal` is searched behind: all of the
@@ -66,13 +69,34 @@ impl Head {
     }
 }
 
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.rank().cmp(&other.rank()))
+    }
+}
+
+/// What the fork choice compares: the greater one wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    length: u64,
+    hash: Reverse<Hash>,
+}
+
+impl Rank {
+    /// That of a chain with so many blocks and this last hash.
+    pub fn new(length: u64, hash: Hash) -> Self {
+        Self { length, hash: Reverse(hash) }
+    }
+}
+
 /// A block that passed every rule as the child of its parent. Only [`check_block`] makes one.
 #[derive(Clone, Debug)]
 pub struct ValidBlock {
     line: Arc<str>,
     head: Head,
     parent: Hash,
-    id: DataId,
+    data: Data,
+    keys: Keys,
 }
 
 impl ValidBlock {
@@ -91,9 +115,14 @@ impl ValidBlock {
         &self.parent
     }
 
-    /// The id of its message.
-    pub fn id(&self) -> &DataId {
-        &self.id
+    /// Its message.
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// The fingerprints by which it is found.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 }
 
@@ -110,36 +139,47 @@ pub fn check_block(
 ) -> Result<ValidBlock, BlockError> {
     let line = line.into();
     let block = Block::read(&line, parent.index + 1)?;
-    let fail = |field, found: String, expected: String| {
-        Err(BlockError { block: block.index, field, found, expected })
+    let fail = |rule, field, found: String, expected: String| {
+        Err(BlockError { block: block.index, rule, field, found, expected })
     };
     let shown = |hash: Option<Hash>| hash.map_or_else(|| "null".into(), |hash| hash.to_string());
     if block.previous_hash != Some(parent.hash) {
         let expected = format!("the hash of block {}, {}", parent.index, parent.hash);
-        return fail(Field::PreviousHash, shown(block.previous_hash), expected);
+        return fail(Rule::Link, Field::PreviousHash, shown(block.previous_hash), expected);
     }
     if block.timestamp <= parent.timestamp {
         let expected = format!("one above block {}'s {}", parent.index, parent.timestamp);
-        return fail(Field::Timestamp, block.timestamp.to_string(), expected);
+        return fail(Rule::Order, Field::Timestamp, block.timestamp.to_string(), expected);
     }
     if block.timestamp > timestamp_max(now) {
         let expected = format!("at most two hours ahead of this host's clock, {now}");
-        return fail(Field::Timestamp, block.timestamp.to_string(), expected);
+        return fail(Rule::Clock, Field::Timestamp, block.timestamp.to_string(), expected);
     }
     let Some(proof) = block.proof else {
-        return fail(Field::Proof, "null".into(), "a proof of work".into());
+        return fail(Rule::Work, Field::Proof, "null".into(), "a proof of work".into());
     };
     let (hash, seal) = hash_and_seal(&line, &proof);
     if proof.seal != seal {
-        return fail(Field::Proof, format!("the seal {}", proof.seal), format!("the seal {seal}"));
+        return fail(
+            Rule::Work,
+            Field::Proof,
+            format!("the seal {}", proof.seal),
+            format!("the seal {seal}"),
+        );
     }
     let work = Hash::of(format!("{}{}", parent.search_prefix(&seal), proof.nonce));
     if !network.difficulty.is_met_by(work.as_bytes()) {
         let expected = format!("one that ends with {} zeros", network.difficulty);
-        return fail(Field::Proof, format!("nonce {} with work {work}", proof.nonce), expected);
+        return fail(
+            Rule::Work,
+            Field::Proof,
+            format!("nonce {} with work {work}", proof.nonce),
+            expected,
+        );
     }
     let head = Head { index: block.index, timestamp: block.timestamp, hash, proof: Some(proof) };
-    Ok(ValidBlock { line, head, parent: parent.hash, id: block.data.id })
+    let keys = Keys::of(&block.data, &hash);
+    Ok(ValidBlock { line, head, parent: parent.hash, data: block.data, keys })
 }
 
 /// The hash of a canonical line and its seal, which share all bytes but the proof's.
@@ -227,9 +267,9 @@ mod tests {
         if b.hash < a.hash {
             std::mem::swap(&mut a, &mut b);
         }
-        assert!(a.wins_over(&b) && !b.wins_over(&a) && !a.wins_over(&a));
+        assert!(a > b && !(b > a) && !(a > a));
         b.index = 6;
-        assert!(b.wins_over(&a) && !a.wins_over(&b));
+        assert!(b > a && !(a > b));
     }
 
     #[test]

@@ -67,12 +67,31 @@ impl fmt::Display for Field {
     }
 }
 
+/// The rule that a block broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The line is no block, spelled as it has to be, at the height it has.
+    Spelling,
+    /// It follows the block before it.
+    Link,
+    /// Its timestamp is above that of the block before it.
+    Order,
+    /// Its timestamp is at most two hours ahead of the checking host's clock, which may be wrong.
+    Clock,
+    /// It has its seal and enough work.
+    Work,
+    /// Its message is in the chain once.
+    Twice,
+}
+
 /// A block that breaks a rule: which block, which field, what was found and expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("block {block}: {field}: found {found}, expected {expected}")]
 pub struct BlockError {
     /// Height of the refused block.
     pub block: u64,
+    /// The rule.
+    pub rule: Rule,
     /// Where it went wrong.
     pub field: Field,
     /// What stood there, shortened and with control characters escaped.
@@ -84,7 +103,14 @@ pub struct BlockError {
 impl BlockError {
     pub(super) fn index(found: u64, expected: u64) -> Self {
         let (found, wanted) = (found.to_string(), expected.to_string());
-        Self { block: expected, field: Field::Index, found, expected: wanted }
+        let rule = Rule::Spelling;
+        Self { block: expected, rule, field: Field::Index, found, expected: wanted }
+    }
+
+    /// The block at height `block` holds a message with this id that is in the chain already.
+    pub fn twice(block: u64, id: &DataId) -> Self {
+        let expected = "a message (id and text) that is not in the chain yet".to_owned();
+        Self { block, rule: Rule::Twice, field: Field::Data, found: id.to_string(), expected }
     }
 }
 
@@ -92,7 +118,7 @@ impl BlockError {
 pub(super) fn explain(line: &str, index: u64) -> BlockError {
     let wrong = wrong_object(line).unwrap_or_else(|| wrong_bytes(line));
     let Wrong { field, found, expected } = wrong;
-    BlockError { block: index, field, found, expected }
+    BlockError { block: index, rule: Rule::Spelling, field, found, expected }
 }
 
 /// A fault within a line.

@@ -54,7 +54,7 @@ pub fn run(add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
     if add.format.json {
         return Ok(output.json_line(&Printed { added, state })?);
     }
-    if let Some(DataState::Mined { index, confirmations }) = state {
+    if let Some(DataState::Mined { index, confirmations, .. }) = state {
         output.line(wait::mined(index, confirmations))?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! `verify` and `repair`: the files beside a chain path, without a miner.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,14 +8,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::args::Format;
 use super::error::CliError;
 use super::output::{Look, Output, ReadBar, count};
-use crate::store::{self, Disk, Folder, Lock, Names, Repair, Report, StoreError};
+use crate::store::{self, Disk, Folder, Lock, Lost, Names, Repair, Report, StoreError};
 
 /// Checks the files and says what is wrong; an error, too, if something is.
 pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
-    let names = Names::of(path)?;
+    let names = Names::resolve(path)?;
     let folder = open(&names)?;
     let bar = ReadBar::default();
-    let report = store::verify(&folder, &names, &mut |read, of| bar.show(read, of))?;
+    let progress = &mut |read, of| {
+        bar.show(read, of);
+        ControlFlow::Continue(())
+    };
+    let report = store::verify(&folder, &names, progress)?;
     drop(bar);
     if format.json {
         output.json_line(&report)?;
@@ -56,23 +61,35 @@ fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(),
 
 /// Makes the files usable again; what was damaged is kept under another name.
 pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
-    let names = Names::of(path)?;
+    let names = Names::resolve(path)?;
     let folder: Arc<dyn Disk> = Arc::new(open(&names)?);
     let _lock = Lock::take(&names)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let bar = ReadBar::default();
-    let progress = &mut |read, of| bar.show(read, of);
+    let progress = &mut |read, of| {
+        bar.show(read, of);
+        ControlFlow::Continue(())
+    };
     let repair = store::repair(&folder, &names, now.as_micros() as u64, progress)?;
     drop(bar);
     if format.json {
-        return Ok(output.json_line(&repair)?);
+        output.json_line(&repair)?;
+    } else {
+        describe_repair(&repair, path, output)?;
     }
-    describe_repair(&repair, path, output)
+    if repair.lost.is_empty() {
+        return Ok(());
+    }
+    let lost = count(repair.lost.len() as u64, "message");
+    Err(CliError::other(format!(
+        "{lost} could not be saved: nothing on this host holds them any more; \
+         a neighbour may, start the miner and look"
+    )))
 }
 
 fn describe_repair(repair: &Repair, path: &Path, output: &mut Output<'_>) -> Result<(), CliError> {
     let Repair { chain_moved_to, taken_from, journal_moved_to, .. } = repair;
-    let touched = chain_moved_to.is_some() || taken_from.is_some() || journal_moved_to.is_some();
+    let touched = chain_moved_to.is_some() || !taken_from.is_empty() || journal_moved_to.is_some();
     let status = if touched { "repaired" } else { "needed no repair" };
     output.line(format_args!("{}: {}", path.display(), output.look(Look::Green, status)))?;
     output.field("chain", &count(repair.length, "block"))?;
@@ -81,14 +98,18 @@ fn describe_repair(repair: &Repair, path: &Path, output: &mut Output<'_>) -> Res
         let returned = count(repair.returned, "message");
         output.field("returned", &format!("{returned} of lost blocks, to be mined again"))?;
     }
-    for (name, value) in [
-        ("taken from", taken_from),
-        ("old chain", chain_moved_to),
-        ("old journal", journal_moved_to),
-    ] {
+    for version in taken_from {
+        output.field("taken from", version)?;
+    }
+    for (name, value) in [("old chain", chain_moved_to), ("old journal", journal_moved_to)] {
         if let Some(value) = value {
             output.field(name, value)?;
         }
+    }
+    for lost in &repair.lost {
+        let id = lost.id.map_or("an unknown id".to_owned(), |id| format!("id {id}"));
+        let Lost { file, line, found, .. } = lost;
+        output.field("lost", &format!("{file} line {line}, {id}: {found}"))?;
     }
     Ok(())
 }

@@ -85,7 +85,7 @@ pub fn run(wait: &Wait, output: &mut Output<'_>) -> Result<(), CliError> {
     let head = short(&health.head);
     let (blocks, waiting) = (count(health.length, "block"), health.unprocessed);
     output.line(format_args!("{}: {blocks}, head {head}, {waiting} unprocessed", miner.address))?;
-    if let Some(DataState::Mined { index, confirmations }) = message {
+    if let Some(DataState::Mined { index, confirmations, .. }) = message {
         output.line(mined(index, confirmations))?;
     }
     Ok(())
@@ -151,7 +151,7 @@ fn look(miner: &Miner, conditions: &Conditions) -> Result<Result<Reached, String
             Ok(DataState::Mined { confirmations, .. }) => {
                 return Ok(Err(format!("{id} has {confirmations} of {wanted} confirmations")));
             }
-            Ok(DataState::Unprocessed) => return Ok(Err(format!("{id} is not mined yet"))),
+            Ok(DataState::Unprocessed { .. }) => return Ok(Err(format!("{id} is not mined yet"))),
             Err(ClientError::Refused { status: 404, address, .. }) => {
                 return Ok(Err(format!("{address} knows no message {id}")));
             }

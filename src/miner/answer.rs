@@ -1,12 +1,15 @@
 //! What a miner answers to a request.
 
-use super::Miner;
-use super::keeper::Kept;
+use serde_json::value::RawValue;
+
+use super::keeper::{Kept, Sender};
+use super::{FoundBlock, Miner};
 use crate::api::{
-    Added, Caller, Cursor, Health, Media, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply, Request, Status,
+    Added, BlockAnswer, BlockName, Caller, Cursor, Departure, FORK_BLOCKS_MAX, FORKS_MAX, Fork,
+    ForkBlock, ForksAnswer, Health, Media, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply, Request, Status,
     StatusReport,
 };
-use crate::chain::{ChainView, Data, Hash};
+use crate::chain::{ChainView, Data, Hash, ReadError};
 
 /// Seconds after which to try again what the pool or the disk did not take.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -21,7 +24,7 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
     match request {
         Request::Add { id, message } => {
             let data = Data { id: id.unwrap_or_else(|| miner.random_id()), message };
-            let kept = miner.keep(std::slice::from_ref(&data));
+            let kept = miner.keep(std::slice::from_ref(&data), Sender::Client);
             added(data, kept.into_iter().next().expect("one outcome for one message"))
         }
         Request::Chain { from, limit: Some(limit) } => {
@@ -29,16 +32,23 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
             let limit = limit.min(PAGE_BLOCKS_MAX);
             let until = view.length().min(from.saturating_add(limit));
             let mut body = b"{\"chain\":[".to_vec();
-            push_lines(&mut body, PAGE_BYTES, &view, from, until);
-            end_chain(&mut body, view.length());
-            json(body)
+            match push_lines(&mut body, PAGE_BYTES, &view, from, until) {
+                Ok(_) => {
+                    end_chain(&mut body, view.length());
+                    json(body)
+                }
+                Err(error) => unreadable(miner, &error),
+            }
         }
         Request::Chain { from, limit: None } => {
             let view = miner.shared.chain();
             let until = view.length();
-            chain_part(b"{\"chain\":[".to_vec(), &view, from.min(until), until)
+            let part = chain_part(b"{\"chain\":[".to_vec(), &view, from.min(until), until);
+            part.unwrap_or_else(|error| unreadable(miner, &error))
         }
-        Request::ChainRest { from, until, after } => chain_rest(miner, from, until, after),
+        Request::ChainRest { from, until, after } => {
+            chain_rest(miner, from, until, after).unwrap_or_else(|error| unreadable(miner, &error))
+        }
         Request::Neighbours { details } => {
             let now = miner.now();
             Reply::json(200, &miner.shared.with_neighbours(|all| all.page(details, now)))
@@ -64,10 +74,15 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
         Request::Data { after: Some(cursor) } => data_since(miner, cursor),
         Request::Data { after: None } => data_part(miner, b"{\"data\":[".to_vec(), None, 0),
         Request::DataRest { after, sent } => data_part(miner, Vec::new(), Some(after), sent),
-        Request::DataState(id) => match miner.shared.state_of(&id) {
-            Some(state) => Reply::json(200, &state),
-            None => Reply::problem(404, "Not found", format!("no message has the id {id}")),
+        Request::DataState { id, sha256 } => match miner.shared.state_of(&id, sha256.as_ref()) {
+            Ok(Some(state)) => Reply::json(200, &state),
+            Ok(None) => Reply::problem(404, "Not found", format!("no message has the id {id}")),
+            Err(error) => unreadable(miner, &error),
         },
+        Request::Block(which) => {
+            block(miner, which).unwrap_or_else(|error| unreadable(miner, &error))
+        }
+        Request::Forks => forks(miner).unwrap_or_else(|error| unreadable(miner, &error)),
         Request::Health => health(miner),
         Request::Events => Reply::json(200, &miner.diary.events(miner.now().wall)),
         Request::Status => Reply::json(200, &status(miner)),
@@ -112,9 +127,22 @@ fn json(body: Vec<u8>) -> Reply {
     Reply::new(200, Media::Json, body)
 }
 
+/// The answer where blocks on disk can't be read as they were written: never a wrong block.
+fn unreadable(miner: &Miner, error: &ReadError) -> Reply {
+    miner.unreadable(error);
+    let problem = Reply::problem(503, "Cannot read the chain", error.to_string());
+    problem.retry_after(RETRY_AFTER_SECONDS)
+}
+
 /// Writes the lines of the blocks from `from` on, up to `until` or until there are so many
 /// `bytes`, and returns the height of the first that is not in it.
-fn push_lines(body: &mut Vec<u8>, bytes: usize, view: &ChainView, from: u64, until: u64) -> u64 {
+fn push_lines(
+    body: &mut Vec<u8>,
+    bytes: usize,
+    view: &ChainView,
+    from: u64,
+    until: u64,
+) -> Result<u64, ReadError> {
     let mut next = from;
     for line in view.lines_from(from) {
         if next >= until || body.len() >= bytes {
@@ -123,10 +151,10 @@ fn push_lines(body: &mut Vec<u8>, bytes: usize, view: &ChainView, from: u64, unt
         if next > from {
             body.push(b',');
         }
-        body.extend_from_slice(line.as_bytes());
+        body.extend_from_slice(line?.as_bytes());
         next += 1;
     }
-    next
+    Ok(next)
 }
 
 fn end_chain(body: &mut Vec<u8>, length: u64) {
@@ -135,26 +163,84 @@ fn end_chain(body: &mut Vec<u8>, length: u64) {
 
 /// A part of the answer with a whole chain: what was begun in `body`, and the blocks from
 /// `from` on.
-fn chain_part(mut body: Vec<u8>, view: &ChainView, from: u64, until: u64) -> Reply {
-    let next = push_lines(&mut body, PART_BYTES, view, from, until);
+fn chain_part(
+    mut body: Vec<u8>,
+    view: &ChainView,
+    from: u64,
+    until: u64,
+) -> Result<Reply, ReadError> {
+    let next = push_lines(&mut body, PART_BYTES, view, from, until)?;
     if next >= until {
         end_chain(&mut body, until);
-        return json(body);
+        return Ok(json(body));
     }
-    let after = view.hash(next - 1).expect("it was sent just now");
-    Reply { rest: Some(Request::ChainRest { from: next, until, after }), ..json(body) }
+    let after = view.hash(next - 1)?.expect("it was sent just now");
+    Ok(Reply { rest: Some(Request::ChainRest { from: next, until, after }), ..json(body) })
 }
 
 /// Goes on with a chain of which everything below `from` was sent. The head may have moved
 /// since, and the end with it; what was sent must still be in the chain.
-fn chain_rest(miner: &Miner, from: u64, until: u64, after: Hash) -> Reply {
+fn chain_rest(miner: &Miner, from: u64, until: u64, after: Hash) -> Result<Reply, ReadError> {
     let view = miner.shared.chain();
-    if from == 0 || view.hash(from - 1) != Some(after) {
-        return Reply::problem(409, "Conflict", "the chain has changed while it was sent");
+    if from == 0 || view.hash(from - 1)? != Some(after) {
+        return Ok(Reply::problem(409, "Conflict", "the chain has changed while it was sent"));
     }
     let until = until.min(view.length());
     let start = if from < until { b",".to_vec() } else { Vec::new() };
     chain_part(start, &view, from, until)
+}
+
+/// The answer to [`Request::Block`].
+fn block(miner: &Miner, which: BlockName) -> Result<Reply, ReadError> {
+    let found = match which {
+        BlockName::Height(height) => {
+            let view = miner.shared.chain();
+            view.line(height)?.map(|line| {
+                let (hash, confirmations) = (Hash::of(&*line), view.length() - height);
+                FoundBlock { height, line, hash, confirmations, dropped: None }
+            })
+        }
+        BlockName::Hash(hash) => miner.shared.block_with(&hash)?,
+    };
+    let Some(FoundBlock { line, hash, confirmations, dropped, .. }) = found else {
+        let more = format!("there is no block {which}, neither in the chain nor in a kept branch");
+        return Ok(Reply::problem(404, "Not found", more));
+    };
+    let block = RawValue::from_string(line.to_string()).expect("a line is JSON");
+    let dropped = dropped.map(|dropped| Departure::of(&dropped));
+    let in_chain = dropped.is_none();
+    Ok(Reply::json(200, &BlockAnswer { block, hash, in_chain, confirmations, dropped }))
+}
+
+/// The answer to [`Request::Forks`]. A branch whose blocks are in the chain again is left out.
+fn forks(miner: &Miner) -> Result<Reply, ReadError> {
+    let (forks, view) = miner.shared.forks();
+    let mut answer = ForksAnswer { forks: Vec::new(), length: 0 };
+    for dropped in forks.all() {
+        let head = dropped.blocks.head();
+        if view.hash(head.index)? == Some(head.hash) {
+            continue;
+        }
+        answer.length += 1;
+        if answer.forks.len() == FORKS_MAX {
+            continue;
+        }
+        let mut blocks = Vec::new();
+        for (line, height) in dropped.blocks.lines_from(0).zip(dropped.fork + 1..) {
+            if blocks.len() == FORK_BLOCKS_MAX {
+                break;
+            }
+            blocks.push(ForkBlock { index: height, hash: Hash::of(&*line?) });
+        }
+        answer.forks.push(Fork {
+            fork: dropped.fork,
+            depth: dropped.depth(),
+            head: head.hash,
+            blocks,
+            dropped: Departure::of(dropped),
+        });
+    }
+    Ok(Reply::json(200, &answer))
 }
 
 fn data_part(miner: &Miner, mut body: Vec<u8>, after: Option<i64>, sent: u64) -> Reply {

@@ -4,7 +4,7 @@
 //! behind a lock of its own, which only those take that write: no reader ever waits for the
 //! disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::shared::{Place, Shared};
 use crate::chain::{Data, DataId};
@@ -25,16 +25,31 @@ pub enum Kept {
     Failing(String),
 }
 
+/// The one who wants messages kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// A client: an id that it chose must not be another message's here.
+    Client,
+    /// A neighbour: two texts under one id are two messages.
+    Neighbour,
+}
+
 /// The journal, and what has to be in it.
 pub struct Keeper {
     journal: Journal,
     failing: Option<String>,
+    /// Messages that are in the journal though they did not come by it: repeats of those in blocks
+    /// that are not saved yet.
+    repeated: HashSet<Data>,
 }
+
+/// Messages of [`Keeper::repeated`] that are remembered; more are written once more.
+const REPEATED_MAX: usize = 10_000;
 
 impl Keeper {
     /// Keeps messages in `journal`.
     pub fn new(journal: Journal) -> Self {
-        Self { journal, failing: None }
+        Self { journal, failing: None, repeated: HashSet::new() }
     }
 
     /// What is wrong with the journal's disk, if anything is.
@@ -44,42 +59,49 @@ impl Keeper {
 
     /// Writes all of `batch` that is new, with one sync for all, and lets it wait to be mined.
     /// What became of each, in the same order.
-    pub fn keep(&mut self, shared: &Shared, batch: &[Data]) -> Vec<Kept> {
-        let mut in_batch: HashMap<DataId, &Data> = HashMap::new();
+    pub fn keep(&mut self, shared: &Shared, batch: &[Data], sender: Sender) -> Vec<Kept> {
+        let mut in_batch: HashMap<DataId, Vec<&Data>> = HashMap::new();
         let (mut waiting, mut written) = (Vec::new(), Vec::new());
         let (mut count, mut bytes) = (0, 0);
         let mut outcomes: Vec<Kept> = Vec::with_capacity(batch.len());
         for data in batch {
-            let outcome = match in_batch.get(&data.id) {
-                Some(first) if *first == data => Kept::Again,
-                Some(_) => Kept::Conflict,
-                None => match shared.place_of(data) {
-                    Place::Kept => Kept::Again,
-                    Place::Taken => Kept::Conflict,
-                    Place::Unsaved => {
-                        written.push(data.clone());
-                        Kept::Again
-                    }
-                    Place::Unknown => {
-                        let size = bytes + data.message.as_str().len();
-                        if shared.with_pool(|pool| pool.has_room(count + 1, size)) {
-                            (count, bytes) = (count + 1, size);
-                            in_batch.insert(data.id, data);
-                            written.push(data.clone());
-                            waiting.push(data.clone());
-                            Kept::Added
-                        } else {
-                            Kept::Full
-                        }
-                    }
-                },
+            let same_id = in_batch.entry(data.id).or_default();
+            let place = match same_id.contains(&data) {
+                true => Ok(Place::Kept),
+                false if !same_id.is_empty() && sender == Sender::Client => Ok(Place::Taken),
+                false => shared.place_of(data),
             };
-            outcomes.push(outcome);
+            outcomes.push(match place {
+                Err(error) => Kept::Failing(error.to_string()),
+                Ok(Place::Kept) => Kept::Again,
+                Ok(Place::Unsaved) => {
+                    if self.repeated.insert(data.clone()) {
+                        written.push(data.clone());
+                    }
+                    Kept::Again
+                }
+                Ok(Place::Taken) if sender == Sender::Client => Kept::Conflict,
+                Ok(Place::Taken | Place::Unknown) => {
+                    let size = bytes + data.message.as_str().len();
+                    if shared.with_pool(|pool| pool.has_room(count + 1, size)) {
+                        (count, bytes) = (count + 1, size);
+                        same_id.push(data);
+                        written.push(data.clone());
+                        waiting.push(data.clone());
+                        Kept::Added
+                    } else {
+                        Kept::Full
+                    }
+                }
+            });
         }
         match self.write(shared, &written) {
             Ok(()) if waiting.is_empty() => {}
             Ok(()) => shared.arrive(waiting),
             Err(why) => {
+                for data in &written {
+                    self.repeated.remove(data);
+                }
                 for outcome in &mut outcomes {
                     if matches!(outcome, Kept::Added | Kept::Again) {
                         *outcome = Kept::Failing(why.clone());
@@ -101,8 +123,14 @@ impl Keeper {
     /// Frees the journal of what is in the chain file, when that is worth its while; and
     /// tries a disk again that failed.
     pub fn tidy(&mut self, shared: &Shared) {
+        if self.repeated.len() > REPEATED_MAX {
+            self.repeated.clear();
+        }
         let (count, bytes) = shared.with_pool(|pool| (pool.len(), pool.bytes()));
-        if self.failing.is_some() || self.journal.wants_compaction(count, bytes) {
+        if self.journal.look().is_ok_and(|sound| !sound)
+            || self.failing.is_some()
+            || self.journal.wants_compaction(count, bytes)
+        {
             let result = self.rewrite(shared);
             // What is wrong is told in `failing`; the next round tries again.
             let _ = self.note("rewrite", result);
@@ -128,7 +156,8 @@ impl Keeper {
     }
 
     fn rewrite(&mut self, shared: &Shared) -> Result<(), StoreError> {
-        self.journal.rewrite(&shared.journal_must_hold())
+        self.repeated.clear();
+        self.journal.rewrite(&shared.journal_must_hold()?)
     }
 
     /// Remembers whether the disk works.
@@ -146,7 +175,7 @@ mod tests {
 
     use super::*;
     use crate::chain::testing::{data, network};
-    use crate::chain::{Chain, Message, Pool, PoolLimits};
+    use crate::chain::{Chain, Forks, Message, Pool, PoolLimits};
     use crate::miner::Neighbours;
     use crate::store::Names;
     use crate::store::sim_disk::SimDisk;
@@ -156,7 +185,8 @@ mod tests {
         let disk = Arc::new(SimDisk::default());
         let (journal, _) = Journal::open(disk.clone(), names.clone()).unwrap();
         let chain = Chain::new(&network(1));
-        let shared = Shared::new(chain, Pool::new(limits), Neighbours::new([], 8));
+        let shared =
+            Shared::new(chain, Forks::default(), Pool::new(limits), Neighbours::new([], 8));
         (Keeper::new(journal), shared, disk, names)
     }
 
@@ -168,10 +198,10 @@ mod tests {
     fn a_message_is_kept_once_and_an_id_belongs_to_one_message() {
         let (mut keeper, shared, ..) = keeper(PoolLimits::default());
         let batch = [data("a"), data("a"), other_message("a"), data("b")];
-        let kept = keeper.keep(&shared, &batch);
+        let kept = keeper.keep(&shared, &batch, Sender::Client);
         assert_eq!(kept, [Kept::Added, Kept::Again, Kept::Conflict, Kept::Added]);
         assert_eq!(
-            keeper.keep(&shared, &[data("b"), other_message("b")]),
+            keeper.keep(&shared, &[data("b"), other_message("b")], Sender::Client),
             [Kept::Again, Kept::Conflict]
         );
         assert_eq!(shared.with_pool(Pool::len), 2);
@@ -180,7 +210,8 @@ mod tests {
     #[test]
     fn a_full_pool_takes_no_more_and_loses_nothing() {
         let (mut keeper, shared, disk, names) = keeper(PoolLimits { count: 2, bytes: 1_000 });
-        let kept = keeper.keep(&shared, &[data("a"), data("b"), data("c"), data("a")]);
+        let kept =
+            keeper.keep(&shared, &[data("a"), data("b"), data("c"), data("a")], Sender::Client);
         assert_eq!(kept, [Kept::Added, Kept::Added, Kept::Full, Kept::Again]);
         let (_, on_disk) = Journal::open(disk, names).unwrap();
         assert_eq!(on_disk, [data("a"), data("b")]);
@@ -189,15 +220,18 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_and_works_again_when_there_is_room() {
         let (mut keeper, shared, disk, names) = keeper(PoolLimits::default());
-        assert_eq!(keeper.keep(&shared, &[data("a")]), [Kept::Added]);
+        assert_eq!(keeper.keep(&shared, &[data("a")], Sender::Client), [Kept::Added]);
         disk.set_full(true);
-        assert!(matches!(&keeper.keep(&shared, &[data("b")])[..], [Kept::Failing(_)]));
+        assert!(matches!(
+            &keeper.keep(&shared, &[data("b")], Sender::Client)[..],
+            [Kept::Failing(_)]
+        ));
         assert!(keeper.failing().is_some());
         assert_eq!(shared.with_pool(Pool::len), 1);
         disk.set_full(false);
         keeper.tidy(&shared);
         assert_eq!(keeper.failing(), None);
-        assert_eq!(keeper.keep(&shared, &[data("b")]), [Kept::Added]);
+        assert_eq!(keeper.keep(&shared, &[data("b")], Sender::Client), [Kept::Added]);
         let (_, on_disk) = Journal::open(disk, names).unwrap();
         assert_eq!(on_disk, [data("a"), data("b")]);
     }

@@ -25,16 +25,19 @@ use parking_lot::Mutex;
 pub use answer::answer;
 pub use clock::{Clock, HostClock, Moment};
 pub use diary::Diary;
-pub use keeper::{Keeper, Kept};
+pub use keeper::{Keeper, Kept, Sender};
 pub use metrics::Metrics;
 pub use neighbours::{Fault, Neighbours};
 pub use running::{Listener, MinerError, how_to_listen, run};
-pub use shared::{Place, Shared};
+pub use shared::{Adopted, FoundBlock, Place, Shared};
 
 use crate::api::client::MinerClient;
 use crate::api::{Address, Caller, Happening, RunId};
-use crate::chain::{Block, Data, DataId, Hash, Micros, Network};
+use crate::chain::{Block, Data, DataId, Hash, Micros, Network, Rank, ReadError};
 use crate::pow::Kernel;
+
+/// The part of a miner that is in trouble when its chain file can't be read.
+const UNREADABLE: &str = "chain file";
 
 /// Where a miner lives: what it can't make itself, and what tests give it.
 pub struct Surroundings {
@@ -130,10 +133,10 @@ impl Miner {
 
     /// Writes messages to disk and lets them wait to be mined. Takes the keeper's lock, and
     /// returns once they are synced.
-    pub fn keep(&self, batch: &[Data]) -> Vec<Kept> {
+    pub fn keep(&self, batch: &[Data], sender: Sender) -> Vec<Kept> {
         let mut keeper = self.keeper.lock();
         let began = self.now().steady;
-        let kept = keeper.keep(&self.shared, batch);
+        let kept = keeper.keep(&self.shared, batch, sender);
         if kept.contains(&Kept::Added) {
             self.metrics.synced(self.now().steady.saturating_sub(began));
         }
@@ -162,6 +165,13 @@ impl Miner {
             (Some(_), None) => log::info!("{part}: the disk works again"),
             _ => {}
         }
+    }
+
+    /// Notes that blocks on disk can't be read as they were written, and lets the next backup
+    /// look after them.
+    pub fn unreadable(&self, error: &ReadError) {
+        self.note_trouble(UNREADABLE, Some(error.to_string()));
+        self.shared.bells.backup.ring();
     }
 
     /// What is wrong, in words.
@@ -209,7 +219,7 @@ impl Miner {
     fn hear_announcement(&self, caller: &Caller, head: Hash, length: u64, unprocessed: u64) {
         let Some(introduction) = &caller.miner else { return };
         let ours = self.shared.head();
-        let better = length > ours.length() || (length == ours.length() && head < ours.hash);
+        let better = Rank::new(length, head) > ours.rank();
         let is_known = self.shared.with_neighbours(|all| {
             let Some(address) = all.with_id(&introduction.id) else { return false };
             if better {

@@ -107,6 +107,8 @@ struct Neighbour {
     until: Duration,
     /// How often in a row its chain changed while it was read.
     changed: u32,
+    /// Our first block that is ahead of time, when it did not have it.
+    denies: Option<Hash>,
     /// Asks for the unprocessed data that is new.
     cursor: Option<Cursor>,
     /// When it became a neighbour.
@@ -197,6 +199,16 @@ impl Neighbours {
     pub fn answering(&self) -> Vec<Address> {
         let answering = |neighbour: &Neighbour| neighbour.state == NeighbourState::Ok;
         self.known.iter().filter(|(_, n)| answering(n)).map(|(a, _)| a.clone()).collect()
+    }
+
+    /// Notes whether a neighbour has our first block that is ahead of time. `true` once all that
+    /// answer have said that they don't.
+    pub fn denied(&mut self, address: &Address, ahead: Hash, denies: bool) -> bool {
+        if let Some(neighbour) = self.known.get_mut(address) {
+            neighbour.denies = denies.then_some(ahead);
+        }
+        let mut answering = self.known.values().filter(|n| n.state == NeighbourState::Ok);
+        denies && answering.all(|n| n.denies == Some(ahead))
     }
 
     /// The neighbour that is this run of a miner.
@@ -374,6 +386,7 @@ impl Neighbour {
             state: NeighbourState::New,
             id: None,
             head: None,
+            denies: None,
             last_answer: None,
             failures: 0,
             reason: None,

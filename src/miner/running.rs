@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -17,7 +18,7 @@ use crate::chain::{Network, Pool, PoolLimits};
 use crate::pow::{Kernel, KernelError};
 use crate::random;
 use crate::settings::{self, Settings};
-use crate::store::{ChainFile, Disk, Folder, Journal, Lock, Names, StoreError};
+use crate::store::{ChainFile, Disk, Folder, Journal, Loaded, Lock, Names, StoreError};
 
 /// Why a miner could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +116,7 @@ pub(super) struct Files {
     pub(super) chain: ChainFile,
     pub(super) names: Names,
     /// Held as long as anything of the miner runs.
-    pub(super) lock: Lock,
+    pub(super) lock: Arc<Lock>,
 }
 
 /// Opens files and socket; nothing runs yet.
@@ -126,30 +127,36 @@ fn prepare(
     let clock = Arc::new(HostClock::start());
     let kernel =
         settings.kernel.as_deref().map(str::parse).transpose()?.unwrap_or_else(Kernel::best);
-    let names = Names::of(&settings.chain_path)?;
+    let names = Names::resolve(&settings.chain_path)?;
     let folder = Folder::make(names.folder()).map_err(host("make the chain's folder"))?;
-    let disk: Arc<dyn Disk> = Arc::new(folder);
+    let lock = Arc::new(Lock::take(&names)?);
+    let disk: Arc<dyn Disk> = Arc::new(folder.locked(Arc::clone(&lock)));
     #[cfg(debug_assertions)]
     let disk = crate::store::crash_point::arm(disk);
-    let lock = Lock::take(&names)?;
     let start = match settings.start {
         settings::Start::Continue => crate::store::Start::Keep,
         settings::Start::ForceNewChain => crate::store::Start::ForceNew,
     };
     let now = super::Clock::now(&*clock).wall;
-    let (chain_file, chain) = ChainFile::load(
+    let Loaded { file, chain, forks } = ChainFile::load(
         disk.clone(),
         names.clone(),
         &settings.network,
         start,
         settings.versions_kept,
         now,
-        progress,
+        &mut |read, of| {
+            progress(read, of);
+            ControlFlow::Continue(())
+        },
     )?;
+    lock.hold()?;
     let (journal, kept) = Journal::open(disk, names.clone())?;
     let mut pool = Pool::new(PoolLimits::default());
-    for data in kept.into_iter().filter_map(|data| chain.unless_mined(data)) {
-        pool.add(data);
+    for data in kept {
+        if chain.height_of(&data).map_err(StoreError::from)?.is_none() {
+            pool.add(data);
+        }
     }
     let socket = listen(settings)?;
     let port = socket.local_addr().map_err(host("read our own address"))?.port();
@@ -165,12 +172,12 @@ fn prepare(
         client: MinerClient::http(Some(introduction)),
         random: Box::new(random::bytes),
     };
-    let shared = Shared::new(chain, pool, neighbours);
+    let shared = Shared::new(chain, forks, pool, neighbours);
     let network: Network = settings.network.clone();
     let miner = Miner::new(id, network, shared, Keeper::new(journal), surroundings);
     let miner = Arc::new(miner.with_kernel(kernel));
     miner.diary.set_settings(settings);
-    Ok((miner, Files { chain: chain_file, names, lock }, socket))
+    Ok((miner, Files { chain: file, names, lock }, socket))
 }
 
 /// What lies in the chain's folder of this miner, for people who look.

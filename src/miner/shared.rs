@@ -1,19 +1,24 @@
 //! What the threads of a miner share: chain, data and neighbours, each behind its mutex.
 //!
 //! Guards never leave this file. Lock order: chain, data, neighbours. Each change is one
-//! method that leaves the three consistent; none hashes, and none touches disk or network.
+//! method that leaves the three consistent. Nothing is hashed, parsed or read from disk under a
+//! lock: a method that says "Reads" works out what it has to know from a picture of one moment,
+//! and does it again if the chain was changed before it could act.
 //!
 //! A decision uses one moment: what is put together from two of the three is taken under one
 //! hold of their locks, and what was looked up before a lock was let go decides nothing after.
 
+use std::time::{Duration, Instant};
+
 use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::neighbours::Neighbours;
 use crate::api::{DataPage, DataState};
+use crate::chain::rules::timestamp_max;
 use crate::chain::{
-    Adopted, Block, Branch, Came, Chain, ChainView, Data, DataId, Head, Micros, Pool, Refused,
-    ValidBlock,
+    Branch, Came, Chain, ChainView, Change, Data, DataId, Dropped, Forks, Hash, Head, Line,
+    MessageKeys, Micros, Pool, ReadError, Refused, ValidBlock, Why,
 };
 use crate::pow::CancelFlag;
 
@@ -58,7 +63,7 @@ pub struct Bells {
     pub sync_data: Bell,
 }
 
-/// Where a message with some id is at the moment.
+/// Where a message is at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Nowhere here.
@@ -68,15 +73,54 @@ pub enum Place {
     /// It is here, but perhaps not on disk: in a block that is not yet there, or come back
     /// from one that never was.
     Unsaved,
-    /// Another message has this id.
+    /// Nowhere here, but another text is here under its id.
     Taken,
 }
+
+/// What changed when a branch was adopted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// Messages of dropped blocks that are not in the chain now, oldest first.
+    pub returned: Vec<Data>,
+    /// The number of new blocks.
+    pub blocks: u64,
+    /// The number of dropped blocks.
+    pub depth: u64,
+}
+
+/// A block, in the chain or in a branch that left it.
+#[derive(Clone, Debug)]
+pub struct FoundBlock {
+    /// Its height.
+    pub height: u64,
+    /// Its line.
+    pub line: Line,
+    /// Its hash.
+    pub hash: Hash,
+    /// The number of blocks from it to the head, itself included; 0 outside of the chain.
+    pub confirmations: u64,
+    /// The branch in which it left the chain.
+    pub dropped: Option<Dropped>,
+}
+
+/// Messages whose removal from the pool is part of the adoption itself; those of a longer branch
+/// follow after it.
+const MINED_AT_ONCE: usize = 4_096;
+
+/// Bytes of blocks that may be in memory because they are not saved yet: mining and fetching
+/// wait beyond that.
+pub const UNSAVED_BYTES_MAX: u64 = 8 << 20;
 
 /// The chain, and how much of it is on disk.
 #[derive(Debug)]
 struct Blocks {
     chain: Chain,
     saved: ChainView,
+    /// Branches that left the chain.
+    forks: Forks,
+    /// Bytes of lines that ever came in, and of those when the present save began.
+    bytes: u64,
+    bytes_saved: u64,
 }
 
 /// The search that a change of the chain makes useless.
@@ -97,19 +141,24 @@ pub struct Shared {
     data: Mutex<Pool>,
     neighbours: Mutex<Neighbours>,
     search: Mutex<SearchUnderWay>,
+    /// The number of saves that have ended, for those who wait for one.
+    saves: Mutex<u64>,
+    save_ended: Condvar,
     /// Wakes the jobs.
     pub bells: Bells,
 }
 
 impl Shared {
     /// Shares what was loaded. `chain` is on disk as it is.
-    pub fn new(chain: Chain, pool: Pool, neighbours: Neighbours) -> Self {
+    pub fn new(chain: Chain, forks: Forks, pool: Pool, neighbours: Neighbours) -> Self {
         let saved = chain.view();
         Self {
-            chain: Mutex::new(Blocks { chain, saved }),
+            chain: Mutex::new(Blocks { chain, saved, forks, bytes: 0, bytes_saved: 0 }),
             data: Mutex::new(pool),
             neighbours: Mutex::new(neighbours),
             search: Mutex::default(),
+            saves: Mutex::default(),
+            save_ended: Condvar::new(),
             bells: Bells {
                 mine: Bell::new(),
                 backup: Bell::new(),
@@ -131,100 +180,260 @@ impl Shared {
         *self.chain.lock().chain.head()
     }
 
-    /// The part of the chain that is on disk (it may have been left since).
-    pub fn saved(&self) -> ChainView {
-        self.chain.lock().saved.clone()
+    /// What is to be saved, of one moment: the chain, the branches that left it, and a mark for
+    /// [`Shared::note_saved`].
+    pub fn to_save(&self) -> (ChainView, Forks, u64) {
+        let blocks = self.chain.lock();
+        (blocks.chain.view(), blocks.forks.clone(), blocks.bytes)
     }
 
-    /// Notes that `view` is on disk.
-    pub fn note_saved(&self, view: ChainView) {
-        self.chain.lock().saved = view;
+    /// Notes that blocks which `view` does not have are about to leave the file: from now on they count
+    /// as unsaved, also if they come back before it is known what the file holds. Reads.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn note_leaving(&self, view: &ChainView) -> Result<(), ReadError> {
+        // Only the backup, which calls this, changes what is saved.
+        let saved = self.chain.lock().saved.clone();
+        let shared = saved.shared_length(view)?;
+        if let Some(last) = saved.head_at(shared.saturating_sub(1))? {
+            self.chain.lock().saved = saved.until(last);
+        }
+        Ok(())
+    }
+
+    /// Notes that `saved` is on disk, with the branches that `forks` says are; `mark` is that of
+    /// the moment at which it was taken. Reads.
+    ///
+    /// # Errors
+    /// [`ReadError`]; nothing is noted then.
+    pub fn note_saved(&self, saved: &ChainView, forks: &Forks, mark: u64) -> Result<(), ReadError> {
+        loop {
+            let view = self.chain();
+            let shared = view.shared_length(saved)?;
+            let mut blocks = self.chain.lock();
+            if *blocks.chain.head() != *view.head() {
+                continue;
+            }
+            blocks.chain.take_stored(saved, shared);
+            blocks.saved = saved.clone();
+            blocks.forks.note_saved(forks);
+            blocks.bytes_saved = mark;
+            break;
+        }
+        *self.saves.lock() += 1;
+        self.save_ended.notify_all();
+        self.bells.mine.ring();
+        Ok(())
+    }
+
+    /// Whether so much is not saved yet that nothing more should come in; asks for a save then.
+    pub fn is_unsaved_full(&self) -> bool {
+        let blocks = self.chain.lock();
+        let full = blocks.bytes - blocks.bytes_saved > UNSAVED_BYTES_MAX;
+        drop(blocks);
+        if full {
+            self.bells.backup.ring();
+        }
+        full
+    }
+
+    /// Waits until what is not saved has room in memory again; `false` after `patience`.
+    pub fn wait_for_room(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut saves = self.saves.lock();
+        while self.is_unsaved_full() {
+            if self.save_ended.wait_until(&mut saves, deadline).timed_out() {
+                return false;
+            }
+        }
+        true
     }
 
     /// All that the journal has to hold: the messages in blocks that are not on disk yet, then
     /// those that wait. Of one moment: a message that is mined meanwhile moves from one to the
     /// other, and would be in neither if the two were read one after the other.
-    pub fn journal_must_hold(&self) -> Vec<Data> {
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn journal_must_hold(&self) -> Result<Vec<Data>, ReadError> {
         let blocks = self.chain.lock();
         let (view, saved) = (blocks.chain.view(), blocks.saved.clone());
         let waiting: Vec<Data> = self.data.lock().iter().cloned().collect();
         drop(blocks);
-        let from = view.shared_length(&saved);
-        let lines = view.lines_from(from).zip(from..);
-        let mined = lines.filter_map(|(line, index)| Some(Block::read(line, index).ok()?.data));
-        mined.chain(waiting).collect()
+        let unsaved = view.messages_from(view.shared_length(&saved)?);
+        unsaved.chain(waiting.into_iter().map(Ok)).collect()
     }
 
-    /// Where the message of `data` is, which has an id that may be known: also under an id
-    /// that it got because its own was taken.
-    pub fn place_of(&self, data: &Data) -> Place {
-        let step = data.rename_step();
+    /// Where a message is.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn place_of(&self, data: &Data) -> Result<Place, ReadError> {
+        let keys = MessageKeys::of(data);
         let blocks = self.chain.lock();
-        if let Some(height) = blocks.chain.height_of_message(data, step) {
-            let (view, saved) = (blocks.chain.view(), blocks.saved.clone());
-            drop(blocks);
-            // Equal lines at one height stand on equal chains.
-            let on_disk = saved.line(height) == view.line(height);
-            return if on_disk { Place::Kept } else { Place::Unsaved };
-        }
+        let (maybe_at, with_id) =
+            (blocks.chain.may_hold(&keys), blocks.chain.may_hold_id(&data.id));
+        let (view, saved) = (blocks.chain.view(), blocks.saved.clone());
         let pool = self.data.lock();
-        let mut ids = std::iter::once(data.id).chain(data.sibling_ids(step));
-        let waits = |id: &DataId| pool.get(id).is_some_and(|d| d.message == data.message);
-        if let Some(id) = ids.find(waits) {
-            let is_new = pool.how_came(&id) == Some(Came::New);
-            return if is_new { Place::Kept } else { Place::Unsaved };
+        let (waits, other_waits) = (pool.how_came(data), pool.with_id(&data.id).next().is_some());
+        drop((pool, blocks));
+        if let Some((height, _)) = view.find(&maybe_at, |held| held == data)? {
+            let on_disk = saved.hash(height)? == view.hash(height)?;
+            return Ok(if on_disk { Place::Kept } else { Place::Unsaved });
         }
-        let is_taken = blocks.chain.height_of(&data.id).is_some() || pool.get(&data.id).is_some();
-        if is_taken { Place::Taken } else { Place::Unknown }
+        match waits {
+            Some(Came::New) => Ok(Place::Kept),
+            Some(Came::Back) => Ok(Place::Unsaved),
+            None if other_waits => Ok(Place::Taken),
+            None => {
+                let other = view.find(&with_id, |held| held.id == data.id)?;
+                Ok(if other.is_some() { Place::Taken } else { Place::Unknown })
+            }
+        }
     }
 
-    /// Whether this id is in the chain or waits.
-    pub fn knows(&self, id: &DataId) -> bool {
-        self.chain.lock().chain.height_of(id).is_some() || self.data.lock().get(id).is_some()
-    }
-
-    /// Where the message with this id is, for those who ask.
-    pub fn state_of(&self, id: &DataId) -> Option<DataState> {
+    /// Whether this message is in the chain or waits.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn knows(&self, data: &Data) -> Result<bool, ReadError> {
+        let keys = MessageKeys::of(data);
         let blocks = self.chain.lock();
-        if let Some(index) = blocks.chain.height_of(id) {
-            let confirmations = blocks.chain.head().length() - index;
-            return Some(DataState::Mined { index, confirmations });
-        }
-        self.data.lock().get(id).map(|_| DataState::Unprocessed)
+        let waits = self.data.lock().how_came(data).is_some();
+        let (maybe_at, view) = (blocks.chain.may_hold(&keys), blocks.chain.view());
+        drop(blocks);
+        Ok(waits || view.find(&maybe_at, |held| held == data)?.is_some())
     }
 
-    /// Takes in messages that are in the journal. One that was mined meanwhile is passed over.
+    /// Where the message with this id is, for those who ask: of several texts under the id the one
+    /// whose SHA-256 is `sha256`, or else the first in the chain, or else the first that waits.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn state_of(
+        &self,
+        id: &DataId,
+        sha256: Option<&Hash>,
+    ) -> Result<Option<DataState>, ReadError> {
+        let is_it = |data: &Data| {
+            data.id == *id && sha256.is_none_or(|sha256| Hash::of(data.message.as_str()) == *sha256)
+        };
+        let keys = sha256.map(|sha256| MessageKeys::of_text(id, sha256));
+        let blocks = self.chain.lock();
+        let maybe_at = match &keys {
+            Some(keys) => blocks.chain.may_hold(keys),
+            None => blocks.chain.may_hold_id(id),
+        };
+        let view = blocks.chain.view();
+        let waiting: Vec<Data> = self.data.lock().with_id(id).cloned().collect();
+        drop(blocks);
+        let sha256 = |data: &Data| Hash::of(data.message.as_str());
+        if let Some((index, data)) = view.find(&maybe_at, is_it)? {
+            let (confirmations, sha256) = (view.length() - index, sha256(&data));
+            return Ok(Some(DataState::Mined { index, confirmations, sha256 }));
+        }
+        let waits = waiting.into_iter().find(is_it);
+        Ok(waits.map(|data| DataState::Unprocessed { sha256: sha256(&data) }))
+    }
+
+    /// Takes in messages that are in the journal. One that was mined meanwhile is passed over,
+    /// or else by [`Shared::candidate`].
     pub fn arrive(&self, arrived: impl IntoIterator<Item = Data>) {
+        let arrived: Vec<(Data, MessageKeys)> = arrived
+            .into_iter()
+            .map(|data| {
+                let keys = MessageKeys::of(&data);
+                (data, keys)
+            })
+            .collect();
+        let mut suspects = Vec::new();
         let blocks = self.chain.lock();
+        let view = blocks.chain.view();
         let mut pool = self.data.lock();
-        for data in arrived.into_iter().filter_map(|data| blocks.chain.unless_id_mined(data)) {
-            pool.add(data);
+        for (data, keys) in arrived {
+            let maybe_at = blocks.chain.may_hold(&keys);
+            if maybe_at.is_empty() {
+                pool.add(data);
+            } else {
+                suspects.push((data, maybe_at));
+            }
         }
         drop((pool, blocks));
+        for (data, maybe_at) in suspects {
+            // A chain that cannot be read is no reason to lose a message.
+            if !matches!(view.find(&maybe_at, |held| *held == data), Ok(Some(_))) {
+                self.data.lock().add(data);
+            }
+        }
         self.bells.mine.ring();
         self.bells.announce.ring();
     }
 
-    /// What to mine next: the oldest message, on the head. One that is in the chain under
-    /// another of its ids waits no longer.
-    pub fn candidate(&self) -> Option<(Head, Data)> {
+    /// What to mine next: the oldest message that is not in the chain, on the head of the moment
+    /// at which it was not.
+    ///
+    /// # Errors
+    /// [`ReadError`], if it can't be seen whether the oldest one is in the chain.
+    pub fn candidate(&self) -> Result<Option<(Head, Data)>, ReadError> {
         loop {
-            let oldest = self.data.lock().oldest().cloned()?;
-            let step = oldest.rename_step();
+            let Some(oldest) = self.data.lock().oldest().cloned() else { return Ok(None) };
+            let keys = MessageKeys::of(&oldest);
             let blocks = self.chain.lock();
-            let mut pool = self.data.lock();
-            if pool.oldest() != Some(&oldest) {
+            if self.data.lock().oldest() != Some(&oldest) {
                 continue;
             }
-            let is_mined = blocks.chain.height_of_message(&oldest, step).is_some();
-            if !is_mined && blocks.chain.height_of(&oldest.id).is_none() {
-                return Some((*blocks.chain.head(), oldest));
+            let (head, maybe_at) = (*blocks.chain.head(), blocks.chain.may_hold(&keys));
+            if maybe_at.is_empty() {
+                return Ok(Some((head, oldest)));
             }
-            pool.remove(&oldest.id);
-            if !is_mined {
-                pool.give_back(blocks.chain.unless_id_mined(oldest).into_iter());
+            let view = blocks.chain.view();
+            drop(blocks);
+            if view.find(&maybe_at, |held| *held == oldest)?.is_none() {
+                return Ok(Some((head, oldest)));
+            }
+            // It is in the chain of that moment; if it has left it since, it has come back.
+            let blocks = self.chain.lock();
+            if *blocks.chain.head() == head {
+                self.data.lock().remove(&oldest);
             }
         }
+    }
+
+    /// The block with this hash, in the chain or in a branch that left it.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn block_with(&self, hash: &Hash) -> Result<Option<FoundBlock>, ReadError> {
+        let blocks = self.chain.lock();
+        let (view, maybe_at) = (blocks.chain.view(), blocks.chain.may_have(hash));
+        let dropped = blocks.forks.may_have(hash);
+        drop(blocks);
+        for height in maybe_at {
+            if let Some(line) = view.line(height)?
+                && Hash::of(&*line) == *hash
+            {
+                let confirmations = view.length() - height;
+                let hash = *hash;
+                return Ok(Some(FoundBlock { height, line, hash, confirmations, dropped: None }));
+            }
+        }
+        for (dropped, height) in dropped {
+            if let Some(line) = dropped.blocks.line(height)?
+                && Hash::of(&*line) == *hash
+            {
+                let (confirmations, hash, dropped) = (0, *hash, Some(dropped));
+                return Ok(Some(FoundBlock { height, line, hash, confirmations, dropped }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The kept branches, newest first, but for those whose blocks are in the chain again; and the
+    /// chain of the same moment.
+    pub fn forks(&self) -> (Forks, ChainView) {
+        let blocks = self.chain.lock();
+        (blocks.forks.clone(), blocks.chain.view())
     }
 
     /// Lets `flag` be cancelled by whatever makes its search useless. A change that came
@@ -249,50 +458,115 @@ impl Shared {
         }
     }
 
-    /// Takes in a block that was mined here.
+    /// Takes in a block that was mined here, of a [`Shared::candidate`].
     ///
     /// # Errors
     /// [`Refused`], if the head has moved meanwhile.
     pub fn extend(&self, block: &ValidBlock) -> Result<(), Refused> {
         let mut blocks = self.chain.lock();
         blocks.chain.extend(block)?;
-        self.data.lock().remove(block.id());
+        blocks.bytes += block.line().len() as u64;
+        self.data.lock().remove(block.data());
         drop(blocks);
         self.chain_changed();
         Ok(())
     }
 
     /// Takes in a branch: messages of the dropped blocks wait again, those of the new ones
-    /// no longer.
+    /// no longer. Reads what it has to know before it takes the locks, and again if the chain has
+    /// changed meanwhile.
     ///
     /// # Errors
     /// [`Refused`], with nothing changed.
     pub fn adopt(&self, branch: &Branch, now: Micros) -> Result<Adopted, Refused> {
-        let mut blocks = self.chain.lock();
-        let adopted = blocks.chain.adopt(branch, now)?;
-        let mut pool = self.data.lock();
-        let waited: Vec<Data> = adopted.mined.iter().filter_map(|id| pool.remove(id)).collect();
-        let renamed = waited.into_iter().filter_map(|data| blocks.chain.unless_id_mined(data));
-        let renamed: Vec<Data> = renamed.collect();
-        pool.give_back(renamed.into_iter());
-        pool.give_back(adopted.returned.iter().cloned());
-        drop((pool, blocks));
-        self.chain_changed();
-        Ok(adopted)
+        let mined: Result<Vec<Data>, _> =
+            branch.blocks().messages_from(0).take(MINED_AT_ONCE).collect();
+        let mined = mined?;
+        loop {
+            let (view, suspects) = {
+                let blocks = self.chain.lock();
+                (blocks.chain.view(), blocks.chain.suspects(branch))
+            };
+            let change = Change::plan(&view, branch, &suspects)?;
+            let mut blocks = self.chain.lock();
+            if blocks.chain.make(&change).is_err() {
+                continue;
+            }
+            blocks.bytes += branch.bytes();
+            let depth = change.depth();
+            if depth > 0 {
+                blocks.forks.add(change.dropped(&view, now));
+            }
+            let mut pool = self.data.lock();
+            for data in &mined {
+                pool.remove(data);
+            }
+            pool.give_back(change.returned.iter().cloned());
+            drop((pool, blocks));
+            self.chain_changed();
+            self.leave_out_mined(branch)?;
+            let blocks = branch.len() as u64;
+            return Ok(Adopted { returned: change.returned, blocks, depth });
+        }
     }
 
-    /// Drops the blocks that are too far ahead of the clock; their messages wait again. How
-    /// many were dropped.
-    pub fn drop_ahead(&self, now: Micros) -> usize {
-        let mut blocks = self.chain.lock();
-        let returned = blocks.chain.drop_ahead(now);
-        let count = returned.len();
-        self.data.lock().give_back(returned.into_iter());
-        drop(blocks);
-        if count > 0 {
-            self.chain_changed();
+    /// Takes the messages of a long branch out of the pool. Whatever waits a little longer is
+    /// passed over by [`Shared::candidate`].
+    fn leave_out_mined(&self, branch: &Branch) -> Result<(), ReadError> {
+        let mut rest = branch.blocks().messages_from(0).skip(MINED_AT_ONCE).peekable();
+        while rest.peek().is_some() {
+            let some: Result<Vec<Data>, _> = rest.by_ref().take(MINED_AT_ONCE).collect();
+            let some = some?;
+            let mut pool = self.data.lock();
+            for data in &some {
+                pool.remove(data);
+            }
         }
-        count
+        Ok(())
+    }
+
+    /// The first block that is more than two hours ahead of `now`. Timestamps only rise. Reads.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn first_ahead(&self, now: Micros) -> Result<Option<Head>, ReadError> {
+        let (view, limit) = (self.chain(), timestamp_max(now));
+        if view.head().timestamp <= limit {
+            return Ok(None);
+        }
+        let (mut good, mut ahead) = (0, view.head().index);
+        while ahead - good > 1 {
+            let middle = good + (ahead - good) / 2;
+            let block = view.block(middle)?.expect("it is below the head");
+            *if block.timestamp <= limit { &mut good } else { &mut ahead } = middle;
+        }
+        view.head_at(ahead)
+    }
+
+    /// Drops the block `first` and all above it, which are ahead of time, and which no neighbour
+    /// has; their messages wait again. How many blocks were dropped. Reads.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn drop_ahead(&self, first: &Head, now: Micros) -> Result<u64, ReadError> {
+        loop {
+            let view = self.chain();
+            let Some(last) = first.index.checked_sub(1) else { return Ok(0) };
+            if view.hash(first.index)? != Some(first.hash) {
+                return Ok(0);
+            }
+            let none = Branch::new(view.head_at(last)?.expect("a block follows it"));
+            let change = Change::cut(&view, &none)?;
+            let mut blocks = self.chain.lock();
+            if blocks.chain.make(&change).is_err() {
+                continue;
+            }
+            blocks.forks.add(Dropped { why: Why::Clock, ..change.dropped(&view, now) });
+            self.data.lock().give_back(change.returned.iter().cloned());
+            drop(blocks);
+            self.chain_changed();
+            return Ok(change.depth());
+        }
     }
 
     /// Reads the pool.

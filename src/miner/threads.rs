@@ -59,7 +59,7 @@ pub(super) struct Threads {
     backup: Option<JoinHandle<()>>,
     stop_backup: Option<Sender<std::convert::Infallible>>,
     /// Let go of when all of them have ended.
-    _lock: Lock,
+    _lock: Arc<Lock>,
 }
 
 impl Threads {
@@ -147,7 +147,6 @@ impl Threads {
             let mut asks = SideBySide::new("sync_chain");
             let bell = miner.shared.bells.sync_chain.heard();
             repeat(miner, "sync_chain", interval, bell, &until, |wake| {
-                sync_chain::drop_ahead(miner);
                 asks.ask(miner, wake, sync_chain::whom(miner, wake), sync_chain::round);
             });
             asks.join();

@@ -1,19 +1,27 @@
-//! The chain file with its hash and older versions: loading it, and saving what changed.
+//! The chain file with its hash and the branches that left it: loading it, and saving what
+//! changed.
 //!
-//! At every moment the disk holds a whole chain file and a hash that fits it, its beginning,
-//! or (in the unfinished hash file) what is to replace it. A saved block is lost only by
-//! being replaced.
+//! At every moment the disk holds a whole chain file, or a redo record that makes one of it, and a
+//! hash that fits it, its beginning, or what is to replace it. A saved block is lost only by
+//! leaving the chain, and then it is in an older version.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::disk::Disk;
+use super::append_file::{AppendFile, put_in_place};
+use super::disk::{Disk, read_exact};
 use super::error::{Doing, StoreError};
-use super::install::{self, Prepared};
+use super::hash_file;
+use super::lines::parts;
 use super::names::Names;
+use super::pages::{Growing, Pages};
+use super::redo;
 use super::running_hash::RunningHash;
-use super::scan::{FirstLine, HashFile, Progress, Scan, Verdict, judge, scan};
-use crate::chain::{Chain, ChainView, Data, Micros, Network};
+use super::scan::{HashFile, Progress, Scan, Verdict, judge, scan};
+use super::versions;
+use crate::chain::{
+    Block, Branch, Chain, ChainView, Change, Data, Dropped, Forks, Micros, Network, ReadError,
+};
 
 /// What to do with a chain file that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,48 +39,73 @@ pub enum Saved {
     Same,
     /// Blocks behind those in the file.
     Appended {
-        /// How many.
+        /// Their number.
         blocks: u64,
     },
-    /// The file, because blocks in it were dropped.
+    /// Blocks in place of some of those in the file.
     Replaced {
-        /// How many were dropped.
+        /// The number of blocks that left the file.
         dropped: u64,
-        /// The name of the file as it was before.
-        version: Option<String>,
     },
+    /// The whole file, because it was not what we had written.
+    WrittenAnew,
 }
 
-/// What the disk holds of the chain file, compared with what we know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trust {
-    /// Just that.
-    Whole,
-    /// That, and perhaps a part of an append that failed.
-    Tail,
-    /// Perhaps less, or a file that has been replaced: a sync failed, and no later one can
-    /// make up for it. The file has to be written anew, from memory.
-    Lost,
+/// A chain file that was loaded.
+pub struct Loaded {
+    /// The file.
+    pub file: ChainFile,
+    /// What is in it.
+    pub chain: Chain,
+    /// The branches in older versions.
+    pub forks: Forks,
 }
 
 /// The chain file of a running miner.
 pub struct ChainFile {
     disk: Arc<dyn Disk>,
     names: Names,
+    network: Network,
     keep_versions: usize,
+    file: AppendFile,
     saved: ChainView,
-    bytes: u64,
+    growing: Growing,
     hash: RunningHash,
-    trust: Trust,
     hash_file: HashFile,
+    redo: Redo,
+}
+
+/// The redo record on disk, which has to go before anything is appended.
+enum Redo {
+    /// There is none.
+    None,
+    /// There may be one that is of no use any more.
+    Leftover,
+    /// There is one, and the file may be anything between the two chains.
+    Begun(Box<Begun>),
+}
+
+impl Redo {
+    fn found(disk: &dyn Disk, names: &Names) -> Result<Self, StoreError> {
+        Ok(if redo::is_there(disk, names)? { Self::Leftover } else { Self::None })
+    }
+}
+
+/// A reorganisation of the file.
+struct Begun {
+    view: ChainView,
+    /// The number of lines that stay; these are they.
+    shared: u64,
+    growing: Growing,
+    hash: RunningHash,
 }
 
 impl ChainFile {
     /// Reads the chain file, or makes one with the genesis block of `network`.
     ///
-    /// What a crash left half done is put right: a torn last line is cut off, the hash
-    /// written. `progress` is told how many bytes of how many were read. `now` names the
-    /// version that [`Start::ForceNew`] makes.
+    /// What a crash left half done is put right: a reorganisation goes on, a torn last line is cut
+    /// off, the hash written. `progress` is told how many bytes of how many were read. `now`
+    /// names the version that [`Start::ForceNew`] makes.
     ///
     /// # Errors
     /// [`StoreError`] if anything else is wrong with the file, if it is of another network,
@@ -85,16 +118,20 @@ impl ChainFile {
         keep_versions: usize,
         now: Micros,
         progress: Progress<'_>,
-    ) -> Result<(Self, Chain), StoreError> {
+    ) -> Result<Loaded, StoreError> {
         let scanned = match start {
-            Start::ForceNew => None,
+            Start::ForceNew => {
+                set_aside(&*disk, &names, network, now)?;
+                None
+            }
             Start::Keep => {
-                scan(&*disk, &names, &names.chain, network, FirstLine::Checked, progress)?
+                redo::replay(&*disk, &names)?;
+                scan(&*disk, &names, &names.chain, network, progress)?
             }
         };
         if let Some(scanned) = scanned {
             let verdict = judge(&*disk, &names, &scanned)?;
-            return Self::go_on(disk, names, keep_versions, scanned, verdict);
+            return Self::go_on(disk, names, network, keep_versions, scanned, verdict);
         }
         if start == Start::Keep
             && let Some(trace) = trace(&*disk, &names)?
@@ -103,14 +140,91 @@ impl ChainFile {
             return Err(StoreError::Missing { file, trace });
         }
         let chain = Chain::new(network);
-        let mut file = Self::unwritten(disk, names, keep_versions, chain.view());
-        let version = file.install(&chain.view(), 0, now)?;
-        log::info!(
-            "store: began a new chain file={} older_version={}",
-            file.names.chain,
-            version.as_deref().unwrap_or("none")
-        );
-        Ok((file, chain))
+        let file = Self::written(disk, names, network, keep_versions, &chain.view())?;
+        log::info!("store: began a new chain file={}", file.names.chain);
+        file.loaded(chain)
+    }
+
+    /// Goes on with a file that was read, putting right what a crash left.
+    pub(super) fn go_on(
+        disk: Arc<dyn Disk>,
+        names: Names,
+        network: &Network,
+        keep_versions: usize,
+        scan: Scan,
+        verdict: Verdict,
+    ) -> Result<Loaded, StoreError> {
+        let Scan { chain, bytes, hash, growing, .. } = scan;
+        let hash_file = match verdict {
+            Verdict::Sound { hash_file } => hash_file,
+            Verdict::Torn { hash_file, bytes: cut } => {
+                log::warn!("store: cuts off a torn last line file={} bytes={cut}", names.chain);
+                hash_file
+            }
+            Verdict::Damaged(fault) => {
+                return Err(StoreError::Damaged { kind: "chain file", fault });
+            }
+        };
+        let file = AppendFile::go_on(Arc::clone(&disk), &names, &names.chain, bytes, 0)?;
+        let (saved, network) = (chain.view(), network.clone());
+        let redo = Redo::found(&*disk, &names)?;
+        let mut file = Self {
+            disk,
+            names,
+            network,
+            keep_versions,
+            file,
+            saved,
+            growing,
+            hash,
+            hash_file,
+            redo,
+        };
+        if let Err(error) = file.settle().and_then(|()| remove_unfinished(&*file.disk, &file.names))
+        {
+            log::warn!("store: the hash file waits for a disk that works error={error}");
+        }
+        file.loaded(chain)
+    }
+
+    fn loaded(self, chain: Chain) -> Result<Loaded, StoreError> {
+        let forks = versions::load(&*self.disk, &self.names, &self.saved)?;
+        let noted = self.disk.stamp(&self.names.forks).is_ok_and(|noted| noted.is_some());
+        if !noted
+            && let Err(error) = versions::note(&*self.disk, &self.names, &self.network, &forks)
+        {
+            log::warn!("store: {error}");
+        }
+        Ok(Loaded { file: self, chain, forks })
+    }
+
+    /// Writes a new chain file with the lines of `view`; the present one must not be missed.
+    pub(super) fn written(
+        disk: Arc<dyn Disk>,
+        names: Names,
+        network: &Network,
+        keep_versions: usize,
+        view: &ChainView,
+    ) -> Result<Self, StoreError> {
+        let file = AppendFile::unwritten(Arc::clone(&disk), &names, &names.chain);
+        let growing = Growing::new(Pages::unwritten());
+        let (hash, hash_file, saved) = (RunningHash::new(), HashFile::Stale, view.clone());
+        let (redo, network) = (Redo::found(&*disk, &names)?, network.clone());
+        let mut file = Self {
+            disk,
+            names,
+            network,
+            keep_versions,
+            file,
+            saved,
+            growing,
+            hash,
+            hash_file,
+            redo,
+        };
+        file.write_anew(view)?;
+        file.settle()?;
+        Ok(file)
     }
 
     /// What is on disk for certain: the messages in it need no journal.
@@ -118,42 +232,54 @@ impl ChainFile {
         &self.saved
     }
 
-    /// The messages that are in the saved chain but not in `view`, oldest first: also one whose
-    /// id another message has there. They must
+    /// The messages that are in the saved chain but not in `view`, oldest first. They must
     /// be in the journal before `view` is saved, or a crash after that loses them.
-    pub fn dropped_by(&self, view: &ChainView) -> Vec<Data> {
-        let shared = self.saved.shared_length(view);
-        let above = |view: &ChainView| -> Vec<Data> {
-            (shared..view.length()).filter_map(|i| Some(view.block(i)?.data)).collect()
-        };
-        let mut dropped = above(&self.saved);
-        if !dropped.is_empty() {
-            let kept: HashSet<Data> = above(view).into_iter().collect();
-            dropped.retain(|data| !kept.contains(data));
-        }
-        dropped
-    }
-
-    /// Brings the file to `view` and returns once it and its hash are on disk.
-    ///
-    /// Appends if it can; the cost then does not depend on the length of the chain.
-    /// Otherwise writes a new file, and keeps the present one as a version named by `now`.
     ///
     /// # Errors
-    /// [`StoreError::Disk`]. What was saved stays saved; the next call tries again.
-    pub fn save(&mut self, view: &ChainView, now: Micros) -> Result<Saved, StoreError> {
-        if self.hash_file == HashFile::Uncertain {
-            self.drop_hash()?;
+    /// [`StoreError::Read`]
+    pub fn dropped_by(&self, view: &ChainView) -> Result<Vec<Data>, StoreError> {
+        let shared = self.saved.shared_length(view)?;
+        let mut dropped: Vec<Data> = self.saved.messages_from(shared).collect::<Result<_, _>>()?;
+        if !dropped.is_empty() {
+            let mut gone: HashSet<Data> = dropped.iter().cloned().collect();
+            for data in view.messages_from(shared) {
+                gone.remove(&data?);
+            }
+            dropped.retain(|data| gone.contains(data));
         }
-        let shared = self.saved.shared_length(view);
+        Ok(dropped)
+    }
+
+    /// Brings the file to `view` and the branches in `forks` into older versions, and returns
+    /// once they and the hash are on disk.
+    ///
+    /// The cost depends on what is new or was dropped, never on the length of the chain; but a file
+    /// that somebody changed is written anew as a whole.
+    ///
+    /// # Errors
+    /// [`StoreError`]. What was saved stays saved; the next call tries again.
+    pub fn save(
+        &mut self,
+        view: &ChainView,
+        forks: &mut Forks,
+        now: Micros,
+    ) -> Result<Saved, StoreError> {
+        self.settle()?;
+        self.file.look()?;
+        let shared = self.saved.shared_length(view)?;
         let dropped = self.saved.length() - shared;
-        if self.trust == Trust::Lost || dropped > 0 {
-            let kept = if self.trust == Trust::Lost { 0 } else { shared };
-            let version = self.install(view, kept, now)?;
-            return Ok(Saved::Replaced { dropped, version });
+        if dropped > 0 {
+            self.keep_dropped(forks, shared, view, now);
         }
-        if self.hash_file == HashFile::Stale {
-            self.write_hash()?;
+        self.file_branches(forks, now)?;
+        if self.file.is_lost() {
+            self.write_anew(view)?;
+            self.settle()?;
+            return Ok(Saved::WrittenAnew);
+        }
+        if dropped > 0 {
+            self.reorganise(view, shared, forks)?;
+            return Ok(Saved::Replaced { dropped });
         }
         match view.length() - shared {
             0 => Ok(Saved::Same),
@@ -161,133 +287,178 @@ impl ChainFile {
         }
     }
 
-    /// Stands for a file that [`Self::install`] is to write.
-    pub(super) fn unwritten(
-        disk: Arc<dyn Disk>,
-        names: Names,
-        keep_versions: usize,
-        saved: ChainView,
-    ) -> Self {
-        let (bytes, hash) = (0, RunningHash::new());
-        let (trust, hash_file) = (Trust::Lost, HashFile::Stale);
-        Self { disk, names, keep_versions, saved, bytes, hash, trust, hash_file }
-    }
-
-    /// Goes on with a file that was read, putting right what a crash left.
-    pub(super) fn go_on(
-        disk: Arc<dyn Disk>,
-        names: Names,
-        keep_versions: usize,
-        scan: Scan,
-        verdict: Verdict,
-    ) -> Result<(Self, Chain), StoreError> {
-        let Scan { chain, bytes, hash, .. } = scan;
-        let mut file = Self::unwritten(disk, names, keep_versions, chain.view());
-        (file.bytes, file.hash, file.trust) = (bytes, hash, Trust::Whole);
-        file.hash_file = match verdict {
-            Verdict::Sound { hash_file } => hash_file,
-            Verdict::Torn { hash_file, bytes: cut } => {
-                file.cut_tail()?;
-                let name = &file.names.chain;
-                log::warn!("store: cut off a torn last line file={name} bytes={cut}");
-                hash_file
-            }
-            Verdict::Damaged(fault) => {
-                return Err(StoreError::Damaged { kind: "chain file", fault });
-            }
-        };
-        file.sync_what_was_read()?;
-        let unfinished = Names::unfinished(&file.names.chain);
-        file.disk.remove(&unfinished).doing("remove", &file.names, &unfinished)?;
-        if let Err(error) = file.settle_hash() {
-            log::warn!("store: the hash file waits for a disk that works error={error}");
+    /// Looks whether the chain file holds what we wrote, where somebody wrote to it since.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`] for the first page that is damaged and that nothing in memory can make
+    /// whole again.
+    pub fn check(&mut self) -> Result<(), StoreError> {
+        match self.growing.pages.damaged().into_iter().next() {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
         }
-        Ok((file, chain))
     }
 
-    /// Brings to disk what was read: a killed process may have written it and not synced it.
-    fn sync_what_was_read(&self) -> Result<(), StoreError> {
-        let name = &self.names.chain;
-        self.disk.sync(name).doing("sync", &self.names, name)?;
-        self.disk.sync_folder().doing("sync the folder of", &self.names, name)
+    /// Sees to it that the blocks which `view` drops from the file are kept: what was dropped from
+    /// the chain in memory may have been another branch.
+    fn keep_dropped(&self, forks: &mut Forks, shared: u64, view: &ChainView, now: Micros) {
+        let head = self.saved.head();
+        let same = |kept: &Dropped| {
+            kept.fork + 1 == shared
+                && kept.blocks.hash(head.index).ok().flatten() == Some(head.hash)
+        };
+        if forks.all().iter().any(same) {
+            return;
+        }
+        let keys = || {
+            let fork = self.saved.head_at(shared - 1)?.expect("it is shared");
+            let none = Branch::new(fork);
+            let change = Change::cut(&self.saved, &none)?;
+            Ok::<_, ReadError>(change.dropped_for(&self.saved, now, view.head()))
+        };
+        match keys() {
+            Ok(dropped) => forks.add(dropped),
+            Err(error) => log::error!("store: blocks that left the chain can't be kept: {error}"),
+        }
     }
 
-    /// Makes the file end where it did before an append that failed.
-    fn cut_tail(&mut self) -> Result<(), StoreError> {
-        let name = &self.names.chain;
-        self.trust = Trust::Tail;
-        self.disk.truncate(name, self.bytes).doing("truncate", &self.names, name)?;
-        // Without the sync, what is appended next could meet remains of the old tail.
-        self.trust = Trust::Lost;
-        self.disk.sync(name).doing("sync", &self.names, name)?;
-        self.trust = Trust::Whole;
-        Ok(())
+    /// Writes every branch that is in memory alone into an older version.
+    fn file_branches(&self, forks: &mut Forks, now: Micros) -> Result<(), StoreError> {
+        let unfiled: Vec<Dropped> = forks.unfiled().cloned().collect();
+        if unfiled.is_empty() {
+            return Ok(());
+        }
+        for dropped in &unfiled {
+            let filed = versions::file(&*self.disk, &self.names, dropped, now)?;
+            forks.filed(&filed);
+        }
+        versions::note(&*self.disk, &self.names, &self.network, forks)
     }
 
     fn append(&mut self, view: &ChainView) -> Result<(), StoreError> {
-        if self.trust == Trust::Tail {
-            self.cut_tail()?;
-        }
-        let name = self.names.chain.clone();
         let from = self.saved.length();
-        self.trust = Trust::Tail;
-        let written = install::write_lines(&*self.disk, &name, view, from);
-        if written.is_err() {
-            // At once, so that a full disk has its room back; the next save makes sure.
-            let _ = self.disk.truncate(&name, self.bytes);
-        }
-        let written = written.doing("write", &self.names, &name)?;
-        self.trust = Trust::Lost;
-        self.disk.sync(&name).doing("sync", &self.names, &name)?;
-        self.trust = Trust::Whole;
-        view.lines_from(from).for_each(|line| self.hash.push(line));
-        self.bytes += written;
-        self.saved = view.clone();
+        self.file.append(&mut parts(view, from), 0)?;
+        self.note_written(view, from)?;
         self.hash_file = HashFile::Stale;
         self.write_hash()
     }
 
-    /// Puts a file with the lines of `view` in place of the present one, of which it copies
-    /// the first `kept` lines. Returns the name that a present file with other blocks got.
-    pub(super) fn install(
-        &mut self,
-        view: &ChainView,
-        kept: u64,
-        now: Micros,
-    ) -> Result<Option<String>, StoreError> {
-        let dropped = self.saved.lines_from(kept).map(|line| line.len() as u64 + 1).sum::<u64>();
-        let from = match kept {
-            0 => Prepared { bytes: 0, hash: RunningHash::new() },
-            _ => Prepared {
-                bytes: self.bytes - dropped,
-                hash: self.hash.cut_back(&self.saved, kept),
-            },
-        };
-        let replaces = self.bytes == 0 || self.saved.shared_length(view) < self.saved.length();
-        let new = install::prepare(&*self.disk, &self.names, from, view, kept)?;
-        let keep_old = replaces && self.keep_versions > 0;
-        let version = install::put_in_place(&*self.disk, &self.names, keep_old, now)?;
-        let chain = &self.names.chain;
-        (self.trust, self.hash_file) = (Trust::Lost, HashFile::Uncertain);
-        self.disk.sync_folder().doing("sync the folder of", &self.names, chain)?;
-        self.trust = Trust::Whole;
-        self.saved = view.clone();
-        (self.bytes, self.hash) = (new.bytes, new.hash);
-        self.rename_hash()?;
-        install::prune(&*self.disk, &self.names, self.keep_versions, version.as_deref());
-        Ok(version)
+    /// Takes in that the lines of `view` from height `from` on are behind the others now.
+    fn note_written(&mut self, view: &ChainView, from: u64) -> Result<(), StoreError> {
+        for line in view.lines_from(from) {
+            let line = line?;
+            self.hash.push_line(&line);
+            self.growing.push(&line);
+        }
+        let (end, _) = self.growing.pages.end();
+        self.saved = view.stored_below(end, Arc::clone(&self.growing.pages) as _);
+        Ok(())
     }
 
-    /// Brings the hash file up to the chain file as it was loaded.
-    fn settle_hash(&mut self) -> Result<(), StoreError> {
+    /// Replaces everything above the first `shared` lines by those of `view`.
+    fn reorganise(
+        &mut self,
+        view: &ChainView,
+        shared: u64,
+        forks: &mut Forks,
+    ) -> Result<(), StoreError> {
+        let hash = self.hash.cut_back(&self.saved, shared)?;
+        let cut = hash.bytes();
+        let growing = self.growing.cut_back(&self.saved, shared, cut)?;
+        let mut whole = hash.clone();
+        for line in view.lines_from(shared) {
+            whole.push_line(&line?);
+        }
+        self.redo = Redo::Leftover;
+        redo::write(&*self.disk, &self.names, cut, whole.digest(), view, shared)?;
+        self.let_older_views_read(cut, &growing, shared, forks)?;
+        self.redo = Redo::Begun(Box::new(Begun { view: view.clone(), shared, growing, hash }));
+        self.settle()?;
+        versions::prune(&*self.disk, self.keep_versions, forks);
+        versions::note(&*self.disk, &self.names, &self.network, forks)
+    }
+
+    /// Goes on with a reorganisation whose record is on disk. It can be begun again at any time.
+    fn go_on_with(&mut self, begun: &Begun) -> Result<(), StoreError> {
+        let Begun { view, shared, growing, hash } = begun;
+        if self.file.is_lost() {
+            return self.write_anew(view);
+        }
+        // The record vouches for the file until it has the hash of the new one.
+        self.hash_file = HashFile::Uncertain;
+        self.file.cut(hash.bytes())?;
+        self.file.append(&mut parts(view, *shared), 0)?;
+        (self.hash, self.growing) = (hash.clone(), growing.clone());
+        self.note_written(view, *shared)?;
+        self.write_hash()
+    }
+
+    /// Older pictures of the chain go on reading what leaves the file where it is kept.
+    fn let_older_views_read(
+        &self,
+        cut: u64,
+        growing: &Growing,
+        shared: u64,
+        forks: &Forks,
+    ) -> Result<(), StoreError> {
+        if self.growing.pages.end().1 <= cut {
+            return Ok(());
+        }
+        let head = self.saved.head();
+        let holds = |kept: &&Dropped| {
+            kept.fork + 1 == shared
+                && kept.blocks.hash(head.index).ok().flatten() == Some(head.hash)
+        };
+        let file = forks.all().iter().find(holds).and_then(|kept| kept.file.as_ref());
+        let opened = file.map(|file| self.disk.open(file).doing("read", &self.names, file));
+        if let Some(above) = opened.transpose()?.flatten() {
+            self.growing.pages.split(cut, Arc::clone(&growing.pages), above);
+        }
+        Ok(())
+    }
+
+    /// Writes the whole file anew, from what is known of the chain.
+    fn write_anew(&mut self, view: &ChainView) -> Result<(), StoreError> {
+        let mut hash = RunningHash::new();
+        for line in view.lines_from(0) {
+            hash.push_line(&line?);
+        }
+        let bytes = self.file.prepare(&mut parts(view, 0))?;
+        // The hash comes first, so that the new file is vouched for from its first moment on.
+        hash_file::write(&*self.disk, &self.names, &hash.digest()).inspect_err(|_| {
+            let _ = self.disk.remove(&Names::unfinished(&self.names.chain));
+        })?;
+        let name = &self.names.chain;
+        self.disk.sync_folder().doing("sync the folder of", &self.names, name)?;
+        self.hash_file = HashFile::Uncertain;
+        self.file.put_in_place(bytes)?;
+        let file = self.disk.open(name).doing("read", &self.names, name)?;
+        let file = file.ok_or(std::io::ErrorKind::NotFound.into());
+        let pages = Pages::new(self.names.shown(name), file.doing("read", &self.names, name)?, 0);
+        (self.growing, self.hash) = (Growing::new(pages), RunningHash::new());
+        self.note_written(view, 0)?;
+        self.rename_hash()
+    }
+
+    /// Brings to an end what an earlier save or a crash left half done.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        if let Redo::Begun(begun) = std::mem::replace(&mut self.redo, Redo::Leftover)
+            && let Err(error) = self.go_on_with(&begun)
+        {
+            self.redo = Redo::Begun(begun);
+            return Err(error);
+        }
         if self.hash_file == HashFile::Uncertain {
             self.drop_hash()?;
         }
-        if self.hash_file == HashFile::Stale {
+        if self.hash_file == HashFile::Stale && !self.file.is_lost() {
             self.write_hash()?;
         }
-        let unfinished = Names::unfinished(&self.names.hash);
-        self.disk.remove(&unfinished).doing("remove", &self.names, &unfinished)
+        if matches!(self.redo, Redo::Leftover) {
+            redo::remove(&*self.disk, &self.names)?;
+            self.redo = Redo::None;
+        }
+        Ok(())
     }
 
     /// Removes a hash that may be of a file that was replaced: no hash is better than one
@@ -302,18 +473,49 @@ impl ChainFile {
 
     /// Writes the hash, where the present one fits the beginning of the file, or is missing.
     fn write_hash(&mut self) -> Result<(), StoreError> {
-        install::write_hash(&*self.disk, &self.names, &self.hash.digest())?;
+        hash_file::write(&*self.disk, &self.names, &self.hash.digest())?;
         self.rename_hash()
     }
 
     fn rename_hash(&mut self) -> Result<(), StoreError> {
-        let name = &self.names.hash;
-        let unfinished = Names::unfinished(name);
-        self.disk.rename(&unfinished, name).doing("replace", &self.names, name)?;
-        self.disk.sync_folder().doing("sync the folder of", &self.names, name)?;
+        put_in_place(&*self.disk, &self.names, &self.names.hash)?;
         self.hash_file = HashFile::Current;
         Ok(())
     }
+}
+
+/// Removes what a crash left of files that had not taken their names yet.
+fn remove_unfinished(disk: &dyn Disk, names: &Names) -> Result<(), StoreError> {
+    let all = disk.list().doing("list the folder of", names, &names.chain)?;
+    let is_ours = |name: &&String| {
+        name.strip_suffix(".tmp").is_some_and(|name| names.kind_of(name).is_some())
+    };
+    all.iter().filter(is_ours).try_for_each(|name| disk.remove(name).doing("remove", names, name))
+}
+
+/// Gives the present chain file, if there is more than a genesis block in it, the further name of
+/// an older version, which is never removed.
+fn set_aside(
+    disk: &dyn Disk,
+    names: &Names,
+    network: &Network,
+    now: Micros,
+) -> Result<Option<String>, StoreError> {
+    let all = disk.list().doing("list the folder of", names, &names.chain)?;
+    let Some(found) = disk.stamp(&names.chain).doing("read", names, &names.chain)? else {
+        return Ok(None);
+    };
+    let genesis = Block::genesis(network).line() + "\n";
+    let first = disk.open(&names.chain).doing("read", names, &names.chain)?;
+    let first = first.and_then(|file| read_exact(&*file, 0, found.bytes.min(1 << 10)).ok());
+    if first.is_some_and(|first| first == genesis.as_bytes()) {
+        return Ok(None);
+    }
+    let version = names.version("chain", now, &all);
+    disk.link(&names.chain, &version).doing("keep an older version as", names, &version)?;
+    disk.sync_folder().doing("sync the folder of", names, &version)?;
+    log::info!("store: set the chain file aside as {version}");
+    Ok(Some(version))
 }
 
 /// A file that says that there has been a chain file.

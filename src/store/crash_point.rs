@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
 
-use super::disk::{Disk, Source};
+use super::disk::{Disk, DiskFile, Stamp};
 
 /// Names the operation to die at: `before-sync:3` is right before the third sync,
 /// `after-rename:1` right after the first rename.
@@ -48,12 +48,16 @@ impl Armed {
 }
 
 impl Disk for Armed {
-    fn read(&self, name: &str) -> io::Result<Option<Source>> {
-        self.disk.read(name)
+    fn open(&self, name: &str) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        self.disk.open(name)
     }
 
-    fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.around("append", || self.disk.append(name, bytes))
+    fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
+        self.disk.stamp(name)
+    }
+
+    fn scratch(&self) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.scratch()
     }
 
     fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
@@ -66,10 +70,6 @@ impl Disk for Armed {
 
     fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
         self.around("truncate", || self.disk.truncate(name, bytes))
-    }
-
-    fn copy(&self, from: &str, to: &str, bytes: u64) -> io::Result<()> {
-        self.around("copy", || self.disk.copy(from, to, bytes))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

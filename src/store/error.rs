@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::names::Names;
-use crate::chain::{BlockError, Network};
+use crate::chain::{BlockError, Network, ReadError};
 
 /// Something in a file that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -150,10 +150,19 @@ pub enum StoreError {
         /// Why, and what to do.
         reason: String,
     },
-    /// A sync of the journal failed; it takes nothing more until it was rewritten.
-    #[error("journal {file} cannot be trusted since a write to it failed; it is being rewritten")]
+    /// Blocks that cannot be read from the disk.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The caller asked to stop reading.
+    #[error("stopped while {file} was read")]
+    Stopped {
+        /// The file.
+        file: String,
+    },
+    /// A sync failed, or the file was changed; it takes nothing more until it was rewritten.
+    #[error("{file} cannot be trusted since a write to it failed; it is being rewritten")]
     Poisoned {
-        /// The journal.
+        /// The file.
         file: String,
     },
 }

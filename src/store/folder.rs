@@ -4,41 +4,42 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::FileExt;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, Source};
+use super::disk::{Disk, DiskFile, Stamp};
+use super::lock::Lock;
 
 /// A folder that files are kept in.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    handle: File,
     open: Mutex<HashMap<String, Arc<File>>>,
+    /// Held whenever a file takes the place of another one.
+    lock: Option<Arc<Lock>>,
 }
 
 impl Folder {
     /// Opens a folder that is there.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's.
     pub fn open(path: &Path) -> io::Result<Self> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let handle = File::open(path)?;
-        if !handle.metadata()?.is_dir() {
+        if !fs::metadata(path)?.is_dir() {
             return Err(ErrorKind::NotADirectory.into());
         }
-        Ok(Self { path: path.to_owned(), handle, open: Mutex::default() })
+        Ok(Self { path: path.to_owned(), open: Mutex::default(), lock: None })
     }
 
     /// Opens a folder, making what is missing of it; on return it is on disk.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file system's.
     pub fn make(path: &Path) -> io::Result<Self> {
         let missing = path.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists());
         let missing: Vec<&Path> = missing.collect();
@@ -48,6 +49,12 @@ impl Folder {
             Self::open(parent)?.sync_folder()?;
         }
         Self::open(path)
+    }
+
+    /// The same folder, in which no file is replaced once another miner has taken it: somebody may
+    /// have removed all files, and started one.
+    pub fn locked(self, lock: Arc<Lock>) -> Self {
+        Self { lock: Some(lock), ..self }
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -61,7 +68,12 @@ impl Folder {
             return Ok(Arc::clone(file));
         }
         let file = Arc::new(
-            OpenOptions::new().write(true).create(true).truncate(false).open(self.at(name))?,
+            OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .custom_flags(NO_FOLLOW)
+                .open(self.at(name))?,
         );
         open.insert(name.to_owned(), Arc::clone(&file));
         Ok(file)
@@ -72,19 +84,62 @@ impl Folder {
     }
 }
 
-impl Disk for Folder {
-    fn read(&self, name: &str) -> io::Result<Option<Source>> {
-        let file = match File::open(self.at(name)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        Ok(Some(Source { bytes: file.metadata()?.len(), reader: Box::new(file) }))
+/// A link that was put in place of a file is not followed: it may lead anywhere.
+pub(super) const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+
+impl DiskFile for File {
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        loop {
+            match FileExt::read_at(self, buffer, at) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
     }
 
-    fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let file = self.writable(name)?;
-        file.write_all_at(bytes, file.metadata()?.len())
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.write_all_at(bytes, at)
+    }
+}
+
+impl Disk for Folder {
+    fn open(&self, name: &str) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        let path = self.at(name);
+        match OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(path) {
+            Ok(file) => Ok(Some(Arc::new(file))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
+        match fs::symlink_metadata(self.at(name)) {
+            Ok(it) => Ok(Some(Stamp {
+                identity: (it.dev(), it.ino()),
+                bytes: it.len(),
+                modified: i128::from(it.mtime()) * 1_000_000_000 + i128::from(it.mtime_nsec()),
+            })),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // What was open under this name is not what it means any more.
+                self.close(name);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn scratch(&self) -> io::Result<Arc<dyn DiskFile>> {
+        let name = self.at(&format!(
+            ".blockchain-{:016x}.tmp",
+            crate::chain::keyed_hash((std::process::id(), std::time::Instant::now(),))
+        ));
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&name)?;
+        fs::remove_file(name)?;
+        Ok(Arc::new(file))
     }
 
     fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
@@ -99,16 +154,10 @@ impl Disk for Folder {
         self.writable(name)?.set_len(bytes)
     }
 
-    fn copy(&self, from: &str, to: &str, bytes: u64) -> io::Result<()> {
-        self.remove(to)?;
-        // std copies from file to file within the kernel, sharing blocks where it can.
-        let mut source = File::open(self.at(from))?.take(bytes);
-        let mut target = OpenOptions::new().write(true).create_new(true).open(self.at(to))?;
-        let copied = io::copy(&mut source, &mut target)?;
-        if copied == bytes { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
-    }
-
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        if let Some(lock) = &self.lock {
+            lock.hold().map_err(io::Error::other)?;
+        }
         self.close(from);
         self.close(to);
         fs::rename(self.at(from), self.at(to))
@@ -119,11 +168,12 @@ impl Disk for Folder {
             Err(error)
                 if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) =>
             {
-                let bytes = fs::metadata(self.at(from))?.len();
-                self.copy(from, to, bytes)?;
-                self.sync(to)?;
-                self.close(to);
-                Ok(())
+                // std copies from file to file within the kernel, sharing blocks where it can.
+                let mut source = File::open(self.at(from))?;
+                let made = OpenOptions::new().write(true).create_new(true).open(self.at(to));
+                let mut target = made?;
+                io::copy(&mut source, &mut target)?;
+                target.sync_data()
             }
             other => other,
         }
@@ -147,7 +197,8 @@ impl Disk for Folder {
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        match self.handle.sync_all() {
+        // Opened anew each time: a folder that was moved away and made anew is another one.
+        match File::open(&self.path)?.sync_all() {
             // Some file systems know no sync of folders; there is nothing else to ask for.
             Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
             other => other,

@@ -1,22 +1,24 @@
 //! Which network a chain file is of, also if its first line is damaged.
 
-use super::disk::Disk;
+use super::disk::{Disk, Source};
 use super::error::{Doing, StoreError};
 use super::lines::Lines;
 use super::names::Names;
+use super::versions;
 use crate::chain::{Block, Difficulty, Hash, Network, NetworkName};
 
 /// The network that the first of `files` is of that says so for certain, or else says so
 /// at all. A first line is believed if the second one says that it follows it; if it is
-/// damaged, the second one may tell which it was.
+/// damaged, the second one may tell which it was, and so may `test.forks`.
 pub(super) fn find_network<'a>(
     disk: &dyn Disk,
     names: &Names,
     files: impl Iterator<Item = &'a String>,
 ) -> Result<Option<Network>, StoreError> {
-    let mut spare = None;
+    let noted = versions::network(disk, names);
+    let mut spare = noted.clone();
     for name in files {
-        let Some(source) = disk.read(name).doing("read", names, name)? else { continue };
+        let Some(source) = Source::open(disk, name).doing("read", names, name)? else { continue };
         let mut lines = Lines::of(source);
         let mut next = || -> Result<Vec<u8>, StoreError> {
             let line = lines.next().doing("read", names, name)?;
@@ -25,7 +27,8 @@ pub(super) fn find_network<'a>(
         let (first, second) = (next()?, next()?);
         let stated = network_of(&first);
         let links = |network: &Network| names_as_parent(&second, network);
-        let certain = stated.clone().into_iter().chain(candidates(&first)).find(links);
+        let known = stated.clone().into_iter().chain(noted.clone());
+        let certain = known.chain(candidates(&first)).find(links);
         if certain.is_some() {
             return Ok(certain);
         }

@@ -2,7 +2,8 @@
 
 use std::io::Read;
 
-use super::disk::Disk;
+use super::append_file::write_unfinished;
+use super::disk::{Disk, Source};
 use super::error::{Doing, Fault, StoreError};
 use super::names::Names;
 use crate::chain::Hash;
@@ -34,11 +35,11 @@ impl Recorded {
 
 /// Reads the hash file `name`, which may be the unfinished one.
 pub(super) fn read(disk: &dyn Disk, names: &Names, name: &str) -> Result<Recorded, StoreError> {
-    let Some(source) = disk.read(name).doing("read", names, name)? else {
+    let Some(source) = Source::open(disk, name).doing("read", names, name)? else {
         return Ok(Recorded::Missing);
     };
     let mut bytes = Vec::new();
-    source.reader.take(4096).read_to_end(&mut bytes).doing("read", names, name)?;
+    source.take(4096).read_to_end(&mut bytes).doing("read", names, name)?;
     let digits = bytes.get(..HASH_DIGITS).and_then(|digits| std::str::from_utf8(digits).ok());
     let hash: Option<Hash> = digits.and_then(|digits| digits.parse().ok());
     Ok(match hash {
@@ -56,4 +57,10 @@ pub(super) fn read(disk: &dyn Disk, names: &Names, name: &str) -> Result<Recorde
 /// The contents of the hash file.
 pub(super) fn spell(names: &Names, hash: &Hash) -> String {
     format!("{hash}  {}\n", names.chain)
+}
+
+/// Writes and syncs the unfinished hash file.
+pub(super) fn write(disk: &dyn Disk, names: &Names, hash: &Hash) -> Result<(), StoreError> {
+    let contents = spell(names, hash).into_bytes();
+    write_unfinished(disk, names, &names.hash, &mut std::iter::once(Ok(contents))).map(drop)
 }

@@ -3,12 +3,14 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::disk::Source;
+use super::error::StoreError;
+use crate::chain::ChainView;
 use crate::chain::data::MESSAGE_BYTES_MAX;
 
 /// No line that we write is longer: every byte of the message escaped (`\u0000` is the
 /// longest escape, 6 bytes), and the rest of a block or record, which is far below 1 KiB.
 /// A journal's last line may have room behind it.
-const LINE_BYTES_MAX: usize = 6 * MESSAGE_BYTES_MAX + 1024 + ROOM_BYTES;
+pub(super) const LINE_BYTES_MAX: usize = 6 * MESSAGE_BYTES_MAX + 1024 + ROOM_BYTES;
 
 /// Zeros that are written behind a journal's last record, for those to come.
 pub(super) const ROOM_BYTES: usize = 64 << 10;
@@ -56,7 +58,7 @@ impl Line<'_> {
 
 /// The lines of a file.
 pub(super) struct Lines {
-    reader: BufReader<Box<dyn Read + Send>>,
+    reader: BufReader<Source>,
     buffer: Vec<u8>,
     number: u64,
     end: u64,
@@ -64,7 +66,7 @@ pub(super) struct Lines {
 
 impl Lines {
     pub fn of(source: Source) -> Self {
-        let reader = BufReader::with_capacity(BUFFER_BYTES, source.reader);
+        let reader = BufReader::with_capacity(BUFFER_BYTES, source);
         Self { reader, buffer: Vec::new(), number: 0, end: 0 }
     }
 
@@ -85,4 +87,33 @@ impl Lines {
         self.end += self.buffer.len() as u64;
         Ok(Some(Line { bytes, ending, number: self.number, start }))
     }
+}
+
+/// Digits of a check: the first hex digits of a SHA-256.
+pub(super) const CHECK_DIGITS: usize = 16;
+
+/// Bytes written at once.
+pub(super) const PART_BYTES: usize = 1 << 20;
+
+/// The lines of `view` from height `from` on, with their line breaks, in parts of about
+/// [`PART_BYTES`].
+pub(super) fn parts(
+    view: &ChainView,
+    from: u64,
+) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
+    let mut lines = view.lines_from(from);
+    std::iter::from_fn(move || {
+        let mut part = Vec::new();
+        for line in &mut lines {
+            match line {
+                Ok(line) => part.extend_from_slice(line.as_bytes()),
+                Err(error) => return Some(Err(error.into())),
+            }
+            part.push(b'\n');
+            if part.len() >= PART_BYTES {
+                break;
+            }
+        }
+        (!part.is_empty()).then_some(Ok(part))
+    })
 }

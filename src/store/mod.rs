@@ -4,6 +4,8 @@
 //! and a failing one; what was damaged is noticed, named and never overwritten. All of it
 //! stands on the few operations of [`Disk`], so that tests can cut the power between any two.
 
+mod append_file;
+mod backup;
 mod chain_file;
 #[cfg(debug_assertions)]
 pub mod crash_point;
@@ -12,27 +14,33 @@ mod error;
 mod folder;
 mod genesis;
 mod hash_file;
-mod install;
 mod journal;
 mod lines;
 mod lock;
 mod names;
+mod pages;
 mod record;
+mod redo;
 mod repair;
 mod running_hash;
 mod salvage;
 mod scan;
+#[cfg(debug_assertions)]
 #[doc(hidden)]
 pub mod sim_disk;
+#[cfg(debug_assertions)]
 mod sim_loss;
 mod verify;
+mod versions;
 
-pub use chain_file::{ChainFile, Saved, Start};
-pub use disk::{Disk, Source};
+pub use backup::{Backup, back_up};
+pub use chain_file::{ChainFile, Loaded, Saved, Start};
+pub use disk::{Disk, DiskFile, Source, Stamp, read_exact};
 pub use error::{Fault, StoreError};
 pub use folder::Folder;
 pub use journal::Journal;
 pub use lock::Lock;
 pub use names::Names;
-pub use repair::{Repair, repair};
+pub use repair::{Lost, Repair, repair};
+pub use scan::Progress;
 pub use verify::{Report, verify};

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::error::StoreError;
 use crate::chain::Micros;
@@ -13,17 +13,25 @@ use crate::chain::Micros;
 const VERSION_TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]_[hour]-[minute]-[second]");
 
+/// Links that are followed one after the other.
+const LINKS_MAX: usize = 40;
+
 /// The files beside each other for a chain path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     path: PathBuf,
     stem: String,
+    joint: char,
     /// The chain, one block a line.
     pub chain: String,
     /// SHA-256 of the chain file, as `sha256sum` prints it.
     pub hash: String,
     /// The journal of unprocessed messages.
     pub data: String,
+    /// How a reorganisation goes on after a crash.
+    pub redo: String,
+    /// When and why the branches in older versions were dropped.
+    pub forks: String,
     /// Locked while a miner runs.
     pub lock: String,
 }
@@ -39,16 +47,35 @@ impl Names {
         let Some(name) = name.filter(|name| !name.contains(unusual)) else {
             return Err(StoreError::Path { path: path.to_owned() });
         };
-        let stem = name.strip_suffix(".chain").filter(|stem| !stem.is_empty()).unwrap_or(name);
-        let beside = |ending: &str| format!("{stem}.{ending}");
+        // `x` and `x.chain` share no file: those of the former are joined by another character.
+        let stem = name.strip_suffix(".chain").filter(|stem| !stem.is_empty());
+        let (stem, joint) = stem.map_or((name, '-'), |stem| (stem, '.'));
+        let beside = |ending: &str| format!("{stem}{joint}{ending}");
         Ok(Self {
             path: path.to_owned(),
-            stem: stem.to_owned(),
             chain: name.to_owned(),
             hash: beside("hash"),
             data: beside("data"),
+            redo: beside("redo"),
+            forks: beside("forks"),
             lock: beside("lock"),
+            stem: stem.to_owned(),
+            joint,
         })
+    }
+
+    /// The names that follow from `path` once links are followed: the files lie where the
+    /// link leads, and the link stays. A file or folder that is not there yet is no link.
+    ///
+    /// # Errors
+    /// As [`Names::of`].
+    pub fn resolve(path: &Path) -> Result<Self, StoreError> {
+        let mut path = path.to_owned();
+        for _ in 0..LINKS_MAX {
+            let Ok(target) = std::fs::read_link(&path) else { break };
+            path = path.parent().unwrap_or(Path::new("")).join(target);
+        }
+        Self::of(&path)
     }
 
     /// The chain path as it was given.
@@ -80,7 +107,7 @@ impl Names {
                 .unwrap_or(OffsetDateTime::UNIX_EPOCH)
                 .format(VERSION_TIME)
                 .expect("a date and time can be written");
-            let name = format!("{}_{time}.{ending}", self.stem);
+            let name = format!("{}_{time}{}{ending}", self.stem, self.joint);
             if !taken.contains(&name) {
                 return name;
             }
@@ -88,10 +115,23 @@ impl Names {
         }
     }
 
-    /// What kind of file `name` is: `chain`, `hash`, `journal`, `version` or `log`; `None` for
-    /// what does not belong to this chain path.
+    /// When the older version of this name was set aside, as its name says.
+    pub(super) fn time_of_version(&self, name: &str) -> Micros {
+        let time = name.strip_prefix(self.stem.as_str()).and_then(|rest| rest.get(1..20));
+        let time = time.and_then(|time| PrimitiveDateTime::parse(time, VERSION_TIME).ok());
+        time.map_or(0, |time| time.assume_utc().unix_timestamp().max(0) as Micros * 1_000_000)
+    }
+
+    /// The kind of file that `name` is: `chain`, `hash`, `journal`, `forks`, `redo`, `version` or
+    /// `log`; `None` for what does not belong to this chain path.
     pub fn kind_of(&self, name: &str) -> Option<&'static str> {
-        let kinds = [(&self.chain, "chain"), (&self.hash, "hash"), (&self.data, "journal")];
+        let kinds = [
+            (&self.chain, "chain"),
+            (&self.hash, "hash"),
+            (&self.data, "journal"),
+            (&self.forks, "forks"),
+            (&self.redo, "redo"),
+        ];
         let known = kinds.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
         let is_log = || name == "miner.log" || name.starts_with("miner.log.");
         known
@@ -110,7 +150,7 @@ impl Names {
         let time = name
             .strip_prefix(self.stem.as_str())
             .and_then(|rest| rest.strip_prefix('_'))
-            .and_then(|rest| rest.strip_suffix(".chain"));
+            .and_then(|rest| rest.strip_suffix("chain")?.strip_suffix(self.joint));
         let pattern = "dddd-dd-dd_dd-dd-dd";
         let fits = |(a, b): (u8, u8)| if b == b'd' { a.is_ascii_digit() } else { a == b };
         name != self.chain
@@ -136,7 +176,8 @@ mod tests {
         assert_eq!(found.shown(&found.hash), "some/where/test.hash");
         assert_eq!(names("test.chain").shown("test.hash"), "test.hash");
         let found = names("plain");
-        assert_eq!([&found.chain, &found.hash], ["plain", "plain.hash"]);
+        assert_eq!([&found.chain, &found.hash], ["plain", "plain-hash"]);
+        assert_eq!(found.version("chain", 0, &[]), "plain_1970-01-01_00-00-00-chain");
         assert_eq!(names(".chain").hash, ".chain.hash");
         for bad in ["", "/", "a/..", "a\nb.chain", "a\\b.chain"] {
             assert!(Names::of(Path::new(bad)).is_err(), "{bad:?}");

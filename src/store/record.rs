@@ -17,12 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, Source};
 use super::error::{Doing, Fault, StoreError};
-use super::lines::{Ending, Line, Lines};
+use super::lines::{CHECK_DIGITS, Ending, Line, Lines};
 use super::names::Names;
 use crate::chain::{Data, Hash};
-
-/// Digits of a check.
-pub(super) const CHECK_DIGITS: usize = 16;
 
 /// Smallest stretch that a disk writes or does not write.
 const SECTOR_BYTES: u64 = 512;
@@ -74,7 +71,7 @@ pub(super) fn read(line: &[u8]) -> Option<(u64, Data)> {
 
 /// A journal after it was read.
 #[derive(Default)]
-pub(super) struct Scan {
+pub(super) struct Reading {
     /// The messages of the good records, in their order; some may be there twice.
     pub data: Vec<Data>,
     /// Bytes of the good lines.
@@ -83,34 +80,38 @@ pub(super) struct Scan {
     pub total: u64,
     /// Zeros behind that.
     pub room: u64,
-    /// Why reading ended before the end of the file.
-    pub trouble: Option<Trouble>,
+    /// What lies behind the good lines.
+    pub tail: Tail,
     /// Where the batch of the last good record begins.
     batch: u64,
     /// Where ends what was synced before the file took its name.
     certain: u64,
 }
 
-/// The first line that is not as it should be.
-pub(super) enum Trouble {
-    /// The last record, whole but for its line break.
-    NoBreak,
+/// What lies behind the good records of a journal.
+#[derive(Default)]
+pub(super) enum Tail {
+    /// Nothing.
+    #[default]
+    Sound,
     /// What a crash leaves of a batch that was not acknowledged.
     Torn(Box<Fault>),
-    /// Something was changed that had been written.
+    /// Something that had been written was changed.
     Damaged(Box<Fault>),
 }
 
 /// Reads the journal; `None` if there is none.
-pub(super) fn scan(disk: &dyn Disk, names: &Names) -> Result<Option<Scan>, StoreError> {
+pub(super) fn read_journal(disk: &dyn Disk, names: &Names) -> Result<Option<Reading>, StoreError> {
     let name = &names.data;
-    let Some(source) = disk.read(name).doing("read", names, name)? else { return Ok(None) };
-    let mut scan = Scan { total: source.bytes, ..Scan::default() };
-    scan.read(names, source).doing("read", names, name)?;
-    Ok(Some(scan))
+    let Some(source) = Source::open(disk, name).doing("read", names, name)? else {
+        return Ok(None);
+    };
+    let mut reading = Reading { total: source.bytes, ..Reading::default() };
+    reading.read(names, source).doing("read", names, name)?;
+    Ok(Some(reading))
 }
 
-impl Scan {
+impl Reading {
     fn read(&mut self, names: &Names, source: Source) -> std::io::Result<()> {
         let mut lines = Lines::of(source);
         while let Some(mut line) = lines.next()? {
@@ -134,13 +135,14 @@ impl Scan {
             let start = line.start;
             if whole {
                 let (_, data) = read(line.bytes).expect("it fits");
+                // All that it lacks is its line break.
                 self.data.push(data);
                 self.bytes = self.total;
-                self.trouble = Some(Trouble::NoBreak);
+                self.tail = Tail::Torn(fault);
             } else if torn && !later_batch(&mut lines, start)? {
-                self.trouble = Some(Trouble::Torn(fault));
+                self.tail = Tail::Torn(fault);
             } else {
-                self.trouble = Some(Trouble::Damaged(fault));
+                self.tail = Tail::Damaged(fault);
             }
             return Ok(());
         }
@@ -148,7 +150,7 @@ impl Scan {
             let fault = Fault::new(names, &names.data, 1, "length");
             let expected = format!("at least {} bytes", self.certain);
             let fault = fault.found(format!("{} bytes", self.bytes), expected);
-            self.trouble = Some(Trouble::Damaged(Box::new(fault)));
+            self.tail = Tail::Damaged(Box::new(fault));
         }
         Ok(())
     }

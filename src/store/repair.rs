@@ -1,29 +1,33 @@
-//! `blockchain repair`: keeps all that is good, and moves what is damaged aside.
+//! `blockchain repair`: keeps all that is good, moves what is damaged aside, and names what nothing
+//! on this host holds any more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::chain_file::ChainFile;
-use super::disk::Disk;
+use super::append_file::{put_in_place, write_unfinished};
+use super::chain_file::{ChainFile, Loaded};
+use super::disk::{Disk, Source};
 use super::error::{Doing, StoreError};
 use super::genesis::find_network;
 use super::journal::{self, Journal};
 use super::lines::Lines;
 use super::names::Names;
-use super::record;
-use super::salvage;
-use super::scan::{FirstLine, HashFile, Progress, Scan, Trouble, Verdict, judge, scan};
-use crate::chain::{Chain, Data, DataId, Micros};
+use super::record::{self, Tail};
+use super::redo;
+use super::salvage::{self, Piece};
+use super::scan::{HashFile, Progress, Scan, Verdict, judge, scan, unheard};
+use crate::chain::{Block, Chain, Data, DataId, Hash, Micros, Network, Rank};
 
 /// What `repair` did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Repair {
     /// Where the damaged chain file is now; `None` if it needed no repair or was missing.
     pub chain_moved_to: Option<String>,
-    /// The older version that the chain was taken from, if not from the chain file.
-    pub taken_from: Option<String>,
+    /// The older versions from which blocks of the chain were taken.
+    pub taken_from: Vec<String>,
     /// Blocks in the chain file now.
     pub length: u64,
     /// Messages of blocks that could not be kept, which now wait in the journal again.
@@ -32,13 +36,28 @@ pub struct Repair {
     pub journal_moved_to: Option<String>,
     /// Messages in the journal now.
     pub unprocessed: u64,
+    /// Messages that nothing on this host holds any more.
+    pub lost: Vec<Lost>,
+}
+
+/// A message that could not be saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Lost {
+    /// The file in which it was, as a path from where the chain path was given.
+    pub file: String,
+    /// The line of that file, from 1.
+    pub line: u64,
+    /// Its id, if that can still be read.
+    pub id: Option<DataId>,
+    /// What stands there, shortened and with control characters escaped.
+    pub found: String,
 }
 
 /// Makes a miner start again from what is beside a chain path. No miner may be running.
 ///
-/// The chain keeps its longest valid part, or that of an older version if it wins over it;
-/// messages in intact blocks behind that part go into the journal, to be mined again. The
-/// journal keeps every good record. Does nothing where nothing is wrong.
+/// The chain becomes the best one that can be put together from the chain file and its older
+/// versions; messages in intact blocks outside of it go into the journal, to be mined
+/// again. The journal keeps every good record. Does nothing where nothing is wrong.
 ///
 /// # Errors
 /// [`StoreError::BeyondRepair`] if no file tells of any network; [`StoreError::Disk`].
@@ -49,108 +68,261 @@ pub fn repair(
     progress: Progress<'_>,
 ) -> Result<Repair, StoreError> {
     let mut repair = Repair::default();
+    redo::replay(&**disk, names)?;
+    let all = disk.list().doing("list the folder of", names, &names.chain)?;
+    let versions = names.versions(&all);
+    let files: Vec<&String> =
+        [&names.chain].into_iter().chain(versions.into_iter().rev()).collect();
+    let network = find_network(&**disk, names, files.iter().copied())?;
+    let network = network.ok_or_else(|| beyond_repair(names))?;
+    let found = scan(&**disk, names, &names.chain, &network, progress)?;
     let waiting = repair_journal(&**disk, names, now, &mut repair)?;
-    let Found { scan, version } = find(&**disk, names, progress)?;
-    let verdict = match (&version, &scan.trouble) {
-        (None, None) => match judge(&**disk, names, &scan)? {
+    let verdict = match &found {
+        None => None,
+        Some(found) => match (judge(&**disk, names, found)?, &found.trouble) {
             // Every block is good, so it is the hash that is not.
-            Verdict::Damaged(_) => Some(Verdict::Sound { hash_file: HashFile::Uncertain }),
-            sound => Some(sound),
+            (Verdict::Damaged(_), None) => Some(Verdict::Sound { hash_file: HashFile::Uncertain }),
+            (Verdict::Damaged(_), Some(_)) => None,
+            (sound_or_torn, _) => Some(sound_or_torn),
         },
-        (None, Some(_)) => match judge(&**disk, names, &scan)? {
-            torn @ Verdict::Torn { .. } => Some(torn),
-            _ => None,
-        },
-        (Some(_), _) => None,
     };
     let keep = usize::MAX;
-    if let Some(verdict) = verdict {
-        let (_, chain) = ChainFile::go_on(Arc::clone(disk), names.clone(), keep, scan, verdict)?;
-        repair.length = chain.head().length();
-    } else {
-        let chain = scan.chain;
-        let lost = messages_beyond(&**disk, names, &chain, &waiting)?;
-        if !lost.is_empty() {
-            let (mut journal, _) = Journal::open(Arc::clone(disk), names.clone())?;
-            journal.append(&lost)?;
+    let (disk, names) = (Arc::clone(disk), names.clone());
+    match (found, verdict) {
+        (Some(found), Some(verdict)) => {
+            let Loaded { chain, .. } =
+                ChainFile::go_on(disk, names, &network, keep, found, verdict)?;
+            repair.length = chain.head().length();
         }
-        let mut file = ChainFile::unwritten(Arc::clone(disk), names.clone(), keep, chain.view());
-        repair.chain_moved_to = file.install(&chain.view(), 0, now)?;
-        repair.taken_from = version;
-        repair.returned = lost.len() as u64;
-        repair.length = chain.head().length();
+        _ => rebuild(&disk, &names, &network, &files, waiting.clone(), now, &mut repair)?,
     }
     repair.unprocessed = waiting.len() as u64 + repair.returned;
     Ok(repair)
 }
 
-/// Keeps the good records of the journal; the ids of the messages in it.
+/// Puts the best chain in place that can be made of the blocks in `files`.
+fn rebuild(
+    disk: &Arc<dyn Disk>,
+    names: &Names,
+    network: &Network,
+    files: &[&String],
+    mut known: HashSet<Data>,
+    now: Micros,
+    repair: &mut Repair,
+) -> Result<(), StoreError> {
+    let pieces = Pieces::find(&**disk, names, files)?;
+    if pieces.all.is_empty()
+        && !disk.list().doing("list the folder of", names, &names.chain)?.contains(&names.chain)
+    {
+        return Err(beyond_repair(names));
+    }
+    let made = format!("{}.repair", names.chain);
+    let way = pieces.best(&Hash::of(Block::genesis(network).line()));
+    let mut lines = pieces.lines(&**disk, names, files, &way);
+    let genesis = Ok((Block::genesis(network).line() + "\n").into_bytes());
+    let all = &mut std::iter::once(genesis).chain(std::iter::from_fn(|| lines.next()));
+    write_unfinished(&**disk, names, &made, all)?;
+    let made = Names::unfinished(&made);
+    let found = scan(&**disk, names, &made, network, &mut unheard)?;
+    let Scan { chain, .. } = found.ok_or(ErrorKind::NotFound.into()).doing("read", names, &made)?;
+    let mut used: Vec<usize> = way.iter().map(|at| pieces.all[*at].file).collect();
+    used.dedup();
+    used.retain(|file| *file > 0);
+    used.sort_unstable();
+    used.dedup();
+    repair.taken_from = used.into_iter().map(|file| files[file].clone()).collect();
+    let lost = beyond(&**disk, names, &chain, &mut known, repair)?;
+    if !lost.is_empty() {
+        let (mut journal, _) = Journal::open(Arc::clone(disk), names.clone())?;
+        journal.append(&lost)?;
+    }
+    let list = disk.list().doing("list the folder of", names, &names.chain)?;
+    if list.contains(&names.chain) {
+        let aside = names.version("chain", now, &list);
+        disk.link(&names.chain, &aside).doing("keep a copy as", names, &aside)?;
+        disk.sync_folder().doing("sync the folder of", names, &aside)?;
+        repair.chain_moved_to = Some(aside);
+    }
+    ChainFile::written(Arc::clone(disk), names.clone(), network, usize::MAX, &chain.view())?;
+    disk.remove(&made).doing("remove", names, &made)?;
+    repair.returned = lost.len() as u64;
+    repair.length = chain.head().length();
+    Ok(())
+}
+
+/// Messages of intact blocks in the chain file that are neither in `chain` nor `known`; those of
+/// damaged blocks are noted as lost, if no other file has them.
+fn beyond(
+    disk: &dyn Disk,
+    names: &Names,
+    chain: &Chain,
+    known: &mut HashSet<Data>,
+    repair: &mut Repair,
+) -> Result<Vec<Data>, StoreError> {
+    let (mut found, mut lost) = (Vec::new(), Vec::new());
+    each_line(disk, names, &names.chain, |number, line| {
+        for piece in salvage::blocks(line) {
+            match piece {
+                Piece::Block(block, _) if block.index > 0 => found.push(block.data),
+                Piece::Block(..) => {}
+                Piece::Damaged(id) => lost.push(lost_in(names, &names.chain, number, line, id)),
+            }
+        }
+    })?;
+    let mut beyond = Vec::new();
+    for data in found {
+        if chain.height_of(&data)?.is_none() && known.insert(data.clone()) {
+            beyond.push(data);
+        }
+    }
+    for lost in lost {
+        let held = lost.id.is_some_and(|id| {
+            let mined = chain.view().find(&chain.may_hold_id(&id), |data| data.id == id);
+            mined.is_ok_and(|mined| mined.is_some()) || known.iter().any(|data| data.id == id)
+        });
+        if !held && !(lost.line == 1 && lost.file == names.shown(&names.chain)) {
+            repair.lost.push(lost);
+        }
+    }
+    Ok(beyond)
+}
+
+fn lost_in(names: &Names, file: &str, line: u64, bytes: &[u8], id: Option<DataId>) -> Lost {
+    let clip = &bytes[..bytes.len().min(400)];
+    let dots = if clip.len() < bytes.len() { "…" } else { "" };
+    let found = format!("{:?}{dots}", String::from_utf8_lossy(clip));
+    Lost { file: names.shown(file), line, id, found }
+}
+
+/// Keeps the good records of the journal; the messages in it.
 fn repair_journal(
     disk: &dyn Disk,
     names: &Names,
     now: Micros,
     repair: &mut Repair,
-) -> Result<HashSet<DataId>, StoreError> {
+) -> Result<HashSet<Data>, StoreError> {
     let name = &names.data;
-    let Some(scan) = record::scan(disk, names)? else { return Ok(HashSet::new()) };
-    let mut ids = HashSet::new();
-    if !matches!(scan.trouble, Some(record::Trouble::Damaged(_))) {
-        ids.extend(scan.data.iter().map(|data| data.id));
-        return Ok(ids);
+    let Some(reading) = record::read_journal(disk, names)? else { return Ok(HashSet::new()) };
+    if !matches!(reading.tail, Tail::Damaged(_)) {
+        return Ok(reading.data.into_iter().collect());
     }
-    let mut good = good_records(disk, names)?;
-    good.retain(|data| ids.insert(data.id));
-    let unfinished = Names::unfinished(name);
-    journal::write_new(disk, &unfinished, &good).doing("write", names, &unfinished)?;
+    let (mut good, mut known, mut lost) = (Vec::new(), HashSet::new(), Vec::new());
+    each_line(disk, names, name, |number, line| {
+        let (records, damaged) = salvage::records(line);
+        good.extend(records.into_iter().filter(|data| known.insert(data.clone())));
+        lost.extend(damaged.into_iter().map(|id| lost_in(names, name, number, line, id)));
+    })?;
+    lost.retain(|lost| !known.iter().any(|data| Some(data.id) == lost.id));
+    repair.lost.extend(lost);
+    write_unfinished(disk, names, name, &mut journal::records(&good))?;
     let all = disk.list().doing("list the folder of", names, name)?;
     let aside = names.version("data", now, &all);
     disk.link(name, &aside).doing("keep a copy as", names, &aside)?;
     disk.sync_folder().doing("sync the folder of", names, &aside)?;
-    disk.rename(&unfinished, name).doing("replace", names, name)?;
-    disk.sync_folder().doing("sync the folder of", names, name)?;
+    put_in_place(disk, names, name)?;
     repair.journal_moved_to = Some(aside);
-    Ok(ids)
+    Ok(known)
 }
 
-fn good_records(disk: &dyn Disk, names: &Names) -> Result<Vec<Data>, StoreError> {
-    let mut good = Vec::new();
-    each_line(disk, names, &names.data, |line| good.extend(salvage::good_records(line)))?;
-    Ok(good)
-}
-
-/// The chain to go on with, and the older version that it is from.
+/// A block in one of the files.
 struct Found {
-    scan: Scan,
-    version: Option<String>,
+    /// Which of the files, and the line in it, from 1.
+    file: usize,
+    line: u64,
+    height: u64,
+    hash: Hash,
 }
 
-/// Finds the best chain among the longest valid parts of the chain file and its versions.
-fn find(disk: &dyn Disk, names: &Names, progress: Progress<'_>) -> Result<Found, StoreError> {
-    let all = disk.list().doing("list the folder of", names, &names.chain)?;
-    let versions = names.versions(&all);
-    let files = [&names.chain].into_iter().chain(versions.iter().rev().copied());
-    let network = find_network(disk, names, files)?.ok_or_else(|| beyond_repair(names))?;
-    let mut best = match scan(disk, names, &names.chain, &network, FirstLine::Checked, progress)? {
-        Some(sound @ Scan { trouble: None, .. }) => {
-            return Ok(Found { scan: sound, version: None });
+/// All intact blocks, by the block that they follow.
+struct Pieces {
+    all: Vec<Found>,
+    after: HashMap<Hash, Vec<usize>>,
+}
+
+impl Pieces {
+    fn find(disk: &dyn Disk, names: &Names, files: &[&String]) -> Result<Self, StoreError> {
+        let mut pieces = Self { all: Vec::new(), after: HashMap::new() };
+        let mut seen = HashSet::new();
+        for (file, name) in files.iter().enumerate() {
+            each_line(disk, names, name, |line, bytes| {
+                for piece in salvage::blocks(bytes) {
+                    let Piece::Block(block, text) = piece else { continue };
+                    let (height, hash) = (block.index, Hash::of(&text));
+                    if let Some(previous) = block.previous_hash
+                        && seen.insert(hash)
+                    {
+                        pieces.after.entry(previous).or_default().push(pieces.all.len());
+                        pieces.all.push(Found { file, line, height, hash });
+                    }
+                }
+            })?;
         }
-        Some(Scan { bytes: 0, trouble: Some(first), .. }) => {
-            let rest = scan(disk, names, &names.chain, &network, FirstLine::Assumed, progress)?;
-            let trouble = Some(Trouble { torn: false, ..first });
-            rest.map(|rest| Found { scan: Scan { trouble, ..rest }, version: None })
-        }
-        damaged => damaged.map(|scan| Found { scan, version: None }),
-    };
-    for name in versions.into_iter().rev() {
-        let found = scan(disk, names, name, &network, FirstLine::Assumed, &mut |_, _| {});
-        let Ok(Some(scan)) = found else { continue };
-        let beaten =
-            best.as_ref().is_none_or(|best| scan.chain.head().wins_over(best.scan.chain.head()));
-        if beaten {
-            best = Some(Found { scan, version: Some(name.clone()) });
-        }
+        Ok(pieces)
     }
-    best.ok_or_else(|| beyond_repair(names))
+
+    /// The blocks of the best chain that begins behind the genesis block, lowest first.
+    fn best(&self, genesis: &Hash) -> Vec<usize> {
+        let mut parents: HashMap<usize, usize> = HashMap::new();
+        let (mut open, mut best) = (vec![(*genesis, 1, None)], None::<(Rank, usize)>);
+        while let Some((hash, height, parent)) = open.pop() {
+            for &at in self.after.get(&hash).into_iter().flatten() {
+                let found = &self.all[at];
+                if found.height != height {
+                    continue;
+                }
+                if let Some(parent) = parent {
+                    parents.insert(at, parent);
+                }
+                let rank = Rank::new(height + 1, found.hash);
+                if best.is_none_or(|(other, _)| rank > other) {
+                    best = Some((rank, at));
+                }
+                open.push((found.hash, height + 1, Some(at)));
+            }
+        }
+        let mut way: Vec<usize> = Vec::new();
+        let mut next = best.map(|(_, at)| at);
+        while let Some(at) = next {
+            way.push(at);
+            next = parents.get(&at).copied();
+        }
+        way.reverse();
+        way
+    }
+
+    /// The lines of these blocks, in parts; each run of one file is read in one go.
+    fn lines<'a>(
+        &'a self,
+        disk: &'a dyn Disk,
+        names: &'a Names,
+        files: &'a [&String],
+        way: &'a [usize],
+    ) -> Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + 'a> {
+        let runs = way.chunk_by(|a, b| {
+            let (a, b) = (&self.all[*a], &self.all[*b]);
+            a.file == b.file && a.line <= b.line
+        });
+        let run = move |run: &'a [usize]| -> Result<Vec<u8>, StoreError> {
+            let name = files[self.all[run[0]].file];
+            let mut wanted = run.iter().map(|at| &self.all[*at]).peekable();
+            let mut part = Vec::new();
+            each_line(disk, names, name, |line, bytes| {
+                if wanted.peek().is_none_or(|found| found.line != line) {
+                    return;
+                }
+                for piece in salvage::blocks(bytes) {
+                    if let Piece::Block(_, text) = piece
+                        && wanted.next_if(|found| found.hash == Hash::of(&text)).is_some()
+                    {
+                        part.extend_from_slice(text.as_bytes());
+                        part.push(b'\n');
+                    }
+                }
+            })?;
+            Ok(part)
+        };
+        Box::new(runs.map(run))
+    }
 }
 
 fn beyond_repair(names: &Names) -> StoreError {
@@ -159,33 +331,16 @@ fn beyond_repair(names: &Names) -> StoreError {
     StoreError::BeyondRepair { file: names.shown(&names.chain), reason: reason.into() }
 }
 
-/// The messages in intact lines of the chain file that are neither in `chain` nor waiting.
-fn messages_beyond(
-    disk: &dyn Disk,
-    names: &Names,
-    chain: &Chain,
-    waiting: &HashSet<DataId>,
-) -> Result<Vec<Data>, StoreError> {
-    let mut seen = waiting.clone();
-    let mut found = Vec::new();
-    each_line(disk, names, &names.chain, |line| {
-        let mut messages = salvage::sealed_messages(line);
-        messages.retain(|data| chain.height_of(&data.id).is_none() && seen.insert(data.id));
-        found.extend(messages);
-    })?;
-    Ok(found)
-}
-
 fn each_line(
     disk: &dyn Disk,
     names: &Names,
     name: &str,
-    mut each: impl FnMut(&[u8]),
+    mut each: impl FnMut(u64, &[u8]),
 ) -> Result<(), StoreError> {
-    let Some(source) = disk.read(name).doing("read", names, name)? else { return Ok(()) };
+    let Some(source) = Source::open(disk, name).doing("read", names, name)? else { return Ok(()) };
     let mut lines = Lines::of(source);
     while let Some(line) = lines.next().doing("read", names, name)? {
-        each(line.bytes);
+        each(line.number, line.bytes);
     }
     Ok(())
 }

@@ -1,64 +1,93 @@
 //! SHA-256 of a chain file that grows, and is now and then cut back.
 //!
-//! Remembers its state every so many lines, so that neither an extension nor a
+//! Remembers its state every so many bytes, so that neither an extension nor a
 //! reorganisation hashes the whole chain again.
 
 use sha2::{Digest, Sha256};
 
-use crate::chain::{ChainView, Hash};
+use crate::chain::{ChainView, Hash, ReadError};
 
-/// Lines between two remembered states: about a megabyte to hash anew at worst, and about
-/// 30 KiB of states for a million blocks.
-const STRIDE: u64 = 4096;
+/// Bytes between two remembered states, about: what is hashed anew at worst. A file of 1 GB has
+/// about 1,000 states of 112 bytes.
+const STRIDE_BYTES: u64 = 1 << 20;
+
+/// A state, and what went into it.
+#[derive(Clone, Debug)]
+struct State {
+    sha: Sha256,
+    lines: u64,
+    bytes: u64,
+}
 
 /// The hash of some lines, each with its line break.
 #[derive(Clone, Debug)]
 pub(super) struct RunningHash {
-    state: Sha256,
-    lines: u64,
-    /// The state after 0, `STRIDE`, 2 · `STRIDE` … lines, but for the present one.
-    states: Vec<Sha256>,
+    now: State,
+    /// Earlier states, about [`STRIDE_BYTES`] apart; the first is of no line.
+    marks: Vec<State>,
 }
 
 impl RunningHash {
     pub fn new() -> Self {
-        Self { state: Sha256::new(), lines: 0, states: Vec::new() }
+        let now = State { sha: Sha256::new(), lines: 0, bytes: 0 };
+        Self { marks: vec![now.clone()], now }
     }
 
-    pub fn push(&mut self, line: &str) {
-        if self.lines.is_multiple_of(STRIDE) {
-            self.states.push(self.state.clone());
+    /// Bytes of the lines so far.
+    pub fn bytes(&self) -> u64 {
+        self.now.bytes
+    }
+
+    /// Goes on with `lines` whole lines.
+    pub fn push(&mut self, text: &[u8], lines: u64) {
+        if self.now.bytes - self.marks.last().map_or(0, |mark| mark.bytes) >= STRIDE_BYTES {
+            self.marks.push(self.now.clone());
         }
-        self.state.update(line);
-        self.state.update("\n");
-        self.lines += 1;
+        self.now.sha.update(text);
+        self.now.lines += lines;
+        self.now.bytes += text.len() as u64;
+    }
+
+    /// Goes on with a line without its line break.
+    pub fn push_line(&mut self, line: &str) {
+        self.push(line.as_bytes(), 0);
+        self.now.sha.update("\n");
+        self.now.lines += 1;
+        self.now.bytes += 1;
     }
 
     pub fn digest(&self) -> Hash {
-        self.state.clone().into()
+        self.now.sha.clone().into()
     }
 
     /// The hash of the first `length` of the lines, which are those of `view`.
-    pub fn cut_back(&self, view: &ChainView, length: u64) -> Self {
-        let mark = (length / STRIDE).min(self.states.len() as u64);
-        let marks = usize::try_from(mark).expect("it is at most the length of a Vec");
-        let Some(state) = self.states.get(marks) else {
-            return self.clone();
-        };
-        let lines = mark * STRIDE;
-        let mut hash = Self { state: state.clone(), lines, states: self.states[..marks].to_vec() };
-        let rest = usize::try_from(length - lines).expect("it is below the stride");
-        view.lines_from(lines).take(rest).for_each(|line| hash.push(line));
-        hash
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn cut_back(&self, view: &ChainView, length: u64) -> Result<Self, ReadError> {
+        let marks = self.marks.partition_point(|mark| mark.lines <= length);
+        let marks = self.marks[..marks].to_vec();
+        let now = marks.last().expect("the first is of no line").clone();
+        let from = now.lines;
+        let mut hash = Self { now, marks };
+        for line in view.lines_from(from).take((length - from) as usize) {
+            hash.push_line(&line?);
+        }
+        Ok(hash)
     }
 }
 
-/// How many lines of `view` the file had when its hash was `recorded`.
-pub(super) fn border(view: &ChainView, recorded: &Hash) -> Option<u64> {
+/// Whether a file with the lines of `view` had this hash when it had some lines less.
+///
+/// # Errors
+/// [`ReadError`]
+pub(super) fn has_border(view: &ChainView, recorded: &Hash) -> Result<bool, ReadError> {
     let mut hash = RunningHash::new();
-    let mut borders = view.lines_from(0).map(|line| {
-        hash.push(line);
-        (hash.lines, hash.digest())
-    });
-    borders.find(|(_, digest)| digest == recorded).map(|(lines, _)| lines)
+    for line in view.lines_from(0) {
+        hash.push_line(&line?);
+        if hash.digest() == *recorded {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -3,10 +3,9 @@
 //! A changed line break makes one line of two. Neither mark below can stand within a
 //! message, where every quote is escaped.
 
-use serde::Deserialize;
-
+use super::lines::CHECK_DIGITS;
 use super::record;
-use crate::chain::{Data, Hash};
+use crate::chain::{Block, Data, DataId, Hash};
 
 /// How a block begins.
 const BLOCK_MARK: &[u8] = b"{\"index\":";
@@ -14,36 +13,70 @@ const BLOCK_MARK: &[u8] = b"{\"index\":";
 /// How the JSON of a journal's record begins.
 const RECORD_MARK: &[u8] = b"{\"id\":\"";
 
-/// The messages of the blocks in `line` whose seal shows that they are as they were mined.
-pub(super) fn sealed_messages(line: &[u8]) -> Vec<Data> {
+/// How a block ends.
+const BLOCK_END: &str = "\"}";
+
+/// What was found of a block.
+pub(super) enum Piece {
+    /// A block as it was mined: its seal says so. Whether its work is right is not looked at.
+    Block(Box<Block>, String),
+    /// Something else, with the id that stands in it.
+    Damaged(Option<DataId>),
+}
+
+/// The blocks in `line`, and what is left of those that are damaged.
+pub(super) fn blocks(line: &[u8]) -> Vec<Piece> {
     let starts = find_all(line, BLOCK_MARK);
     let ends = starts.iter().skip(1).copied().chain([line.len()]);
-    starts.iter().zip(ends).filter_map(|(&start, end)| sealed_message(&line[start..end])).collect()
-}
-
-fn sealed_message(block: &[u8]) -> Option<Data> {
-    #[derive(Deserialize)]
-    struct Sealed {
-        data: Data,
+    let mut pieces: Vec<Piece> =
+        starts.iter().zip(ends).map(|(&start, end)| block(&line[start..end])).collect();
+    let garbage = starts.first().map_or(line.len(), |first| *first);
+    if starts.is_empty() && line[..garbage].iter().any(|byte| !byte.is_ascii_whitespace()) {
+        pieces.push(Piece::Damaged(id_in(line)));
     }
-    let text = String::from_utf8_lossy(block);
-    let (body, proof) = text.rsplit_once(",\"proof\":\"")?;
-    let unsealed = format!("{body}}}");
-    let seal: Hash = proof.get(..64)?.parse().ok()?;
-    let sealed: Sealed = serde_json::from_str(&unsealed).ok()?;
-    (Hash::of(&unsealed) == seal).then_some(sealed.data)
+    pieces
 }
 
-/// The messages of the records in `line` whose check is right.
-pub(super) fn good_records(line: &[u8]) -> Vec<Data> {
-    find_all(line, RECORD_MARK).into_iter().filter_map(|mark| record_around(line, mark)).collect()
+fn block(bytes: &[u8]) -> Piece {
+    let text = String::from_utf8_lossy(bytes);
+    // What stands behind a block (a carriage return, or less usual things) is not of it.
+    let text = text.rfind(BLOCK_END).map_or(&*text, |end| &text[..end + BLOCK_END.len()]);
+    let index = text.get(BLOCK_MARK.len()..).and_then(|rest| rest.split(',').next()?.parse().ok());
+    let read = index.and_then(|index| Block::read(text, index).ok());
+    match read {
+        Some(block) if is_sealed(&block) => Piece::Block(Box::new(block), text.to_owned()),
+        _ => Piece::Damaged(id_in(bytes)),
+    }
+}
+
+fn is_sealed(block: &Block) -> bool {
+    let seal = || Hash::of(block.unsealed_line());
+    block.index == 0 || block.proof.as_ref().is_some_and(|proof| proof.seal == seal())
+}
+
+/// The first id in a damaged line.
+fn id_in(line: &[u8]) -> Option<DataId> {
+    let at = *find_all(line, RECORD_MARK).first()? + RECORD_MARK.len();
+    std::str::from_utf8(line.get(at..at + 32)?).ok()?.parse().ok()
+}
+
+/// The messages of the records in `line` whose check is right, and the ids of others.
+pub(super) fn records(line: &[u8]) -> (Vec<Data>, Vec<Option<DataId>>) {
+    let (mut good, mut damaged) = (Vec::new(), Vec::new());
+    for mark in find_all(line, RECORD_MARK) {
+        match record_around(line, mark) {
+            Some(data) => good.push(data),
+            None => damaged.push(id_in(&line[mark..])),
+        }
+    }
+    (good, damaged)
 }
 
 /// The record whose JSON begins at `mark`.
 fn record_around(line: &[u8], mark: usize) -> Option<Data> {
     let batch = mark.checked_sub(1)?;
     let digits = line[..batch].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    let start = batch.checked_sub(digits + 1 + record::CHECK_DIGITS)?;
+    let start = batch.checked_sub(digits + 1 + CHECK_DIGITS)?;
     let mut json = serde_json::Deserializer::from_slice(&line[mark..]).into_iter::<Data>();
     json.next()?.ok()?;
     let end = mark + json.byte_offset();

@@ -6,11 +6,12 @@
 //! comes back. All of it follows from the arguments: nothing is left to chance.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Cursor, ErrorKind};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, Source};
+use super::disk::{Disk, DiskFile, Stamp};
 use super::sim_loss::{Change, File};
 pub use super::sim_loss::{Loss, Rng};
 
@@ -43,7 +44,39 @@ impl Failure {
 
 /// A simulated folder.
 #[derive(Debug, Default)]
-pub struct SimDisk(Mutex<State>);
+pub struct SimDisk(Arc<Mutex<State>>);
+
+/// A file of a simulated folder that is open for reading.
+#[derive(Debug)]
+struct OpenFile {
+    disk: Arc<Mutex<State>>,
+    file: usize,
+}
+
+impl DiskFile for OpenFile {
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        let state = self.disk.lock();
+        state.up()?;
+        let written = &state.files[self.file].written;
+        let rest = written.get(usize::try_from(at).expect("tests are small")..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+
+    fn bytes(&self) -> io::Result<u64> {
+        let state = self.disk.lock();
+        state.up()?;
+        Ok(state.files[self.file].written.len() as u64)
+    }
+
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        let mut state = self.disk.lock();
+        state.up()?;
+        state.files[self.file].write(usize::try_from(at).expect("tests are small"), bytes);
+        Ok(())
+    }
+}
 
 #[derive(Clone, Debug, Default)]
 struct State {
@@ -122,7 +155,7 @@ impl SimDisk {
             }
         }
         let files = state.files.iter().map(|file| file.after(loss, &mut rng)).collect();
-        Self(Mutex::new(State { files, names_on_disk: names.clone(), names, ..State::default() }))
+        Self::with(State { files, names_on_disk: names.clone(), names, ..State::default() })
     }
 
     /// The disk as the next process finds it after this one was killed: the host runs on,
@@ -130,7 +163,7 @@ impl SimDisk {
     pub fn after_kill(&self) -> Self {
         let State { files, names, names_on_disk, unsynced_names, .. } = self.0.lock().clone();
         let kept = State { files, names, names_on_disk, unsynced_names, ..State::default() };
-        Self(Mutex::new(kept))
+        Self::with(kept)
     }
 
     /// What is in a file, synced or not.
@@ -152,6 +185,10 @@ impl SimDisk {
         let mut state = self.0.lock();
         state.names.remove(name);
         state.names_on_disk.remove(name);
+    }
+
+    fn with(state: State) -> Self {
+        Self(Arc::new(Mutex::new(state)))
     }
 
     /// Does `work` as the next operation, or half of it (`failing`), or nothing.
@@ -213,26 +250,28 @@ impl State {
 }
 
 impl Disk for SimDisk {
-    fn read(&self, name: &str) -> io::Result<Option<Source>> {
-        self.0.lock().up()?;
-        let source = |bytes: Vec<u8>| Source {
-            bytes: bytes.len() as u64,
-            reader: Box::new(Cursor::new(bytes)),
-        };
-        Ok(self.contents(name).map(source))
+    fn open(&self, name: &str) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        let state = self.0.lock();
+        state.up()?;
+        let open = |file: &usize| Arc::new(OpenFile { disk: Arc::clone(&self.0), file: *file });
+        Ok(state.names.get(name).map(open).map(|file| file as _))
     }
 
-    fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let append = |state: &mut State, bytes: &[u8]| {
-            let file = state.made(name);
-            file.write(file.written.len(), bytes);
-        };
-        let half = &bytes[..bytes.len() / 2];
-        let half = |state: &mut State| append(state, half);
-        self.operate(true, half, |state| {
-            append(state, bytes);
-            Ok(())
-        })
+    fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
+        let state = self.0.lock();
+        state.up()?;
+        Ok(state.names.get(name).map(|&number| {
+            let file = &state.files[number];
+            let (bytes, modified) = (file.written.len() as u64, i128::from(file.changes));
+            Stamp { identity: (0, number as u64), bytes, modified }
+        }))
+    }
+
+    fn scratch(&self) -> io::Result<Arc<dyn DiskFile>> {
+        let mut state = self.0.lock();
+        state.up()?;
+        let file = state.add(File::default());
+        Ok(Arc::new(OpenFile { disk: Arc::clone(&self.0), file }))
     }
 
     fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
@@ -267,18 +306,6 @@ impl Disk for SimDisk {
                 Ok(())
             },
         )
-    }
-
-    fn copy(&self, from: &str, to: &str, bytes: u64) -> io::Result<()> {
-        let bytes = usize::try_from(bytes).expect("tests are small");
-        let copied = |state: &mut State, bytes: usize| -> io::Result<()> {
-            let source = state.file(from)?.written.clone();
-            let part = source.get(..bytes).ok_or(ErrorKind::UnexpectedEof)?;
-            state.made(to).write(0, part);
-            Ok(())
-        };
-        let half = |state: &mut State| drop(copied(state, bytes / 2));
-        self.operate(true, half, |state| copied(state, bytes))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -94,13 +94,15 @@ impl Write {
 pub(super) struct File {
     /// As the running program sees them.
     pub written: Vec<u8>,
+    /// How often they were changed.
+    pub changes: u64,
     on_disk: Vec<u8>,
     unsynced: Vec<Write>,
 }
 
 impl File {
     pub fn synced(bytes: Vec<u8>) -> Self {
-        Self { written: bytes.clone(), on_disk: bytes, unsynced: Vec::new() }
+        Self { written: bytes.clone(), changes: 0, on_disk: bytes, unsynced: Vec::new() }
     }
 
     pub fn unsynced_bytes(&self) -> usize {
@@ -117,6 +119,7 @@ impl File {
 
     fn change(&mut self, write: Write) {
         apply(&mut self.written, &write);
+        self.changes += 1;
         self.unsynced.push(write);
     }
 

@@ -1,14 +1,17 @@
 //! `blockchain verify`: looks at everything beside a chain path and changes nothing.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
-use super::disk::Disk;
+use super::disk::{Disk, Source};
 use super::error::{Doing, Fault, StoreError};
 use super::genesis::find_network;
 use super::lines::Lines;
 use super::names::Names;
-use super::record::{self, Trouble};
-use super::scan::{FirstLine, Progress, Verdict, judge, scan};
+use super::record::{self, Tail};
+use super::redo;
+use super::scan::{Progress, Verdict, judge, scan};
 use crate::chain::{Difficulty, Hash, NetworkName};
 
 /// What `verify` found.
@@ -24,8 +27,12 @@ pub struct Report {
     pub length: u64,
     /// Hash of the last of them.
     pub head: Option<Hash>,
-    /// Messages in the journal.
+    /// Messages in the journal that are in no block of the chain file.
     pub unprocessed: u64,
+    /// Messages in the journal; those of blocks that are saved stay in it until it is compacted.
+    pub journal_messages: u64,
+    /// Length of the journal in bytes, without the room behind its last record.
+    pub journal_bytes: u64,
     /// What keeps a miner from starting.
     pub faults: Vec<Fault>,
     /// What the next start of a miner puts right by itself.
@@ -56,9 +63,12 @@ fn look(disk: &dyn Disk, names: &Names, progress: Progress<'_>) -> Result<Report
     let network = find_network(disk, names, [&names.chain].into_iter())?;
     let (mut length, mut head) = (0, None);
     let scanned = match &network {
-        Some(network) => scan(disk, names, &names.chain, network, FirstLine::Checked, progress)?,
+        Some(network) => scan(disk, names, &names.chain, network, progress)?,
         None => None,
     };
+    // A reorganisation that a crash cut off goes on at the next start, whatever the file is now.
+    let redone = redo::pending(disk, names)?.is_some();
+    let (mut on_disk, mut chain_faults) = (None, Vec::new());
     if let Some(scanned) = scanned {
         (length, head) = (scanned.chain.head().length(), Some(scanned.chain.head().hash));
         match judge(disk, names, &scanned)? {
@@ -68,34 +78,62 @@ fn look(disk: &dyn Disk, names: &Names, progress: Progress<'_>) -> Result<Report
                 let remedy = format!("the next start cuts off its {bytes} bytes");
                 warnings.push(Fault { remedy, ..trouble.fault });
             }
-            Verdict::Damaged(fault) => faults.push(*fault),
+            Verdict::Damaged(fault) => chain_faults.push(*fault),
         }
+        on_disk = Some(scanned.chain);
     } else {
         let fault = Fault::new(names, &names.chain, 1, "line");
-        faults.push(fault.found(first, "the genesis block of a network"));
+        chain_faults.push(fault.found(first, "the genesis block of a network"));
     }
-    let mut unprocessed = 0;
-    if let Some(journal) = record::scan(disk, names)? {
-        unprocessed = journal.data.len() as u64;
-        match journal.trouble {
-            Some(Trouble::Damaged(fault)) => faults.push(*fault),
-            Some(Trouble::Torn(fault)) => {
+    if redone {
+        let remedy = "the next start goes on with a reorganisation".to_owned();
+        warnings.extend(
+            chain_faults.into_iter().map(|fault| Fault { remedy: remedy.clone(), ..fault }),
+        );
+    } else {
+        faults.extend(chain_faults);
+    }
+    let (mut unprocessed, mut journal_messages, mut journal_bytes) = (0, 0, 0);
+    if let Some(journal) = record::read_journal(disk, names)? {
+        (journal_messages, journal_bytes) = (journal.data.len() as u64, journal.bytes);
+        let mut known = HashSet::new();
+        for data in journal.data {
+            let mined = on_disk.as_ref().map(|chain| chain.height_of(&data)).transpose()?;
+            let waits = mined.flatten().is_none();
+            unprocessed += u64::from(waits && known.insert(data));
+        }
+        match journal.tail {
+            Tail::Damaged(fault) => faults.push(*fault),
+            Tail::Torn(fault) => {
                 let bytes = journal.total - journal.bytes;
                 let remedy = format!("the next start cuts off the last {bytes} bytes");
-                warnings.push(Fault { remedy, ..*fault });
+                warnings.extend((bytes > 0).then_some(Fault { remedy, ..*fault }));
             }
-            Some(Trouble::NoBreak) | None => {}
+            Tail::Sound => {}
         }
     }
     let (name, difficulty) = network.map(|n| (n.name, n.difficulty)).unzip();
     let ok = faults.is_empty();
-    Ok(Report { ok, network: name, difficulty, length, head, unprocessed, faults, warnings })
+    Ok(Report {
+        ok,
+        network: name,
+        difficulty,
+        length,
+        head,
+        unprocessed,
+        journal_messages,
+        journal_bytes,
+        faults,
+        warnings,
+    })
 }
 
 /// The first line of the chain file; `None` if there is no such file.
 fn first_line(disk: &dyn Disk, names: &Names) -> Result<Option<String>, StoreError> {
     let name = &names.chain;
-    let Some(source) = disk.read(name).doing("read", names, name)? else { return Ok(None) };
+    let Some(source) = Source::open(disk, name).doing("read", names, name)? else {
+        return Ok(None);
+    };
     let mut lines = Lines::of(source);
     let line = lines.next().doing("read", names, name)?;
     Ok(Some(line.map_or_else(|| "an empty file".to_owned(), |line| line.shown())))

@@ -75,7 +75,7 @@ fn relay(
         "/api/health" => Request::Health,
         path => {
             let decoded = routes::decode("GET", &path["/api".len()..], b"");
-            let is_state = |request: &Request| matches!(request, Request::DataState(_));
+            let is_state = |request: &Request| matches!(request, Request::DataState { .. });
             let decoded = decoded.ok().filter(is_state);
             decoded.ok_or_else(|| NoPage::Missing("there is no such thing to ask".into()))?
         }

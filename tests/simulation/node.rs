@@ -1,5 +1,6 @@
 //! One simulated host: its disk, its clock, and the miner that runs on it, if one does.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -172,7 +173,7 @@ impl Node {
             Start::Keep,
             VERSIONS_KEPT,
             wall,
-            &mut |_, _| {},
+            &mut |_, _| ControlFlow::Continue(()),
         )?;
         let (journal, kept) = Journal::open(watched, names)?;
         let mut pool = Pool::new(self.limits);

@@ -3,13 +3,14 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use blockchain::chain::testing::{Maker, NOW, data, network};
-use blockchain::chain::{Branch, Chain, ChainView, Data};
+use blockchain::chain::{Branch, Chain, ChainView, Change, Data, Dropped, Forks};
 use blockchain::store::sim_disk::SimDisk;
-use blockchain::store::{ChainFile, Disk, Journal, Names, Start, StoreError, verify};
+use blockchain::store::{ChainFile, Disk, Journal, Loaded, Names, Start, StoreError, verify};
 
 pub const KEEP_VERSIONS: usize = 2;
 
@@ -31,6 +32,7 @@ pub struct Promises {
 /// A running miner.
 pub struct Miner {
     pub chain: Chain,
+    pub forks: Forks,
     pub file: ChainFile,
     pub journal: Journal,
     pub pool: Vec<Data>,
@@ -55,8 +57,8 @@ pub enum Event {
 impl Miner {
     pub fn start(disk: &Arc<SimDisk>) -> Result<Self, StoreError> {
         let disk: Arc<dyn Disk> = Arc::clone(disk) as _;
-        let (mut progress, network) = (|_, _| {}, network(1));
-        let (file, chain) = ChainFile::load(
+        let (mut progress, network) = (|_, _| ControlFlow::Continue(()), network(1));
+        let Loaded { file, chain, forks } = ChainFile::load(
             Arc::clone(&disk),
             names(),
             &network,
@@ -66,8 +68,8 @@ impl Miner {
             &mut progress,
         )?;
         let (journal, mut pool) = Journal::open(disk, names())?;
-        pool.retain(|data| chain.height_of(&data.id).is_none());
-        Ok(Self { chain, file, journal, pool, seconds: 0 })
+        pool.retain(|data| chain.height_of(data).unwrap().is_none());
+        Ok(Self { chain, forks, file, journal, pool, seconds: 0 })
     }
 
     /// Lets one thing happen. What fails is not promised, and may be tried again.
@@ -86,7 +88,7 @@ impl Miner {
             Event::Reorganise(depth) => {
                 let head = self.chain.head().index;
                 let depth = (*depth).min(head);
-                let fork = self.chain.view().head_at(head - depth).unwrap();
+                let fork = self.chain.view().head_at(head - depth).unwrap().unwrap();
                 let foreign = |i| format!("foreign {} {head} {i}", self.seconds);
                 let texts: Vec<String> = (0..=depth).map(foreign).collect();
                 self.adopt(fork, &texts.iter().map(String::as_str).collect::<Vec<_>>());
@@ -102,7 +104,9 @@ impl Miner {
             self.journal.rewrite(&self.live_data())?;
         }
         let mut batch: Vec<Data> = texts.iter().map(|text| data(text)).collect();
-        batch.retain(|data| self.chain.height_of(&data.id).is_none() && !self.pool.contains(data));
+        batch.retain(|data| {
+            self.chain.height_of(data).unwrap().is_none() && !self.pool.contains(data)
+        });
         self.journal.append(&batch)?;
         promises.acknowledged.extend(batch.iter().cloned());
         self.pool.extend(batch);
@@ -111,7 +115,7 @@ impl Miner {
 
     fn save(&mut self, promises: &mut Promises) -> Result<(), StoreError> {
         let view = self.chain.view();
-        let dropped = self.file.dropped_by(&view);
+        let dropped = self.file.dropped_by(&view)?;
         if !dropped.is_empty() {
             if self.journal.is_poisoned() {
                 self.journal.rewrite(&self.live_data())?;
@@ -119,9 +123,11 @@ impl Miner {
             self.journal.append(&dropped)?;
         }
         promises.asked.push(view.clone());
-        let saved = self.file.save(&view, NOW + self.seconds * 1_000_000);
+        let saved = self.file.save(&view, &mut self.forks, NOW + self.seconds * 1_000_000);
         promises.saved = Some(self.file.saved().clone());
         saved?;
+        let shared = self.file.saved().shared_length(&view).unwrap();
+        self.chain.take_stored(self.file.saved(), shared);
         promises.asked.clear();
         Ok(())
     }
@@ -135,18 +141,29 @@ impl Miner {
         for text in texts {
             branch.push(maker.add(text), NOW, &network(1)).unwrap();
         }
-        let adopted = self.chain.adopt(&branch, NOW).unwrap();
-        self.pool.splice(0..0, adopted.returned);
+        let before = self.chain.view();
+        let (returned, depth) = self.chain.adopt(&branch).unwrap();
+        if depth > 0 {
+            self.forks.add(dropped(&before, &branch, self.seconds));
+        }
+        self.pool.splice(0..0, returned);
     }
 
     /// Everything that is not in the saved chain: what waits, and what was mined since.
     pub fn live_data(&self) -> Vec<Data> {
         let saved = self.file.saved();
         let view = self.chain.view();
-        let shared = saved.shared_length(&view);
-        let mined = (shared..view.length()).map(|index| view.block(index).unwrap().data);
-        self.pool.iter().cloned().chain(mined).chain(self.file.dropped_by(&view)).collect()
+        let shared = saved.shared_length(&view).unwrap();
+        let mined = view.messages_from(shared).map(Result::unwrap);
+        let dropped = self.file.dropped_by(&view).unwrap();
+        self.pool.iter().cloned().chain(mined).chain(dropped).collect()
     }
+}
+
+/// The branch that left the chain of which `before` was a picture.
+fn dropped(before: &ChainView, branch: &Branch, seconds: u64) -> Dropped {
+    let change = Change::plan(before, branch, &[]).unwrap();
+    change.dropped(before, NOW + seconds)
 }
 
 /// A life in which everything happens that the store has to do with.
@@ -192,19 +209,19 @@ pub fn starts_and_keeps(disk: &Arc<SimDisk>, promises: &Promises, context: &dyn 
     };
     let view = miner.chain.view();
     for data in &promises.acknowledged {
-        let mined = miner.chain.height_of(&data.id).is_some();
+        let mined = miner.chain.height_of(data).unwrap().is_some();
         let waits = miner.pool.contains(data);
         assert!(mined || waits, "{}: lost {:?}", context(), data.message);
     }
-    let begins = |whole: &ChainView| view.shared_length(whole) == view.length();
+    let begins = |whole: &ChainView| view.shared_length(whole).unwrap() == view.length();
     if let Some(saved) = &promises.saved {
-        let extends_saved = saved.shared_length(&view) == saved.length();
+        let extends_saved = saved.shared_length(&view).unwrap() == saved.length();
         let asked = promises.asked.iter().any(|asked| asked.head() == view.head());
         let partly = promises.asked.iter().any(begins) || begins(saved);
         assert!(asked || extends_saved && partly, "{}: lost saved blocks", context());
     }
     assert_eq!(miner.file.saved().head(), view.head());
-    let report = verify(&**disk, &names(), &mut |_, _| {}).unwrap();
+    let report = verify(&**disk, &names(), &mut |_, _| ControlFlow::Continue(())).unwrap();
     assert!(report.ok && report.warnings.is_empty(), "{}: {report:?}", context());
     let names = disk.list().unwrap();
     assert!(!names.iter().any(|name| name.ends_with(".tmp")), "{}: {names:?}", context());

@@ -1,7 +1,7 @@
 //! Backup: brings the chain to disk, and frees the journal of what is there.
 
 use crate::miner::Miner;
-use crate::store::{ChainFile, Saved};
+use crate::store::{ChainFile, Saved, StoreError};
 
 /// Saves the chain as it is now; whether it is on disk.
 ///
@@ -17,15 +17,19 @@ pub fn round(miner: &Miner, file: &mut ChainFile) -> bool {
 }
 
 fn save(miner: &Miner, file: &mut ChainFile) -> Result<(), String> {
-    let view = miner.shared.chain();
-    let dropped = file.dropped_by(&view);
+    let words = |error: StoreError| error.to_string();
+    let (view, mut forks, mark) = miner.shared.to_save();
+    let dropped = file.dropped_by(&view).map_err(words)?;
     miner.with_keeper(|keeper, shared| keeper.keep_dropped(shared, &dropped))?;
-    let saved = file.save(&view, miner.wall()).map_err(|error| error.to_string())?;
+    miner.shared.note_leaving(&view).map_err(|error| error.to_string())?;
+    let saved = file.save(&view, &mut forks, miner.wall());
+    // What was filed is filed, also where the chain could not be saved after it.
+    let noted = miner.shared.note_saved(file.saved(), &forks, mark);
+    let saved = saved.map_err(words)?;
+    noted.map_err(|error| error.to_string())?;
     log::debug!("backup: saved={saved:?} length={}", view.length());
-    if let Saved::Replaced { version, dropped } = &saved {
-        let version = version.as_deref().unwrap_or("none");
-        log::info!("backup: replaced the chain file dropped={dropped} older_version={version}");
+    if let Saved::Replaced { dropped } = &saved {
+        log::info!("backup: replaced the end of the chain file dropped={dropped}");
     }
-    miner.shared.note_saved(view);
     Ok(())
 }

@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 use crate::api::link::{self, EndsLink, ToMiner, ToServer};
 use crate::api::{Caller, Reply, Request, routes};
 use crate::chain::Data;
-use crate::miner::Miner;
 use crate::miner::answer::{added, answer};
+use crate::miner::{Miner, Sender};
 
 /// Messages that may wait to be written; more are answered 503.
 const ADDS_MAX: usize = 4_096;
@@ -181,7 +181,7 @@ impl Desk<'_> {
             }
             let (data, askers): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|add| (add.data, add.asker)).unzip();
-            let kept = self.miner.keep(&data);
+            let kept = self.miner.keep(&data, Sender::Client);
             let mut outbox = Outbox::new(self);
             for ((data, asker), kept) in data.into_iter().zip(askers).zip(kept) {
                 outbox.put(asker, added(data, kept));

@@ -21,8 +21,14 @@ pub enum Mined {
 /// Mines one block, if there is something to mine: searches until it is found, or until the
 /// head moves.
 pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
-    let Some((head, data)) = miner.shared.candidate() else { return Mined::Nothing };
-    let mut block = candidate(&head, data, miner.wall());
+    if miner.shared.is_unsaved_full() {
+        // The end of the save wakes this job.
+        return Mined::Nothing;
+    }
+    let candidate = miner.shared.candidate();
+    miner.note_trouble("mine", candidate.as_ref().err().map(ToString::to_string));
+    let Ok(Some((head, data))) = candidate else { return Mined::Nothing };
+    let mut block = block_of(&head, data, miner.wall());
     let seal = Hash::of(block.unsealed_line());
     let search = Search::new(head.search_prefix(&seal).as_bytes(), miner.network.difficulty)
         .with_kernel(miner.kernel);
@@ -47,7 +53,7 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
         Ok(()) => {
             let (index, head) = (valid.head().index, valid.head().hash);
             log::info!("mine: new block index={index} head={head} nonce={nonce} guesses={guesses}");
-            let id = *valid.id();
+            let id = valid.data().id;
             miner.tell(Happening::Block { index, hash: head, id, from: None });
             Mined::Block
         }
@@ -57,7 +63,7 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
 
 /// The block that holds `data` on `head`, still without its proof. A slow clock does not
 /// stop mining: time goes on from the parent's then.
-fn candidate(head: &Head, data: Data, now: Micros) -> Block {
+fn block_of(head: &Head, data: Data, now: Micros) -> Block {
     let timestamp = now.max(head.timestamp + 1);
     let previous_hash = Some(head.hash);
     Block { index: head.index + 1, timestamp, data, previous_hash, proof: None }

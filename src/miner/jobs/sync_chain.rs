@@ -10,8 +10,10 @@ use serde_json::value::RawValue;
 
 use super::{Wake, ask_health, note_answer, note_fault};
 use crate::api::{Address, ChainPage, Happening, Health, RETURNED_IDS_MAX};
-use crate::chain::{Adopted, Block, BlockError, Branch, ChainView, Field, Head, Refused};
-use crate::miner::{Fault, Miner};
+use crate::chain::{
+    Block, BlockError, Branch, ChainView, Hash, Head, Rank, ReadError, Refused, Rule,
+};
+use crate::miner::{Adopted, Fault, Miner, Neighbours};
 
 /// Blocks asked for at once.
 const PAGE_BLOCKS: u64 = 1_000;
@@ -34,35 +36,22 @@ pub fn whom(miner: &Miner, wake: Wake) -> Vec<Address> {
     })
 }
 
-/// Drops blocks that got in while the clock was wrong: no neighbour takes them.
-pub fn drop_ahead(miner: &Miner) {
-    let wall = miner.wall();
-    if wall < CLOCK_SET {
-        return;
-    }
-    let dropped = miner.shared.drop_ahead(wall);
-    if dropped > 0 {
-        log::warn!(
-            "sync_chain: dropped blocks that are over two hours ahead of the clock, which was \
-             set back; their messages wait again blocks={dropped}"
-        );
-    }
-}
-
-/// A clock before this (2026-01-01) was never set: no block of any network is as old.
-const CLOCK_SET: u64 = 1_767_225_600_000_000;
-
 /// Asks one neighbour, and takes its chain if that is better.
 pub fn round(miner: &Miner, address: &Address) {
     let outcome = ask_health(miner, address).and_then(|health| {
         note_answer(miner, "sync_chain", address, &health);
-        if !is_better(miner, &health) {
-            return Ok(());
+        let fetched = check_time(miner, address, &health).and_then(|()| {
+            if is_better(miner, &health) { fetch(miner, address, &health) } else { Ok(()) }
+        });
+        match fetched {
+            Ok(()) => Ok(()),
+            Err(Broken::Fault(fault)) => Err(fault),
+            Err(Broken::Short(why)) => Err(short(miner, address, &health, why)),
+            Err(Broken::Ours(error)) => {
+                miner.unreadable(&error);
+                Ok(())
+            }
         }
-        fetch(miner, address, &health).map_err(|broken| match broken {
-            Broken::Fault(fault) => fault,
-            Broken::Short(why) => short(miner, address, &health, why),
-        })
     });
     match outcome {
         Ok(()) => miner.shared.with_neighbours(|all| all.kept_word(address)),
@@ -72,7 +61,41 @@ pub fn round(miner: &Miner, address: &Address) {
 
 fn is_better(miner: &Miner, health: &Health) -> bool {
     let head = miner.shared.head();
-    health.length > head.length() || (health.length == head.length() && health.head < head.hash)
+    Rank::new(health.length, health.head) > head.rank()
+}
+
+/// A clock before this (2026-01-01) was never set: no block of any network is as old.
+const CLOCK_SET: u64 = 1_767_225_600_000_000;
+
+/// Drops blocks that came in while our clock ran ahead, once every neighbour that answers has said
+/// that it does not have them. A clock that was set back by mistake drops nothing: the
+/// others have the same blocks.
+fn check_time(miner: &Miner, address: &Address, health: &Health) -> Result<(), Broken> {
+    let wall = miner.wall();
+    let Some(first) = miner.shared.first_ahead(wall)?.filter(|_| wall >= CLOCK_SET) else {
+        return Ok(());
+    };
+    let has = health.length > first.index && {
+        let page = Page::ask(miner, address, first.index, 1)?;
+        Hash::of(page.lines[0].get()) == first.hash
+    };
+    let all_deny = |all: &mut Neighbours| all.denied(address, first.hash, !has);
+    if miner.shared.with_neighbours(all_deny) {
+        let blocks = miner.shared.drop_ahead(&first, wall)?;
+        log::error!(
+            "sync_chain: dropped blocks that are over two hours ahead of the clock and that no              neighbour has; their messages wait again blocks={blocks} from={}",
+            first.index
+        );
+        miner.tell(Happening::Reorganisation {
+            fork: first.index - 1,
+            dropped: blocks,
+            adopted: 0,
+            returned: Vec::new(),
+            returned_count: blocks,
+            from: None,
+        });
+    }
+    Ok(())
 }
 
 /// Why a neighbour's chain could not be read to the end that it claimed.
@@ -81,6 +104,14 @@ enum Broken {
     Fault(Fault),
     /// It has fewer or worse blocks than it claimed.
     Short(String),
+    /// Our own chain can't be read: no fault of the neighbour's.
+    Ours(ReadError),
+}
+
+impl From<ReadError> for Broken {
+    fn from(error: ReadError) -> Self {
+        Self::Ours(error)
+    }
 }
 
 impl From<Fault> for Broken {
@@ -131,12 +162,17 @@ impl Page {
     }
 
     /// Leaves out the first blocks, as far as they are those of `view`.
-    fn leave_out_shared(&mut self, view: &ChainView) {
-        let ours = view.lines_from(self.from).map(|line| &**line);
-        let shared = self.lines.iter().zip(ours).take_while(|(raw, line)| raw.get() == *line);
-        let shared = shared.count();
+    fn leave_out_shared(&mut self, view: &ChainView) -> Result<(), ReadError> {
+        let mut shared = 0;
+        for (raw, line) in self.lines.iter().zip(view.lines_from(self.from)) {
+            if raw.get() != &*line? {
+                break;
+            }
+            shared += 1;
+        }
         self.lines.drain(..shared);
         self.from += shared as u64;
+        Ok(())
     }
 }
 
@@ -144,12 +180,12 @@ impl Page {
 fn fetch(miner: &Miner, address: &Address, health: &Health) -> Result<(), Broken> {
     let view = miner.shared.chain();
     let mut page = find_fork(miner, address, &view, health.length)?;
-    page.leave_out_shared(&view);
+    page.leave_out_shared(&view)?;
     while page.lines.is_empty() && page.from < page.length {
         page = Page::ask(miner, address, page.from, PAGE_BLOCKS)?;
-        page.leave_out_shared(&view);
+        page.leave_out_shared(&view)?;
     }
-    let fork = page.from.checked_sub(1).and_then(|index| view.head_at(index));
+    let fork = view.head_at(page.from.saturating_sub(1))?;
     let mut branch = Branch::new(fork.expect("the page fits on our chain"));
     loop {
         let (taken, next) = thread::scope(|scope| {
@@ -170,10 +206,15 @@ fn fetch(miner: &Miner, address: &Address, health: &Health) -> Result<(), Broken
 }
 
 /// Takes a page into the branch, and the branch into our chain once it wins; the branch's head.
-fn take(miner: &Miner, address: &Address, branch: &mut Branch, page: &Page) -> Result<Head, Fault> {
+fn take(
+    miner: &Miner,
+    address: &Address,
+    branch: &mut Branch,
+    page: &Page,
+) -> Result<Head, Broken> {
     push(miner, branch, page)?;
     let head = *branch.head();
-    if head.wins_over(&miner.shared.head()) {
+    if head > miner.shared.head() {
         adopt(miner, address, branch)?;
         *branch = Branch::new(head);
     }
@@ -184,7 +225,7 @@ fn take(miner: &Miner, address: &Address, branch: &mut Branch, page: &Page) -> R
 /// since, but never to something worse.
 fn reaches(head: &Head, health: &Health) -> Result<(), Broken> {
     let length = head.length();
-    if length > health.length || (length == health.length && head.hash <= health.head) {
+    if head.rank() >= Rank::new(health.length, health.head) {
         return Ok(());
     }
     let claimed = format!("it claims {} blocks with head {}", health.length, health.head);
@@ -204,7 +245,7 @@ fn find_fork(
     loop {
         let block = Block::read(page.lines[0].get(), page.from);
         let block = block.map_err(|error| Fault::Lying(error.to_string()))?;
-        if block.previous_hash.is_some() && block.previous_hash == view.hash(page.from - 1) {
+        if block.previous_hash.is_some() && block.previous_hash == view.hash(page.from - 1)? {
             return Ok(page);
         }
         if page.from == 1 {
@@ -229,14 +270,14 @@ fn push(miner: &Miner, branch: &mut Branch, page: &Page) -> Result<(), Fault> {
 /// What a wrong block says of its sender. Between two pages its chain may have changed, and
 /// one of two clocks may be wrong: both happen to honest miners.
 fn fault_of(error: BlockError, number: usize) -> Fault {
-    match error.field {
-        Field::PreviousHash if number == 0 => Fault::Changed(error.to_string()),
-        Field::Timestamp if error.expected.contains("clock") => Fault::Odd(error.to_string()),
+    match error.rule {
+        Rule::Link if number == 0 => Fault::Changed(error.to_string()),
+        Rule::Clock => Fault::Odd(error.to_string()),
         _ => Fault::Lying(error.to_string()),
     }
 }
 
-fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Fault> {
+fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Broken> {
     match miner.shared.adopt(branch, miner.wall()) {
         Ok(adopted) => {
             log::info!(
@@ -244,7 +285,7 @@ fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Fault>
                  new={} dropped={} returned={}",
                 branch.head().length(),
                 branch.head().hash,
-                adopted.mined.len(),
+                adopted.blocks,
                 adopted.depth,
                 adopted.returned.len()
             );
@@ -252,7 +293,8 @@ fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Fault>
             Ok(())
         }
         Err(Refused::Moved | Refused::NotBetter) => Ok(()),
-        Err(Refused::Invalid(error)) => Err(Fault::Lying(error.to_string())),
+        Err(Refused::Invalid(error)) => Err(Fault::Lying(error.to_string()).into()),
+        Err(Refused::Unreadable(error)) => Err(error.into()),
     }
 }
 
@@ -262,14 +304,14 @@ fn tell(miner: &Miner, address: &Address, branch: &Branch, adopted: &Adopted) {
         miner.tell(Happening::Reorganisation {
             fork: branch.fork().index,
             dropped: adopted.depth,
-            adopted: adopted.mined.len() as u64,
+            adopted: adopted.blocks,
             returned: adopted.returned.iter().map(|data| data.id).take(RETURNED_IDS_MAX).collect(),
             returned_count: adopted.returned.len() as u64,
             from: from.clone(),
         });
     }
-    if let Some(id) = adopted.mined.last() {
-        let (index, hash) = (branch.head().index, branch.head().hash);
-        miner.tell(Happening::Block { index, hash, id: *id, from });
+    let (index, hash) = (branch.head().index, branch.head().hash);
+    if let Ok(Some(last)) = branch.blocks().block(index) {
+        miner.tell(Happening::Block { index, hash, id: last.data.id, from });
     }
 }

@@ -3,7 +3,7 @@
 use super::{Wake, note_fault};
 use crate::api::{Address, Cursor};
 use crate::chain::Data;
-use crate::miner::{Fault, Kept, Miner};
+use crate::miner::{Fault, Kept, Miner, Sender};
 
 /// Pages fetched from one neighbour in one round.
 const PAGES_MAX: usize = 40;
@@ -34,8 +34,9 @@ fn fetch(miner: &Miner, address: &Address) -> Result<(), Fault> {
         let Some(cursor) = page.cursor else {
             return Err(Fault::Lying("its unprocessed data has no cursor".to_owned()));
         };
-        let new: Vec<Data> =
-            page.data.iter().filter(|data| !miner.shared.knows(&data.id)).cloned().collect();
+        // What can't be looked up is left to the keeper, which says why it can't.
+        let is_new = |data: &&Data| !miner.shared.knows(data).unwrap_or(false);
+        let new: Vec<Data> = page.data.iter().filter(is_new).cloned().collect();
         if !keep(miner, address, &new) {
             return Ok(());
         }
@@ -53,7 +54,7 @@ fn keep(miner: &Miner, address: &Address, new: &[Data]) -> bool {
     if new.is_empty() {
         return true;
     }
-    let kept = miner.keep(new);
+    let kept = miner.keep(new, Sender::Neighbour);
     let added = kept.iter().filter(|kept| **kept == Kept::Added).count();
     if added > 0 {
         log::debug!("sync_data: new messages neighbour={address} count={added}");

@@ -27,7 +27,7 @@ pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer,
             Ok(DataState::Mined { index, .. }) => {
                 return Ok(Answer::see_other(at.href(&format!("/block/{index}"))));
             }
-            Ok(DataState::Unprocessed) => {
+            Ok(DataState::Unprocessed { .. }) => {
                 return Ok(Answer::see_other(at.href(&format!("/data/{id}"))));
             }
             Err(ClientError::Refused { .. }) => {

@@ -37,7 +37,7 @@ pub fn life(source: &Source, at: &At, id: DataId) -> Result<Markup, NoPage> {
         Err(error) => return Err(error.into()),
     };
     let (mined, confirmations) = match state {
-        Some(DataState::Mined { index, confirmations }) => (Some(index), confirmations),
+        Some(DataState::Mined { index, confirmations, .. }) => (Some(index), confirmations),
         _ => (None, 0),
     };
     let text = match mined {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,5 +44,7 @@ pub fn message(number: u64) -> String {
 pub fn load(file: &Path) -> Result<(ChainFile, Chain), StoreError> {
     let names = Names::of(file)?;
     let disk: Arc<dyn Disk> = Arc::new(Folder::open(names.folder()).expect("it is there"));
-    ChainFile::load(disk, names, &network(1), Start::Keep, 1, NOW, &mut |_, _| {})
+    ChainFile::load(disk, names, &network(1), Start::Keep, 1, NOW, &mut |_, _| {
+        ControlFlow::Continue(())
+    })
 }

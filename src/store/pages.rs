@@ -1,0 +1,239 @@
+//! Lines of blocks in a file, read page by page, each page checked before anybody gets it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::disk::{DiskFile, read_exact};
+use crate::chain::{ChainView, Head, Page, ReadError, StoredLines, keyed_hash};
+
+/// A page is closed by the line that makes it this long: reading a line reads about as much.
+pub(super) const PAGE_BYTES: usize = 64 << 10;
+
+/// Pages kept in memory, for those who read one block after the other.
+const PAGES_CACHED: usize = 4;
+
+/// Where a page begins, and what its bytes have to be.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    height: u64,
+    offset: u64,
+    check: u64,
+}
+
+/// The file, or what became of it.
+#[derive(Clone, Debug)]
+enum Body {
+    Unwritten,
+    File(Arc<dyn DiskFile>),
+    /// What lay from byte `cut` on was replaced in the file, and is in `above` now; what lay
+    /// before is where `below` has it.
+    Split {
+        cut: u64,
+        below: Arc<Pages>,
+        above: Arc<dyn DiskFile>,
+    },
+}
+
+/// Whole pages of a file of lines. Pages are only ever added; a file that is cut back goes on
+/// as other `Pages`.
+#[derive(Debug)]
+pub(super) struct Pages {
+    /// The file, as a user would write its path.
+    shown: String,
+    body: RwLock<Body>,
+    /// The beginning of each page, and behind them the end of the last.
+    marks: RwLock<Vec<Mark>>,
+    cache: Mutex<VecDeque<Page>>,
+}
+
+impl Pages {
+    /// Pages of `file`, of which the first will begin at its start with the block at `first`.
+    pub fn new(shown: String, file: Arc<dyn DiskFile>, first: u64) -> Self {
+        let marks = vec![Mark { height: first, offset: 0, check: 0 }];
+        Self::with(shown, Body::File(file), marks)
+    }
+
+    /// Stands for pages of a file that is not there yet.
+    pub fn unwritten() -> Self {
+        Self::with(String::new(), Body::Unwritten, vec![Mark { height: 0, offset: 0, check: 0 }])
+    }
+
+    fn with(shown: String, body: Body, marks: Vec<Mark>) -> Self {
+        Self { shown, body: RwLock::new(body), marks: RwLock::new(marks), cache: Mutex::default() }
+    }
+
+    /// Height behind the last page, and where in the file that page ends.
+    pub fn end(&self) -> (u64, u64) {
+        let marks = self.marks.read();
+        let last = marks.last().expect("there is always an end");
+        (last.height, last.offset)
+    }
+
+    /// Height of the first block.
+    pub fn first(&self) -> u64 {
+        self.marks.read()[0].height
+    }
+
+    /// Adds a page of `lines` lines with these bytes.
+    pub fn add(&self, text: &[u8], lines: u64) {
+        let mut marks = self.marks.write();
+        let last = marks.last_mut().expect("there is always an end");
+        last.check = keyed_hash(text);
+        let (height, offset) = (last.height + lines, last.offset + text.len() as u64);
+        marks.push(Mark { height, offset, check: 0 });
+    }
+
+    /// The pages of the same file before byte `cut`, which goes on otherwise from there.
+    pub fn cut_back(&self, cut: u64) -> Self {
+        let mut marks = self.marks.read().clone();
+        let whole = marks.partition_point(|mark| mark.offset <= cut);
+        marks.truncate(whole);
+        Self::with(self.shown.clone(), self.body.read().clone(), marks)
+    }
+
+    /// Notes that everything from byte `cut` on lies in `above` from now on, and the rest where
+    /// `below` has it. To be called before the file is changed.
+    pub fn split(&self, cut: u64, below: Arc<Pages>, above: Arc<dyn DiskFile>) {
+        *self.body.write() = Body::Split { cut, below, above };
+    }
+
+    fn bytes(&self, start: u64, end: u64) -> io::Result<Vec<u8>> {
+        match self.body.read().clone() {
+            Body::Unwritten => Err(io::ErrorKind::NotFound.into()),
+            Body::File(file) => read_exact(&*file, start, end),
+            Body::Split { cut, below, above } => {
+                let middle = cut.clamp(start, end);
+                let mut bytes = below.bytes(start, middle)?;
+                if middle < end {
+                    bytes.extend(read_exact(&*above, middle - cut, end - cut)?);
+                }
+                Ok(bytes)
+            }
+        }
+    }
+
+    fn checked(&self, mark: Mark, end: Mark) -> Result<Arc<str>, String> {
+        let bytes = self.bytes(mark.offset, end.offset).map_err(|error| error.to_string())?;
+        if keyed_hash(&bytes[..]) != mark.check {
+            return Err("the file was changed behind the miner's back".to_owned());
+        }
+        String::from_utf8(bytes).map(Arc::from).map_err(|error| error.to_string())
+    }
+
+    /// The pages that can't be read as they were written: heights, and where they lie.
+    pub fn damaged(&self) -> Vec<ReadError> {
+        let marks = self.marks.read().clone();
+        let error = |pair: &[Mark]| self.read(pair[0], pair[1]).err();
+        marks.windows(2).filter_map(error).collect()
+    }
+
+    /// Whether `text` is the page with the block at `height`, and where in the file it lies.
+    pub fn place_of(&self, height: u64, text: &[u8]) -> Option<u64> {
+        let marks = self.marks.read();
+        let at = marks.partition_point(|mark| mark.height <= height).checked_sub(1)?;
+        (marks.get(at)?.check == keyed_hash(text)).then_some(marks[at].offset)
+    }
+
+    fn read(&self, mark: Mark, end: Mark) -> Result<Page, ReadError> {
+        // What was moved between the look and the reading is where it was moved to.
+        let text = self.checked(mark, end).or_else(|_| self.checked(mark, end));
+        let heights = mark.height..end.height;
+        let text = text.map_err(|reason| {
+            let file = self.shown.clone();
+            ReadError { file, heights, reason }
+        })?;
+        Ok(Page { first: mark.height, text })
+    }
+}
+
+impl StoredLines for Pages {
+    fn page(&self, height: u64) -> Result<Page, ReadError> {
+        let (mark, end) = {
+            let marks = self.marks.read();
+            let at = marks.partition_point(|mark| mark.height <= height) - 1;
+            (marks[at], *marks.get(at + 1).expect("the height is below the end"))
+        };
+        let mut cache = self.cache.lock();
+        if let Some(page) = cache.iter().find(|page| page.first == mark.height) {
+            return Ok(page.clone());
+        }
+        drop(cache);
+        let page = self.read(mark, end)?;
+        cache = self.cache.lock();
+        cache.truncate(PAGES_CACHED - 1);
+        cache.push_front(page.clone());
+        Ok(page)
+    }
+}
+
+/// Pages to which lines are added, with those behind the last whole page.
+#[derive(Clone, Debug)]
+pub(super) struct Growing {
+    pub pages: Arc<Pages>,
+    rest: Vec<u8>,
+    lines: u64,
+}
+
+impl Growing {
+    /// Goes on behind the last page of `pages`.
+    pub fn new(pages: Pages) -> Self {
+        Self { pages: Arc::new(pages), rest: Vec::new(), lines: 0 }
+    }
+
+    /// Goes on with a line.
+    pub fn push(&mut self, line: &str) {
+        self.rest.extend_from_slice(line.as_bytes());
+        self.rest.push(b'\n');
+        self.lines += 1;
+        if self.rest.len() >= PAGE_BYTES {
+            self.close();
+        }
+    }
+
+    /// Makes a page of the lines that are in none yet.
+    pub fn close(&mut self) {
+        if self.lines > 0 {
+            self.pages.add(&std::mem::take(&mut self.rest), std::mem::take(&mut self.lines));
+        }
+    }
+
+    /// Where the last line ends in the file.
+    pub fn bytes(&self) -> u64 {
+        self.pages.end().1 + self.rest.len() as u64
+    }
+
+    /// The lines that are in no page yet.
+    pub fn rest(&self) -> impl Iterator<Item = &str> {
+        let text = std::str::from_utf8(&self.rest).expect("lines are text");
+        text.split_terminator('\n')
+    }
+
+    /// A picture of all lines, of which the last is that of `head`.
+    pub fn view(&self, head: Head) -> ChainView {
+        let first = self.pages.first();
+        let (end, _) = self.pages.end();
+        let mut view = match end > first {
+            true => ChainView::stored(first..end, Arc::clone(&self.pages) as _, head),
+            false => ChainView::empty(first, head),
+        };
+        self.rest().for_each(|line| view.push(line.into(), head));
+        view
+    }
+
+    /// The first `length` lines, which are those of `view` and end in the file at byte `cut`,
+    /// where it goes on otherwise.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn cut_back(&self, view: &ChainView, length: u64, cut: u64) -> Result<Self, ReadError> {
+        let mut growing = Self::new(self.pages.cut_back(cut));
+        let (from, _) = growing.pages.end();
+        for line in view.lines_from(from).take((length - from) as usize) {
+            growing.push(&line?);
+        }
+        Ok(growing)
+    }
+}
