@@ -1,5 +1,9 @@
 //! Four guesses side by side, with NEON, for 64-bit Arm without SHA-2 instructions: Cortex-A53 and
 //! A72, as in Raspberry Pi 3 and 4.
+//!
+//! A guess takes 700 instructions at most, counted in the loop that rustc 1.96 makes of it, where the
+//! `sha2` crate takes 1,900 for a block. Of them, 270 are shifts, of which a Cortex-A72 begins one a
+//! cycle.
 #![allow(unsafe_code)] // CPU instructions; that the CPU has them is what `Neon` proves.
 
 use std::arch::aarch64::*;
