@@ -118,8 +118,8 @@ fn the_dashboard_and_the_alerts_ask_for_metrics_that_there_are() {
         }
     }
     for (file, text) in [
-        ("dashboard", include_str!("../docker/grafana/dashboards/blockchain.json")),
-        ("alerts", include_str!("../docker/alerts.yaml")),
+        ("dashboard", include_str!("../docker/monitoring/grafana/dashboards/blockchain.json")),
+        ("alerts", include_str!("../docker/monitoring/alerts.yaml")),
     ] {
         let asked = asked_for(text);
         assert!(asked.len() >= 5, "{file}: {asked:?}");

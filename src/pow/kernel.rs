@@ -9,10 +9,12 @@ mod arm_sha2;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod layout;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod schedule;
@@ -41,6 +43,9 @@ pub enum Kernel {
     /// AVX-512: sixteen guesses side by side.
     #[cfg(target_arch = "x86_64")]
     Avx512(avx512::Avx512),
+    /// NEON: four guesses side by side.
+    #[cfg(target_arch = "aarch64")]
+    Neon(neon::Neon),
     /// The SHA-2 instructions of Arm: several guesses in turn.
     #[cfg(target_arch = "aarch64")]
     ArmSha2(arm_sha2::ArmSha2),
@@ -56,6 +61,8 @@ impl Kernel {
             sha_ni::ShaNi::new().map(Self::ShaNi),
             #[cfg(target_arch = "x86_64")]
             avx512::Avx512::new().map(Self::Avx512),
+            #[cfg(target_arch = "aarch64")]
+            neon::Neon::new().map(Self::Neon),
             #[cfg(target_arch = "aarch64")]
             arm_sha2::ArmSha2::new().map(Self::ArmSha2),
         ];
@@ -78,6 +85,8 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "avx512",
             #[cfg(target_arch = "aarch64")]
+            Self::Neon(_) => "neon",
+            #[cfg(target_arch = "aarch64")]
             Self::ArmSha2(_) => "arm-sha2",
         }
     }
@@ -94,6 +103,8 @@ impl Kernel {
             (Self::ShaNi(cpu), Some(block)) => Some(cpu.smallest(&block, target, cancel)),
             #[cfg(target_arch = "x86_64")]
             (Self::Avx512(cpu), Some(block)) => Some(cpu.smallest(&block, target, cancel)),
+            #[cfg(target_arch = "aarch64")]
+            (Self::Neon(cpu), Some(block)) => Some(cpu.smallest(&block, target, cancel)),
             #[cfg(target_arch = "aarch64")]
             (Self::ArmSha2(cpu), Some(block)) => Some(cpu.smallest(&block, target, cancel)),
         };

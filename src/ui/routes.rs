@@ -25,6 +25,8 @@ pub fn answer(source: &Source, asked: &Asked) -> Answer {
             }
         }
         ("GET", path) if path.starts_with("/assets/") => asset(&path["/assets/".len()..]),
+        // For health checks of the UI: it is healthy while it answers and reaches its miner.
+        ("GET", "/health") => relay(source, at, "/api/health", &parameters),
         ("GET", path) if path.starts_with("/api/") => relay(source, at, path, &parameters),
         ("GET", path) => source.look(at).and_then(|at| page(source, &at, path, &parameters)),
         _ => Err(NoPage::Bad("pages are asked for with GET".into())),

@@ -22,11 +22,11 @@ use crate::pow::search::CancelFlag;
 pub(super) trait Lanes: Copy {
     /// A vector of 32-bit words.
     type Words: Copy;
-    /// Lanes in a vector: 8 or 16.
+    /// Lanes in a vector: 4, 8 or 16.
     const COUNT: usize;
 
     fn splat(self, word: u32) -> Self::Words;
-    /// Fills a vector with 4, 8 or 16 words, repeated.
+    /// Fills a vector with 2, 4, 8 or 16 words, repeated.
     fn load(self, words: &[u32]) -> Self::Words;
     fn add(self, x: Self::Words, y: Self::Words) -> Self::Words;
     fn shift_left(self, x: Self::Words, bits: u32) -> Self::Words;
