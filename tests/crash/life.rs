@@ -66,7 +66,7 @@ impl Era {
         };
         tally.rivals += u32::from(rival.is_some());
         let logs = Logs::new();
-        let mut command = self.command(plan.backup_interval);
+        let mut command = self.command(plan.backup_interval, plan.threads);
         if let Some(rival) = &rival {
             command.args(["--neighbours", &rival.miner.address.to_string()]);
         }
@@ -104,7 +104,7 @@ impl Era {
     pub fn end(mut self, tally: &mut Tally) {
         self.asked = 0;
         let logs = Logs::new();
-        if let Start::Runs(miner) = self.start(self.command("0.1"), &logs, tally) {
+        if let Start::Runs(miner) = self.start(self.command("0.1", "1"), &logs, tally) {
             self.ask(&miner, &mut Random(1), tally);
             let waiting = miner.health().unprocessed;
             if waiting <= MINED_AT_END_MAX[usize::from(self.difficulty) - 1] {
@@ -126,9 +126,10 @@ impl Era {
         tally.acknowledged_bytes += self.acknowledged.iter().map(|spec| spec.bytes).sum::<u64>();
     }
 
-    fn command(&self, backup_interval: &str) -> Command {
+    fn command(&self, backup_interval: &str, threads: &str) -> Command {
         let mut flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
-        flags.extend(["--backup-interval", backup_interval, "--log-level", "info"]);
+        flags.extend(["--backup-interval", backup_interval, "--threads", threads]);
+        flags.extend(["--log-level", "info"]);
         TestMiner::command(self.folder.path(), 0, &flags)
     }
 
@@ -232,20 +233,18 @@ impl Era {
         tally: &mut Tally,
     ) -> bool {
         let mut end = Instant::now() + plan.length;
-        let (mut is_hit, mut has_looked) = (plan.trigger.is_none(), false);
+        let mut is_hit = plan.trigger.is_none();
         while Instant::now() < end && miner.is_running() {
             let names = renames.within(LOOK.min(end.saturating_duration_since(Instant::now())));
             count_renames(&names, tally);
             acknowledged.extend(tells.try_iter());
-            let is_compacted = names.iter().any(|name| name == "test.data");
             if let Some(Trigger::Renamed(name, delay)) = &plan.trigger
                 && !is_hit
                 && names.iter().any(|it| it == name)
             {
                 (is_hit, end) = (true, Instant::now() + *delay);
             }
-            if is_compacted && !has_looked {
-                has_looked = true;
+            if names.iter().any(|name| name == "test.data") {
                 self.look_after_compaction(plan, renames, acknowledged, tally);
             }
         }
@@ -288,7 +287,7 @@ impl Era {
     /// Starts the miner once more, and stops it as a service manager would.
     fn stop_in_order(&mut self, random: &mut Random, tally: &mut Tally) {
         let logs = Logs::new();
-        if let Start::Runs(miner) = self.start(self.command("0.1"), &logs, tally) {
+        if let Start::Runs(miner) = self.start(self.command("0.1", "1"), &logs, tally) {
             self.ask(&miner, random, tally);
             assert!(miner.stop().success());
         }

@@ -78,11 +78,11 @@ impl Sizes {
             Self::Large => random.by_size(16_384, MESSAGE_BYTES_MAX),
         };
         // A control character takes six bytes in a line, so that the longest lines come about.
-        let fill = match random.below(16) {
-            0 => '\u{1}',
-            1 => '"',
-            2 => 'ä',
-            3 => '\n',
+        let fill = match random.below(8) {
+            0 | 1 => '\u{1}',
+            2 => '"',
+            3 => 'ä',
+            4 => '\n',
             _ => 'x',
         };
         Spec { number, bytes, fill }
@@ -131,8 +131,8 @@ pub const AIMS: [Aim; 7] = [
 /// Operations of the disk, and about how many of each a life has.
 const OPERATIONS: [(&str, u64); 8] = [
     ("append", 6),
-    ("write", 60),
-    ("sync", 60),
+    ("write", 25),
+    ("sync", 25),
     ("rename", 6),
     ("sync-folder", 6),
     ("link", 2),
@@ -151,12 +151,12 @@ const COMPACTION: [(&str, u64); 5] = [
 
 /// The operations of a save.
 const SAVE: [(&str, u64); 6] = [
-    ("append:test.chain", 8),
-    ("sync:test.chain", 8),
-    ("append:test.hash.tmp", 8),
-    ("sync:test.hash.tmp", 8),
-    ("rename:test.hash.tmp", 8),
-    ("sync-folder:test.hash", 8),
+    ("append:test.chain", 3),
+    ("sync:test.chain", 3),
+    ("append:test.hash.tmp", 3),
+    ("sync:test.hash.tmp", 3),
+    ("rename:test.hash.tmp", 3),
+    ("sync-folder:test.hash", 3),
 ];
 
 /// The operations of a replacement, and of the journal before it, which takes in the messages
@@ -172,7 +172,7 @@ const REPLACEMENT: [(&str, u64); 7] = [
 ];
 
 /// The operations between a message and its answer.
-const REPLY: [(&str, u64); 2] = [("write:test.data", 60), ("sync:test.data", 60)];
+const REPLY: [(&str, u64); 2] = [("write:test.data", 20), ("sync:test.data", 20)];
 
 /// When the miner is killed, if not after a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,6 +197,8 @@ pub struct Plan {
     /// How long it is loaded, unless its trigger comes first.
     pub length: Duration,
     pub backup_interval: &'static str,
+    /// That mine: several get more of a busy host.
+    pub threads: &'static str,
     /// Whether a rival has a longer branch.
     pub is_rivalled: bool,
     pub trigger: Option<Trigger>,
@@ -224,12 +226,12 @@ impl Plan {
         match aim {
             Aim::Chance if random.below(4) == 0 => {
                 (sizes, backlog) = (random.one_of(&[Sizes::Mixed, Sizes::Large]), Backlog::Full);
-                length = length.max(2_000);
+                length = length.max(4_000);
             }
             Aim::Chance | Aim::ServerProcess => {}
             Aim::Compaction if difficulty == 5 => (sizes, length) = (Sizes::Large, 6_000),
             Aim::Compaction => length = 4_000,
-            Aim::Replacement => length = 2_000,
+            Aim::Replacement => length = 3_000,
             Aim::Operation | Aim::Save | Aim::Reply => length = 1_000,
         }
         let waiting = match backlog {
@@ -239,16 +241,18 @@ impl Plan {
             Backlog::Many => random.by_size(500, 5_000),
             Backlog::Full => u64::MAX,
         };
+        let is_full = backlog == Backlog::Full;
         let rivals = if aim == Aim::Replacement { 1 } else { 5 };
         Self {
             aim,
             sizes,
             backlog,
             waiting,
-            pipelined: random.one_of(&[1, 4, 32]),
-            connections: random.by_size(1, 8),
+            pipelined: if is_full { 32 } else { random.one_of(&[1, 4, 32]) },
+            connections: random.by_size(if is_full { 4 } else { 1 }, 8),
             length: Duration::from_millis(length),
             backup_interval: random.one_of(&["0.1", "0.1", "0.5", "30"]),
+            threads: random.one_of(&["1", "2", "4"]),
             is_rivalled: random.below(rivals) == 0,
             trigger: trigger(aim, random),
             is_stopped_after: random.below(4) == 0,
