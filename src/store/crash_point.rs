@@ -1,47 +1,89 @@
 //! A disk at which a test can make the program die, as by kill -9, before or after any of
 //! its operations. Built into test builds alone.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use parking_lot::Mutex;
 use rustix::process::{Signal, getpid, kill_process};
 
 use super::disk::{Disk, DiskFile, Stamp};
 
-/// Names the operation to die at: `before-sync:3` is right before the third sync,
-/// `after-rename:1` right after the first rename.
+/// Names the operation to die at: `before-sync:3` is right before the third sync of any file,
+/// `after-rename:test.data.tmp:1` right after the first rename from or to that name. A sync of
+/// the folder goes by each name that was renamed, linked or removed since the last one.
 const VARIABLE: &str = "BLOCKCHAIN_CRASH_POINT";
 
 /// Arms `disk`, if the environment says so.
 pub fn arm(disk: Arc<dyn Disk>) -> Arc<dyn Disk> {
     let Ok(text) = std::env::var(VARIABLE) else { return disk };
-    let point = text.split_once(':').and_then(|(point, left)| {
-        let left = AtomicU32::new(left.parse().ok()?);
-        Some(Armed { disk, point: point.to_owned(), left })
-    });
-    Arc::new(point.unwrap_or_else(|| panic!("{VARIABLE}={text} is no <point>:<count>")))
+    let point = text.parse().unwrap_or_else(|why| panic!("{VARIABLE}={text} {why}"));
+    Arc::new(Armed { disk, point, changed: Mutex::default() })
+}
+
+/// A moment around an operation on the disk.
+#[derive(Debug)]
+struct Point {
+    /// `before-` or `after-` and the operation.
+    moment: String,
+    /// The file it is about; `None`: any.
+    file: Option<String>,
+    /// How often it is still passed, the deadly time included.
+    left: AtomicU32,
+}
+
+impl FromStr for Point {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "is no <before or after>-<operation>[:<file>]:<count>";
+        let (rest, left) = text.rsplit_once(':').ok_or(wrong)?;
+        let left = AtomicU32::new(left.parse().map_err(|_| wrong)?);
+        let (moment, file) = match rest.split_once(':') {
+            Some((moment, file)) => (moment, Some(file.to_owned())),
+            None => (rest, None),
+        };
+        Ok(Self { moment: moment.to_owned(), file, left })
+    }
+}
+
+impl Point {
+    /// Counts a passage; whether it is the deadly one.
+    fn is_reached(&self, when: &str, operation: &str, files: &[&str]) -> bool {
+        let is_meant = self.file.as_deref().is_none_or(|file| files.contains(&file));
+        self.moment.strip_prefix(when).and_then(|rest| rest.strip_prefix('-')) == Some(operation)
+            && is_meant
+            && self.left.fetch_sub(1, Ordering::Relaxed) == 1
+    }
 }
 
 struct Armed {
     disk: Arc<dyn Disk>,
-    point: String,
-    /// How often the point is still passed, the deadly time included.
-    left: AtomicU32,
+    point: Point,
+    /// Names that were changed since the last sync of the folder.
+    changed: Mutex<BTreeSet<String>>,
 }
 
 impl Armed {
-    fn around<T>(&self, operation: &str, work: impl FnOnce() -> T) -> T {
-        self.pass("before", operation);
+    fn around<T>(&self, operation: &str, files: &[&str], work: impl FnOnce() -> T) -> T {
+        self.pass("before", operation, files);
         let done = work();
-        self.pass("after", operation);
+        self.pass("after", operation, files);
         done
     }
 
-    fn pass(&self, when: &str, operation: &str) {
-        let is_point = self.point.strip_prefix(when) == Some(&format!("-{operation}"));
-        if is_point && self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            eprintln!("crash point {} reached", self.point);
+    /// The same for an operation that a sync of the folder is to follow.
+    fn changing<T>(&self, operation: &str, files: &[&str], work: impl FnOnce() -> T) -> T {
+        self.changed.lock().extend(files.iter().map(|file| (*file).to_owned()));
+        self.around(operation, files, work)
+    }
+
+    fn pass(&self, when: &str, operation: &str, files: &[&str]) {
+        if self.point.is_reached(when, operation, files) {
+            eprintln!("crash point {when}-{operation} reached");
             let _ = kill_process(getpid(), Signal::KILL);
         }
     }
@@ -61,27 +103,27 @@ impl Disk for Armed {
     }
 
     fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.around("write", || self.disk.write(name, at, bytes))
+        self.around("write", &[name], || self.disk.write(name, at, bytes))
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
-        self.around("sync", || self.disk.sync(name))
+        self.around("sync", &[name], || self.disk.sync(name))
     }
 
     fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
-        self.around("truncate", || self.disk.truncate(name, bytes))
+        self.around("truncate", &[name], || self.disk.truncate(name, bytes))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.around("rename", || self.disk.rename(from, to))
+        self.changing("rename", &[from, to], || self.disk.rename(from, to))
     }
 
     fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        self.around("link", || self.disk.link(from, to))
+        self.changing("link", &[from, to], || self.disk.link(from, to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.around("remove", || self.disk.remove(name))
+        self.changing("remove", &[name], || self.disk.remove(name))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -89,6 +131,41 @@ impl Disk for Armed {
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        self.around("sync-folder", || self.disk.sync_folder())
+        let changed = std::mem::take(&mut *self.changed.lock());
+        let files: Vec<&str> = changed.iter().map(String::as_str).collect();
+        self.around("sync-folder", &files, || self.disk.sync_folder())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At which of these passages the point is reached.
+    fn reached(point: &str, passages: &[(&str, &str, &[&str])]) -> Vec<usize> {
+        let point: Point = point.parse().unwrap();
+        let is_reached = |(when, operation, files): &(&str, &str, &[&str])| {
+            point.is_reached(when, operation, files)
+        };
+        passages.iter().enumerate().filter(|(_, it)| is_reached(it)).map(|(at, _)| at).collect()
+    }
+
+    #[test]
+    fn a_point_is_an_operation_of_any_file_or_of_one() {
+        let passages: [(&str, &str, &[&str]); 5] = [
+            ("before", "sync", &["a:b"]),
+            ("after", "sync", &["a:b"]),
+            ("before", "sync-folder", &["a:b"]),
+            ("before", "sync", &["c"]),
+            ("before", "sync", &["d", "a:b"]),
+        ];
+        assert_eq!(reached("before-sync:2", &passages), [3]);
+        assert_eq!(reached("before-sync:a:b:2", &passages), [4]);
+        assert_eq!(reached("before-sync-folder:1", &passages), [2]);
+        assert!(reached("before-sync:4", &passages).is_empty());
+        assert!(reached("before-sync:e:1", &passages).is_empty());
+        for wrong in ["", "before-sync", "before-sync:", "before-sync:x", "before-sync:a:"] {
+            assert!(wrong.parse::<Point>().is_err(), "{wrong}");
+        }
     }
 }

@@ -63,6 +63,11 @@ impl Logs {
         Self { sender, lines }
     }
 
+    /// The lines that came since the last look.
+    pub fn taken(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
     /// Waits until `done`, which is asked again after each line that any miner logs.
     pub fn wait_until(&self, what: &str, mut done: impl FnMut() -> bool) {
         let deadline = Instant::now() + DEADLINE;
