@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod chain;
+pub mod chance;
 pub mod check;
 pub mod failure;
 pub mod find;
