@@ -62,6 +62,7 @@ fn every_page_reads_well_in_light_and_dark_on_phone_and_desk() {
         ("find", "/find"),
         ("found", "/find?q=euros"),
         ("check", "/check"),
+        ("workbench", "/workbench"),
         ("alarm", &alarm),
         ("network", "/network"),
         ("miner", "/miner"),
@@ -117,7 +118,8 @@ fn the_keyboard_reaches_everything_in_order_and_shows_where_it_is() {
     let browser = Browser::start();
     for (scheme, width) in [("light", 1280), ("dark", 320)] {
         browser.become_device(width, 900, 1.0, scheme);
-        let pages = ["/", "/block/69", "/find?q=euros", "/check", "/network", "/miner"];
+        let pages =
+            ["/", "/block/69", "/find?q=euros", "/check", "/workbench", "/network", "/miner"];
         for path in pages {
             browser.open(&format!("{}{path}", ui.url));
             browser.inspect(&ui.url, &format!("{path} at {width}"));
@@ -588,4 +590,76 @@ fn dropped_blocks_leave_visibly_and_the_banner_says_why() {
     }
     browser.await_text(".mined", "more 13");
     assert_eq!(browser.run("return fell", json!([])), json!(["2"]));
+}
+
+#[test]
+fn a_text_and_its_hash_are_seen_as_one_types() {
+    let miner = FakeMiner::start(1);
+    let ui = TestUi::start(&miner.address);
+    let browser = Browser::start();
+    browser.open(&format!("{}/workbench", ui.url));
+    let text = "Ada lent Grace 20 euros.";
+    browser.await_text("#text-hash", &Hash::of(text).to_string());
+    browser.write("#text", "!");
+    let changed = format!("{text}!");
+    assert_eq!(browser.text("#text-hash"), Hash::of(&changed).to_string());
+    let (one, other) = (Hash::of(text), Hash::of(&changed));
+    let pairs = one.as_bytes().iter().zip(other.as_bytes());
+    let bits: u32 = pairs.map(|(a, b)| (a ^ b).count_ones()).sum();
+    assert_eq!(browser.text("#bits-told"), format!("{bits} bits of 256 changed."));
+    let lit = "return document.querySelectorAll('#bits .lit').length";
+    assert_eq!(browser.run(lit, json!([])), json!(bits));
+    let told = |zeros: u32| {
+        slide(&browser, "#zeros", zeros);
+        browser.text("#what-if-told")
+    };
+    assert!(told(3).contains("about 4,096 guesses"), "{}", told(3));
+    assert!(told(3).contains("256 times the work"), "{}", told(3));
+}
+
+#[test]
+fn a_nonce_found_by_hand_makes_the_next_block() {
+    let miner = FakeMiner::start(2);
+    miner.state().extend(data("first"), now());
+    miner.state().pool.push(data("waits"));
+    let ui = TestUi::start(&miner.address);
+    let browser = Browser::start();
+    browser.become_device(375, 812, 2.0, "dark");
+    browser.open(&format!("{}/workbench", ui.url));
+    browser.await_script(
+        "return document.getElementById('bench-message').value === 'waits'",
+        json!([]),
+    );
+    // By keyboard alone: the nonce is one further, and the guess is counted.
+    browser.run("document.getElementById('more').focus()", json!([]));
+    browser.press("\u{e007}");
+    browser.await_text("#bench-guesses", "1 so far, about 256 are expected");
+    browser.write("#nonce", "7");
+    browser.await_text("#bench-guesses", "2 so far");
+    // A block from elsewhere: all begins anew.
+    miner.state().extend(data("faster"), now());
+    browser.await_text("#bench-verdict", "Block 2 came from elsewhere.");
+    browser.await_text("#bench-height", "3");
+    browser.await_text("#bench-guesses", "0 so far");
+    browser.click("#spin");
+    browser.await_text("#bench-verdict", "This nonce fits");
+    let work = browser.text("#bench-work");
+    assert!(work.ends_with("00"), "{work}");
+    assert_eq!(browser.text("#bench-work .zeros").replace('0', ""), "");
+    keep_picture(&browser, "workbench-fits-phone-dark");
+    browser.inspect(&ui.url, "a nonce that fits");
+    browser.click("#give");
+    browser.await_text("#bench-verdict", "takes no blocks from elsewhere yet");
+    miner.state().takes_blocks = true;
+    browser.click("#less");
+    browser.click("#more");
+    browser.await_text("#bench-verdict", "This nonce fits");
+    browser.click("#give");
+    browser.await_text("#bench-verdict", "block 3 is yours");
+    assert!(miner.state().lines[3].contains("\"message\":\"waits\""));
+    assert!(miner.state().pool.is_empty());
+    browser.click("#anew");
+    browser.await_text("#bench-source", "No message is unprocessed: write one of your own.");
+    browser.await_text("#bench-height", "4");
+    assert_eq!(browser.console().iter().filter(|line| !line.contains("404")).count(), 0);
 }

@@ -11,16 +11,17 @@ use ui_support::miner::{FakeMiner, now};
 use ui_support::town::town;
 
 /// Every page that needs no choice of a block.
-const PAGES: [&str; 6] = ["/", "/find", "/check", "/network", "/miner", "/block/1"];
+const PAGES: [&str; 7] = ["/", "/find", "/check", "/workbench", "/network", "/miner", "/block/1"];
 
 /// All that pages load.
-const ASSETS: [&str; 10] = [
+const ASSETS: [&str; 11] = [
     "style.css",
     "icon.svg",
     "app.js",
     "chance.js",
     "check.js",
     "cheat.js",
+    "workbench.js",
     "tools.js",
     "worker.js",
     "rules.js",
@@ -185,7 +186,7 @@ fn a_dead_miner_gives_a_page_that_says_so() {
     let ui = TestUi::start(&address);
     assert_eq!(ui.get("/").0, 200);
     drop(miner);
-    for path in ["/", "/network", "/miner", "/check", "/block/0", "/find?q=x"] {
+    for path in ["/", "/network", "/miner", "/check", "/workbench", "/block/0", "/find?q=x"] {
         let (status, headers, page) = ui.get(path);
         assert_eq!(status, 503, "{path}");
         assert!(headers.contains("retry-after"), "{headers}");

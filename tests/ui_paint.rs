@@ -82,6 +82,7 @@ fn measure(length: u64) -> Vec<String> {
         format!("/find?q={middle}"),
         "/find?q=nowhere".into(),
         "/check".into(),
+        "/workbench".into(),
         "/network".into(),
         "/miner".into(),
     ];

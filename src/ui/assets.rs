@@ -19,7 +19,7 @@ pub struct Asset {
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, media type and content as written. A module comes after those that it names.
-const FILES: [(&str, &str, &str); 10] = [
+const FILES: [(&str, &str, &str); 11] = [
     ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
     ("chance.js", JAVASCRIPT, include_str!("assets/chance.js")),
@@ -30,6 +30,7 @@ const FILES: [(&str, &str, &str); 10] = [
     ("tools.js", JAVASCRIPT, include_str!("assets/tools.js")),
     ("check.js", JAVASCRIPT, include_str!("assets/check.js")),
     ("cheat.js", JAVASCRIPT, include_str!("assets/cheat.js")),
+    ("workbench.js", JAVASCRIPT, include_str!("assets/workbench.js")),
 ];
 
 /// The files, in which each name of another in quotes, `"./name"`, is that one's path: a

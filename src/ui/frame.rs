@@ -15,6 +15,8 @@ pub enum Tab {
     Find,
     /// `/check`
     Check,
+    /// `/workbench`
+    Workbench,
     /// `/network`
     Network,
     /// `/miner`
@@ -22,10 +24,11 @@ pub enum Tab {
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 5] = [
+    const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Chain, "Chain", "/"),
         (Self::Find, "Find", "/find"),
         (Self::Check, "Check", "/check"),
+        (Self::Workbench, "Workbench", "/workbench"),
         (Self::Network, "Network", "/network"),
         (Self::Miner, "Miner", "/miner"),
     ];

@@ -47,6 +47,7 @@ fn page(source: &Source, at: &At, path: &str, parameters: &Parameters) -> Result
         ["data", id] => pages::message::page(source, at, id, parameters),
         ["find"] => pages::find::page(source, at, parameters),
         ["check"] => Ok(pages::check::page(at)),
+        ["workbench"] => Ok(pages::workbench::page(source, at)),
         ["network"] => pages::network::page(source, at),
         ["miner"] => pages::miner::page(source, at),
         _ => Err(NoPage::Missing("there is no such page".into())),

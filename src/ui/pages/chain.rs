@@ -304,7 +304,7 @@ fn explanation(at: &At) -> Markup {
     html! {
         h2 { "What is this?" }
         p { "A list of messages that nobody can change unseen. A block holds one message and the hash of the block before it. The colour of a block stands for the first digit of its own hash, which begins with the digits at its top right. The link to the block before it has the colour and the first digits of the hash that the block names: both must be alike." }
-        p { "To make a block, a miner must find a nonce for which a hash ends with " (plural(u64::from(at.health.difficulty.zeros()), "zero")) ". To change an old block, this has to be done again for it and for every block since. " a href=(at.href("/check#tamper")) { "Try to cheat" } "." }
+        p { "To make a block, a miner must find a nonce for which a hash ends with " (plural(u64::from(at.health.difficulty.zeros()), "zero")) ". To change an old block, this has to be done again for it and for every block since. " a href=(at.href("/check#tamper")) { "Try to cheat" } " or " a href=(at.href("/workbench")) { "mine by hand" } "." }
     }
 }
 

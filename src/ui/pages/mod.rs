@@ -9,3 +9,4 @@ pub mod find;
 pub mod message;
 pub mod miner;
 pub mod network;
+pub mod workbench;
