@@ -593,6 +593,31 @@ fn dropped_blocks_leave_visibly_and_the_banner_says_why() {
 }
 
 #[test]
+fn a_miner_in_the_drawing_leads_to_its_events_which_stay_open() {
+    let town = town();
+    let from = town.home.address.clone();
+    let what =
+        Happening::Block { index: 70, hash: Hash::of("x"), id: data("x").id, from: Some(from) };
+    town.others[0].state().events = Some(vec![Event { at: now(), what }]);
+    let ui = TestUi::start(&town.home.address);
+    let browser = Browser::start();
+    browser.open(&format!("{}/network", ui.url));
+    browser.await_script("return document.querySelectorAll('.spark').length === 1", json!([]));
+    keep_picture(&browser, "network-lit");
+    let focus = "document.querySelector(`.map a[href='#n-${arguments[0]}']`).focus()";
+    browser.run(focus, json!([town.others[0].address.to_string()]));
+    browser.press("\u{e007}");
+    browser.await_text(".nodes details[open]", "new block 70");
+    // The page is asked for again meanwhile.
+    let before = browser.text("#events");
+    town.home.state().events.as_mut().unwrap().clear();
+    browser.await_text("#events", "Nothing happened.");
+    assert_ne!(before, browser.text("#events"));
+    browser.await_text(".nodes details[open]", "new block 70");
+    browser.inspect(&ui.url, "network with events of a miner");
+}
+
+#[test]
 fn a_text_and_its_hash_are_seen_as_one_types() {
     let miner = FakeMiner::start(1);
     let ui = TestUi::start(&miner.address);

@@ -486,7 +486,7 @@ fn the_drawing_has_a_shape_and_the_table_words_for_each_state() {
             "<rect class=\"node unreachable\"",
             "for 25 min",
         ),
-        (&"127.0.0.1:10".into(), "only heard of", "<circle class=\"node unknown\"", ""),
+        (&"127.0.0.1:10".into(), "not asked", "<circle class=\"node unknown\"", ""),
     ];
     for (address, words, shape, label) in shapes {
         assert!(row(address).contains(words), "{words}: {}", row(address));
@@ -501,7 +501,40 @@ fn the_drawing_has_a_shape_and_the_table_words_for_each_state() {
     assert!(row("127.0.0.1:9").contains("connection refused"));
     assert_eq!(page.matches("<line class=\"edge").count(), 8, "who knows whom: {page}");
     let miners = text_between(&page, "<ul class=\"legend\"", "</ul>");
-    assert_eq!(miners, "same headbehindaheadother branchunreachableonly heard of");
+    assert_eq!(miners, "same headbehindaheadother branchunreachablenot asked");
+}
+
+#[test]
+fn a_line_is_lit_when_a_block_came_by_it_and_a_tie_is_explained() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    let [same, branch] = [0, 2].map(|at| &town.others[at]);
+    let block = |seconds: u64, index: u64, from: &FakeMiner| Event {
+        at: now() - seconds * 1_000_000,
+        what: Happening::Block {
+            index,
+            hash: Hash::of(index.to_string()),
+            id: data("x").id,
+            from: Some(from.address.clone()),
+        },
+    };
+    same.state().events = Some(vec![block(300, 69, &town.home), block(2, 70, &town.home)]);
+    let page = ui.get("/network").2;
+    let lit: Vec<_> = page.split("<line class=\"spark\"").skip(1).collect();
+    assert_eq!(lit.len(), 1, "of two blocks, one came in the last ten seconds: {page}");
+    let id = format!("id=\"s-{}-{}\"", &Hash::of("70").to_string()[..6], same.address);
+    assert!(lit[0].contains(&id) && lit[0].contains("<title>block 70 from "), "{}", lit[0]);
+    let row = text_between(&page, &format!("<tr id=\"n-{}\"", same.address), "</tr>");
+    let said = format!("events2 s ago: new block 70 from {}", town.home.address);
+    assert!(row.contains(&said), "{row}");
+    assert!(page.contains(&format!("<a href=\"#n-{}\">", same.address)), "the miner leads there");
+
+    let (ours, theirs) = (town.home.state().head(), branch.state().head());
+    let winner = if ours < theirs { &town.home } else { branch };
+    let told = text_between(&page, "id=\"tie\"", "</p>");
+    let lower = &ours.min(theirs).to_string()[..10];
+    assert!(told.contains(&format!("{lower}… is lower than")), "{told}");
+    assert!(told.contains(&format!("the branch of {} wins", winner.address)), "{told}");
 }
 
 #[test]
@@ -550,7 +583,7 @@ fn what_is_told_of_a_miner_beyond_the_neighbours_is_weighed() {
         (5, hash(4), "ahead"),
         (2, stray, "other branch"),
         (3, stray, "other branch"),
-        (9, stray, "only heard of"),
+        (9, stray, "not asked"),
     ] {
         let row = seen(length, head, NeighbourState::Ok);
         assert!(row.contains(&format!("{words}{says}")), "{length} {words}: {row}");

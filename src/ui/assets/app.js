@@ -62,7 +62,8 @@ const idOf = (node) => node.getAttribute?.("id");
 function morph(old, fresh) {
   if (old.isEqualNode(fresh) || old.matches?.("[data-keep], form")) return;
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    // What the reader opened stays open.
+    if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
@@ -254,6 +255,12 @@ document.addEventListener("input", (event) => {
   tellChances(document);
 });
 
+/** Opens what stands folded in the place that was gone to. */
+function unfold() {
+  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.querySelector("details")?.setAttribute("open", "");
+}
+addEventListener("hashchange", unfold);
+unfold();
 document.querySelector(".waiting .own")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 // A date without a zone means the reader's, as of that date.

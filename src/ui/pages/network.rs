@@ -43,10 +43,12 @@ pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
         section.intro {
             h1 { "Network" }
             p.lead role="status" id="summary" { (summary(&nodes)) }
+            @if let Some(words) = tie(&nodes) { p.lead id="tie" { (words) } }
         }
         section.card id="network" {
             div.sight.beside[!drawing::is_crowded(&nodes)] {
                 div.drawing { (drawing::draw(at, &nodes)) (legend())
+                    p.hint { "A line is lit for " (duration(drawing::LIT_TIME)) " after a block came by it. Choose a miner to see its newest events." }
                 }
                 (list(at, &nodes))
             }
@@ -77,6 +79,37 @@ fn summary(nodes: &[Node]) -> String {
     }
 }
 
+/// The rule that picks one of two branches as long as each other, where there
+/// are two.
+fn tie(nodes: &[Node]) -> Option<String> {
+    let (home, others) = nodes.split_first()?;
+    let is_rival =
+        |node: &&Node| node.standing == survey::Standing::Branch && node.length == home.length;
+    let rival = others.iter().find(is_rival)?;
+    let (ours, theirs) = home.head.zip(rival.head)?;
+    let winner = if ours < theirs { home } else { rival };
+    let (lower, higher) = (ours.min(theirs), ours.max(theirs));
+    Some(format!(
+        "Two branches are as long as each other. All miners take the one whose head has the \
+         lower hash, so they agree without asking: {} is lower than {}, and the branch of {} wins \
+         unless the other one grows first.",
+        short_hash(&lower),
+        short_hash(&higher),
+        brief(&winner.address)
+    ))
+}
+
+/// The newest events of a miner, newest first.
+fn said(at: &At, node: &Node) -> Markup {
+    html! {
+        @if !node.said.is_empty() {
+            details { summary { "events" } ul.said {
+                @for event in &node.said { li { (Moment(event.at).age(at.now)) ": " (happening(at, &event.what, true)) } }
+            } }
+        }
+    }
+}
+
 fn brief(address: &Address) -> String {
     short_address(address, ADDRESS_CHARACTERS)
 }
@@ -101,7 +134,7 @@ fn list(at: &At, nodes: &[Node]) -> Markup {
             thead { tr { th scope="col" { "Miner" } th scope="col" { "State" } th.number scope="col" { "Length" } th scope="col" { "Head" } } }
             tbody { @for node in nodes {
                 tr id=(format!("n-{}", node.address)) {
-                    th scope="row" { @if node.ring < 2 { a href=(format!("/network?at={}", node.address)) { (brief(&node.address)) } } @else { (brief(&node.address)) } }
+                    th scope="row" { @if node.ring < 2 { a href=(format!("/network?at={}", node.address)) { (brief(&node.address)) } } @else { (brief(&node.address)) } (said(at, node)) }
                     td {
                         @if node.ring == 0 { "this page's miner" } @else { (node.standing.words()) }
                         @if let Some(by) = &node.told_by { span.more { ", says " (brief(by)) } }
