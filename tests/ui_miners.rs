@@ -99,7 +99,7 @@ fn a_reorganisation_is_told_with_its_depth_and_what_went_back() {
     for part in [
         format!("reorganisation to the branch of {}: ", long.address()),
         "1 block above block 0 dropped for ".into(),
-        format!("; 1 message went back: {}…", &id[..8]),
+        format!(". 1 message went back: {}…", &id[..8]),
     ] {
         browser.await_text("#events", &part);
     }

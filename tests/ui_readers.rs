@@ -65,15 +65,27 @@ fn times_are_the_readers_and_the_exact_one_shows_on_hover() {
     let ui = TestUi::start(&miner.address);
     let browser = Browser::start();
     for (zone, hour, name) in
-        [("Asia/Tokyo", "11:13:20", "GMT+9"), ("America/Lima", "9:13:20", "GMT-5")]
+        [("Asia/Tokyo", "23:13:20", "GMT+9"), ("America/Lima", "09:13:20", "GMT-5")]
     {
         browser.move_to(zone);
         browser.open(&format!("{}/block/1", ui.url));
         browser.await_text(".fields time", hour);
+        // A date is found as it is shown, and without its zone, too: it is the reader's.
+        let shown = browser.text(".fields time");
+        assert!(shown.ends_with(name), "{shown}");
         let title = browser.run("return document.querySelector('.fields time').title", json!([]));
         let title = title.as_str().unwrap();
         assert!(title.contains(hour) && title.contains(name), "{title}");
         assert!(title.contains("2026-09-21 14:13:20.000000 UTC"), "{title}");
+        for text in [&shown, shown.trim_end_matches(name).trim_end()] {
+            browser.open(&format!("{}/find", ui.url));
+            browser.await_text("[data-zone]", name);
+            browser.write("#q", text);
+            browser.press("\u{e007}");
+            browser.await_text("#result", "The first block at or after");
+            browser.await_text("#result", &shown);
+            browser.await_text(".found", "Block 1");
+        }
     }
 }
 
@@ -96,7 +108,8 @@ fn a_new_block_is_told_and_slides_over_the_divider_unless_motion_is_to_be_less()
             }).observe(document.getElementById('strip'), { childList: true })";
         browser.run(watch, json!([]));
         miner.state().mine();
-        browser.await_text("#news", &format!("Block {height} is the head; 0 messages waiting."));
+        browser
+            .await_text("#news", &format!("Block {height} is the head; 0 messages unprocessed."));
         browser.await_text(".mined li:first-child", &format!("message {height}"));
         assert_eq!(browser.run("return crossed", json!([])), json!(moves), "{motion}");
         let stays = "return !document.querySelector('.traveller, .crossing')";

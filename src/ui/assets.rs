@@ -8,48 +8,45 @@ use crate::chain::Hash;
 /// A file that pages load.
 pub struct Asset {
     name: &'static str,
+    /// Path that changes with the content.
+    path: String,
     /// Its media type.
     pub content_type: &'static str,
     /// Its content.
-    pub content: &'static str,
+    pub content: String,
 }
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-const ASSETS: [Asset; 5] = [
-    Asset {
-        name: "style.css",
-        content_type: "text/css; charset=utf-8",
-        content: include_str!("assets/style.css"),
-    },
-    Asset {
-        name: "icon.svg",
-        content_type: "image/svg+xml",
-        content: include_str!("assets/icon.svg"),
-    },
-    Asset { name: "app.js", content_type: JAVASCRIPT, content: include_str!("assets/app.js") },
-    Asset {
-        name: "check.js",
-        content_type: JAVASCRIPT,
-        content: concat!(include_str!("assets/check.js"), include_str!("assets/tamper.js")),
-    },
-    Asset {
-        name: "worker.js",
-        content_type: JAVASCRIPT,
-        content: concat!(
-            include_str!("assets/sha256.js"),
-            include_str!("assets/rules.js"),
-            include_str!("assets/worker.js")
-        ),
-    },
+/// Name, media type and content as written. A module comes after those that it names.
+const FILES: [(&str, &str, &str); 11] = [
+    ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
+    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+    ("chance.js", JAVASCRIPT, include_str!("assets/chance.js")),
+    ("app.js", JAVASCRIPT, include_str!("assets/app.js")),
+    ("sha256.js", JAVASCRIPT, include_str!("assets/sha256.js")),
+    ("rules.js", JAVASCRIPT, include_str!("assets/rules.js")),
+    ("worker.js", JAVASCRIPT, include_str!("assets/worker.js")),
+    ("tools.js", JAVASCRIPT, include_str!("assets/tools.js")),
+    ("check.js", JAVASCRIPT, include_str!("assets/check.js")),
+    ("cheat.js", JAVASCRIPT, include_str!("assets/cheat.js")),
+    ("workbench.js", JAVASCRIPT, include_str!("assets/workbench.js")),
 ];
 
-/// The path of each asset, in their order.
-static PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let path = |asset: &Asset| {
-        format!("/assets/{}?{}", asset.name, &Hash::of(asset.content).to_string()[..12])
-    };
-    ASSETS.iter().map(path).collect()
+/// The files, in which each name of another in quotes, `"./name"`, is that one's path: a
+/// browser that keeps a module for ever then keeps the right ones with it.
+static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    let mut assets: Vec<Asset> = Vec::new();
+    for (name, content_type, text) in FILES {
+        let mut content = text.to_owned();
+        for other in &assets {
+            content =
+                content.replace(&format!("\"./{}\"", other.name), &format!("\"{}\"", other.path));
+        }
+        let path = format!("/assets/{name}?{}", &Hash::of(&content).to_string()[..12]);
+        assets.push(Asset { name, path, content_type, content });
+    }
+    assets
 });
 
 /// The path of the asset `name`, which changes with its content.
@@ -57,11 +54,23 @@ static PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
 /// # Panics
 /// If there is none.
 pub fn path(name: &str) -> &'static str {
-    let place = ASSETS.iter().position(|asset| asset.name == name);
-    &PATHS[place.expect("pages name assets that there are")]
+    &find(name).expect("pages name assets that there are").path
 }
 
 /// The asset `name`.
 pub fn find(name: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_name_each_other_by_their_content() {
+        for asset in ASSETS.iter() {
+            assert!(!asset.content.contains("\"./"), "{} names one that comes later", asset.name);
+        }
+        assert!(find("rules.js").unwrap().content.contains(path("sha256.js")));
+    }
 }

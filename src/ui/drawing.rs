@@ -1,4 +1,4 @@
-//! The network as an SVG drawing: colour and shape tell the state, lines who knows whom.
+//! The network as an SVG drawing: colour and shape tell the state, lines the neighbours.
 
 use std::f64::consts::TAU;
 
@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::source::At;
 use super::survey::{Node, Standing};
 use super::words::{ADDRESS_CHARACTERS, count, duration, short_address, short_hash};
-use crate::api::Address;
+use crate::api::{Address, Happening};
 
 /// How far from the middle neighbours and those only heard of stand, to the side and up or
 /// down, in the drawing's own units, as long as there are few.
@@ -24,6 +24,9 @@ const MARGIN: (f64, f64) = (88.0, 92.0);
 
 /// A drawing narrower than this would be blown up.
 const WIDTH_MIN: f64 = 500.0;
+
+/// For how long the line is lit that a block came by, in microseconds.
+pub const LIT_TIME: u64 = 10_000_000;
 
 /// Longest name beside a figure, in characters.
 const NAME_CHARACTERS: usize = 18;
@@ -49,21 +52,60 @@ pub fn draw(at: &At, nodes: &[Node]) -> Markup {
     };
     html! {
         svg.map.crowded[is_crowded(nodes)] viewBox=(view_box(&places))
-            role="img" aria-label="Miners and who knows whom; the table says the same" {
+            role="group" aria-label="Miners and their neighbours; the table below says the same" {
             @for (from, to) in links {
                 @let lost = [from, to].iter().any(|end| nodes[*end].standing == Standing::Unreachable);
                 line.edge.one-way[!is_mutual(from, to)].lost-edge[lost]
                     x1=(round(places[from].0)) y1=(round(places[from].1))
                     x2=(round(places[to].0)) y2=(round(places[to].1)) {}
             }
+            @for spark in sparks(at, nodes) { @let (from, to) = (places[spark.from], places[spark.to]);
+                line.spark id=(spark.id) pathLength="100" x1=(round(from.0)) y1=(round(from.1)) x2=(round(to.0)) y2=(round(to.1)) {
+                    title { (spark.words) }
+                }
+            }
             @for (node, (x, y)) in nodes.iter().zip(&places) {
-                g.outer[node.ring == 2] transform=(format!("translate({} {})", round(*x), round(*y))) { (figure(at, node, *y < -20.0)) }
+                g.outer[node.ring == 2] transform=(format!("translate({} {})", round(*x), round(*y))) {
+                    @let figure = figure(at, node, *y < -20.0);
+                    @if node.said.is_empty() { (figure) } @else { a href=(format!("#n-{}", node.address)) { (figure) } }
+                }
             }
         }
     }
 }
 
-/// Whether a drawing of `nodes` needs a wide place.
+/// A block that lately came from one miner to another.
+struct Spark {
+    from: usize,
+    to: usize,
+    id: String,
+    words: String,
+}
+
+/// The lines that blocks came by, as the miners that got them say.
+fn sparks(at: &At, nodes: &[Node]) -> Vec<Spark> {
+    let mut sparks = Vec::new();
+    for (to, node) in nodes.iter().enumerate() {
+        for event in &node.said {
+            let Happening::Block { index, hash, from: Some(from), .. } = &event.what else {
+                continue;
+            };
+            let is_late = at.now.saturating_sub(event.at) > LIT_TIME;
+            let from = nodes.iter().position(|other| other.address == *from);
+            let Some(from) = from.filter(|from| *from != to && !is_late) else { continue };
+            let names = [from, to].map(|end| short_address(&nodes[end].address, NAME_CHARACTERS));
+            sparks.push(Spark {
+                from,
+                to,
+                id: format!("s-{}-{}", &hash.to_string()[..HEAD_DIGITS], node.address),
+                words: format!("block {index} from {} to {}", names[0], names[1]),
+            });
+        }
+    }
+    sparks
+}
+
+/// True if a drawing of `nodes` needs a wide place.
 pub fn is_crowded(nodes: &[Node]) -> bool {
     nodes.len() > RING_NODES as usize || nodes.iter().any(|node| node.ring == 2)
 }
@@ -110,7 +152,7 @@ fn figure(at: &At, node: &Node, is_above: bool) -> Markup {
     }
 }
 
-/// What fits below a figure.
+/// Name of a node, short enough for its place below a figure.
 fn name(at: &At, node: &Node) -> String {
     if node.ring > 0 && node.address.host() == at.address.host() {
         return format!(":{}", node.address.port());

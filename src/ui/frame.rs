@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
 use super::source::At;
-use crate::api::Status;
+use crate::api::{Address, Status};
 
 /// The pages that the navigation names, and the path of each.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Tab {
     Find,
     /// `/check`
     Check,
+    /// `/workbench`
+    Workbench,
     /// `/network`
     Network,
     /// `/miner`
@@ -22,10 +24,11 @@ pub enum Tab {
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 5] = [
+    const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Chain, "Chain", "/"),
         (Self::Find, "Find", "/find"),
         (Self::Check, "Check", "/check"),
+        (Self::Workbench, "Workbench", "/workbench"),
         (Self::Network, "Network", "/network"),
         (Self::Miner, "Miner", "/miner"),
     ];
@@ -34,16 +37,23 @@ impl Tab {
 /// How a page stays up to date.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// What it shows does not change.
+    /// It does not change.
     Still,
     /// The script asks for it again and again; without scripts nothing happens.
     Live,
-    /// So too without scripts, since people wait for what comes.
+    /// So too without scripts, for pages on which nobody types.
     Awaited,
 }
 
 /// A whole page about the miner `at`.
-pub fn page(title: &str, tab: Tab, freshness: Freshness, at: &At, content: Markup) -> Markup {
+pub fn page(
+    title: &str,
+    tab: impl Into<Option<Tab>>,
+    freshness: Freshness,
+    at: &At,
+    content: Markup,
+) -> Markup {
+    let tab = tab.into();
     let health = &at.health;
     let is_ok = health.status == Status::Ok;
     let bar = html! {
@@ -51,30 +61,51 @@ pub fn page(title: &str, tab: Tab, freshness: Freshness, at: &At, content: Marku
             img src=(assets::path("icon.svg")) alt="" width="28" height="28";
             span.name { "blockchain" } span.network { (health.network) }
         }
-        (navigation(Some(tab), |path| at.href(path)))
+        (navigation(tab, |path| at.href(path)))
         a.health.(if is_ok { "good" } else { "bad" }) href=(at.href("/miner")) id="health" {
             span.dot aria-hidden="true" {} span.visually-hidden { "The miner is " }
-            @if is_ok { "well" } @else { "failing" }
+            span.word { @if is_ok { "well" } @else { "failing" } }
         }
     };
     let foot = html! {
-        (chooser(at))
+        (chooser(&at.address, &at.choices))
         p.keys { kbd { "/" } " find · " kbd { "←" } " " kbd { "→" } " from block to block" }
         p { "version " (health.version) " · nothing here is loaded from elsewhere" }
     };
     whole(title, freshness, bar, content, foot)
 }
 
-/// A page when there is no miner to speak of.
-pub fn bare(title: &str, freshness: Freshness, content: Markup) -> Markup {
+/// A page about a miner that does not answer: links go on looking at it, and another one of
+/// `choices` can be chosen.
+pub fn without_answer(
+    title: &str,
+    freshness: Freshness,
+    chosen: &Chosen<'_>,
+    content: Markup,
+) -> Markup {
+    let at = if chosen.is_home { String::new() } else { format!("?at={}", chosen.address) };
+    let href = |path: &str| format!("{path}{at}");
     let bar = html! {
-        a.brand href="/" {
+        a.brand href=(href("/")) {
             img src=(assets::path("icon.svg")) alt="" width="28" height="28";
             span.name { "blockchain" }
         }
-        (navigation(None, str::to_owned))
+        (navigation(None, href))
+        a.health.bad href=(href("/miner")) id="health" {
+            span.dot aria-hidden="true" {} span.visually-hidden { "The miner gives " } span.word { "no answer" }
+        }
     };
-    whole(title, freshness, bar, content, html! {})
+    whole(title, freshness, bar, content, chooser(chosen.address, &chosen.choices))
+}
+
+/// A miner that was chosen and does not answer.
+pub struct Chosen<'a> {
+    /// Where it is.
+    pub address: &'a Address,
+    /// True for the miner this UI was started for.
+    pub is_home: bool,
+    /// Who can be looked at, as far as known.
+    pub choices: Vec<Address>,
 }
 
 fn whole(title: &str, freshness: Freshness, bar: Markup, content: Markup, foot: Markup) -> Markup {
@@ -91,7 +122,7 @@ fn whole(title: &str, freshness: Freshness, bar: Markup, content: Markup, foot: 
                 @if freshness == Freshness::Awaited {
                     noscript { meta http-equiv="refresh" content="2"; }
                 }
-                script src=(assets::path("app.js")) defer {}
+                script type="module" src=(assets::path("app.js")) {}
             }
             body data-live[freshness != Freshness::Still] {
                 a.skip href="#main" { "Skip to the content" }
@@ -114,17 +145,17 @@ fn navigation(current: Option<Tab>, href: impl Fn(&str) -> String) -> Markup {
     }
 }
 
-/// Chooses whose eyes to look through.
-fn chooser(at: &At) -> Markup {
+/// Chooses the miner that pages are about.
+fn chooser(chosen: &Address, choices: &[Address]) -> Markup {
     html! {
         form.chooser method="get" {
-            label for="at" { "Seen by miner" }
+            label for="at" { "Miner" }
             select id="at" name="at" {
-                @for choice in &at.choices {
-                    option value=(choice) selected[*choice == at.address] { (choice) }
+                @for choice in choices {
+                    option value=(choice) selected[choice == chosen] { (choice) }
                 }
             }
-            button { "Look" }
+            button { "Show" }
         }
     }
 }

@@ -17,19 +17,19 @@ const TOP: f64 = 34.0;
 pub struct Bar {
     /// Height of the block.
     pub index: u64,
-    /// What is plotted.
+    /// Its height, in the unit of the plot.
     pub value: f64,
     /// Shown on hover.
     pub words: String,
 }
 
-/// What a plot shows.
+/// A plot to draw.
 pub struct Plot<'a> {
     /// Its heading.
     pub title: &'a str,
     /// A sentence below the heading.
     pub sentence: &'a str,
-    /// What is counted upwards: the unit of the values.
+    /// Unit of the values.
     pub unit: &'a str,
     /// From left to right.
     pub bars: &'a [Bar],

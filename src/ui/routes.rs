@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use super::http::{Answer, Asked};
 use super::source::{At, NoPage, Source};
-use super::{assets, pages};
+use super::{assets, pages, source};
 use crate::api::{PAGE_BYTES_MAX, Request, routes};
 
-/// What stands behind the question mark, or in a form.
+/// Fields of a query or a form.
 pub type Parameters = HashMap<String, String>;
 
 /// Answers a browser.
@@ -15,14 +15,20 @@ pub fn answer(source: &Source, asked: &Asked) -> Answer {
     let parameters: Parameters =
         form_urlencoded::parse(asked.query.as_bytes()).into_owned().collect();
     let at = parameters.get("at").map(String::as_str);
+    let mut chosen = at.map(str::to_owned);
     let answer = match (asked.method.as_str(), asked.path.as_str()) {
         ("POST", "/add") => {
-            let form = form_urlencoded::parse(&asked.body).into_owned().collect();
+            let form: Parameters = form_urlencoded::parse(&asked.body).into_owned().collect();
+            chosen = form.get("at").cloned();
             if asked.is_ours {
                 pages::chain::add(source, &form)
             } else {
                 Err(NoPage::Bad("a message is added from this UI's own pages only".into()))
             }
+        }
+        ("POST", "/blocks") if asked.is_ours => hand_in(source, at, &asked.body),
+        ("POST", "/blocks") => {
+            Err(NoPage::Bad("a block is handed in from this UI's own pages only".into()))
         }
         ("GET", path) if path.starts_with("/assets/") => asset(&path["/assets/".len()..]),
         // For health checks of the UI: it is healthy while it answers and reaches its miner.
@@ -31,7 +37,7 @@ pub fn answer(source: &Source, asked: &Asked) -> Answer {
         ("GET", path) => source.look(at).and_then(|at| page(source, &at, path, &parameters)),
         _ => Err(NoPage::Bad("pages are asked for with GET".into())),
     };
-    answer.unwrap_or_else(pages::failure::page)
+    answer.unwrap_or_else(|no_page| pages::failure::page(source, chosen.as_deref(), no_page))
 }
 
 fn page(source: &Source, at: &At, path: &str, parameters: &Parameters) -> Result<Answer, NoPage> {
@@ -40,9 +46,10 @@ fn page(source: &Source, at: &At, path: &str, parameters: &Parameters) -> Result
         [""] => pages::chain::page(source, at, parameters),
         ["block", height] => pages::block::page(source, at, height),
         ["block", height, "message"] => pages::block::message(source, at, height),
-        ["data", id] => pages::message::page(source, at, id),
+        ["data", id] => pages::message::page(source, at, id, parameters),
         ["find"] => pages::find::page(source, at, parameters),
         ["check"] => Ok(pages::check::page(at)),
+        ["workbench"] => Ok(pages::workbench::page(source, at)),
         ["network"] => pages::network::page(source, at),
         ["miner"] => pages::miner::page(source, at),
         _ => Err(NoPage::Missing("there is no such page".into())),
@@ -52,7 +59,14 @@ fn page(source: &Source, at: &At, path: &str, parameters: &Parameters) -> Result
 fn asset(name: &str) -> Result<Answer, NoPage> {
     let asset = assets::find(name);
     let asset = asset.ok_or_else(|| NoPage::Missing("there is no such file".into()))?;
-    Ok(Answer { keeps: true, ..Answer::new(200, asset.content_type, asset.content) })
+    Ok(Answer { keeps: true, ..Answer::new(200, asset.content_type, asset.content.as_str()) })
+}
+
+/// Passes blocks on to the miner, as whose next ones they may be taken.
+fn hand_in(source: &Source, at: Option<&str>, lines: &[u8]) -> Result<Answer, NoPage> {
+    let at = source.look(at)?;
+    let (status, body) = source.hand_in(&at.address, lines)?;
+    Ok(Answer::new(status, "application/json", body))
 }
 
 /// Passes a reading request on to the miner, so that the script needs no other origin.
@@ -75,6 +89,7 @@ fn relay(
             Request::Chain { from: number("from", 0)?, limit: Some(number("limit", 1_000)?) }
         }
         "/api/health" => Request::Health,
+        "/api/data" => Request::Data { after: Some(source::first_page()) },
         path => {
             let decoded = routes::decode("GET", &path["/api".len()..], b"");
             let is_state = |request: &Request| matches!(request, Request::DataState { .. });

@@ -22,7 +22,7 @@ const HITS_MAX: usize = 50;
 /// Shortest piece of a hash that is taken for one, in digits.
 const HASH_DIGITS_MIN: usize = 6;
 
-/// What somebody looks for.
+/// A thing to look for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// The block of this height.
@@ -35,7 +35,7 @@ pub enum Wanted {
     Words(Vec<String>),
 }
 
-/// What a look through the chain found.
+/// Result of a look through the chain.
 pub struct Found {
     /// Newest first.
     pub blocks: Vec<Seen>,
@@ -43,8 +43,8 @@ pub struct Found {
     pub down_to: u64,
 }
 
-/// What `text` asks for, in a chain of `length` blocks.
-pub fn read(text: &str, length: u64) -> Option<Wanted> {
+/// Reads `text` as a thing to look for in a chain of `length` blocks. A date that names no zone is of `zone`.
+pub fn read(text: &str, zone: &str, length: u64) -> Option<Wanted> {
     let text = text.trim();
     let plain = text.strip_prefix('#').unwrap_or(text).replace(',', "");
     if let Ok(height) = plain.parse::<u64>()
@@ -56,16 +56,21 @@ pub fn read(text: &str, length: u64) -> Option<Wanted> {
     if let Ok(id) = text.replace('-', "").to_lowercase().parse() {
         return Some(Wanted::Id(id));
     }
-    if let Some(moment) = moment(text) {
+    if let Some(moment) = moment(text, zone) {
         return Some(Wanted::Moment(moment));
     }
     let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
     (!words.is_empty()).then_some(Wanted::Words(words))
 }
 
-/// Microseconds since the epoch of a date, with or without a time of day, in UTC.
-fn moment(text: &str) -> Option<Micros> {
-    let text = text.trim_end_matches(" UTC").trim_end_matches('Z').replace('T', " ");
+/// Microseconds since the epoch of a date, with or without a time of day, as pages show it:
+/// `2026-09-21 16:13:20 GMT+2`. Without a zone it is of `zone`.
+fn moment(text: &str, zone: &str) -> Option<Micros> {
+    let (text, zone) = match text.rsplit_once(' ') {
+        Some((text, zone)) if offset(zone).is_some() => (text, zone),
+        _ => text.strip_suffix('Z').map_or((text, zone), |text| (text, "UTC")),
+    };
+    let text = text.replacen('T', " ", 1);
     let full = match text.len() {
         10 => format!("{text} 00:00:00"),
         16 => format!("{text}:00"),
@@ -78,7 +83,22 @@ fn moment(text: &str) -> Option<Micros> {
     let month = Month::try_from(narrow(month)?).ok()?;
     let date = Date::from_calendar_date(i32::from(year), month, narrow(day)?).ok()?;
     let moment = date.with_hms(narrow(hour)?, narrow(minute)?, narrow(second)?).ok()?;
-    u64::try_from(moment.assume_utc().unix_timestamp()).ok()?.checked_mul(1_000_000)
+    let seconds = moment.assume_utc().unix_timestamp() - offset(zone)?;
+    u64::try_from(seconds).ok()?.checked_mul(1_000_000)
+}
+
+/// Seconds by which a zone is ahead of UTC: `UTC`, `GMT`, `GMT+2`, `GMT-3:30`.
+fn offset(zone: &str) -> Option<i64> {
+    let ahead = zone.strip_prefix("GMT").or_else(|| zone.strip_prefix("UTC"))?;
+    let sign = match ahead.chars().next() {
+        None => return Some(0),
+        Some('+') => 1,
+        Some('-') => -1,
+        Some(_) => return None,
+    };
+    let (hours, minutes) = ahead[1..].split_once(':').unwrap_or((&ahead[1..], "0"));
+    let (hours, minutes): (u8, u8) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (hours < 24 && minutes < 60).then(|| sign * (i64::from(hours) * 60 + i64::from(minutes)) * 60)
 }
 
 /// Three numbers with this character between them.
@@ -160,10 +180,16 @@ mod tests {
             ("2026-09-21 14:13:20", Some(Wanted::Moment(1_790_000_000_000_000))),
             ("2026-09-21T14:13Z", Some(Wanted::Moment(1_789_999_980_000_000))),
             ("Hello World", words("hello world")),
+            ("2026-09-21 16:13:20 GMT+2", Some(Wanted::Moment(1_790_000_000_000_000))),
+            ("2026-09-21 10:43:20 GMT-3:30", Some(Wanted::Moment(1_790_000_000_000_000))),
+            ("2026-09-21 14:13:20 UTC", Some(Wanted::Moment(1_790_000_000_000_000))),
             ("2026-13-01", words("2026-13-01")),
+            ("2026-09-21 GMT+x", words("2026-09-21 gmt+x")),
             (" ", None),
         ] {
-            assert_eq!(read(text, 2_000), expected, "{text:?}");
+            assert_eq!(read(text, "UTC", 2_000), expected, "{text:?}");
         }
+        let midnight = Some(Wanted::Moment(1_789_941_600_000_000));
+        assert_eq!(read("2026-09-21", "GMT+2", 2_000), midnight, "in the reader's zone");
     }
 }

@@ -1,10 +1,24 @@
-//! What pages ask of miners, and the wall that keeps them to one miner and its neighbours.
+//! Questions of pages to miners, and the wall that keeps them to one miner and its neighbours.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
 
 use crate::api::client::{ClientError, MinerClient};
-use crate::api::{Address, Cursor, DataPage, Health, NeighbourDetail, RunId};
-use crate::chain::{Block, Hash, Micros};
+use crate::api::{Address, Cursor, DataPage, DataState, Health, NeighbourDetail, Request, RunId};
+use crate::chain::{Block, DataId, Hash, Micros};
+
+/// Longest answer about a message or to blocks.
+const STATE_BYTES_MAX: u64 = 64 << 10;
+
+/// How long a miner may check the blocks that are handed in.
+const HAND_IN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Part of the answer about a message that older miners lack.
+#[derive(Deserialize)]
+struct TextHash {
+    sha256: Option<Hash>,
+}
 
 /// The miner that this UI was started for, and the way to ask it and its neighbours.
 pub struct Source {
@@ -18,7 +32,7 @@ pub struct Source {
 pub struct At {
     /// Where it is.
     pub address: Address,
-    /// Whether it is the miner this UI was started for.
+    /// True for the miner this UI was started for.
     pub is_home: bool,
     /// How it is.
     pub health: Health,
@@ -48,7 +62,7 @@ pub struct Seen {
     pub line: String,
     /// SHA-256 of that.
     pub hash: Hash,
-    /// What the line says.
+    /// The block in the line.
     pub block: Block,
 }
 
@@ -105,10 +119,59 @@ impl Source {
         if at.health.unprocessed == 0 {
             return Ok(DataPage { data: Vec::new(), length: 0, cursor: None });
         }
-        // A cursor of no run asks for the first page.
-        let cursor = Cursor { run: RunId::from_random([0; 16]), arrivals: 0 };
-        self.client.data(&at.address, cursor)
+        self.client.data(&at.address, first_page())
     }
+
+    /// Where a message is, and the SHA-256 of its text if the miner tells it; `None` if it
+    /// knows no such message.
+    pub fn state(
+        &self,
+        address: &Address,
+        id: DataId,
+    ) -> Result<Option<(DataState, Option<Hash>)>, ClientError> {
+        let malformed = |why: String| {
+            let address = address.clone();
+            ClientError::Malformed { address, what: "state of a message", why }
+        };
+        let (status, body) = self.client.send(address, &Request::DataState(id), STATE_BYTES_MAX)?;
+        match status {
+            404 => Ok(None),
+            200 => {
+                let read = |error: serde_json::Error| malformed(error.to_string());
+                let state = serde_json::from_slice(&body).map_err(read)?;
+                let text: TextHash = serde_json::from_slice(&body).map_err(read)?;
+                Ok(Some((state, text.sha256)))
+            }
+            _ => {
+                let problem = serde_json::from_slice(&body).ok();
+                Err(ClientError::Refused { address: address.clone(), status, problem })
+            }
+        }
+    }
+
+    /// Sends lines of blocks to be taken as the chain's next ones; status and body of the
+    /// answer.
+    pub fn hand_in(&self, address: &Address, lines: &[u8]) -> Result<(u16, Vec<u8>), ClientError> {
+        let unreachable = |error: ureq::Error| ClientError::Unreachable {
+            address: address.clone(),
+            why: error.to_string(),
+        };
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(HAND_IN_TIMEOUT))
+            .max_redirects(0)
+            .proxy(None)
+            .http_status_as_error(false)
+            .build();
+        let request = ureq::Agent::from(config).put(format!("http://{address}/blocks"));
+        let mut answer = request.send(lines).map_err(unreachable)?;
+        let body = answer.body_mut().with_config().limit(STATE_BYTES_MAX).read_to_vec();
+        Ok((answer.status().as_u16(), body.map_err(unreachable)?))
+    }
+}
+
+/// A cursor of no run, which asks for the first page of unprocessed data.
+pub fn first_page() -> Cursor {
+    Cursor { run: RunId::from_random([0; 16]), arrivals: 0 }
 }
 
 /// Reads a line as a miner sent it.
@@ -133,7 +196,7 @@ impl At {
         format!("{path}{join}at={}{fragment}", self.address)
     }
 
-    /// How many neighbours have the same head, of how many that answer, as far as known.
+    /// Number of neighbours with the same head, and of all neighbours, as far as known.
     pub fn agreeing(&self) -> Option<(usize, usize)> {
         let asked = self.details.iter().filter(|detail| detail.head.is_some());
         let same = asked.clone().filter(|detail| detail.head == Some(self.health.head)).count();

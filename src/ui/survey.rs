@@ -7,11 +7,14 @@ use std::thread;
 
 use super::source::{At, Source};
 use crate::api::client::ClientError;
-use crate::api::{Address, NeighbourDetail, NeighbourState};
+use crate::api::{Address, Event, Happening, NeighbourDetail, NeighbourState};
 use crate::chain::{Hash, Micros};
 
 /// Most neighbours that are asked for one page.
 const ASKED_MAX: usize = 16;
+
+/// Newest events of a miner that are kept, of those about its chain.
+const SAID_MAX: usize = 3;
 
 /// Most miners beyond the neighbours that are drawn.
 const HEARD_OF_MAX: usize = 16;
@@ -46,7 +49,7 @@ impl Standing {
         }
     }
 
-    /// What it means, in words.
+    /// Its name on pages.
     pub fn words(self) -> &'static str {
         match self {
             Self::Same => "same head",
@@ -54,7 +57,7 @@ impl Standing {
             Self::Ahead => "ahead",
             Self::Branch => "other branch",
             Self::Unreachable => "unreachable",
-            Self::Unknown => "only heard of",
+            Self::Unknown => "not asked",
         }
     }
 }
@@ -78,7 +81,9 @@ pub struct Node {
     pub reason: Option<String>,
     /// Whom it knows, of the miners here.
     pub knows: Vec<Address>,
-    /// What it tells of these.
+    /// Its newest events about its chain, newest first.
+    pub said: Vec<Event>,
+    /// Its own details of these.
     tells: Vec<NeighbourDetail>,
     /// Who tells all this, of a miner that was not asked itself.
     pub told_by: Option<Address>,
@@ -95,6 +100,7 @@ pub fn survey(source: &Source, at: &At) -> Vec<Node> {
         last_answer: Some(at.now),
         reason: None,
         knows: at.neighbours.clone(),
+        said: said(source, at, &at.address),
         tells: Vec::new(),
         told_by: None,
     }];
@@ -128,6 +134,7 @@ fn ask(source: &Source, at: &At, other: &Address) -> Option<Node> {
                 (node.knows, node.tells) = (page.neighbours, page.details);
             }
             node.knows.iter_mut().for_each(|known| rename(known, &at.address));
+            node.said = said(source, at, other);
         }
         Err(error) => {
             node.standing = Standing::Unreachable;
@@ -137,12 +144,12 @@ fn ask(source: &Source, at: &At, other: &Address) -> Option<Node> {
     Some(node)
 }
 
-/// Whether whoever tells this gets no good answer.
+/// True if the miner that tells this gets no answer.
 fn is_lost(detail: &NeighbourDetail) -> bool {
     matches!(detail.state, NeighbourState::Failing | NeighbourState::Banned)
 }
 
-/// What a miner tells of its neighbour.
+/// A node made of the details that a miner has of its neighbour.
 fn told(other: &Address, detail: Option<&NeighbourDetail>) -> Node {
     Node {
         address: other.clone(),
@@ -153,9 +160,27 @@ fn told(other: &Address, detail: Option<&NeighbourDetail>) -> Node {
         last_answer: detail.and_then(|detail| detail.last_answer),
         reason: detail.and_then(|detail| detail.reason.clone()),
         knows: Vec::new(),
+        said: Vec::new(),
         tells: Vec::new(),
         told_by: None,
     }
+}
+
+/// The newest events of a miner that are about its chain, newest first; none if it tells none.
+fn said(source: &Source, at: &At, address: &Address) -> Vec<Event> {
+    let events = source.client.events(address).map(|page| page.events).unwrap_or_default();
+    let is_of_chain = |event: &Event| {
+        matches!(event.what, Happening::Block { .. } | Happening::Reorganisation { .. })
+    };
+    let mut said: Vec<_> = events.into_iter().rev().filter(is_of_chain).take(SAID_MAX).collect();
+    for event in &mut said {
+        if let Happening::Block { from, .. } | Happening::Reorganisation { from, .. } =
+            &mut event.what
+        {
+            from.iter_mut().for_each(|from| rename(from, &at.address));
+        }
+    }
+    said
 }
 
 /// The miner looked at goes by one name here: `localhost` is 127.0.0.1.
@@ -199,7 +224,7 @@ fn heard_of(source: &Source, at: &At, nodes: &[Node]) -> Vec<Node> {
     new.map(|address| hearsay(source, at, nodes, address)).collect()
 }
 
-/// What the first neighbour that has something to tell tells of the miner at `address`. It is
+/// The miner at `address` by the details of the first neighbour that has some. It is
 /// not asked itself, since it is none of our miner's neighbours.
 fn hearsay(source: &Source, at: &At, nodes: &[Node], address: &Address) -> Node {
     let tells = |node: &Node| {

@@ -73,12 +73,17 @@ pub fn bytes(bytes: u64) -> String {
 /// A rate or count of guesses: `940`, `12.5 k`, `38 M`.
 pub fn short_count(number: f64) -> String {
     match number {
-        n if n < 10.0 && n.fract() != 0.0 => format!("{n:.1}"),
+        n if n < 10.0 => hundredths(n),
         n if n < 1e3 => format!("{n:.0}"),
         n if n < 1e6 => format!("{} k", tenths(n / 1e3)),
         n if n < 1e9 => format!("{} M", tenths(n / 1e6)),
         n => format!("{} G", tenths(n / 1e9)),
     }
+}
+
+fn hundredths(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn tenths(number: f64) -> String {
@@ -151,7 +156,7 @@ impl Moment {
     /// How long before `now` it was; the script keeps it true.
     pub fn age(self, now: Micros) -> Markup {
         if self.0 == 0 {
-            return html! { span title="The first block has no time: it is the same for everybody." { "genesis" } };
+            return html! { span title="The first block has no time: it is the same on every miner." { "genesis" } };
         }
         let text = match now.checked_sub(self.0) {
             Some(age) => format!("{} ago", duration(whole_seconds(age))),
@@ -183,25 +188,25 @@ fn whole_seconds(micros: Micros) -> Micros {
 /// invisible or change the direction of reading made visible.
 pub struct Shown<'a>(pub &'a str, pub usize);
 
-/// What surely fits in one line of a phone.
+/// Bytes that fit in one line of a phone.
 const LINE_BYTES_ON_A_PHONE: usize = 25;
 
 /// As how many characters one counts that can't be seen: its name is long.
 const UNSEEN_CHARACTERS: usize = 8;
 
 impl<'a> Shown<'a> {
-    /// Whether something is left out.
+    /// True if something is left out.
     pub fn is_cut(&self) -> bool {
         self.part().len() < self.0.len()
     }
 
-    /// Whether it may need more lines than these, on a phone.
+    /// True if it may need more lines than these, on a phone.
     pub fn may_fill(&self, lines: usize) -> bool {
         let needed = self.part().split('\n').map(|line| 1 + line.len() / LINE_BYTES_ON_A_PHONE);
         needed.sum::<usize>() > lines
     }
 
-    /// What is not left out.
+    /// The part that is not left out.
     fn part(&self) -> &'a str {
         let mut room = self.1;
         let fits = |(_, c): &(usize, char)| {
@@ -232,7 +237,7 @@ impl Render for Shown<'_> {
     }
 }
 
-/// Whether a character can't be seen, or turns or hides others.
+/// True for a character that can't be seen, or turns or hides others.
 fn is_unseen(c: char) -> bool {
     !is_harmless(c) && !matches!(c, '\n' | '\t')
 }
@@ -262,8 +267,8 @@ mod tests {
             assert_eq!(duration(micros), expected);
         }
         assert_eq!(
-            [7.0, 1_500.0, 2e6, 38.4e6, 16e9].map(short_count).join(" "),
-            "7 1.5 k 2 M 38.4 M 16 G"
+            [0.0, 0.25, 2.5, 7.0, 1_500.0, 2e6, 38.4e6, 16e9].map(short_count).join(" "),
+            "0 0.25 2.5 7 1.5 k 2 M 38.4 M 16 G"
         );
         assert_eq!(seconds(f64::INFINITY), "for ever");
         assert_eq!(seconds(1e300), "over a million years");

@@ -67,6 +67,8 @@ impl Browser {
         let flags: Vec<_> = flags.into_iter().chain(more.iter().map(String::as_str)).collect();
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
+            // axe takes long where many share two cores.
+            "timeouts": {"script": 120_000},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
             "goog:chromeOptions": {"args": flags}
         }}});

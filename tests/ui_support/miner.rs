@@ -27,6 +27,8 @@ pub struct State {
     pub reasons: Vec<String>,
     /// What it says of its length and age, if that is a lie.
     pub lie: Option<u64>,
+    /// Whether it takes blocks from elsewhere.
+    pub takes_blocks: bool,
     /// Requests so far.
     pub asked: usize,
     id: RunId,
@@ -89,6 +91,7 @@ impl FakeMiner {
             status: None,
             reasons: Vec::new(),
             lie: None,
+            takes_blocks: false,
             asked: 0,
             id: RunId::from_random(random),
         };
@@ -101,6 +104,15 @@ impl FakeMiner {
                 while let Ok(mut request) = server.recv() {
                     let mut body = Vec::new();
                     request.as_reader().read_to_end(&mut body).unwrap();
+                    let is_blocks =
+                        request.url() == "/blocks" && state.lock().unwrap().takes_blocks;
+                    if is_blocks {
+                        let reply = take(&mut state.lock().unwrap(), &body);
+                        let response =
+                            Response::from_data(reply.body).with_status_code(reply.status);
+                        let _ = request.respond(response);
+                        continue;
+                    }
                     let reply = routes::decode(request.method().as_str(), request.url(), &body);
                     let reply = reply.map(|request| answer(&mut state.lock().unwrap(), request));
                     let reply = reply.unwrap_or_else(|reply| reply);
@@ -130,6 +142,29 @@ impl Drop for FakeMiner {
         self.workers.iter().for_each(|_| self.server.unblock());
         self.workers.drain(..).for_each(|worker| worker.join().unwrap());
     }
+}
+
+/// Takes blocks in place of those of its chain from their height on, if there are more then.
+fn take(state: &mut State, body: &[u8]) -> Reply {
+    let text = std::str::from_utf8(body).unwrap();
+    let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+    let from = (1..state.lines.len() as u64 + 1).find(|at| Block::read(&lines[0], *at).is_ok());
+    let Some(from) = from.map(|from| from as usize) else {
+        return Reply::problem(400, "Bad request", "the line is no block");
+    };
+    if from + lines.len() <= state.lines.len() {
+        return Reply::problem(409, "Conflict", "the branch is not longer");
+    }
+    state.lines.truncate(from);
+    for line in lines {
+        let block = Block::read(&line, state.lines.len() as u64).unwrap();
+        if block.previous_hash != Some(state.head()) {
+            return Reply::problem(409, "Conflict", "it follows another block");
+        }
+        state.pool.retain(|data| *data != block.data);
+        state.lines.push(line);
+    }
+    Reply::json(200, &serde_json::json!({"message": "Blocks taken!"}))
 }
 
 fn answer(state: &mut State, request: Request) -> Reply {

@@ -1,11 +1,24 @@
-"use strict";
 // Keeps a page up to date: asks for it again and takes over what differs. Tells times in
 // the reader's zone. Everything works without this file, only by hand.
 
+import { chanceInWords, chanceOf } from "./chance.js";
+
 const REFRESH_MILLISECONDS = 2000;
 
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long", hourCycle: "h23" });
+const zoned = new Intl.DateTimeFormat("en", {
+  year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  hourCycle: "h23", timeZoneName: "shortOffset",
+});
+
+/** The parts of a date in the reader's zone, by their names. */
+const partsOf = (date) => Object.fromEntries(zoned.formatToParts(date).map(({ type, value }) => [type, value]));
+
+/** A date as the box on Find takes it: `2026-09-21 16:13:20 GMT+2`. */
+function moment(date) {
+  const { year, month, day, hour, minute, second, timeZoneName } = partsOf(date);
+  return `${year}-${month}-${day} ${hour}:${minute}:${second} ${timeZoneName}`;
+}
 
 /** An age as the server writes it. */
 function age(milliseconds) {
@@ -19,12 +32,26 @@ function tellTimes(root) {
   for (const time of root.querySelectorAll("time[data-as]")) {
     const date = new Date(time.dateTime);
     const past = Date.now() - date, kind = time.dataset.as;
-    const text = kind === "moment" ? moment.format(date) : kind === "ahead" && past >= 0 ? "due" : age(past);
+    const text = kind === "moment" ? moment(date) : kind === "ahead" && past >= 0 ? "due" : age(past);
     if (time.textContent !== text) time.textContent = text;
     if (!time.dataset.utc) {
       time.dataset.utc = time.title;
       time.title = `${exact.format(date)}\n${time.title}`;
     }
+  }
+}
+
+/** The share of the power that the reader gave the attacker. */
+let share = null;
+
+/** Tells the chance of an attacker, with the share that the reader chose. */
+function tellChances(root) {
+  for (const box of root.querySelectorAll(".chance")) {
+    const slider = box.querySelector("input");
+    const percent = share ?? Number(slider.value);
+    box.querySelector(".share").textContent = `${percent} %`;
+    box.querySelector("output").textContent = chanceInWords(chanceOf(percent / 100, Number(box.dataset.blocks)));
+    box.querySelector("label").hidden = false;
   }
 }
 
@@ -35,7 +62,8 @@ const idOf = (node) => node.getAttribute?.("id");
 function morph(old, fresh) {
   if (old.isEqualNode(fresh) || old.matches?.("[data-keep], form")) return;
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    // What the reader opened stays open.
+    if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
@@ -96,12 +124,45 @@ function watchCrossing() {
   };
 }
 
+const FALL_MILLISECONDS = 1800;
+
+/**
+ * Remembers the blocks of the strip. What it returns lets those fall that were dropped
+ * meanwhile: another block, or none, has their height now.
+ */
+function watchDropped() {
+  const mined = document.querySelector("#strip .mined");
+  if (!mined) return null;
+  const before = [...mined.children].map((card) => [card, card.getBoundingClientRect()]);
+  return () => {
+    const heights = [...mined.children].map((card) => Number(card.dataset.height)), lowest = Math.min(...heights);
+    const frame = document.getElementById("strip").getBoundingClientRect();
+    for (const [card, place] of before) {
+      if (card.isConnected || Number(card.dataset.height) < lowest) continue;
+      const ghost = card.cloneNode(true);
+      ghost.removeAttribute("id");
+      ghost.classList.remove("arrives");
+      ghost.classList.add("traveller", "dropped");
+      ghost.inert = true;
+      Object.assign(ghost.style, { left: `${place.left - frame.left}px`, top: `${place.top - frame.top}px`, width: `${place.width}px` });
+      document.getElementById("strip").append(ghost);
+      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      const way = [{ opacity: 1 }, { opacity: 1, offset: 0.5 }, { opacity: 0, transform: still ? "none" : "translateY(60%) rotate(8deg)" }];
+      ghost.animate(way, { duration: FALL_MILLISECONDS, easing: "ease-in" }).onfinish = () => ghost.remove();
+    }
+  };
+}
+
 const lost = document.getElementById("lost");
 
 function tellLost(text) {
   lost.hidden = !text;
   if (lost.textContent !== text) lost.textContent = text;
   document.body.classList.toggle("is-lost", Boolean(text));
+  const chip = document.getElementById("health");
+  if (!text || !chip) return;
+  chip.className = "health bad";
+  chip.querySelector(".word").textContent = "no answer";
 }
 
 /** Asks for this page again. A miner that is gone leaves the last picture, greyed. */
@@ -113,9 +174,11 @@ async function refresh() {
   tellLost("");
   if (isDead !== becomesDead) return location.reload();
   tellTimes(page);
-  const land = watchCrossing();
+  tellChances(page);
+  const land = watchCrossing(), fall = watchDropped();
   morph(document.getElementById("main"), page.getElementById("main"));
   land?.();
+  fall?.();
   const chip = document.getElementById("health"), freshChip = page.getElementById("health");
   if (chip && freshChip) morph(chip, freshChip);
 }
@@ -186,7 +249,33 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+document.addEventListener("input", (event) => {
+  if (!event.target.closest(".chance")) return;
+  share = Number(event.target.value);
+  tellChances(document);
+});
+
+/** Opens what stands folded in the place that was gone to. */
+function unfold() {
+  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.querySelector("details")?.setAttribute("open", "");
+}
+addEventListener("hashchange", unfold);
+unfold();
+document.querySelector(".waiting .own")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+// A date without a zone means the reader's, as of that date.
+const find = document.querySelector("form.find");
+for (const zone of document.querySelectorAll("[data-zone]")) zone.textContent = `in your zone, ${partsOf(new Date()).timeZoneName}`;
+find?.addEventListener("submit", () => {
+  const [, day, time] = /^\s*(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d(?::\d\d)?))?\s*$/.exec(find.q.value) ?? [];
+  const date = new Date(`${day}T${time ?? "00:00"}`);
+  if (!day || Number.isNaN(date.getTime())) return;
+  find.zone.value = partsOf(date).timeZoneName;
+  find.zone.disabled = false;
+});
+
 tellTimes(document);
+tellChances(document);
 goOn().catch(() => {});
 setInterval(() => tellTimes(document), 1000);
 if ("live" in document.body.dataset) setTimeout(keepUp, REFRESH_MILLISECONDS);

@@ -1,4 +1,3 @@
-"use strict";
 // SHA-256 (FIPS 180-4) for a worker: browsers keep crypto.subtle from pages that come by
 // plain http over a local network.
 
@@ -58,22 +57,22 @@ function absorb(bytes) {
 }
 
 /** The SHA-256 of `bytes`, as eight words. */
-function sha256(bytes) {
+export function sha256(bytes) {
   const state = absorb(bytes);
   const tail = lastBlocks(bytes.subarray(bytes.length & ~63), bytes.length);
   for (let at = 0; at < tail.length; at += 64) compress(state, tail, at);
   return state;
 }
 
-const hex = (words) => Array.from(words, (w) => (w >>> 0).toString(16).padStart(8, "0")).join("");
+export const hex = (words) => Array.from(words, (w) => (w >>> 0).toString(16).padStart(8, "0")).join("");
 
-const utf8 = new TextEncoder();
+export const utf8 = new TextEncoder();
 
 /** The SHA-256 of bytes or of text as UTF-8, in hex. */
-const sha256Hex = (data) => hex(sha256(typeof data === "string" ? utf8.encode(data) : data));
+export const sha256Hex = (data) => hex(sha256(typeof data === "string" ? utf8.encode(data) : data));
 
 /** Whether the hex form of a hash of eight words ends with so many zeros. */
-function endsWithZeros(words, zeros) {
+export function endsWithZeros(words, zeros) {
   let word = 7;
   for (; zeros >= 8; zeros -= 8, word--) if (words[word] !== 0) return false;
   return zeros === 0 || (words[word] & (2 ** (4 * zeros) - 1)) === 0;
@@ -83,7 +82,7 @@ function endsWithZeros(words, zeros) {
  * Searches the smallest number from `from` up to before `end` that, written behind
  * `prefix`, gives a hash ending in `zeros` zeros; null if there is none.
  */
-function searchNonce(prefix, zeros, from, end) {
+export function searchNonce(prefix, zeros, from, end) {
   const bytes = utf8.encode(prefix);
   const ahead = absorb(bytes), rest = bytes.subarray(bytes.length & ~63);
   const state = new Int32Array(8);

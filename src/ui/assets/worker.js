@@ -1,4 +1,7 @@
-// Does the work off the page: checks a chain, judges a few blocks, searches a proof.
+// Does the work off the page: checks a chain, searches a proof.
+
+import { cutLines, fault, genesisHead, genesisLine, headAsIs, judge } from "./rules.js";
+import { searchNonce, sha256Hex } from "./sha256.js";
 
 const PAGE_BLOCKS = 1000;
 const REPORT_MILLISECONDS = 100;
@@ -13,7 +16,7 @@ async function page(query, from, limit) {
 
 /** Fetches and checks every block; reports how far it is. */
 async function check({ query, network, difficulty }) {
-  const began = performance.now(), ids = new Set();
+  const began = performance.now(), messages = new Set();
   let head = null, checked = 0, length = 1, told = 0;
   while (checked < length) {
     const got = await page(query, checked, PAGE_BLOCKS), now = Date.now() * 1000;
@@ -21,12 +24,12 @@ async function check({ query, network, difficulty }) {
     length = got.length;
     for (const line of got.lines) {
       const verdict = head ? judge(head, line, difficulty, now) : judgeGenesis(line, network, difficulty);
-      if (!verdict.fault && ids.has(verdict.id)) verdict.fault = fault("data.id", verdict.id, "one that did not come before");
+      if (!verdict.fault && messages.has(verdict.message)) verdict.fault = fault("data", verdict.message, "a message that did not come before");
       if (verdict.fault) {
         if (verdict.fault.field === "previous_hash" && (await hasMoved(query, head, checked))) return check(arguments[0]);
         return postMessage({ done: true, fault: verdict.fault, block: checked, checked, length });
       }
-      ids.add(verdict.id);
+      messages.add(verdict.message);
       head = verdict.head;
       checked++;
       const milliseconds = performance.now() - began;
@@ -48,53 +51,34 @@ async function hasMoved(query, head, checked) {
 function judgeGenesis(line, network, difficulty) {
   const expected = genesisLine(network, difficulty);
   if (line !== expected) return { fault: fault("line", line, expected) };
-  return { head: genesisHead(line), id: "0".repeat(32) };
+  return { head: genesisHead(line), message: line };
 }
 
-/** Judges blocks one after the other, each as the child of the one before as that is now. */
-function judgeAll({ parent, lines, difficulty }) {
-  let sound = true;
-  const verdicts = lines.map((line) => {
-    const { fault: found, head } = judge(parent, line, difficulty, Date.now() * 1000);
-    const after = parent;
-    parent = head || tipAsIs(line);
-    const inherited = !found && !sound ? fault("chain", `it follows block ${after.index}`, "a valid block before it") : null;
-    if (found) sound = false;
-    return { fault: found || inherited, hash: parent.hash, seal: sealOf(line) };
-  });
-  return verdicts;
-}
-
-/** What a child of a line would have to know, whether the line is valid or not. */
-function tipAsIs(line) {
-  const { index, timestamp, proof } = JSON.parse(line);
-  return { index, timestamp, hash: sha256Hex(line), proof: proof || "" };
-}
-
-/** Searches a proof and reports how far it is; the page ends it by ending this worker. */
-function mine({ parent, line, difficulty }) {
-  const head = tipAsIs(parent), block = JSON.parse(line);
+/**
+ * Searches a proof and reports how far it is, as one of so many workers that share the
+ * search; the page ends it by ending this worker.
+ */
+function mine({ parent, line, difficulty, worker, workers }) {
+  const head = headAsIs(parent), block = JSON.parse(line);
   block.previous_hash = head.hash;
   delete block.proof;
   const bare = JSON.stringify(block), seal = sha256Hex(bare);
-  const prefix = `${head.proof}${seal}-`, began = performance.now();
-  for (let from = 0; ; from += GUESSES_PER_REPORT) {
+  const prefix = `${head.proof}${seal}-`;
+  let guesses = 0;
+  for (let from = worker * GUESSES_PER_REPORT; ; from += workers * GUESSES_PER_REPORT) {
     const nonce = searchNonce(prefix, difficulty, from, from + GUESSES_PER_REPORT);
-    const milliseconds = performance.now() - began;
     if (nonce !== null) {
-      return postMessage({ done: true, line: `${bare.slice(0, -1)},"proof":"${seal}-${nonce}"}`, guesses: nonce + 1, milliseconds });
+      guesses += nonce - from + 1;
+      return postMessage({ done: true, line: `${bare.slice(0, -1)},"proof":"${seal}-${nonce}"}`, guesses });
     }
-    postMessage({ guesses: from + GUESSES_PER_REPORT, milliseconds });
+    guesses += GUESSES_PER_REPORT;
+    postMessage({ guesses });
   }
 }
 
 const TASKS = {
   check, mine,
   copy: async ({ query, from, limit }) => postMessage({ done: true, ...(await page(query, from, limit)) }),
-  judge: (task) => {
-    const head = tipAsIs(task.parent);
-    postMessage({ done: true, verdicts: judgeAll({ ...task, parent: head }) });
-  },
   hash: ({ data }) => postMessage({ done: true, hash: sha256Hex(data) }),
   search: ({ prefix, zeros }) => postMessage({ done: true, nonce: searchNonce(prefix, zeros, 0, Infinity) }),
 };

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::chance::chance;
 use crate::chain::Hash;
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
@@ -20,6 +21,7 @@ pub fn page(source: &Source, at: &At, height: &str) -> Result<Answer, NoPage> {
     let (parent, seen, length) = fetch(source, at, height)?;
     let block = &seen.block;
     let index = block.index;
+    let status = source.client.status(&at.address).ok();
     let content = html! {
         div.block-head {
             h1 { span class=(format!("swatch big {}", hue(&seen.hash))) aria-hidden="true" {} "Block " (count(index)) }
@@ -34,6 +36,7 @@ pub fn page(source: &Source, at: &At, height: &str) -> Result<Answer, NoPage> {
             @else { (plural(length - index, "confirmation")) ": so many blocks would have to be mined again to change it." }
         }
         (fields(at, &seen, parent.as_ref()))
+        @if index > 0 { section.card id="chance" { h2 { "What its confirmations are worth" } (chance(length - index, status.as_ref())) } }
         (line(at, &seen))
         (proof(&seen, parent.as_ref(), at))
     };
@@ -85,11 +88,11 @@ fn fields(at: &At, seen: &Seen, parent: Option<&Seen>) -> Markup {
             (row("timestamp", html! {
                 span { (block.timestamp) } @if block.timestamp > 0 { p.more { (Moment(block.timestamp).show()) (gap.unwrap_or_default()) } }
             }, "When it was made, in microseconds since 1970; always later than the block before, so that order in time is order in the chain.", "The first block has no time, so that it is the same for everybody."))
-            (row("data.id", html! { code { (block.data.id) } }, "The message's own number. It may come only once in a chain, so a message can't be counted twice.", "The first block has no message of anybody's, so this is no number of one."))
+            (row("data.id", html! { code { (block.data.id) } }, "The message's own number. A chain holds no message, that is, no id with the same text, twice: so none can be counted twice.", "The first block holds nobody's message, so its number is zero."))
             (row("data.message", html! {
                 div.message tabindex=[may_scroll.then_some("0")] role="group" aria-label="The message" { (message) }
                 p.more { (bytes(block.data.message.as_str().len() as u64)) @if message.is_cut() { " · " a href=(at.href(&format!("/block/{}/message", block.index))) { "the whole message" } } }
-            }, "What somebody wanted kept.", "The network's name and how hard its proofs are."))
+            }, "The text that was added.", "The network's name and how hard its proofs are."))
             (row("previous_hash", html! {
                 @match block.previous_hash {
                     Some(hash) => a.hash-line href=(at.href(&format!("/block/{}", block.index - 1))) { span class=(format!("swatch {}", hue(&hash))) aria-hidden="true" {} code { (hash) } },
@@ -115,10 +118,13 @@ fn line(at: &At, seen: &Seen) -> Markup {
     html! {
         section.card {
             h2 { "The line that is hashed" }
-            p { "This very line lies in the chain file, is sent to neighbours, and is hashed:" }
+            p { "The same line is in the chain file, is sent to neighbours, and is hashed:" }
             pre.line tabindex="0" role="group" aria-label="The block's line" { code { (shown) } }
-            p { "Its SHA-256, which the next block will name as its " code { "previous_hash" } ":" }
+            p { "Its SHA-256, which the next block names as its " code { "previous_hash" } ":" }
             p.result.hash-line { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} code { (seen.hash) } }
+            @if seen.block.index > 0 {
+                p.hint { "No zeros are at the end of this hash. They are at the end of the hash of the two proofs, below: the nonce is searched for that one, so that the work can be checked with the two proofs alone." }
+            }
             div.buttons {
                 button data-copy=(curl) hidden { "Copy as curl" }
                 a href=(at.href(&format!("/api/chain?from={}&limit=1", seen.block.index))) { "As JSON" }
@@ -165,8 +171,8 @@ fn proof(seen: &Seen, parent: Option<&Seen>, at: &At) -> Markup {
                     p.result { code { (front) span.zeros { (end) } } }
                     p {
                         @if is_good { span.tick { "✓" } " ends with " } @else { span.cross { "✗" } " should end with " }
-                        (zeros) " zeros. About one number in " (count(16u64.checked_pow(zeros as u32).unwrap_or(u64::MAX))) " does that; "
-                        (count(proof.nonce.saturating_add(1))) " were tried."
+                        (plural(zeros as u64, "zero")) ". About one number in " (count(16u64.checked_pow(zeros as u32).unwrap_or(u64::MAX))) " does that; counted from 0, it is number "
+                        (count(proof.nonce.saturating_add(1))) "."
                     }
                 }
             }

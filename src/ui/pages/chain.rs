@@ -1,27 +1,35 @@
-//! The first page: the strip of blocks and waiting messages, the state in figures, a box to
+//! The first page: the strip of blocks and unprocessed messages, the state in figures, a box to
 //! add a message, and the blocks as a table.
 
 use maud::{Markup, html};
 
-use super::message::life;
+use super::message::{Followed, life};
+use super::network::why_it_won;
 use crate::api::client::ClientError;
-use crate::api::{Added, DataPage, Status, StatusReport};
+use crate::api::{Added, DataPage, Event, Happening, Status, StatusReport};
 use crate::chain::data::MESSAGE_BYTES_MAX;
-use crate::chain::{Data, DataId, Message};
+use crate::chain::{Data, DataId, Hash, Message};
 use crate::random;
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
 use crate::ui::routes::Parameters;
 use crate::ui::source::{At, NoPage, Seen, Source};
 use crate::ui::words::{
-    Moment, Shown, count, duration, hue, plural, seconds, short_count, short_hash,
+    ADDRESS_CHARACTERS, Moment, Shown, count, duration, hue, plural, seconds, short_address,
+    short_count, short_hash,
 };
 
 /// Blocks in the strip.
 const STRIP_BLOCKS: u64 = 12;
 
-/// Waiting messages in the strip.
+/// Unprocessed messages in the strip.
 const STRIP_WAITING: usize = 6;
+
+/// Digits of a hash on cards and links: sixteen colours can't be told apart.
+const LINK_DIGITS: usize = 2;
+
+/// For how long a reorganisation is news, in microseconds: a quarter of an hour.
+const NEWS_TIME: u64 = 900_000_000;
 
 /// Rows of the table.
 const ROWS: u64 = 25;
@@ -30,7 +38,7 @@ const ROWS: u64 = 25;
 const CARD_CHARACTERS: usize = 60;
 const ROW_CHARACTERS: usize = 160;
 
-/// What goes into the box again after a message could not be added.
+/// Text for the box again, after a message could not be added.
 struct Draft<'a> {
     text: &'a str,
     problem: &'a str,
@@ -38,7 +46,9 @@ struct Draft<'a> {
 
 /// Renders the page; `from` chooses the rows of the table, `life` the message to follow.
 pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer, NoPage> {
+    let sha256 = parameters.get("sha256").and_then(|hash| hash.parse().ok());
     let life = parameters.get("life").and_then(|id| id.parse().ok());
+    let life = life.map(|id| Followed { id, sha256 });
     let highest = parameters.get("from").and_then(|height| height.parse().ok());
     Ok(Answer::page(200, render(source, at, highest, life, None)?))
 }
@@ -58,8 +68,12 @@ pub fn add(source: &Source, form: &Parameters) -> Result<Answer, NoPage> {
         Err(error) => return refuse(400, &error.to_string()),
     };
     let id = field("id").parse().unwrap_or_else(|_| random_id());
+    let sha256 = Hash::of(message.as_str());
     match add_once(source, &at, id, message) {
-        Ok(added) => Ok(Answer::see_other(at.href(&format!("/?life={}#life", added.data.id)))),
+        Ok(added) => {
+            let path = format!("/?life={}&sha256={sha256}", added.data.id);
+            Ok(Answer::see_other(at.href(&path)))
+        }
         Err(error) => refuse(503, &error.to_string()),
     }
 }
@@ -83,7 +97,7 @@ fn render(
     source: &Source,
     at: &At,
     highest: Option<u64>,
-    follow: Option<DataId>,
+    follow: Option<Followed>,
     draft: Option<Draft<'_>>,
 ) -> Result<Markup, NoPage> {
     let length = at.health.length;
@@ -98,48 +112,79 @@ fn render(
         None => Vec::new(),
     };
     let rows = if highest.is_some() { &rows } else { &newest };
+    let events = source.client.events(&at.address).map(|page| page.events).unwrap_or_default();
+    let own = follow.map(|followed| followed.id);
     let is_draft = draft.is_some();
     let content = html! {
         h1.visually-hidden { "The chain of network " (at.health.network) }
-        p.visually-hidden role="status" id="news" { "Block " (count(length - 1)) " is the head; " (plural(at.health.unprocessed, "message")) " waiting." }
-        (strip(at, &newest, &waiting, status.as_ref()))
+        p.visually-hidden role="status" id="news" { "Block " (count(length - 1)) " is the head; " (plural(at.health.unprocessed, "message")) " unprocessed." }
+        (banner(at, &events))
+        (strip(at, &newest, &waiting, status.as_ref(), own))
         (facts(at, &newest))
         div.pair {
             (add_box(at, draft))
             section.card id="life" aria-live="polite" {
                 @match follow {
-                    Some(id) => (life(source, at, id)?),
+                    Some(followed) => {
+                        (life(source, at, followed, status.as_ref())?.shown)
+                        noscript { p { a href=(at.href(&format!("/data/{}", followed.id))) { "Follow it" } " on a page of its own, which needs no scripts." } }
+                    },
                     None => (explanation(at)),
                 }
             }
         }
         (table(at, rows, top, length, highest.is_some()))
     };
-    let freshness = match follow {
-        _ if is_draft => Freshness::Still,
-        Some(_) => Freshness::Awaited,
-        None => Freshness::Live,
-    };
+    let freshness = if is_draft { Freshness::Still } else { Freshness::Live };
     Ok(frame::page("Chain", Tab::Chain, freshness, at, content))
 }
 
-fn strip(at: &At, newest: &[Seen], waiting: &DataPage, status: Option<&StatusReport>) -> Markup {
+/// The newest reorganisation, for as long as it is news: which branch won, and why.
+fn banner(at: &At, events: &[Event]) -> Markup {
+    let is_news = |event: &&Event| {
+        at.now.saturating_sub(event.at) < NEWS_TIME
+            && matches!(event.what, Happening::Reorganisation { .. })
+    };
+    let event = events.iter().rev().find(is_news);
+    html! {
+        div id="reorganised" role="status" {
+            @if let Some(Event { at: time, what: Happening::Reorganisation { fork, dropped, adopted, returned_count, from, .. } }) = event {
+                p.reorganised {
+                    strong { "Reorganisation" } " " (Moment(*time).age(at.now)) ": "
+                    @if let Some(from) = from { "the branch of " (short_address(from, ADDRESS_CHARACTERS)) " won. " } @else { "another branch won. " }
+                    (why_it_won(*dropped, *adopted)) " "
+                    (plural(*dropped, "block")) " above block " (count(*fork)) " dropped; "
+                    @if *returned_count == 0 { "no message went back." } @else { (plural(*returned_count, "message")) " unprocessed again." }
+                    " " a href=(at.href("/network#events")) { "Events" }
+                }
+            }
+        }
+    }
+}
+
+fn strip(
+    at: &At,
+    newest: &[Seen],
+    waiting: &DataPage,
+    status: Option<&StatusReport>,
+    own: Option<DataId>,
+) -> Markup {
     let shown = waiting.data.len().min(STRIP_WAITING);
     let more = waiting.length.saturating_sub(shown as u64);
     html! {
-        section.strip id="strip" aria-label="Newest blocks and waiting messages" {
-            ol.waiting aria-label="Waiting, oldest first" {
+        section.strip id="strip" aria-label="Newest blocks and unprocessed messages" {
+            ol.waiting aria-label="Unprocessed, oldest first" {
                 @for (place, data) in waiting.data.iter().take(shown).enumerate() {
-                    li id=(format!("w-{}", data.id)) .block.searching[place == 0] .wait[place > 0] {
+                    li id=(format!("w-{}", data.id)) .block.searching[place == 0] .wait[place > 0] .own[own == Some(data.id)] {
                         a href=(at.href(&format!("/data/{}", data.id))) {
                             @if place == 0 {
-                                span.height { "next: " (count(at.health.length)) }
+                                span.height { "next: " (count(at.health.length)) (yours(own == Some(data.id))) }
                                 span.text { (Shown(data.message.as_str(), CARD_CHARACTERS)) }
                                 span.foot { (expectation(at, newest, status)) }
                             } @else {
-                                span.height { "waits" }
+                                span.height { "unprocessed" (yours(own == Some(data.id))) }
                                 span.text { (Shown(data.message.as_str(), CARD_CHARACTERS)) }
-                                span.foot { (place + 1) ". in line" }
+                                span.foot { "number " (place + 1) }
                             }
                         }
                     }
@@ -147,38 +192,43 @@ fn strip(at: &At, newest: &[Seen], waiting: &DataPage, status: Option<&StatusRep
                 @if waiting.length == 0 {
                     li.block.idle id="idle" { div {
                         span.height { "next: " (count(at.health.length)) }
-                        span.text { "Nothing waits." }
+                        span.text { "Nothing is unprocessed." }
                         span.foot { "difficulty " (at.health.difficulty) }
                     } }
                 } @else if more > 0 {
-                    li.block.wait.more id="more" { div { span.text { (count(more)) " more wait" } } }
+                    li.block.wait.more id="more" { div { span.text { (count(more)) " more" } } }
                 }
             }
             div.now aria-hidden="true" { span { "now" } }
             ol.mined aria-label="Blocks, newest first" {
-                @for seen in newest.iter().rev().take(STRIP_BLOCKS as usize) { (card(at, seen)) }
+                @for seen in newest.iter().rev().take(STRIP_BLOCKS as usize) { (card(at, seen, own)) }
             }
         }
     }
 }
 
-fn card(at: &At, seen: &Seen) -> Markup {
+/// A mark for the message that is followed.
+fn yours(is_own: bool) -> Markup {
+    html! { @if is_own { span.yours { "yours" } } }
+}
+
+fn card(at: &At, seen: &Seen, own: Option<DataId>) -> Markup {
     let block = &seen.block;
-    let link = block.previous_hash.map(|hash| hue(&hash));
+    let is_own = own == Some(block.data.id);
     html! {
-        li id=(format!("b-{}", &seen.hash.to_string()[..16])) class=(format!("block mined-block {}", hue(&seen.hash))) {
+        li.block.mined-block.(hue(&seen.hash)).own[is_own] id=(format!("b-{}", &seen.hash.to_string()[..16])) data-height=(block.index) {
             a href=(at.href(&format!("/block/{}", block.index))) {
-                span.height { (count(block.index)) }
+                span.height { (count(block.index)) (yours(is_own)) code.digits aria-hidden="true" { (&seen.hash.to_string()[..LINK_DIGITS]) } }
                 span.text { (Shown(block.data.message.as_str(), CARD_CHARACTERS)) }
                 span.foot { (Moment(block.timestamp).age(at.now)) }
             }
-            @if let Some(hue) = link { span class=(format!("link {hue}")) aria-hidden="true" {} }
+            @if let Some(hash) = &block.previous_hash { span class=(format!("link {}", hue(hash))) aria-hidden="true" { (&hash.to_string()[..LINK_DIGITS]) } }
         }
     }
 }
 
-/// How hard the search is and how long it takes: as the miner measures it, or else by
-/// the blocks at hand.
+/// The difficulty, and the time that a search takes: that of the miner alone, as it measures
+/// it, or else that of the network, by the blocks at hand.
 fn expectation(at: &At, newest: &[Seen], status: Option<&StatusReport>) -> Markup {
     let mining = status.and_then(|status| status.mining.as_ref());
     let mining = mining.filter(|mining| mining.guesses_per_second > 0.0);
@@ -187,7 +237,7 @@ fn expectation(at: &At, newest: &[Seen], status: Option<&StatusReport>) -> Marku
         @if let Some(mining) = mining {
             br;
             span title=(format!("{} guesses a second", short_count(mining.guesses_per_second))) {
-                "about " (seconds(mining.expected_seconds))
+                "this miner alone: about " (seconds(mining.expected_seconds))
             }
         } @else if let Some(usual) = usual_gap(newest) {
             br;
@@ -214,7 +264,7 @@ fn facts(at: &At, newest: &[Seen]) -> Markup {
             div { dt { "Length" } dd { (plural(health.length, "block")) }
                 dd.more { @match newest.last().map(|last| last.block.timestamp) { None | Some(0) => "the genesis block alone", Some(time) => { "head " (Moment(time).age(at.now)) } } } }
             div { dt { "Unprocessed" } dd { (plural(health.unprocessed, "message")) }
-                dd.more { @if health.unprocessed == 0 { "all is in the chain" } @else { "wait for their block" } } }
+                dd.more { @if health.unprocessed == 0 { "all is in the chain" } @else { "on disk, not yet in a block" } } }
             div { dt { "Neighbours" }
                 @match agreement {
                     Some((same, all)) => { dd { (same) " of " (all) " agree" } dd.more { "on the head " (short_hash(&health.head)) } }
@@ -235,7 +285,7 @@ fn add_box(at: &At, draft: Option<Draft<'_>>) -> Markup {
             form method="post" action="/add" {
                 @if !at.is_home { input type="hidden" name="at" value=(at.address); }
                 input type="hidden" name="id" value=(random_id());
-                textarea id="message" name="message" rows="3" required spellcheck="true" placeholder="It will stand in the chain for good."
+                textarea id="message" name="message" rows="3" required spellcheck="true" placeholder="It stays in the chain for good."
                     aria-describedby="message-hint" aria-invalid=[problem.map(|_| "true")] data-bytes-max=(MESSAGE_BYTES_MAX) {
                     // A browser drops the first line break in a text area.
                     "\n" (text)
@@ -253,8 +303,8 @@ fn add_box(at: &At, draft: Option<Draft<'_>>) -> Markup {
 fn explanation(at: &At) -> Markup {
     html! {
         h2 { "What is this?" }
-        p { "A list of messages that nobody can change unseen. Each block holds one message and the hash of the block before; its colour is that hash's first digit, and the link to its right shows which block it names." }
-        p { "To make a block, a miner must find a number for which a hash ends with " (at.health.difficulty) " zeros. Whoever changes an old block has to find it again, for every block since. " a href=(at.href("/check")) { "Try it." } }
+        p { "A list of messages that nobody can change unseen. A block holds one message and the hash of the block before it. The colour of a block stands for the first digit of its own hash, which begins with the digits at its top right. The link to the block before it has the colour and the first digits of the hash that the block names: both must be alike." }
+        p { "To make a block, a miner must find a nonce for which a hash ends with " (plural(u64::from(at.health.difficulty.zeros()), "zero")) ". To change an old block, this has to be done again for it and for every block since. " a href=(at.href("/check#tamper")) { "Try to cheat" } " or " a href=(at.href("/workbench")) { "mine by hand" } "." }
     }
 }
 
@@ -276,6 +326,7 @@ fn table(at: &At, rows: &[Seen], top: u64, length: u64, is_fixed: bool) -> Marku
                     }
                 }
             }
+            p.hint { "The hash of a block has no zeros: those that a miner searches for are at the end of the hash of two proofs, which the page of a block shows." }
             nav.pages aria-label="Pages of blocks" {
                 @if top + 1 < length { a href=(at.href("/#blocks")) { "Newest" } a rel="prev" href=(at.href(&format!("/?from={}#blocks", (top + ROWS).min(length - 1)))) { "Newer" } }
                 @if bottom > 0 { a rel="next" href=(at.href(&format!("/?from={}#blocks", bottom - 1))) { "Older" } a href=(at.href(&format!("/?from={}#blocks", ROWS.min(length) - 1))) { "Oldest" } }

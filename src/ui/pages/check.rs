@@ -1,6 +1,6 @@
 //! The page on which the browser checks the chain by itself, and tampers with a copy of it.
 
-use maud::html;
+use maud::{Markup, html};
 
 use crate::ui::assets;
 use crate::ui::frame::{self, Freshness, Tab};
@@ -17,11 +17,12 @@ pub fn page(at: &At) -> Answer {
     let content = html! {
         section.intro {
             h1 { "Check" }
-            p { "Don't trust the miner: your browser can fetch all " (plural(length, "block")) " and check every rule by itself, with its own SHA-256." }
+            p { "Don't trust the miner: your browser fetches all " (plural(length, "block")) " and checks every rule itself, with its own SHA-256." }
         }
-        noscript { section.card { p { "This page needs scripts, since it is your browser that checks. Without: " code { "blockchain verify" } " on the chain file, or the commands below." } } }
-        section.card id="check" data-worker=(assets::path("worker.js")) data-at=[(!at.is_home).then_some(&at.address)]
+        noscript { section.card { p { "This page needs scripts, since your browser checks. Without them, use " code { "blockchain verify" } " on the chain file, or the commands below." } } }
+        div.stack data-worker=(assets::path("worker.js")) data-at=[(!at.is_home).then_some(&at.address)]
             data-network=(at.health.network) data-difficulty=(at.health.difficulty) {
+        section.card id="check" {
             h2 { "The whole chain" }
             div.cells id="cells" aria-hidden="true" { @for _ in 0..length.min(CELLS) { i {} } }
             p.verdict.idle id="verdict" role="status" aria-live="polite" { "Not checked yet: " (plural(length, "block")) "." }
@@ -38,17 +39,27 @@ pub fn page(at: &At) -> Answer {
                     li { "Heights rise by one; times rise; none is more than two hours ahead of your clock." }
                     li { code { "previous_hash" } " is the SHA-256 of the line before." }
                     li { "The seal is the SHA-256 of the line without its proof." }
-                    li { "The SHA-256 of both proofs ends with " (at.health.difficulty) " zeros." }
-                    li { "No message id comes twice." }
+                    li { "The SHA-256 of both proofs ends with " (plural(u64::from(at.health.difficulty.zeros()), "zero")) "." }
+                    li { "No message, that is, no id with the same text, comes twice." }
                 }
             }
         }
         section.card id="tamper" {
             h2 { "Try to cheat" }
-            p { "Take a copy of the newest blocks and change a message. The seal breaks, and with it everything after. Then mine the block again and see how far that gets you." }
+            p { "Take a copy of the newest blocks and change a field. The seal breaks, and every link after it. Then mine the blocks again, one by one, and race the network." }
             div.buttons { button id="copy-blocks" disabled { "Take a copy" } }
-            p.verdict.idle id="tamper-verdict" role="status" aria-live="polite" { "Nothing here reaches the network." }
-            ol.copies id="copies" {}
+            div.race id="race" hidden {
+                (lane("network", "The network's height"))
+                (lane("mine", "Yours"))
+            }
+            p.verdict.idle id="tamper-verdict" role="status" aria-live="polite" { "The copy is in your browser alone, until you hand it in." }
+            ol.copies id="copies" tabindex="0" aria-label="Copied blocks, oldest first" {}
+            div.buttons {
+                button id="mine-on-top" disabled { "Mine one on top" }
+                button id="hand-in" disabled { "Hand in your branch" }
+                span.hint id="handed-in" role="status" {}
+            }
+        }
         }
         section.card {
             h2 { "By hand" }
@@ -63,7 +74,18 @@ pub fn page(at: &At) -> Answer {
                 }
             } }
         }
-        script src=(assets::path("check.js")) defer {}
+        script type="module" src=(assets::path("check.js")) {}
+        script type="module" src=(assets::path("cheat.js")) {}
     };
     Answer::page(200, frame::page("Check", Tab::Check, Freshness::Still, at, content))
+}
+
+/// A lane of the race: a height and a cell for each block.
+fn lane(name: &str, words: &str) -> Markup {
+    html! {
+        div.lane id=(format!("lane-{name}")) {
+            span { (words) " " output.strong {} }
+            div.cells aria-hidden="true" {}
+        }
+    }
 }

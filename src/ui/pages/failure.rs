@@ -1,25 +1,27 @@
 //! Pages for when there is no page: a miner that does not answer, a path that leads nowhere.
 
-use maud::html;
+use maud::{Markup, html};
 
-use crate::ui::frame::{self, Freshness};
+use crate::api::Address;
+use crate::ui::frame::{self, Chosen, Freshness};
 use crate::ui::http::Answer;
-use crate::ui::source::NoPage;
+use crate::ui::source::{NoPage, Source};
 use crate::ui::words::Shown;
 
 /// Longest reason that is shown, in characters.
 const REASON_CHARACTERS_MAX: usize = 400;
 
-/// Says what is wrong, and recovers by itself where that can be.
-pub fn page(no_page: NoPage) -> Answer {
+/// Says what is wrong, and recovers by itself where that can be. `at` is the miner that was
+/// asked for.
+pub fn page(source: &Source, at: Option<&str>, no_page: NoPage) -> Answer {
     match no_page {
-        NoPage::Dead(error) => dead(&error.to_string()),
-        NoPage::Missing(why) => plain(404, "Not here", &why),
-        NoPage::Bad(why) => plain(400, "That makes no sense", &why),
+        NoPage::Dead(error) => dead(source, at, &error.to_string()),
+        NoPage::Missing(why) => plain(source, at, 404, "Not here", &why),
+        NoPage::Bad(why) => plain(source, at, 400, "That makes no sense", &why),
     }
 }
 
-fn dead(why: &str) -> Answer {
+fn dead(source: &Source, at: Option<&str>, why: &str) -> Answer {
     let content = html! {
         section.failure data-dead {
             h1 { "The miner does not answer" }
@@ -28,16 +30,36 @@ fn dead(why: &str) -> Answer {
             p { "If it runs elsewhere, start this UI with " code { "blockchain ui --miner host:port" } "; to start one here: " code { "blockchain miner start test.chain" } }
         }
     };
-    Answer::page(503, frame::bare("No answer", Freshness::Awaited, content))
+    without_answer(source, at, 503, "No answer", Freshness::Awaited, content)
 }
 
-fn plain(status: u16, heading: &str, why: &str) -> Answer {
+fn plain(source: &Source, at: Option<&str>, status: u16, heading: &str, why: &str) -> Answer {
     let content = html! {
         section.failure {
             h1 { (heading) }
             p.reason { (Shown(why, REASON_CHARACTERS_MAX)) }
-            p { a href="/" { "To the chain" } }
         }
     };
-    Answer::page(status, frame::bare(heading, Freshness::Still, content))
+    match source.look(at).or_else(|_| source.look(None)) {
+        Ok(at) => Answer::page(status, frame::page(heading, None, Freshness::Still, &at, content)),
+        Err(_) => without_answer(source, at, status, heading, Freshness::Still, content),
+    }
+}
+
+fn without_answer(
+    source: &Source,
+    at: Option<&str>,
+    status: u16,
+    title: &str,
+    freshness: Freshness,
+    content: Markup,
+) -> Answer {
+    let home = source.look(None).ok();
+    let mut choices = home.map_or_else(|| vec![source.home.clone()], |home| home.choices);
+    let address = at.and_then(|at| at.parse::<Address>().ok()).unwrap_or(source.home.clone());
+    if !choices.contains(&address) {
+        choices.push(address.clone());
+    }
+    let chosen = Chosen { address: &address, is_home: address == source.home, choices };
+    Answer::page(status, frame::without_answer(title, freshness, &chosen, content))
 }

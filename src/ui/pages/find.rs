@@ -18,7 +18,8 @@ const MESSAGE_CHARACTERS: usize = 240;
 pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer, NoPage> {
     let text = parameters.get("q").map(String::as_str).unwrap_or_default();
     let height = |name: &str| parameters.get(name).and_then(|height| height.parse().ok());
-    let result = match search::read(text, at.health.length) {
+    let zone = parameters.get("zone").map_or("UTC", String::as_str);
+    let result = match search::read(text, zone, at.health.length) {
         None => examples(),
         Some(Wanted::Height(height)) => {
             return Ok(Answer::see_other(at.href(&format!("/block/{height}"))));
@@ -31,7 +32,7 @@ pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer,
                 return Ok(Answer::see_other(at.href(&format!("/data/{id}"))));
             }
             Err(ClientError::Refused { .. }) => {
-                nothing("No message with this id is in the chain or waits for it.")
+                nothing("No message with this id is in the chain or unprocessed.")
             }
             Err(error) => return Err(error.into()),
         },
@@ -54,6 +55,8 @@ pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer,
             form.find role="search" action="/find" {
                 @if !at.is_home { input type="hidden" name="at" value=(at.address); }
                 input type="search" id="q" name="q" value=(text) placeholder="height, hash, words…" autocomplete="off" autofocus[text.is_empty()];
+                // The script names the reader's zone for a date without one.
+                input type="hidden" name="zone" value="UTC" disabled;
                 button.primary { "Find" }
             }
         }
@@ -69,7 +72,7 @@ fn examples() -> Markup {
             div { dt { code { "17" } } dd { "the block of this height" } }
             div { dt { code { "4f0c2e…" } } dd { "a block by its hash or seal, or by the first six digits of one" } }
             div { dt { code { "3b241101e2bb…" } } dd { "a message by its data id" } }
-            div { dt { code { "2026-11-22 14:00" } } dd { "the first block at or after that moment (UTC)" } }
+            div { dt { code { "2026-11-22 14:00" } } dd { "the first block at or after that moment, " span data-zone { "in UTC" } "; a date that a page shows is found as it is shown" } }
             div { dt { code { "good morning" } } dd { "blocks whose message has all these words" } }
         }
     }
@@ -79,7 +82,7 @@ fn nothing(why: &str) -> Markup {
     html! { p.verdict { (why) } }
 }
 
-/// What a look has found; `begun` is where it began, or the first of some in vain before it.
+/// Result of a look; `begun` is the height at which it began, or the first of several without a find.
 fn results(at: &At, text: &str, found: &Found, begun: u64) -> Markup {
     let query: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
     let on = format!("/find?q={query}&below={}", found.down_to);

@@ -1,17 +1,15 @@
-//! The life of a message: on disk, mined, confirmed.
+//! The life of a message: on disk, mined, confirmed; and whether its text still stands.
 
 use maud::{Markup, html};
 
-use crate::api::DataState;
-use crate::api::client::ClientError;
-use crate::chain::DataId;
+use super::chance::chance;
+use crate::api::{DataState, StatusReport};
+use crate::chain::{DataId, Hash};
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
+use crate::ui::routes::Parameters;
 use crate::ui::source::{At, NoPage, Source};
-use crate::ui::words::{Shown, plural};
-
-/// Confirmations after which a message counts as settled.
-const SETTLED_CONFIRMATIONS: u64 = 3;
+use crate::ui::words::{Shown, count, plural, short_hash};
 
 /// Characters of the message that are shown.
 const MESSAGE_CHARACTERS: usize = 300;
@@ -19,59 +17,99 @@ const MESSAGE_CHARACTERS: usize = 300;
 /// Lines of it that surely need no scrolling.
 const LINES_UNSCROLLED: usize = 3;
 
-/// Renders the page of the message with this id.
-pub fn page(source: &Source, at: &At, id: &str) -> Result<Answer, NoPage> {
-    let id = id.parse::<DataId>().map_err(|error| NoPage::Bad(error.to_string()))?;
-    let content = html! {
-        section.card id="life" aria-live="polite" { (life(source, at, id)?) }
-        p { a href=(at.href("/")) { "To the chain" } }
-    };
-    Ok(Answer::page(200, frame::page("Message", Tab::Chain, Freshness::Awaited, at, content)))
+/// A message as somebody added it: its id and, if the link has it, the hash of its text.
+#[derive(Clone, Copy)]
+pub struct Followed {
+    /// Its id.
+    pub id: DataId,
+    /// SHA-256 of its text when it was added.
+    pub sha256: Option<Hash>,
 }
 
-/// The three steps of a message's life, and where it is.
-pub fn life(source: &Source, at: &At, id: DataId) -> Result<Markup, NoPage> {
-    let state = match source.client.data_state(&at.address, id) {
-        Ok(state) => Some(state),
-        Err(ClientError::Refused { status: 404, .. }) => None,
-        Err(error) => return Err(error.into()),
+/// Renders the page of the message with this id.
+pub fn page(source: &Source, at: &At, id: &str, parameters: &Parameters) -> Result<Answer, NoPage> {
+    let id = id.parse::<DataId>().map_err(|error| NoPage::Bad(error.to_string()))?;
+    let sha256 = parameters.get("sha256").and_then(|hash| hash.parse().ok());
+    let status = source.client.status(&at.address).ok();
+    let life = life(source, at, Followed { id, sha256 }, status.as_ref())?;
+    let code = if life.is_known { 200 } else { 404 };
+    let content = html! {
+        h1.visually-hidden { "Message " (id) }
+        section.card id="life" aria-live="polite" { (life.shown) }
+        p { a href=(at.href("/")) { "To the chain" } }
     };
+    Ok(Answer::page(code, frame::page("Message", Tab::Chain, Freshness::Awaited, at, content)))
+}
+
+/// The steps of a message's life.
+pub struct Life {
+    /// True if the miner has a message with this id.
+    pub is_known: bool,
+    /// The steps, and what stands there.
+    pub shown: Markup,
+}
+
+/// The steps of a message's life, where it is, and whether another text stands there.
+pub fn life(
+    source: &Source,
+    at: &At,
+    followed: Followed,
+    status: Option<&StatusReport>,
+) -> Result<Life, NoPage> {
+    let Followed { id, sha256: added } = followed;
+    let state = source.state(&at.address, id)?;
+    let told = state.as_ref().and_then(|(_, sha256)| *sha256);
     let (mined, confirmations) = match state {
-        Some(DataState::Mined { index, confirmations, .. }) => (Some(index), confirmations),
+        Some((DataState::Mined { index, confirmations, .. }, _)) => (Some(index), confirmations),
         _ => (None, 0),
     };
     let text = match mined {
         Some(index) => {
             let (blocks, _) = source.blocks(&at.address, index, 1)?;
-            blocks.first().map(|seen| seen.block.data.message.clone())
+            let data = blocks.into_iter().map(|seen| seen.block.data).find(|data| data.id == id);
+            data.map(|data| data.message)
         }
         None => {
             let waiting = source.waiting(at)?.data.into_iter();
             waiting.filter(|data| data.id == id).map(|data| data.message).next()
         }
     };
-    let settled = confirmations >= SETTLED_CONFIRMATIONS;
-    Ok(html! {
-        h2 { "The life of your message" }
+    let stands = text.as_ref().map(|text| Hash::of(text.as_str())).or(told);
+    let other = added.zip(stands).filter(|(added, stands)| added != stands);
+    let shown = html! {
+        h2 { @if other.is_some() { "Another text stands there" } @else { "The life of your message" } }
+        @if let Some((added, stands)) = other {
+            div.alarm role="alert" {
+                p { strong { "✗ This is not the text that was added." } }
+                p {
+                    @match mined { Some(index) => { "Block " (count(index)) " holds another text under this id" } None => "Another text is unprocessed under this id" }
+                    ": its SHA-256 is " code { (short_hash(&stands)) } ", that of the text that was added is " code { (short_hash(&added)) } "."
+                }
+            }
+        }
         @if let Some(text) = &text { @let shown = Shown(text.as_str(), MESSAGE_CHARACTERS);
-            blockquote tabindex=[shown.may_fill(LINES_UNSCROLLED).then_some("0")] { (shown) }
-         }
-        @if state.is_none() {
-            p.problem { "This miner knows no message with this id (any more)." }
+            blockquote.other[other.is_some()] tabindex=[shown.may_fill(LINES_UNSCROLLED).then_some("0")] { (shown) }
         }
-        ol.steps {
-            (step(state.is_some(), mined.is_none(), "on disk", html! { "The miner has it and will not forget it, even without power." }))
-            (step(mined.is_some(), !settled, &mined.map_or("mined".into(), |index| format!("mined in block {index}")), match mined {
-                Some(index) => html! { a href=(at.href(&format!("/block/{index}"))) { "See the block" } },
-                None => html! { "Miners search a proof for its block." },
-            }))
-            (step(settled, false, &if mined.is_some() { plural(confirmations, "confirmation") } else { "confirmed".into() }, html! {
-                @if settled { "Changing it would take mining all these blocks again." }
-                @else { "Each block from its own to the head counts; from " (SETTLED_CONFIRMATIONS) " on, it is settled." }
-            }))
+        @if state.is_none() { p.problem { "This miner has no message with this id." } }
+        @if other.is_none() {
+            ol.steps {
+                (step(state.is_some(), mined.is_none(), "on disk", html! { "The miner keeps it, also through a power cut." }))
+                (step(mined.is_some(), true, &mined.map_or("mined".into(), |index| format!("mined in block {index}")), match mined {
+                    Some(index) => html! { a href=(at.href(&format!("/block/{index}"))) { "See the block" } },
+                    None => html! { "Miners search a proof for its block." },
+                }))
+                (step(false, false, &if mined.is_some() { plural(confirmations, "confirmation") } else { "confirmed".into() }, html! {
+                    "Each block from its own to the head counts. None makes it certain; each makes rewriting it costlier."
+                }))
+            }
         }
-        p.hint { "Id " code { (id) } }
-    })
+        @if mined.is_some() { (chance(confirmations, status)) }
+        p.hint {
+            "Id " code { (id) }
+            @if let Some(added) = added.filter(|_| other.is_none() && stands.is_some()) { " · it is the text that was added, SHA-256 " code { (short_hash(&added)) } }
+        }
+    };
+    Ok(Life { is_known: state.is_some(), shown })
 }
 
 fn step(is_done: bool, is_last_done: bool, name: &str, more: Markup) -> Markup {

@@ -24,7 +24,7 @@ pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
                 },
                 None => {
                     (health(at))
-                    section.card { p.lead { "This miner does not tell its settings, files and jobs." } }
+                    section.card { p.lead { "This miner does not show its settings, files and jobs." } }
                 },
             }
         }
@@ -61,7 +61,7 @@ fn health(at: &At) -> Markup {
 fn mining(at: &At, status: &StatusReport) -> Markup {
     html! {
         section.card id="mining" {
-            h2 { "Search" }
+            h2 { "Mining" }
             @match &status.mining {
                 Some(mining) => p {
                     "Searching a proof for block " strong { (count(mining.index)) } " with message "
@@ -71,7 +71,7 @@ fn mining(at: &At, status: &StatusReport) -> Markup {
                         (seconds(mining.expected_seconds)) " on average, however long it has been going on."
                     }
                 },
-                None => p.lead { "Nothing to search for: no message waits." },
+                None => p.lead { "Idle: no message is unprocessed." },
             }
         }
     }
@@ -90,7 +90,7 @@ fn jobs(status: &StatusReport) -> Markup {
                             @match job.last_run { Some(time) => (Moment(time).age(status.now)), None => "not yet" }
                             p.more { @match (job.took, job.last_run) { (Some(took), _) => { "took " (duration(took)) }, (None, Some(_)) => "runs", (None, None) => "" } }
                         }
-                        td.nowrap { @match job.next_run { Some(time) => (Moment(time).ahead(status.now)), None => "when woken" } }
+                        td.nowrap { @match job.next_run { Some(time) => (Moment(time).ahead(status.now)), None => "on demand" } }
                     }
                 } }
             }
@@ -104,7 +104,7 @@ fn files(status: &StatusReport) -> Markup {
         "hash" => "SHA-256 of the chain file",
         "version" => "an older chain",
         "journal" => "unprocessed messages",
-        "log" => "what happened",
+        "log" => "log",
         _ => "",
     };
     let all = status.files.iter().fold(0, |all: u64, file| all.saturating_add(file.bytes));

@@ -2,9 +2,11 @@
 
 pub mod block;
 pub mod chain;
+pub mod chance;
 pub mod check;
 pub mod failure;
 pub mod find;
 pub mod message;
 pub mod miner;
 pub mod network;
+pub mod workbench;

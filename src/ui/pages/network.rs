@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::api::{Address, Event, Happening};
+use crate::api::{Address, EVENTS_MAX, Event, Happening};
 use crate::ui::drawing;
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
@@ -18,13 +18,13 @@ use crate::ui::words::{
 const PLOTTED_BLOCKS: u64 = 60;
 
 /// Lines of events that are listed.
-const EVENT_LINES: usize = 36;
+const EVENT_LINES: usize = 30;
 
 /// Messages that went back, of those that an event lists.
 const RETURNED_SHOWN: usize = 5;
 
 /// Characters of a reason that are shown: of a neighbour's silence, in any of its places.
-const REASON_CHARACTERS: usize = 100;
+const REASON_CHARACTERS: usize = 80;
 
 /// New blocks that have a line each; earlier ones share one wherever they come in a row, so that
 /// a quick chain leaves room for what is rarer.
@@ -43,10 +43,13 @@ pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
         section.intro {
             h1 { "Network" }
             p.lead role="status" id="summary" { (summary(&nodes)) }
+            @if let Some(words) = tie(&nodes) { p.lead id="tie" { (words) } }
         }
         section.card id="network" {
             div.sight.beside[!drawing::is_crowded(&nodes)] {
-                div.drawing { (drawing::draw(at, &nodes)) (legend()) }
+                div.drawing { (drawing::draw(at, &nodes)) (legend())
+                    p.hint { "A line is lit for " (duration(drawing::LIT_TIME)) " after a block came by it. Choose a miner to see its newest events." }
+                }
                 (list(at, &nodes))
             }
         }
@@ -66,13 +69,44 @@ fn summary(nodes: &[Node]) -> String {
     let lost: Vec<_> = neighbours.filter(|node| node.standing == Unreachable).collect();
     let lost: Vec<_> = lost.iter().map(|node| brief(&node.address)).collect();
     match (all, lost.is_empty()) {
-        (0, _) => "This miner knows no other.".into(),
+        (0, _) => "This miner has no neighbours.".into(),
         (_, true) => format!("{same} of {} on the same head.", plural(all as u64, "neighbour")),
         _ => format!(
             "{same} of {} on the same head; unreachable: {}.",
             plural(all as u64, "neighbour"),
             lost.join(", ")
         ),
+    }
+}
+
+/// The rule that picks one of two branches as long as each other, where there
+/// are two.
+fn tie(nodes: &[Node]) -> Option<String> {
+    let (home, others) = nodes.split_first()?;
+    let is_rival =
+        |node: &&Node| node.standing == survey::Standing::Branch && node.length == home.length;
+    let rival = others.iter().find(is_rival)?;
+    let (ours, theirs) = home.head.zip(rival.head)?;
+    let winner = if ours < theirs { home } else { rival };
+    let (lower, higher) = (ours.min(theirs), ours.max(theirs));
+    Some(format!(
+        "Two branches are as long as each other. All miners take the one whose head has the \
+         lower hash, so they agree without asking: {} is lower than {}, and the branch of {} wins \
+         unless the other one grows first.",
+        short_hash(&lower),
+        short_hash(&higher),
+        brief(&winner.address)
+    ))
+}
+
+/// The newest events of a miner, newest first.
+fn said(at: &At, node: &Node) -> Markup {
+    html! {
+        @if !node.said.is_empty() {
+            details { summary { "events" } ul.said {
+                @for event in &node.said { li { (Moment(event.at).age(at.now)) ": " (happening(at, &event.what, true)) } }
+            } }
+        }
     }
 }
 
@@ -100,9 +134,9 @@ fn list(at: &At, nodes: &[Node]) -> Markup {
             thead { tr { th scope="col" { "Miner" } th scope="col" { "State" } th.number scope="col" { "Length" } th scope="col" { "Head" } } }
             tbody { @for node in nodes {
                 tr id=(format!("n-{}", node.address)) {
-                    th scope="row" { @if node.ring < 2 { a href=(format!("/network?at={}", node.address)) { (brief(&node.address)) } } @else { (brief(&node.address)) } }
+                    th scope="row" { @if node.ring < 2 { a href=(format!("/network?at={}", node.address)) { (brief(&node.address)) } } @else { (brief(&node.address)) } (said(at, node)) }
                     td {
-                        @if node.ring == 0 { "looked at" } @else { (node.standing.words()) }
+                        @if node.ring == 0 { "this page's miner" } @else { (node.standing.words()) }
                         @if let Some(by) = &node.told_by { span.more { ", says " (brief(by)) } }
                         @if node.standing == survey::Standing::Unreachable {
                             @if let Some(time) = node.last_answer { ", last answer " (Moment(time).age(at.now)) }
@@ -135,11 +169,15 @@ fn happenings(at: &At, events: Option<Vec<Event>>, blocks: &[Seen]) -> Markup {
     };
     let mut events: Vec<Event> = events.unwrap_or_else(by_blocks);
     events.reverse();
+    let oldest = events.last().map(|event| event.at);
     let lines = lines(&events);
     html! {
         section.card id="events" {
-            h2 { "The last hour" }
-            @if !is_told { p.hint { "This miner tells no events; these are the blocks of the last hour." } }
+            h2 { @match oldest.filter(|_| events.len() >= EVENTS_MAX) {
+                Some(oldest) => { "The last " (plural(events.len() as u64, "event")) span.range { " the first " (Moment(oldest).age(at.now)) } }
+                None => "The last hour",
+            } }
+            @if !is_told { p.hint { "This miner keeps no events; these are the blocks of the last hour." } }
             @if events.is_empty() { p.lead { "Nothing happened." } }
             ol.events tabindex="0" aria-label="Newest first" {
                 @for (last, before) in lines.iter().take(EVENT_LINES) {
@@ -149,7 +187,7 @@ fn happenings(at: &At, events: Option<Vec<Event>>, blocks: &[Seen]) -> Markup {
                     } }
                 }
             }
-            @if lines.len() > EVENT_LINES { p.hint { "What came before is left out." } }
+            @if lines.len() > EVENT_LINES { p.hint { "Earlier events are left out." } }
         }
     }
 }
@@ -207,8 +245,8 @@ fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
             Happening::Reorganisation { fork, dropped, adopted, returned, returned_count, from: whom } => {
                 @let shown = &returned[..returned.len().min(RETURNED_SHOWN)];
                 strong { "reorganisation" } (whom.as_ref().map(|whom| format!(" to the branch of {}", brief(whom))).unwrap_or_default())
-                ": " (plural(*dropped, "block")) " above block " (count(*fork)) " dropped for " (count(*adopted)) "; "
-                @if *returned_count == 0 { "no message went back" }
+                ": " (plural(*dropped, "block")) " above block " (count(*fork)) " dropped for " (count(*adopted)) ". " (why_it_won(*dropped, *adopted)) " "
+                @if *returned_count == 0 { "No message went back" }
                 @else {
                     (plural(*returned_count, "message")) " went back:"
                     @for id in shown { " " a href=(at.href(&format!("/data/{id}"))) { code { (&id.to_string()[..8]) "…" } } }
@@ -218,6 +256,15 @@ fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
             Happening::NeighbourCame { neighbour } => { "neighbour " (brief(neighbour)) " came" },
             Happening::NeighbourGone { neighbour, reason } => { "neighbour " (brief(neighbour)) " gone: " (Shown(reason, REASON_CHARACTERS)) },
         }
+    }
+}
+
+/// The rule by which a branch won.
+pub fn why_it_won(dropped: u64, adopted: u64) -> String {
+    match adopted.checked_sub(dropped) {
+        Some(0) => "Both were as long, and the hash of its head is lower.".into(),
+        Some(more) => format!("It is longer by {}.", plural(more, "block")),
+        None => "It was longer, and is fetched in parts.".into(),
     }
 }
 
@@ -251,7 +298,7 @@ fn plots(at: &At, blocks: &[Seen]) -> Markup {
             h2 { "The newest blocks" }
             (plot::draw(&Plot {
                 title: "Time between blocks",
-                sentence: "A block comes when a message waits and its proof is found.",
+                sentence: "A block comes when a message is unprocessed and its proof is found.",
                 unit: unit.0,
                 summary: summary_of(&gaps),
                 bars: &gaps,
@@ -259,7 +306,7 @@ fn plots(at: &At, blocks: &[Seen]) -> Markup {
             }))
             (plot::draw(&Plot {
                 title: "Nonces found",
-                sentence: "Guesses until the proof was found. It is luck: most searches end early, some take several times the average.",
+                sentence: "Guesses until the proof was found. A search is luck: most end early, some take several times the average.",
                 unit: "guesses",
                 summary: summary_of(&nonces),
                 bars: &nonces,
@@ -281,6 +328,8 @@ fn summary_of(bars: &[Bar]) -> String {
 /// The unit that suits times up to so many seconds, and its length.
 fn unit(seconds: f64) -> (&'static str, f64) {
     match seconds {
+        s if s < 1e-3 => ("microseconds", 1e-6),
+        s if s < 1.0 => ("milliseconds", 1e-3),
         s if s < 180.0 => ("seconds", 1.0),
         s if s < 10_800.0 => ("minutes", 60.0),
         s if s < 259_200.0 => ("hours", 3_600.0),
