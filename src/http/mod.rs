@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use guard::Guard;
+use incoming::Taken;
 use private_socket::PrivateSocket;
 
 mod answer;
@@ -82,12 +83,14 @@ impl Http {
         let server = Arc::new(server.map_err(io::Error::other)?);
         let (stop, stopped) = UnixStream::pair()?;
         let options = Options { limits: options.limits.within_descriptors(), ..options };
-        let guard = Guard::new(listener, stopped, private.path(), options, Box::new(ready))?;
+        let taken = Taken::default();
+        let requests = Requests::new(Arc::clone(&server), taken.clone());
+        let ready = Box::new(ready);
+        let guard = Guard::new(listener, stopped, private.path(), options, taken, ready)?;
         let guard = thread::Builder::new().name("guard".into()).spawn(move || {
             let _ended = ended;
-            guard.run()
+            guard.run().inspect_err(|error| log::error!("http: the server ends: {error}"))
         })?;
-        let requests = Requests::new(Arc::clone(&server));
         Ok(Self { server, requests, stop, guard, _private: private })
     }
 

@@ -39,6 +39,7 @@ pub fn short() -> Limits {
         answer: short,
         progress: short,
         linger: short,
+        proof: short / 30,
         ..Limits::default()
     }
 }

@@ -24,6 +24,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 
 use super::Options;
+use super::incoming::Taken;
 use client::{Client, Context, Kind, Next};
 use clock::Clock;
 use slab::{Key, Slab};
@@ -75,6 +76,7 @@ pub struct Guard {
     /// Upstreams that are asked, and may be asked more.
     filling: [Option<Key>; Kind::ALL.len()],
     unproven: bool,
+    taken: Taken,
     failed_proofs: u32,
     timers: BinaryHeap<Reverse<(Instant, Token)>>,
     /// Told once, when requests are answered.
@@ -112,13 +114,15 @@ impl Token {
 }
 
 impl Guard {
-    /// A guard of `listener`, before the tiny_http that listens at `path`. It runs until
-    /// `stop` is closed, and tells `ready` when requests are answered.
+    /// A guard of `listener`, before the tiny_http that listens at `path` and whose workers
+    /// count in `taken`. It runs until `stop` is closed, and tells `ready` when requests are
+    /// answered.
     pub fn new(
         listener: TcpListener,
         stop: UnixStream,
         path: PathBuf,
         options: Options,
+        taken: Taken,
         ready: Box<dyn FnOnce() + Send>,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
@@ -149,6 +153,7 @@ impl Guard {
             idle: Vec::new(),
             filling: Default::default(),
             unproven: false,
+            taken,
             failed_proofs: 0,
             timers: BinaryHeap::new(),
             ready: Some(ready),
@@ -246,7 +251,8 @@ mod tests {
         let limits = Limits::default();
         let options = Options { limits, passed: &[], pages_may_write: false, spell };
         let path = PathBuf::from("nobody listens here");
-        let mut guard = Guard::new(listener, stopped, path, options, Box::new(|| ())).unwrap();
+        let (taken, ready) = (Taken::default(), Box::new(|| ()));
+        let mut guard = Guard::new(listener, stopped, path, options, taken, ready).unwrap();
         let stays = TcpStream::connect(address).unwrap();
         let mut most = 0;
         for _ in 0..CLIENTS {
