@@ -59,6 +59,8 @@ impl Kind {
 pub struct Client {
     stream: TcpStream,
     pub ip: IpAddr,
+    /// Its seat among the connections of its place.
+    pub seat: usize,
     /// Came, and is not understood yet.
     inbox: Vec<u8>,
     /// Goes out; of which `sent` bytes are gone.
@@ -98,10 +100,11 @@ enum Stage {
 }
 
 impl Client {
-    pub fn new(stream: TcpStream, ip: IpAddr, now: Instant, limits: &Limits) -> Self {
+    pub fn new(stream: TcpStream, ip: IpAddr, seat: usize, now: Instant, limits: &Limits) -> Self {
         Self {
             stream,
             ip,
+            seat,
             inbox: Vec::new(),
             outbox: Vec::new(),
             sent: 0,
@@ -400,9 +403,10 @@ impl Client {
         self.inbox.len() + self.outbox.len() + held
     }
 
-    /// Whether nothing is being done for it.
-    pub fn is_waiting_for_itself(&self) -> bool {
-        matches!(self.stage, Stage::Head(_) | Stage::Body { .. } | Stage::Closing { .. })
+    /// True where the client has to act next: to send more of a request, or to take more of an
+    /// answer.
+    pub fn is_idle(&self) -> bool {
+        !matches!(self.stage, Stage::Ready(_) | Stage::Asked { .. })
     }
 }
 

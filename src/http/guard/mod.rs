@@ -64,8 +64,8 @@ pub struct Guard {
     /// What follows for clients from what an upstream sent.
     outcomes: Vec<(Key, io::Result<Next>)>,
     clients: Slab<Client>,
-    /// Connections of each place.
-    places: HashMap<IpAddr, usize>,
+    /// Connections of each place; each client knows its seat there.
+    places: HashMap<IpAddr, Vec<Key>>,
     /// Bytes that clients hold.
     held_bytes: usize,
     /// Clients whose request is whole.
