@@ -6,6 +6,7 @@
 
 use super::{ask_health, note_answer, note_fault};
 use crate::api::{Address, Happening};
+use crate::escape::words;
 use crate::miner::{Fault, Miner};
 
 /// Candidates looked at in one round.
@@ -86,7 +87,8 @@ pub fn look_at(miner: &Miner, address: &Address) {
                 Fault::Ourselves => all.is_own(address),
                 _ => all.unanswered(address),
             });
-            log::debug!("gossip: candidate={address} is no neighbour: {fault}");
+            let why = words(&fault.to_string());
+            log::debug!("gossip: candidate={address} is no neighbour: {why}");
         }
     }
 }

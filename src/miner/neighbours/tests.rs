@@ -194,3 +194,24 @@ fn callers_that_do_not_answer_keep_no_newcomer_out() {
     assert_eq!(all.candidate(0, at(0)), Some(address("newcomer:1")));
     assert!(all.learn(address("newcomer:1"), &health(2), 0, at(0)));
 }
+
+#[test]
+fn reasons_are_cut_and_escaped_and_all_of_them_fit_into_one_answer() {
+    // Seven neighbours with an error text of 2 MB each ended the server process.
+    let given = address("given:1");
+    let mut all = Neighbours::new([given.clone()], 8);
+    let host = format!("{}.example", "h".repeat(240));
+    let lie = "😀".repeat(100_000);
+    for number in 0..BANNED_MAX {
+        all.ban(address(&format!("{host}:{}", number + 1)), &lie, at(0));
+    }
+    let fault = Fault::Lying(format!("a\u{1b}[31m\n{lie}"));
+    assert_eq!(all.failed(&given, &fault, at(0)), Fate::Banned);
+    let page = all.page(true, at(0));
+    assert_eq!(page.details.len(), BANNED_MAX + 1);
+    let reasons = page.details.iter().map(|detail| detail.reason.as_deref().unwrap());
+    assert!(reasons.clone().all(|reason| reason.chars().count() == 300));
+    assert!(reasons.last().unwrap().chars().all(crate::escape::is_harmless));
+    let bytes = serde_json::to_vec(&page).unwrap().len() as u64;
+    assert!(bytes < crate::api::PAGE_BYTES_MAX, "{bytes} bytes");
+}
