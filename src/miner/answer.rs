@@ -4,7 +4,7 @@ use super::Miner;
 use super::keeper::Kept;
 use crate::api::{
     Added, Caller, Cursor, Health, Media, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply, Request, Status,
-    StatusReport,
+    StatusReport, json_bytes,
 };
 use crate::chain::{ChainView, Data, Hash};
 
@@ -163,7 +163,7 @@ fn data_part(miner: &Miner, mut body: Vec<u8>, after: Option<i64>, sent: u64) ->
         let mut size = 0;
         let fits = |(_, data): &(i64, &Data)| {
             let fits = size < PART_BYTES;
-            size += data.message.as_str().len() + 80;
+            size += json_bytes(data);
             fits
         };
         pool.younger_than(after).take_while(fits).map(|(age, data)| (age, data.clone())).collect()

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
 use super::neighbours::Neighbours;
-use crate::api::{DataPage, DataState};
+use crate::api::{DataPage, DataState, json_bytes};
 use crate::chain::{
     Adopted, Block, Branch, Came, Chain, ChainView, Data, DataId, Head, Micros, Pool, Refused,
     ValidBlock,
@@ -306,7 +306,7 @@ impl Shared {
         let pool = self.data.lock();
         let (mut page, mut size, mut next) = (Vec::new(), 0, pool.cursor());
         for (after, data) in pool.since(arrivals) {
-            size += data.message.as_str().len() + 80;
+            size += json_bytes(data);
             page.push(data.clone());
             if size >= bytes {
                 next = after;
