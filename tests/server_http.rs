@@ -117,6 +117,63 @@ fn head_is_get_without_the_body_and_options_names_the_methods() {
 }
 
 #[test]
+fn a_refused_head_has_no_body_and_what_is_refused_after_one_has() {
+    let scripted = obliging();
+    for bad in ["HTTP/1.1\r\n\r\n", "HTTP/2.0\r\n\r\n", "HTTP/1.1\r\nHost: x\r\nExpect: y\r\n\r\n"]
+    {
+        let mut client = scripted.client();
+        client.say(format!("HEAD /health {bad}"));
+        let head = client.hear_head();
+        assert!(head.status >= 400 && head.header("Content-Length").is_some());
+        assert_eq!(client.hear_all().unwrap(), b"", "{bad:?}");
+    }
+    let mut client = scripted.client();
+    client.say("HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(client.hear_head().status, 200);
+    assert_eq!(client.ask("GET /health HTTP/1.1\r\n\r\n").message(), "Bad request");
+    let mut client = scripted.client();
+    for line in ["HEAD /add", "HEAD /nothing", "HEAD /chain?from=x"] {
+        client.say(format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        let head = client.hear_head();
+        assert!(head.status >= 400 && head.header("Content-Length").is_some());
+    }
+    assert_eq!(client.ask(GET).status, 200);
+}
+
+#[test]
+fn a_target_may_be_a_whole_url_whose_host_counts() {
+    let scripted = obliging();
+    let ask = |target: &str| {
+        scripted.client().ask(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n")).status
+    };
+    for target in ["http://127.0.0.1/health", "HTTP://localhost:80/health", "http://x/health?"] {
+        assert_eq!(ask(target), 200, "{target}");
+    }
+    assert_eq!(scripted.requests(), [Request::Health, Request::Health, Request::Health]);
+    assert_eq!(ask("http://x"), 404);
+    assert_eq!(ask("http:///health"), 400);
+    assert_eq!(ask("http://x?y"), 400);
+    assert_eq!(ask("https://x/health"), 404);
+    let put = "PUT http://evil.example/add?message=x HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_eq!(scripted.client().ask(put).status, 403);
+}
+
+#[test]
+fn an_empty_line_before_a_request_is_passed_over() {
+    // As some clients send behind a body that has its length.
+    let scripted = echo();
+    let mut client = scripted.client();
+    assert_eq!(client.ask(format!("\r\n{GET}")).status, 200);
+    let put = put("Content-Length: 5\r\n", "hello");
+    assert_eq!(client.ask(format!("{put}\r\n{GET}")).message(), "hello");
+    assert_eq!(client.hear().status, 200);
+    for byte in format!("\r\n{GET}").bytes() {
+        client.say([byte]);
+    }
+    assert_eq!(client.hear().status, 200);
+}
+
+#[test]
 fn old_clients_and_those_that_say_so_get_one_answer() {
     let scripted = obliging();
     for request in [

@@ -225,7 +225,9 @@ fn two_readings_of_where_a_request_ends_are_refused() {
         "GET /h\u{e4}lth HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET\t/health HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET /health HTTP/1.1\r\n\r\nHost: x\r\n\r\n",
-        "\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n",
+        "\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n",
+        "\rGET /health HTTP/1.1\r\nHost: x\r\n\r\n",
+        "\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n",
         "\0",
         "{}",
     ] {

@@ -157,7 +157,7 @@ impl Client {
                     Err(refusal) => self.refuse(&refusal, context),
                 },
                 _ if !self.outbox.is_empty() => return Ok(Next::Wait),
-                Stage::Head(search) => match search.end(&self.inbox) {
+                Stage::Head(search) => match search.end(&mut self.inbox) {
                     Ok(Some(end)) => {
                         let (options, local) = (&context.options, context.local);
                         match head::check(&self.inbox[..end], self.ip, options, local) {
@@ -290,7 +290,11 @@ impl Client {
         log::debug!("http: refused a request ip={} status={}", self.ip, why.status);
         let (head, body) = context.options.answer(why);
         head.write_outside(&mut self.outbox, &context.clock.date, End::Length, true);
-        if !self.exchange.without_body {
+        let without_body = match self.stage {
+            Stage::Head(_) => self.inbox.starts_with(b"HEAD "),
+            _ => self.exchange.without_body,
+        };
+        if !without_body {
             self.outbox.extend_from_slice(&body);
         }
         self.exchange.last = true;

@@ -65,12 +65,24 @@ pub struct Exchange {
 pub struct Search {
     scanned: usize,
     line_bytes: Option<usize>,
+    /// An empty line before the head was dropped.
+    dropped_line: bool,
 }
 
 impl Search {
-    /// Where the head at the start of `bytes` ends; `None` if it is not whole yet. Looks at
-    /// no byte twice, so that one byte at a time costs no more than all at once.
-    pub fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, Refusal> {
+    /// Where the head at the start of `inbox` ends; `None` if it is not whole yet. Looks at
+    /// no byte twice, so that one byte at a time costs no more than all at once. One empty line
+    /// before it is dropped: old clients send it behind a body (RFC 9112, 2.2).
+    pub fn end(&mut self, inbox: &mut Vec<u8>) -> Result<Option<usize>, Refusal> {
+        if !self.dropped_line && inbox.first() == Some(&b'\r') {
+            match inbox.get(1) {
+                None => return Ok(None),
+                Some(b'\n') => drop(inbox.drain(..2)),
+                Some(_) => {}
+            }
+            self.dropped_line = true;
+        }
+        let bytes = inbox.as_slice();
         if bytes.first().is_some_and(|first| !first.is_ascii_alphabetic()) {
             return Err(Refusal::bad_request(
                 "this is no HTTP request; the API speaks plain HTTP/1.1",
@@ -123,15 +135,16 @@ pub fn check(bytes: &[u8], ip: IpAddr, options: &Options, local: bool) -> Result
         Ok(_) => return Err(Refusal::bad_request("the request's head ends early")),
     }
     let method = parsed.method.unwrap_or_default();
-    let target = parsed.path.unwrap_or_default();
+    let (authority, target) = split(parsed.path.unwrap_or_default())?;
     if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Refusal::bad_request("write other characters than ASCII percent-encoded"));
     }
-    let known = Known::read(parsed.headers, options.passed)?;
+    let mut known = Known::read(parsed.headers, options.passed)?;
     let is_1_0 = parsed.version == Some(0);
     if !is_1_0 && known.host.is_none() {
         return Err(Refusal::bad_request("the Host header is missing"));
     }
+    known.host = authority.or(known.host);
     let writes = !matches!(method, "GET" | "HEAD" | "OPTIONS");
     if writes && !options.pages_may_write {
         refuse_browsers(&known, local)?;
@@ -148,6 +161,24 @@ pub fn check(bytes: &[u8], ip: IpAddr, options: &Options, local: bool) -> Result
         },
         expects_continue: known.expects_continue && !is_1_0,
     })
+}
+
+/// A target's host, where the target is a whole URL, as proxies are sent it; and its path and
+/// query. Such a host counts, and not that in the `Host` header (RFC 9112, 3.2.2).
+fn split(target: &str) -> Result<(Option<&str>, &str), Refusal> {
+    const SCHEME: &str = "http://";
+    let scheme = target.get(..SCHEME.len()).filter(|it| it.eq_ignore_ascii_case(SCHEME));
+    let Some(scheme) = scheme else {
+        return Ok((None, target));
+    };
+    let url = &target[scheme.len()..];
+    let (authority, path) = url.split_at(url.find(['/', '?']).unwrap_or(url.len()));
+    match (authority, path) {
+        ("", _) => Err(Refusal::bad_request("the request's URL names no host")),
+        (_, "") => Ok((Some(authority), "/")),
+        (_, path) if path.starts_with('/') => Ok((Some(authority), path)),
+        _ => Err(Refusal::bad_request("the request's URL has a query and no path")),
+    }
 }
 
 /// The headers that mean something here.
