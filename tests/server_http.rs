@@ -154,6 +154,7 @@ fn a_target_may_be_a_whole_url_whose_host_counts() {
     assert_eq!(ask("http:///health"), 400);
     assert_eq!(ask("http://x?y"), 400);
     assert_eq!(ask("https://x/health"), 404);
+    assert_eq!(ask("http://evil.example/health"), 403);
     let put = "PUT http://evil.example/add?message=x HTTP/1.1\r\nHost: localhost\r\n\r\n";
     assert_eq!(scripted.client().ask(put).status, 403);
 }
@@ -228,30 +229,56 @@ fn a_page_in_a_browser_can_only_read() {
     let ask = |line: &str, headers: &str| {
         scripted.client().ask(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n"))
     };
-    let write = "PUT /add?message=x";
+    let writes = ["PUT /add?message=x", "DELETE /neighbours?neighbour=a:1", "POST /add"];
     for headers in [
         "Host: localhost\r\nOrigin: http://evil.example",
         "Host: localhost\r\nOrigin: null",
+        "Host: localhost\r\nOrigin: null\r\nSec-Fetch-Site: none",
         "Host: localhost\r\nSec-Fetch-Site: cross-site",
         "Host: localhost\r\nSec-Fetch-Site: same-origin",
-        // A name of the page's own that points here.
-        "Host: evil.example:12345",
-        "Host: localhost.evil.example",
-        "Host: 127.0.0.1.evil.example",
-        "Host: 10.0.0.1",
-        "Host: [::2]:80",
-        "Host: ",
     ] {
-        for line in [write, "DELETE /neighbours?neighbour=a:1", "POST /add"] {
+        for line in writes {
             assert_eq!(ask(line, headers).status, 403, "{headers}");
         }
         let answer = ask("GET /health", headers);
         assert_eq!(answer.status, 200);
         assert!(!answer.head.contains("Access-Control"));
     }
+    // A name of the page's own that points here (DNS rebinding): its page would be of our origin.
+    for host in ["evil.example:12345", "localhost.evil.example", "127.0.0.1.evil.example", ""] {
+        for line in writes.into_iter().chain(["GET /chain", "HEAD /chain", "OPTIONS /chain"]) {
+            let headers = format!("Host: {host}");
+            let mut client = scripted.client();
+            client.say(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n"));
+            assert_eq!(client.hear_head().status, 403, "{line} {headers}");
+        }
+    }
     assert!(scripted.requests().iter().all(|request| *request == Request::Health));
-    for host in ["localhost", "LOCALHOST:80", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:80"] {
-        assert_eq!(ask(write, &format!("Host: {host}")).status, 200, "{host}");
+    for host in
+        ["localhost", "LOCALHOST:80", "127.0.0.1", "[::1]:80", "10.0.0.1", "miner2:80", "miner.lan"]
+    {
+        for line in ["PUT /add?message=x", "GET /health"] {
+            assert_eq!(ask(line, &format!("Host: {host}")).status, 200, "{host}");
+        }
+    }
+}
+
+#[test]
+fn a_page_in_a_browser_is_no_miner() {
+    // A page with many frames made its hosts the neighbours of every visitor's miner.
+    let scripted = obliging();
+    let id = "00112233445566778899aabbccddeeff";
+    let introduction = format!("Miner-Id: {id}\r\nMiner-Address: evil.example:80\r\n");
+    for header in
+        ["Origin: http://evil.example", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: none"]
+    {
+        for headers in
+            [format!("{introduction}{header}\r\n"), format!("{header}\r\n{introduction}")]
+        {
+            let get = format!("GET /health HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+            assert_eq!(scripted.client().ask(get).status, 200);
+            assert_eq!(scripted.asked.lock().unwrap().pop().unwrap().0.miner, None, "{headers}");
+        }
     }
 }
 

@@ -26,7 +26,7 @@ impl Served {
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let spell = |why: &Refusal| ("text/plain", why.more.clone().into_bytes());
-        let options = Options { limits, passed: &[], pages_may_write: false, spell };
+        let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
         let http = Http::start(listener, options, || (), ()).unwrap();
         let requests = http.requests();
         let worker = thread::spawn(move || {
@@ -201,7 +201,7 @@ fn a_worker_that_is_busy_is_not_taken_for_a_dead_one() {
     let limits = Limits { asked_at_once_max: 1, ..short() };
     // More proofs fail meanwhile than are allowed to.
     assert!(limits.answer > limits.proof * 20);
-    let options = Options { limits, passed: &[], pages_may_write: false, spell };
+    let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
     let http = Http::start(listener, options, || (), ()).unwrap();
     let requests = http.requests();
     let mut slow = Client::connect(address);
@@ -248,7 +248,7 @@ fn requests_that_nobody_took_keep_no_server_from_ending() {
         let address = listener.local_addr().unwrap();
         let spell = |_: &Refusal| ("text/plain", Vec::new());
         let limits = one_connection();
-        let options = Options { limits, passed: &[], pages_may_write: false, spell };
+        let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
         let http = Http::start(listener, options, || (), ()).unwrap();
         let mut clients = [0; 4].map(|_| Client::connect(address));
         clients.iter_mut().for_each(|client| say(client, "GET", 0));

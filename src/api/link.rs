@@ -16,7 +16,7 @@ use super::{Caller, Media, Reply, Request};
 
 /// The first argument of the server process, which the miner starts from its own binary with
 /// the listening socket as standard input and the link as standard output; the second is the
-/// least important level that it logs.
+/// least important level that it logs, and all others are names of this host.
 pub const SERVER_ARGUMENT: &str = "--server-process";
 
 /// Longest head: a request with the longest message, every byte of it escaped.

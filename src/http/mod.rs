@@ -38,9 +38,12 @@ pub struct Options {
     pub limits: Limits,
     /// Headers that go on to the workers; all others end at the guard.
     pub passed: &'static [&'static str],
-    /// Whether a page in a browser may cause more than reading. Without it, what comes from
-    /// a page is refused, and so is, on a loopback listener, a `Host` that is not this one.
-    pub pages_may_write: bool,
+    /// Browsers are who it is for, and the workers check what pages may do. Without it, a page
+    /// in a browser may only read, and none of what it passes on arrives; and from this host,
+    /// a `Host` that strangers may own is refused.
+    pub for_pages: bool,
+    /// Names of this host beside those that no stranger can own.
+    pub names: Vec<String>,
     /// How a refusal is spelled: the media type of the body, and the body.
     pub spell: fn(&Refusal) -> (&'static str, Vec<u8>),
 }

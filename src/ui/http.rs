@@ -108,7 +108,8 @@ impl Running {
             asked_at_once_max: 1,
             ..Limits::default()
         };
-        let options = Options { limits, passed: &PASSED, pages_may_write: true, spell };
+        let options =
+            Options { limits, passed: &PASSED, for_pages: true, names: Vec::new(), spell };
         let http = Http::start(listener, options, || (), ended)?;
         let answer = Arc::new(answer);
         let worker = |number| {

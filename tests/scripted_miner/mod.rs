@@ -62,7 +62,8 @@ impl Scripted {
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let server = thread::spawn(move || run(listener, theirs, limits));
+        let server =
+            thread::spawn(move || run(listener, theirs, limits, vec!["miner.lan".to_owned()]));
         let mut receiver = Receiver::new(ours.try_clone().unwrap());
         assert_eq!(receiver.from_server().unwrap(), Some(ToMiner::Ready));
         let sender = Sender::new(ours.try_clone().unwrap());

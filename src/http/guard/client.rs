@@ -26,8 +26,6 @@ const HEAD_BYTES: usize = 256;
 pub struct Context {
     pub clock: Clock,
     pub options: Options,
-    /// Whether the listener is on loopback.
-    pub local: bool,
     /// What is read lands here first, so that an idle client takes no memory.
     pub scratch: Vec<u8>,
 }
@@ -159,8 +157,7 @@ impl Client {
                 _ if !self.outbox.is_empty() => return Ok(Next::Wait),
                 Stage::Head(search) => match search.end(&mut self.inbox) {
                     Ok(Some(end)) => {
-                        let (options, local) = (&context.options, context.local);
-                        match head::check(&self.inbox[..end], self.ip, options, local) {
+                        match head::check(&self.inbox[..end], self.ip, &context.options) {
                             Ok(head) => self.begin_body(end, head, context),
                             Err(refusal) => self.refuse(&refusal, context),
                         }

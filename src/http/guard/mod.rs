@@ -130,12 +130,7 @@ impl Guard {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &listener, Token::Listener.data(), EventFlags::IN)?;
         epoll::add(&epoll, &stop, Token::Stop.data(), EventFlags::IN)?;
-        let context = Context {
-            clock: Clock::now(),
-            options,
-            local: listener.local_addr()?.ip().is_loopback(),
-            scratch: vec![0; SCRATCH_BYTES],
-        };
+        let context = Context { clock: Clock::now(), options, scratch: vec![0; SCRATCH_BYTES] };
         Ok(Self {
             epoll,
             listener,
@@ -249,7 +244,7 @@ mod tests {
         let (_stop, stopped) = UnixStream::pair().unwrap();
         let spell = |_: &Refusal| ("text/plain", Vec::new());
         let limits = Limits::default();
-        let options = Options { limits, passed: &[], pages_may_write: false, spell };
+        let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
         let path = PathBuf::from("nobody listens here");
         let (taken, ready) = (Taken::default(), Box::new(|| ()));
         let mut guard = Guard::new(listener, stopped, path, options, taken, ready).unwrap();

@@ -269,7 +269,7 @@ mod tests {
         let (_stop, stopped) = UnixStream::pair().unwrap();
         let spell = |_: &Refusal| ("text/plain", Vec::new());
         let limits = Limits::default();
-        let options = Options { limits, passed: &[], pages_may_write: false, spell };
+        let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
         let clients = TcpListener::bind("127.0.0.1:0").unwrap();
         let ready = Box::new(|| panic!("nothing was proven"));
         let taken = Taken::default();
