@@ -5,6 +5,8 @@
 
 mod places;
 
+pub use places::{may_be_looked_at, may_be_told};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;

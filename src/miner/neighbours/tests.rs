@@ -215,3 +215,37 @@ fn reasons_are_cut_and_escaped_and_all_of_them_fit_into_one_answer() {
     let bytes = serde_json::to_vec(&page).unwrap().len() as u64;
     assert!(bytes < crate::api::PAGE_BYTES_MAX, "{bytes} bytes");
 }
+
+#[test]
+fn this_host_and_link_are_asked_on_the_word_of_those_there_alone() {
+    let check = |told: &str, teller: &str, expected: bool| {
+        let may = may_be_told(&address(told), Some(teller.parse().unwrap()));
+        assert_eq!(may, expected, "{told} from {teller}");
+    };
+    for told in [
+        "127.0.0.1:6379",
+        "127.9.9.9:1",
+        "[::1]:1",
+        "[::ffff:127.0.0.1]:1",
+        "0.0.0.0:1",
+        "localhost:1",
+    ] {
+        check(told, "127.0.0.1", true);
+        check(told, "::1", true);
+        check(told, "10.0.0.1", false);
+        check(told, "169.254.0.1", false);
+    }
+    for told in ["169.254.169.254:80", "[fe80::1]:1"] {
+        check(told, "127.0.0.1", true);
+        check(told, "169.254.0.1", true);
+        check(told, "10.0.0.1", false);
+    }
+    for told in ["10.0.0.2:1", "miner2:1", "[2001:db8::1]:1", "a.example:1"] {
+        check(told, "10.0.0.1", true);
+    }
+    assert!(!may_be_told(&address("127.0.0.1:1"), None));
+    let (here, there) = ([address("127.0.0.1:1")], [address("10.0.0.1:1")]);
+    assert!(!may_be_looked_at(&address("evil.example:1"), &here));
+    assert!(may_be_looked_at(&address("good.example:1"), &there));
+    assert!(may_be_looked_at(&address("miner2:1"), &here));
+}
