@@ -214,6 +214,12 @@ impl Client {
         self.0.read_to_end(&mut bytes).map(|_| bytes)
     }
 
+    /// A body of so many bytes, unless the connection ends before.
+    pub fn hear_all_of(&mut self, length: usize) -> Option<Vec<u8>> {
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).ok().map(|()| body)
+    }
+
     /// The status of the one answer before the connection's end; `None` if it is cut.
     pub fn last_status(&mut self) -> Option<u16> {
         let bytes = self.hear_all().unwrap_or_default();

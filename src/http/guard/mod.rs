@@ -45,6 +45,11 @@ const SCRATCH_BYTES: usize = 64 << 10;
 /// Timers of clients that are gone which are left where they are.
 const STALE_TIMERS_MAX: usize = 4 << 10;
 
+/// Bytes of an answer that the kernel keeps for a client that does not take them; what is more
+/// stays here, where it counts among `held_bytes_max`. Unlike a send buffer of that size, it puts
+/// no bound to what is on its way over a long line.
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
+
 /// Events taken at a time: few, so that tiny_http begins with some requests while the next
 /// are read.
 const EVENTS: usize = 16;
@@ -127,6 +132,8 @@ impl Guard {
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         rustix::net::sockopt::set_tcp_nodelay(&listener, true)?;
+        // Accepted connections inherit both.
+        socket2::SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &listener, Token::Listener.data(), EventFlags::IN)?;
         epoll::add(&epoll, &stop, Token::Stop.data(), EventFlags::IN)?;
