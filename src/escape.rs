@@ -19,6 +19,22 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// Longest text of a stranger that is kept, logged or passed on, in characters.
+pub const WORDS_MAX: usize = 300;
+
+/// What a stranger said about itself or about an error: escaped, and cut after [`WORDS_MAX`]
+/// characters.
+pub fn words(text: &str) -> String {
+    // No character is escaped to nothing, so those behind are never looked at.
+    let start = text.char_indices().nth(WORDS_MAX).map_or(text, |(end, _)| &text[..end]);
+    let escaped = Escaped(start).to_string();
+    let is_whole = start.len() == text.len() && escaped.chars().nth(WORDS_MAX).is_none();
+    if is_whole {
+        return escaped;
+    }
+    escaped.chars().take(WORDS_MAX - 1).chain(['…']).collect()
+}
+
 /// Shows JSON, as it stands, with the same characters as JSON escapes: another spelling of
 /// the same document. Only for people; a hash is taken of the canonical spelling.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +88,17 @@ mod tests {
         {
             assert_eq!(Escaped(text).to_string(), text);
         }
+    }
+
+    #[test]
+    fn words_are_escaped_and_cut() {
+        let long = "ä".repeat(WORDS_MAX);
+        assert_eq!(words(&long), long);
+        let cut = format!("{}…", "ä".repeat(WORDS_MAX - 1));
+        assert_eq!(words(&format!("{long}b")), cut);
+        assert_eq!(words(&"\u{1b}".repeat(WORDS_MAX)).chars().count(), WORDS_MAX);
+        assert_eq!(words("a\nb\u{1b}[31m"), r"a\nb\u{1b}[31m");
+        assert_eq!(words(&words(&"\u{1b}".repeat(1000))), words(&"\u{1b}".repeat(1000)));
     }
 
     #[test]

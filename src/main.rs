@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     // Before clap sees it: completions and help would list it.
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next() {
-        Some(first) if first == SERVER_ARGUMENT => serve(arguments.next()),
+        Some(first) if first == SERVER_ARGUMENT => serve(arguments),
         _ => cli::run(),
     }
 }
@@ -30,10 +30,12 @@ fn keep_freed_memory() {
     drop(black_box(Vec::<u8>::with_capacity(PAGE_BYTES_MAX as usize)));
 }
 
-/// Is the server process that a miner started, with the level of its log as argument.
-fn serve(level: Option<OsString>) -> ExitCode {
-    let level = level.and_then(|level| level.to_str()?.parse().ok());
-    match server::run_on_standard_streams(level.unwrap_or(log::LevelFilter::Info)) {
+/// Is the server process that a miner started, with the level of its log and the host's names as
+/// arguments.
+fn serve(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let level = arguments.next().and_then(|level| level.to_str()?.parse().ok());
+    let names = arguments.filter_map(|name| name.into_string().ok()).collect();
+    match server::run_on_standard_streams(level.unwrap_or(log::LevelFilter::Info), names) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("blockchain: the server process cannot go on: {error}");

@@ -117,6 +117,64 @@ fn head_is_get_without_the_body_and_options_names_the_methods() {
 }
 
 #[test]
+fn a_refused_head_has_no_body_and_what_is_refused_after_one_has() {
+    let scripted = obliging();
+    for bad in ["HTTP/1.1\r\n\r\n", "HTTP/2.0\r\n\r\n", "HTTP/1.1\r\nHost: x\r\nExpect: y\r\n\r\n"]
+    {
+        let mut client = scripted.client();
+        client.say(format!("HEAD /health {bad}"));
+        let head = client.hear_head();
+        assert!(head.status >= 400 && head.header("Content-Length").is_some());
+        assert_eq!(client.hear_all().unwrap(), b"", "{bad:?}");
+    }
+    let mut client = scripted.client();
+    client.say("HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(client.hear_head().status, 200);
+    assert_eq!(client.ask("GET /health HTTP/1.1\r\n\r\n").message(), "Bad request");
+    let mut client = scripted.client();
+    for line in ["HEAD /add", "HEAD /nothing", "HEAD /chain?from=x"] {
+        client.say(format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        let head = client.hear_head();
+        assert!(head.status >= 400 && head.header("Content-Length").is_some());
+    }
+    assert_eq!(client.ask(GET).status, 200);
+}
+
+#[test]
+fn a_target_may_be_a_whole_url_whose_host_counts() {
+    let scripted = obliging();
+    let ask = |target: &str| {
+        scripted.client().ask(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n")).status
+    };
+    for target in ["http://127.0.0.1/health", "HTTP://localhost:80/health", "http://x/health?"] {
+        assert_eq!(ask(target), 200, "{target}");
+    }
+    assert_eq!(scripted.requests(), [Request::Health, Request::Health, Request::Health]);
+    assert_eq!(ask("http://x"), 404);
+    assert_eq!(ask("http:///health"), 400);
+    assert_eq!(ask("http://x?y"), 400);
+    assert_eq!(ask("https://x/health"), 404);
+    assert_eq!(ask("http://evil.example/health"), 403);
+    let put = "PUT http://evil.example/add?message=x HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_eq!(scripted.client().ask(put).status, 403);
+}
+
+#[test]
+fn an_empty_line_before_a_request_is_passed_over() {
+    // As some clients send behind a body that has its length.
+    let scripted = echo();
+    let mut client = scripted.client();
+    assert_eq!(client.ask(format!("\r\n{GET}")).status, 200);
+    let put = put("Content-Length: 5\r\n", "hello");
+    assert_eq!(client.ask(format!("{put}\r\n{GET}")).message(), "hello");
+    assert_eq!(client.hear().status, 200);
+    for byte in format!("\r\n{GET}").bytes() {
+        client.say([byte]);
+    }
+    assert_eq!(client.hear().status, 200);
+}
+
+#[test]
 fn old_clients_and_those_that_say_so_get_one_answer() {
     let scripted = obliging();
     for request in [
@@ -171,30 +229,56 @@ fn a_page_in_a_browser_can_only_read() {
     let ask = |line: &str, headers: &str| {
         scripted.client().ask(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n"))
     };
-    let write = "PUT /add?message=x";
+    let writes = ["PUT /add?message=x", "DELETE /neighbours?neighbour=a:1", "POST /add"];
     for headers in [
         "Host: localhost\r\nOrigin: http://evil.example",
         "Host: localhost\r\nOrigin: null",
+        "Host: localhost\r\nOrigin: null\r\nSec-Fetch-Site: none",
         "Host: localhost\r\nSec-Fetch-Site: cross-site",
         "Host: localhost\r\nSec-Fetch-Site: same-origin",
-        // A name of the page's own that points here.
-        "Host: evil.example:12345",
-        "Host: localhost.evil.example",
-        "Host: 127.0.0.1.evil.example",
-        "Host: 10.0.0.1",
-        "Host: [::2]:80",
-        "Host: ",
     ] {
-        for line in [write, "DELETE /neighbours?neighbour=a:1", "POST /add"] {
+        for line in writes {
             assert_eq!(ask(line, headers).status, 403, "{headers}");
         }
         let answer = ask("GET /health", headers);
         assert_eq!(answer.status, 200);
         assert!(!answer.head.contains("Access-Control"));
     }
+    // A name of the page's own that points here (DNS rebinding): its page would be of our origin.
+    for host in ["evil.example:12345", "localhost.evil.example", "127.0.0.1.evil.example", ""] {
+        for line in writes.into_iter().chain(["GET /chain", "HEAD /chain", "OPTIONS /chain"]) {
+            let headers = format!("Host: {host}");
+            let mut client = scripted.client();
+            client.say(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n"));
+            assert_eq!(client.hear_head().status, 403, "{line} {headers}");
+        }
+    }
     assert!(scripted.requests().iter().all(|request| *request == Request::Health));
-    for host in ["localhost", "LOCALHOST:80", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:80"] {
-        assert_eq!(ask(write, &format!("Host: {host}")).status, 200, "{host}");
+    for host in
+        ["localhost", "LOCALHOST:80", "127.0.0.1", "[::1]:80", "10.0.0.1", "miner2:80", "miner.lan"]
+    {
+        for line in ["PUT /add?message=x", "GET /health"] {
+            assert_eq!(ask(line, &format!("Host: {host}")).status, 200, "{host}");
+        }
+    }
+}
+
+#[test]
+fn a_page_in_a_browser_is_no_miner() {
+    // A page with many frames made its hosts the neighbours of every visitor's miner.
+    let scripted = obliging();
+    let id = "00112233445566778899aabbccddeeff";
+    let introduction = format!("Miner-Id: {id}\r\nMiner-Address: evil.example:80\r\n");
+    for header in
+        ["Origin: http://evil.example", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: none"]
+    {
+        for headers in
+            [format!("{introduction}{header}\r\n"), format!("{header}\r\n{introduction}")]
+        {
+            let get = format!("GET /health HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+            assert_eq!(scripted.client().ask(get).status, 200);
+            assert_eq!(scripted.asked.lock().unwrap().pop().unwrap().0.miner, None, "{headers}");
+        }
     }
 }
 

@@ -26,7 +26,7 @@ impl Served {
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let spell = |why: &Refusal| ("text/plain", why.more.clone().into_bytes());
-        let options = Options { limits, passed: &[], pages_may_write: false, spell };
+        let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
         let http = Http::start(listener, options, || (), ()).unwrap();
         let requests = http.requests();
         let worker = thread::spawn(move || {
@@ -192,6 +192,41 @@ fn one_that_is_never_answered_holds_up_the_others_until_its_deadline() {
 }
 
 #[test]
+fn a_worker_that_is_busy_is_not_taken_for_a_dead_one() {
+    // Seven slow pages ended the server of the pages: a proof that a connection works takes a
+    // worker, and none was free.
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let spell = |why: &Refusal| ("text/plain", why.more.clone().into_bytes());
+    let limits = Limits { asked_at_once_max: 1, ..short() };
+    // More proofs fail meanwhile than are allowed to.
+    assert!(limits.answer > limits.proof * 20);
+    let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
+    let http = Http::start(listener, options, || (), ()).unwrap();
+    let requests = http.requests();
+    let mut slow = Client::connect(address);
+    say(&mut slow, "GET", 1);
+    let busy_with = requests.next().unwrap();
+    // Its own connection to tiny_http is lost at its deadline, too.
+    for _ in 0..3 {
+        let mut waits = Client::connect(address);
+        say(&mut waits, "GET", 2);
+        assert_eq!(waits.hear().status, 503);
+    }
+    drop(busy_with);
+    let worker = thread::spawn(move || {
+        while let Some(request) = requests.next() {
+            echo(request);
+        }
+    });
+    let mut later = Client::connect(address);
+    say(&mut later, "GET", 3);
+    assert_eq!(later.hear().body, b"/3");
+    http.stop(1).unwrap();
+    worker.join().unwrap();
+}
+
+#[test]
 fn a_request_that_is_dropped_is_answered_500() {
     let (taken, requests) = channel();
     let served = Served::start(one_connection(), taken);
@@ -213,7 +248,7 @@ fn requests_that_nobody_took_keep_no_server_from_ending() {
         let address = listener.local_addr().unwrap();
         let spell = |_: &Refusal| ("text/plain", Vec::new());
         let limits = one_connection();
-        let options = Options { limits, passed: &[], pages_may_write: false, spell };
+        let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
         let http = Http::start(listener, options, || (), ()).unwrap();
         let mut clients = [0; 4].map(|_| Client::connect(address));
         clients.iter_mut().for_each(|client| say(client, "GET", 0));

@@ -148,3 +148,19 @@ fn many_slow_readers_hold_up_nobody_and_little_memory() {
     let mut first = slow.into_iter().next().unwrap();
     assert!(hear_chunks(&mut first).is_err(), "the slowest was not cut");
 }
+
+#[test]
+fn answers_that_nobody_takes_do_not_lie_in_the_kernel() {
+    // Each lay there as a whole, up to 4 MB for each connection, where no limit of ours counts.
+    const CLIENTS: usize = 24;
+    const BYTES: usize = 1 << 20;
+    let limits = Limits { held_bytes_max: 2 << 20, ..Limits::default() };
+    let scripted = Scripted::start(limits, |_, _| Some(Reply { body: vec![b' '; BYTES], ..ok() }));
+    let mut unread: Vec<_> = (0..CLIENTS).map(|_| scripted.client()).collect();
+    for client in &mut unread {
+        client.say(GET);
+        client.hear_head();
+    }
+    let whole = unread.iter_mut().filter_map(|client| client.hear_all_of(BYTES));
+    assert!(whole.count() < CLIENTS / 2);
+}

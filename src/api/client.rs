@@ -16,6 +16,7 @@ use super::{
     NeighbourPage, PAGE_BYTES_MAX, Problem, Request, StatusReport, routes,
 };
 use crate::chain::{Data, DataId, Hash};
+use crate::escape::words;
 
 /// Longest answer that is no page of blocks or messages.
 const SMALL_BYTES_MAX: u64 = 256 << 10;
@@ -63,7 +64,7 @@ pub enum ClientError {
 
 fn describe(problem: &Option<Problem>) -> String {
     let Some(Problem { message, more_information }) = problem else { return "no reason".into() };
-    format!("{message} {more_information}").chars().take(300).collect()
+    words(&format!("{message} {more_information}"))
 }
 
 /// Carries a request to a miner and brings status and body back.
@@ -126,7 +127,7 @@ impl MinerClient {
     pub fn health(&self, address: &Address) -> Result<Health, ClientError> {
         let (status, body) = self.send(address, &Request::Health, SMALL_BYTES_MAX)?;
         match (status, parse(&body)) {
-            (200 | 503, Ok(health)) => Ok(health),
+            (200 | 503, Ok(health)) => Ok(bounded(health)),
             (200, Err(why)) => Err(malformed(address, "health", why)),
             _ => Err(refused(address, status, &body)),
         }
@@ -171,7 +172,9 @@ impl MinerClient {
         details: bool,
     ) -> Result<NeighbourPage, ClientError> {
         let request = Request::Neighbours { details };
-        self.ask(address, &request, SMALL_BYTES_MAX, "list of neighbours")
+        // Those that are left alone are told with their reasons.
+        let bytes_max = if details { PAGE_BYTES_MAX } else { SMALL_BYTES_MAX };
+        self.ask(address, &request, bytes_max, "list of neighbours")
     }
 
     /// Tells it to take in or forget a neighbour.
@@ -247,7 +250,8 @@ impl MinerClient {
         request: &Request,
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), ClientError> {
-        let unreachable = |why| ClientError::Unreachable { address: address.clone(), why };
+        let unreachable =
+            |why: String| ClientError::Unreachable { address: address.clone(), why: words(&why) };
         let answer = self.transport.exchange(address, request, bytes_max);
         let (status, body) = answer.map_err(unreachable)?;
         self.received.fetch_add(body.len() as u64, Relaxed);
@@ -273,8 +277,22 @@ fn parse<A: DeserializeOwned>(body: &[u8]) -> Result<A, String> {
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
+/// Reasons that a miner may give for not being well.
+const REASONS_MAX: usize = 20;
+
+/// The same with what a stranger may write at will cut.
+fn bounded(mut health: Health) -> Health {
+    health.version = words(&health.version);
+    health.kernel = words(&health.kernel);
+    health.reasons.truncate(REASONS_MAX);
+    for reason in &mut health.reasons {
+        *reason = words(reason);
+    }
+    health
+}
+
 fn malformed(address: &Address, what: &'static str, why: String) -> ClientError {
-    ClientError::Malformed { address: address.clone(), what, why }
+    ClientError::Malformed { address: address.clone(), what, why: words(&why) }
 }
 
 fn refused(address: &Address, status: u16, body: &[u8]) -> ClientError {

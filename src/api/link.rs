@@ -16,7 +16,7 @@ use super::{Caller, Media, Reply, Request};
 
 /// The first argument of the server process, which the miner starts from its own binary with
 /// the listening socket as standard input and the link as standard output; the second is the
-/// least important level that it logs.
+/// least important level that it logs, and all others are names of this host.
 pub const SERVER_ARGUMENT: &str = "--server-process";
 
 /// Longest head: a request with the longest message, every byte of it escaped.
@@ -103,25 +103,40 @@ impl Sender {
         self.0.lock().write_all(&bytes)
     }
 
-    /// Sends frames to the server process, all at once.
+    /// Sends frames to the server process, all at once. A reply that is too large for the
+    /// other end goes as a 500.
     ///
     /// # Errors
     /// The link's: the other end is gone.
     pub fn to_server(&self, frames: &[ToServer]) -> io::Result<()> {
         let mut bytes = Vec::new();
         for ToServer { id, reply } in frames {
-            let head = ReplyHead {
-                id: *id,
-                status: reply.status,
-                retry_after: reply.retry_after,
-                allow: reply.allow.map(str::to_owned),
-                media: reply.media,
-                rest: reply.rest.clone(),
-            };
-            append(&mut bytes, &serde_json::to_vec(&head)?, &reply.body)?;
+            let mut reply = reply;
+            let mut head = reply_head(*id, reply)?;
+            let too_large;
+            if reply.body.len() > BODY_BYTES_MAX || head.len() > HEAD_BYTES_MAX {
+                log::error!("link: a reply of {} bytes is too large", reply.body.len());
+                let more = format!("the answer is longer than {BODY_BYTES_MAX} bytes");
+                too_large = Reply::problem(500, "Internal server error", more);
+                reply = &too_large;
+                head = reply_head(*id, reply)?;
+            }
+            append(&mut bytes, &head, &reply.body)?;
         }
         self.0.lock().write_all(&bytes)
     }
+}
+
+fn reply_head(id: u64, reply: &Reply) -> io::Result<Vec<u8>> {
+    let head = ReplyHead {
+        id,
+        status: reply.status,
+        retry_after: reply.retry_after,
+        allow: reply.allow.map(str::to_owned),
+        media: reply.media,
+        rest: reply.rest.clone(),
+    };
+    Ok(serde_json::to_vec(&head)?)
 }
 
 /// Appends a frame.
@@ -238,6 +253,21 @@ mod tests {
         let frame = ToServer { id: u64::MAX, reply };
         sender.to_server(std::slice::from_ref(&frame)).unwrap();
         assert_eq!(receiver.from_miner().unwrap(), Some(frame));
+    }
+
+    #[test]
+    fn a_reply_that_is_too_large_goes_as_an_error() {
+        // It ended the server process, and every client's connection with it.
+        let (sender, mut receiver) = link();
+        let sends = std::thread::spawn(move || {
+            for length in [BODY_BYTES_MAX + 1, BODY_BYTES_MAX] {
+                let reply = Reply::new(200, Media::Json, vec![b' '; length]);
+                sender.to_server(&[ToServer { id: 1, reply }]).unwrap();
+            }
+        });
+        let mut status = || receiver.from_miner().unwrap().unwrap().reply.status;
+        assert_eq!([status(), status()], [500, 200]);
+        sends.join().unwrap();
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{DataId, Hash, Message};
+use crate::chain::{Data, DataId, Hash, Message};
 
 mod address;
 mod answers;
@@ -30,6 +30,18 @@ pub const PAGE_BLOCKS_MAX: u64 = 10_000;
 /// Bytes after which a page takes no further block or message: at least one is in it, and
 /// the longest line is 394 KB.
 pub const PAGE_BYTES: usize = 1 << 20;
+
+/// Bytes that a message with its id takes in an answer: JSON spells some characters in six.
+pub fn json_bytes(data: &Data) -> usize {
+    /// `{"id":"","message":""},` with 32 hex digits.
+    const AROUND: usize = 56;
+    let spelled = |byte| match byte {
+        b'"' | b'\\' | 8..=10 | 12 | 13 => 2,
+        0..32 => 6,
+        _ => 1,
+    };
+    AROUND + data.message.as_str().bytes().map(spelled).sum::<usize>()
+}
 
 /// Most bytes that a page, whole, can have: what a client has to be ready to read.
 pub const PAGE_BYTES_MAX: u64 = 2 << 20;
@@ -260,5 +272,22 @@ impl Reply {
     /// The same answer with `Retry-After`.
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::testing::data;
+
+    #[test]
+    fn a_message_is_measured_as_it_will_be_sent() {
+        // 40 messages of NUL bytes made a page of 15 MB, which no neighbour could read.
+        let every: String = (0..=0x100).map(char::from_u32).map(Option::unwrap).collect();
+        for text in ["a", "\0", "\u{1f}\n\"\\", "ä\u{2028}😀", &every.replace('\u{7f}', "")] {
+            let data = data(text);
+            let sent = serde_json::to_vec(&data).unwrap().len();
+            assert_eq!(json_bytes(&data), sent + 1, "{text:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Bad input ends here: what comes out of [`decode`] is typed and within its limits.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::FromStr;
 
@@ -36,6 +37,9 @@ pub const ROUTES: [Route; 13] = [
     Route { path: "/status", allow: "GET, HEAD" },
 ];
 
+/// The server as a whole, which `OPTIONS *` asks about.
+const SERVER: Route = Route { path: "*", allow: "GET, HEAD, PUT, DELETE" };
+
 /// This API's description, for machines. A test holds it to [`ROUTES`] and to the answers.
 pub const OPENAPI: &str = include_str!("openapi.json");
 
@@ -46,6 +50,10 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// else, and this API's description.
 pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    if (method, path) == ("OPTIONS", SERVER.path) {
+        return Err(not_allowed(method, path, &SERVER));
+    }
+    let path = &*plain(path);
     let (data_id, block) = (path.strip_prefix("/data/"), path.strip_prefix("/blocks/"));
     let name = match (data_id, block) {
         (Some(_), _) => "/data/<id>",
@@ -172,6 +180,31 @@ pub fn path_of(request: &Request) -> &'static str {
         }
         Request::Status => "/status",
     }
+}
+
+/// The same path with the characters plain that need not be percent-encoded: two spellings of
+/// one path (RFC 3986, 6.2.2.2). An encoded `/` or `?` stays another character than a plain one.
+fn plain(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return path.into();
+    }
+    let mut parts = path.split('%');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..2).filter(|digits| digits.bytes().all(|it| it.is_ascii_hexdigit()));
+        let byte = code.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)) {
+            Some(byte) => {
+                plain.push(char::from(byte));
+                plain.push_str(&part[2..]);
+            }
+            None => {
+                plain.push('%');
+                plain.push_str(part);
+            }
+        }
+    }
+    plain.into()
 }
 
 /// Takes the message from the query, or else from the body.
@@ -414,5 +447,19 @@ mod tests {
         assert_eq!(status("PUT", "/neighbours?neighbour=a:b"), 400);
         assert_eq!(status("PUT", "/neighbours"), 400);
         assert!(decode("HEAD", "/chain", b"").is_ok());
+        assert_eq!(decode("OPTIONS", "*", b"").unwrap_err().allow, Some("GET, HEAD, PUT, DELETE"));
+    }
+
+    #[test]
+    fn a_path_may_be_percent_encoded() {
+        for target in ["/%68ealth", "/he%61lth", "/%68%65%61%6C%74%68", "/health?"] {
+            assert_eq!(decode("GET", target, b""), Ok(Request::Health), "{target}");
+        }
+        let id = data("a").id;
+        assert_eq!(decode("GET", &format!("/dat%61/{id}"), b""), Ok(Request::DataState(id)));
+        for target in ["/%2Fhealth", "%2Fhealth", "/health%3F", "/%", "/%6", "/%ff", "/%2568ealth"]
+        {
+            assert_eq!(decode("GET", target, b"").unwrap_err().status, 404, "{target}");
+        }
     }
 }

@@ -137,7 +137,8 @@ pub fn run(start: Start) -> Result<(), CliError> {
     };
     let outcome = miner::run(&settings, listener);
     if let Some(ui) = running_ui.lock().take() {
-        Ui::stop(ui);
+        // Why it ended before is in the log.
+        _ = Ui::stop(ui);
     }
     outcome.map_err(|error| CliError::other(error.to_string()))
 }
@@ -150,7 +151,7 @@ fn serve_pages(pages: TcpListener, address: SocketAddr) -> Option<Ui> {
         ip => ip,
     };
     let url = pages.local_addr().ok()?;
-    let ui = Ui::start(pages, Address::from_ip(ip, address.port()));
+    let ui = Ui::start(pages, Address::from_ip(ip, address.port()), ());
     let ui = ui.inspect_err(|error| log::error!("ui: cannot start error={error}")).ok()?;
     _ = writeln!(io::stdout(), "web UI on http://{url}");
     Some(ui)

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::{Handle, Signals};
 
 use super::error::CliError;
 use super::values::host;
@@ -34,12 +34,21 @@ pub fn run(flags: &Flags) -> Result<(), CliError> {
     let pages = bind(&flags.host, flags.port)?;
     let failed = |error| CliError::other(format!("cannot serve pages: {error}"));
     let address = pages.local_addr().map_err(failed)?;
-    let ui = Ui::start(pages, flags.miner.clone()).map_err(failed)?;
+    let ended = EndsWait(signals.handle());
+    let ui = Ui::start(pages, flags.miner.clone(), ended).map_err(failed)?;
     // Whoever started us may not read this; the pages are there all the same.
     _ = writeln!(io::stdout(), "listening on http://{address}");
     signals.forever().next();
-    ui.stop();
-    Ok(())
+    ui.stop().map_err(|error| CliError::other(format!("cannot serve pages any more: {error}")))
+}
+
+/// Ends the wait for a signal when it goes, with the server of the pages.
+struct EndsWait(Handle);
+
+impl Drop for EndsWait {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// Takes this port of `host` for pages.

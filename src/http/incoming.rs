@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
@@ -21,11 +22,23 @@ pub struct Requests {
     server: Arc<tiny_http::Server>,
     /// Held while a request is taken, so that requests join their lines in their order.
     lines: Arc<Mutex<Lines>>,
+    taken: Taken,
+}
+
+/// Number of requests that workers have taken and not answered yet.
+#[derive(Clone, Default)]
+pub struct Taken(Arc<AtomicUsize>);
+
+impl Taken {
+    /// True while a worker may be too busy to take another request.
+    pub fn any(&self) -> bool {
+        self.0.load(Relaxed) > 0
+    }
 }
 
 impl Requests {
-    pub(super) fn new(server: Arc<tiny_http::Server>) -> Self {
-        Self { server, lines: Arc::default() }
+    pub(super) fn new(server: Arc<tiny_http::Server>, taken: Taken) -> Self {
+        Self { server, lines: Arc::default(), taken }
     }
 
     /// Waits for the next request; `None` at the end.
@@ -33,7 +46,7 @@ impl Requests {
         let mut lines = self.lines.lock();
         loop {
             let request = self.server.recv().ok()?;
-            if let Some(request) = Incoming::new(request, &mut lines).unless_probe() {
+            if let Some(request) = Incoming::new(request, &mut lines, &self.taken).unless_probe() {
                 return Some(request);
             }
         }
@@ -44,7 +57,7 @@ impl Requests {
         let mut lines = self.lines.try_lock()?;
         loop {
             let request = self.server.try_recv().ok()??;
-            if let Some(request) = Incoming::new(request, &mut lines).unless_probe() {
+            if let Some(request) = Incoming::new(request, &mut lines, &self.taken).unless_probe() {
                 return Some(request);
             }
         }
@@ -57,13 +70,20 @@ pub struct Incoming {
     request: Option<tiny_http::Request>,
     number: u64,
     line: Arc<Line>,
+    taken: Taken,
 }
 
 impl Incoming {
-    fn new(request: tiny_http::Request, lines: &mut Lines) -> Self {
+    fn new(request: tiny_http::Request, lines: &mut Lines, taken: &Taken) -> Self {
+        taken.0.fetch_add(1, Relaxed);
         let turn = header(&request, TURN).and_then(|turn| turn.parse::<Turn>().ok());
         let turn = turn.expect("the guard tells each one's turn");
-        Self { request: Some(request), number: turn.number, line: lines.join(turn) }
+        Self {
+            request: Some(request),
+            number: turn.number,
+            line: lines.join(turn),
+            taken: taken.clone(),
+        }
     }
 
     fn request(&self) -> &tiny_http::Request {
@@ -149,6 +169,7 @@ impl Drop for Incoming {
             // A guard that is gone needs no answer.
             let _ = self.line.send();
         }
+        self.taken.0.fetch_sub(1, Relaxed);
     }
 }
 

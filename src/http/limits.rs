@@ -39,6 +39,8 @@ pub struct Limits {
     pub progress: Duration,
     /// How long a client that is refused may take to read why.
     pub linger: Duration,
+    /// How long tiny_http may take to prove that it has not forgotten a connection.
+    pub proof: Duration,
 }
 
 impl Default for Limits {
@@ -57,6 +59,7 @@ impl Default for Limits {
             answer: Duration::from_secs(8),
             progress: Duration::from_secs(20),
             linger: Duration::from_secs(2),
+            proof: Duration::from_secs(1),
         }
     }
 }

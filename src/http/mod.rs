@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use guard::Guard;
+use incoming::Taken;
 use private_socket::PrivateSocket;
 
 mod answer;
@@ -37,9 +38,12 @@ pub struct Options {
     pub limits: Limits,
     /// Headers that go on to the workers; all others end at the guard.
     pub passed: &'static [&'static str],
-    /// Whether a page in a browser may cause more than reading. Without it, what comes from
-    /// a page is refused, and so is, on a loopback listener, a `Host` that is not this one.
-    pub pages_may_write: bool,
+    /// Browsers are who it is for, and the workers check what pages may do. Without it, a page
+    /// in a browser may only read, and none of what it passes on arrives; and from this host,
+    /// a `Host` that strangers may own is refused.
+    pub for_pages: bool,
+    /// Names of this host beside those that no stranger can own.
+    pub names: Vec<String>,
     /// How a refusal is spelled: the media type of the body, and the body.
     pub spell: fn(&Refusal) -> (&'static str, Vec<u8>),
 }
@@ -82,12 +86,14 @@ impl Http {
         let server = Arc::new(server.map_err(io::Error::other)?);
         let (stop, stopped) = UnixStream::pair()?;
         let options = Options { limits: options.limits.within_descriptors(), ..options };
-        let guard = Guard::new(listener, stopped, private.path(), options, Box::new(ready))?;
+        let taken = Taken::default();
+        let requests = Requests::new(Arc::clone(&server), taken.clone());
+        let ready = Box::new(ready);
+        let guard = Guard::new(listener, stopped, private.path(), options, taken, ready)?;
         let guard = thread::Builder::new().name("guard".into()).spawn(move || {
             let _ended = ended;
-            guard.run()
+            guard.run().inspect_err(|error| log::error!("http: the server ends: {error}"))
         })?;
-        let requests = Requests::new(Arc::clone(&server));
         Ok(Self { server, requests, stop, guard, _private: private })
     }
 

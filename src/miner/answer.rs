@@ -7,7 +7,7 @@ use super::{FoundBlock, Miner};
 use crate::api::{
     Added, BlockAnswer, BlockName, Caller, Cursor, Departure, FORK_BLOCKS_MAX, FORKS_MAX, Fork,
     ForkBlock, ForksAnswer, Health, Media, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply, Request, Status,
-    StatusReport,
+    StatusReport, json_bytes,
 };
 use crate::chain::{ChainView, Data, Hash, ReadError};
 
@@ -249,7 +249,7 @@ fn data_part(miner: &Miner, mut body: Vec<u8>, after: Option<i64>, sent: u64) ->
         let mut size = 0;
         let fits = |(_, data): &(i64, &Data)| {
             let fits = size < PART_BYTES;
-            size += data.message.as_str().len() + 80;
+            size += json_bytes(data);
             fits
         };
         pool.younger_than(after).take_while(fits).map(|(age, data)| (age, data.clone())).collect()

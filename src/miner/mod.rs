@@ -27,6 +27,7 @@ pub use clock::{Clock, HostClock, Moment};
 pub use diary::Diary;
 pub use keeper::{Keeper, Kept, Sender};
 pub use metrics::Metrics;
+use neighbours::may_be_told;
 pub use neighbours::{Fault, Neighbours};
 pub use running::{Listener, MinerError, how_to_listen, run};
 pub use shared::{Adopted, FoundBlock, Place, Shared};
@@ -191,6 +192,7 @@ impl Miner {
             (None, Some(ip)) => Some(Address::from_ip(ip, introduction.port)),
             (None, None) => None,
         };
+        let address = address.filter(|address| may_be_told(address, caller.ip));
         let Some(address) = address else { return };
         let now = self.now();
         let is_new = self.shared.with_neighbours(|all| match all.with_id(&introduction.id) {

@@ -5,6 +5,8 @@
 
 mod places;
 
+pub use places::{may_be_looked_at, may_be_told};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use super::clock::Moment;
 use crate::api::{Address, Cursor, Health, NeighbourDetail, NeighbourPage, NeighbourState, RunId};
 use crate::chain::{Hash, Micros};
+use crate::escape::words;
 
 /// Wait after a first failure; it doubles with each further one.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -257,7 +260,7 @@ impl Neighbours {
         let Some(neighbour) = self.known.get_mut(address) else { return Fate::Kept };
         let learned = neighbour.origin == Origin::Learned;
         let answered = neighbour.state == NeighbourState::Ok;
-        let reason = fault.to_string();
+        let reason = words(&fault.to_string());
         match fault {
             Fault::Changed(_) if neighbour.changed + 1 < CHANGES_MAX => {
                 neighbour.changed += 1;
@@ -374,7 +377,7 @@ impl Neighbours {
     fn ban(&mut self, address: Address, reason: &str, now: Moment) {
         self.known.remove(&address);
         if self.banned.len() < BANNED_MAX {
-            self.banned.insert(address, (now.steady + BAN, reason.to_owned()));
+            self.banned.insert(address, (now.steady + BAN, words(reason)));
         }
     }
 }

@@ -37,14 +37,17 @@ pub type Serve<'a> = dyn Fn(UnixStream, &mut dyn FnMut()) -> io::Result<()> + 'a
 /// The server process, whichever child that is at the moment.
 pub struct ServerProcess {
     listener: TcpListener,
+    /// Names by which clients on this host may know it.
+    names: Vec<String>,
     /// Of the child that runs.
     running: Mutex<Option<(UnixStream, Arc<OwnedFd>)>>,
 }
 
 impl ServerProcess {
-    /// A process to be started, which will answer on `listener`.
-    pub fn new(listener: TcpListener) -> Self {
-        Self { listener, running: Mutex::new(None) }
+    /// A process to be started, which will answer on `listener`, to clients on this host also
+    /// by these `names`.
+    pub fn new(listener: TcpListener, names: Vec<String>) -> Self {
+        Self { listener, names, running: Mutex::new(None) }
     }
 
     /// Keeps a child running until `stop`. `serve` answers what comes over a child's link
@@ -97,6 +100,7 @@ impl ServerProcess {
             .arg0("blockchain")
             .arg(link::SERVER_ARGUMENT)
             .arg(log::max_level().as_str())
+            .args(&self.names)
             .stdin(Stdio::from(OwnedFd::from(self.listener.try_clone()?)))
             .stdout(Stdio::from(OwnedFd::from(theirs)))
             .spawn()?;

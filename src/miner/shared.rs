@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::{Condvar, Mutex};
 
 use super::neighbours::Neighbours;
-use crate::api::{DataPage, DataState};
+use crate::api::{DataPage, DataState, json_bytes};
 use crate::chain::rules::timestamp_max;
 use crate::chain::{
     Branch, Came, Chain, ChainView, Change, Data, DataId, Dropped, Forks, Hash, Head, Line,
@@ -580,7 +580,7 @@ impl Shared {
         let pool = self.data.lock();
         let (mut page, mut size, mut next) = (Vec::new(), 0, pool.cursor());
         for (after, data) in pool.since(arrivals) {
-            size += data.message.as_str().len() + 80;
+            size += json_bytes(data);
             page.push(data.clone());
             if size >= bytes {
                 next = after;

@@ -77,7 +77,7 @@ impl Threads {
         let Files { mut chain, names, lock } = files;
         let mut threads = Self {
             miner: Arc::clone(miner),
-            server: Arc::new(ServerProcess::new(socket)),
+            server: Arc::new(ServerProcess::new(socket, own_names(settings))),
             stop: Some(stop),
             died: bounded(1),
             jobs: Vec::new(),
@@ -320,4 +320,12 @@ impl Drop for Obituary {
             let _ = self.died.try_send(format!("the {} thread died; {why}", self.name));
         }
     }
+}
+
+/// Names by which clients on this host may know its miner.
+fn own_names(settings: &Settings) -> Vec<String> {
+    let advertised = settings.advertise.as_ref().map(|address| address.host().to_owned());
+    let of_host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let of_host = of_host.map(|name| name.trim().to_owned());
+    [Some(settings.host.clone()), advertised, of_host].into_iter().flatten().collect()
 }

@@ -35,7 +35,7 @@ mod worker;
 ///
 /// # Errors
 /// As [`run`]; or the standard streams are something else.
-pub fn run_on_standard_streams(level: ::log::LevelFilter) -> io::Result<()> {
+pub fn run_on_standard_streams(level: ::log::LevelFilter, names: Vec<String>) -> io::Result<()> {
     // Started by /proc/self/exe, it would be "exe" in top and ps.
     rustix::thread::set_name(c"blockchain")?;
     for signal in [SIGINT, SIGTERM] {
@@ -48,20 +48,26 @@ pub fn run_on_standard_streams(level: ::log::LevelFilter) -> io::Result<()> {
     rustix::stdio::dup2_stdout(&nothing)?;
     raise_descriptors();
     log::install(Arc::new(Sender::new(link.try_clone()?)), level)?;
-    run(listener, link, Limits::default())
+    run(listener, link, Limits::default(), names)
 }
 
-/// Serves on `listener` and asks the miner over `link`, until that ends.
+/// Serves on `listener` and asks the miner over `link`, until that ends. Clients on this host
+/// may know it by these `names`.
 ///
 /// # Errors
 /// The server can't begin or go on; the miner should start another.
-pub fn run(listener: TcpListener, link: UnixStream, limits: Limits) -> io::Result<()> {
+pub fn run(
+    listener: TcpListener,
+    link: UnixStream,
+    limits: Limits,
+    names: Vec<String>,
+) -> io::Result<()> {
     let sender = Arc::new(Sender::new(link.try_clone()?));
     let ready = {
         let sender = Arc::clone(&sender);
         move || drop(sender.to_miner(&[ToMiner::Ready]))
     };
-    let options = Options { limits, passed: &INTRODUCTION, pages_may_write: false, spell };
+    let options = Options { limits, passed: &INTRODUCTION, for_pages: false, names, spell };
     let http = Http::start(listener, options, ready, EndsLink(link.try_clone()?))?;
     let pending = Arc::new(Pending::default());
     let worker = {

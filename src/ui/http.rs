@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::http::{AnswerHead, Http, Incoming, Limits, Options, Refusal};
 
 /// Threads that answer.
-const WORKERS: usize = 6;
+const WORKERS: usize = 16;
 
 /// Longest body of a request: a message of 64 KiB, each byte percent-encoded.
 const BODY_BYTES_MAX: usize = 256 << 10;
@@ -88,11 +88,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// Answers what comes in at `listener` by `answer`.
+    /// Answers what comes in at `listener` by `answer`. What `ended` holds goes when it does
+    /// not do so any more, for whatever reason.
     ///
     /// # Errors
     /// When the listener or a thread can't be had.
-    pub fn start<F>(listener: TcpListener, answer: F) -> io::Result<Self>
+    pub fn start<F>(
+        listener: TcpListener,
+        answer: F,
+        ended: impl Send + 'static,
+    ) -> io::Result<Self>
     where
         F: Fn(&Asked) -> Answer + Send + Sync + 'static,
     {
@@ -103,8 +108,9 @@ impl Running {
             asked_at_once_max: 1,
             ..Limits::default()
         };
-        let options = Options { limits, passed: &PASSED, pages_may_write: true, spell };
-        let http = Http::start(listener, options, || (), ())?;
+        let options =
+            Options { limits, passed: &PASSED, for_pages: true, names: Vec::new(), spell };
+        let http = Http::start(listener, options, || (), ended)?;
         let answer = Arc::new(answer);
         let worker = |number| {
             let (requests, answer) = (http.requests(), Arc::clone(&answer));
@@ -121,12 +127,15 @@ impl Running {
     }
 
     /// Ends it once the pages under way are out.
-    pub fn stop(self) {
+    ///
+    /// # Errors
+    /// It had ended before, for this reason.
+    pub fn stop(self) -> io::Result<()> {
         let stopped = self.http.stop(self.workers.len());
-        _ = stopped.inspect_err(|error| log::warn!("ui: ended before it was told to: {error}"));
         for worker in self.workers {
             let _ = worker.join();
         }
+        stopped
     }
 }
 

@@ -31,18 +31,27 @@ pub struct Ui {
 
 impl Ui {
     /// Serves pages about `miner` at `listener`, and returns once it does. Whether the
-    /// miner answers does not matter: without it, pages say so.
+    /// miner answers does not matter: without it, pages say so. What `ended` holds goes when
+    /// pages are not served any more, for whatever reason.
     ///
     /// # Errors
     /// When the listener or a thread can't be had.
-    pub fn start(listener: TcpListener, miner: Address) -> io::Result<Self> {
+    pub fn start(
+        listener: TcpListener,
+        miner: Address,
+        ended: impl Send + 'static,
+    ) -> io::Result<Self> {
         let source = Source { client: MinerClient::http(None), home: miner };
-        let running = http::Running::start(listener, move |asked| routes::answer(&source, asked))?;
+        let answer = move |asked: &http::Asked| routes::answer(&source, asked);
+        let running = http::Running::start(listener, answer, ended)?;
         Ok(Self { running })
     }
 
     /// Ends it once the pages under way are out.
-    pub fn stop(self) {
-        self.running.stop();
+    ///
+    /// # Errors
+    /// It had ended before, for this reason.
+    pub fn stop(self) -> io::Result<()> {
+        self.running.stop()
     }
 }

@@ -39,6 +39,7 @@ pub fn short() -> Limits {
         answer: short,
         progress: short,
         linger: short,
+        proof: short / 30,
         ..Limits::default()
     }
 }
@@ -61,7 +62,8 @@ impl Scripted {
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let server = thread::spawn(move || run(listener, theirs, limits));
+        let server =
+            thread::spawn(move || run(listener, theirs, limits, vec!["miner.lan".to_owned()]));
         let mut receiver = Receiver::new(ours.try_clone().unwrap());
         assert_eq!(receiver.from_server().unwrap(), Some(ToMiner::Ready));
         let sender = Sender::new(ours.try_clone().unwrap());
@@ -210,6 +212,12 @@ impl Client {
     pub fn hear_all(&mut self) -> std::io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.0.read_to_end(&mut bytes).map(|_| bytes)
+    }
+
+    /// A body of so many bytes, unless the connection ends before.
+    pub fn hear_all_of(&mut self, length: usize) -> Option<Vec<u8>> {
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).ok().map(|()| body)
     }
 
     /// The status of the one answer before the connection's end; `None` if it is cut.

@@ -26,8 +26,6 @@ const HEAD_BYTES: usize = 256;
 pub struct Context {
     pub clock: Clock,
     pub options: Options,
-    /// Whether the listener is on loopback.
-    pub local: bool,
     /// What is read lands here first, so that an idle client takes no memory.
     pub scratch: Vec<u8>,
 }
@@ -59,6 +57,8 @@ impl Kind {
 pub struct Client {
     stream: TcpStream,
     pub ip: IpAddr,
+    /// Its seat among the connections of its place.
+    pub seat: usize,
     /// Came, and is not understood yet.
     inbox: Vec<u8>,
     /// Goes out; of which `sent` bytes are gone.
@@ -98,10 +98,11 @@ enum Stage {
 }
 
 impl Client {
-    pub fn new(stream: TcpStream, ip: IpAddr, now: Instant, limits: &Limits) -> Self {
+    pub fn new(stream: TcpStream, ip: IpAddr, seat: usize, now: Instant, limits: &Limits) -> Self {
         Self {
             stream,
             ip,
+            seat,
             inbox: Vec::new(),
             outbox: Vec::new(),
             sent: 0,
@@ -154,10 +155,9 @@ impl Client {
                     Err(refusal) => self.refuse(&refusal, context),
                 },
                 _ if !self.outbox.is_empty() => return Ok(Next::Wait),
-                Stage::Head(search) => match search.end(&self.inbox) {
+                Stage::Head(search) => match search.end(&mut self.inbox) {
                     Ok(Some(end)) => {
-                        let (options, local) = (&context.options, context.local);
-                        match head::check(&self.inbox[..end], self.ip, options, local) {
+                        match head::check(&self.inbox[..end], self.ip, &context.options) {
                             Ok(head) => self.begin_body(end, head, context),
                             Err(refusal) => self.refuse(&refusal, context),
                         }
@@ -287,7 +287,11 @@ impl Client {
         log::debug!("http: refused a request ip={} status={}", self.ip, why.status);
         let (head, body) = context.options.answer(why);
         head.write_outside(&mut self.outbox, &context.clock.date, End::Length, true);
-        if !self.exchange.without_body {
+        let without_body = match self.stage {
+            Stage::Head(_) => self.inbox.starts_with(b"HEAD "),
+            _ => self.exchange.without_body,
+        };
+        if !without_body {
             self.outbox.extend_from_slice(&body);
         }
         self.exchange.last = true;
@@ -400,9 +404,10 @@ impl Client {
         self.inbox.len() + self.outbox.len() + held
     }
 
-    /// Whether nothing is being done for it.
-    pub fn is_waiting_for_itself(&self) -> bool {
-        matches!(self.stage, Stage::Head(_) | Stage::Body { .. } | Stage::Closing { .. })
+    /// True where the client has to act next: to send more of a request, or to take more of an
+    /// answer.
+    pub fn is_idle(&self) -> bool {
+        !matches!(self.stage, Stage::Ready(_) | Stage::Asked { .. })
     }
 }
 

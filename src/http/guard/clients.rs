@@ -54,9 +54,9 @@ impl Guard {
         } else {
             self.context.options.limits.connections_per_place_max
         };
-        let is_crowded = self.places.get(&place).is_some_and(|count| *count >= connections_max);
-        if is_crowded {
-            let more = "there are too many connections from this address";
+        let is_crowded = self.places.get(&place).is_some_and(|all| all.len() >= connections_max);
+        if is_crowded && !self.cut_idlest(place) {
+            let more = "all connections of this address wait for answers";
             return self.turn_away(stream, &Refusal::busy(429, "Too many requests", more));
         }
         if self.clients.len() >= self.context.options.limits.connections_max {
@@ -69,13 +69,10 @@ impl Guard {
         if stream.set_nonblocking(true).is_err() {
             return;
         }
-        let key = self.clients.insert(Client::new(
-            stream,
-            ip,
-            self.context.clock.now,
-            &self.context.options.limits,
-        ));
-        *self.places.entry(place).or_default() += 1;
+        let seats = self.places.entry(place).or_default();
+        let (now, limits) = (self.context.clock.now, &self.context.options.limits);
+        let key = self.clients.insert(Client::new(stream, ip, seats.len(), now, limits));
+        seats.push(key);
         let client = self.clients.get(key).expect("it was just put there");
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         if let Err(error) =
@@ -146,9 +143,12 @@ impl Guard {
         let Some(client) = self.clients.remove(key) else { return };
         self.held_bytes -= client.counted;
         let place = head::place(client.ip);
-        if let Some(count) = self.places.get_mut(&place) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(seats) = self.places.get_mut(&place) {
+            seats.swap_remove(client.seat);
+            if let Some(moved) = seats.get(client.seat).and_then(|key| self.clients.get(*key)) {
+                moved.seat = client.seat;
+            }
+            if seats.is_empty() {
                 self.places.remove(&place);
             }
         }
@@ -159,9 +159,24 @@ impl Guard {
         }
     }
 
+    /// Makes room at a place by cutting the one client there that has done nothing for longest;
+    /// false if all wait for answers. Behind one address may be many hosts (NAT, a balancer): the
+    /// idle ones of one must not shut out the others.
+    fn cut_idlest(&mut self, place: IpAddr) -> bool {
+        let (places, clients) = (&self.places, &mut self.clients);
+        let idle = places.get(&place).into_iter().flatten().filter_map(|key| {
+            let client = clients.get(*key)?;
+            client.is_idle().then_some((client.touched, *key))
+        });
+        let Some((_, key)) = idle.min() else { return false };
+        self.context.clock.seldom(|| log::warn!("http: cut an idle client of a crowded address"));
+        self.part(key, &io::ErrorKind::TimedOut.into());
+        true
+    }
+
     /// Makes places by cutting those who have done nothing for longest.
     fn cut_stale(&mut self) {
-        let idle = self.clients.iter().filter(|(_, client)| client.is_waiting_for_itself());
+        let idle = self.clients.iter().filter(|(_, client)| client.is_idle());
         let mut stale: Vec<_> = idle.map(|(key, client)| (client.touched, key)).collect();
         if stale.len() > CUT_AT_ONCE {
             stale.select_nth_unstable(CUT_AT_ONCE);

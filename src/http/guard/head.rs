@@ -65,12 +65,24 @@ pub struct Exchange {
 pub struct Search {
     scanned: usize,
     line_bytes: Option<usize>,
+    /// An empty line before the head was dropped.
+    dropped_line: bool,
 }
 
 impl Search {
-    /// Where the head at the start of `bytes` ends; `None` if it is not whole yet. Looks at
-    /// no byte twice, so that one byte at a time costs no more than all at once.
-    pub fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, Refusal> {
+    /// Where the head at the start of `inbox` ends; `None` if it is not whole yet. Looks at
+    /// no byte twice, so that one byte at a time costs no more than all at once. One empty line
+    /// before it is dropped: old clients send it behind a body (RFC 9112, 2.2).
+    pub fn end(&mut self, inbox: &mut Vec<u8>) -> Result<Option<usize>, Refusal> {
+        if !self.dropped_line && inbox.first() == Some(&b'\r') {
+            match inbox.get(1) {
+                None => return Ok(None),
+                Some(b'\n') => drop(inbox.drain(..2)),
+                Some(_) => {}
+            }
+            self.dropped_line = true;
+        }
+        let bytes = inbox.as_slice();
         if bytes.first().is_some_and(|first| !first.is_ascii_alphabetic()) {
             return Err(Refusal::bad_request(
                 "this is no HTTP request; the API speaks plain HTTP/1.1",
@@ -104,12 +116,11 @@ impl Search {
     }
 }
 
-/// Checks the whole head `bytes`, which came from `ip`; `local` tells that the listener is
-/// on loopback, where a page in a browser may have come by a name that it made point here.
+/// Checks the whole head `bytes`, which came from `ip`.
 ///
 /// # Errors
 /// The answer to who sent something else.
-pub fn check(bytes: &[u8], ip: IpAddr, options: &Options, local: bool) -> Result<Head, Refusal> {
+pub fn check(bytes: &[u8], ip: IpAddr, options: &Options) -> Result<Head, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut headers);
     match parsed.parse(bytes) {
@@ -123,18 +134,23 @@ pub fn check(bytes: &[u8], ip: IpAddr, options: &Options, local: bool) -> Result
         Ok(_) => return Err(Refusal::bad_request("the request's head ends early")),
     }
     let method = parsed.method.unwrap_or_default();
-    let target = parsed.path.unwrap_or_default();
+    let (authority, target) = split(parsed.path.unwrap_or_default())?;
     if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Refusal::bad_request("write other characters than ASCII percent-encoded"));
     }
-    let known = Known::read(parsed.headers, options.passed)?;
+    let mut known = Known::read(parsed.headers, options.passed)?;
     let is_1_0 = parsed.version == Some(0);
     if !is_1_0 && known.host.is_none() {
         return Err(Refusal::bad_request("the Host header is missing"));
     }
+    known.host = authority.or(known.host);
     let writes = !matches!(method, "GET" | "HEAD" | "OPTIONS");
-    if writes && !options.pages_may_write {
-        refuse_browsers(&known, local)?;
+    if !options.for_pages {
+        refuse_browsers(&known, writes, ip, &options.names)?;
+        if known.from_a_browser {
+            // A page must not speak for a miner.
+            known.passed = Default::default();
+        }
     }
     let framing = known.framing(is_1_0, options.limits.body_bytes_max)?;
     Ok(Head {
@@ -150,6 +166,24 @@ pub fn check(bytes: &[u8], ip: IpAddr, options: &Options, local: bool) -> Result
     })
 }
 
+/// A target's host, where the target is a whole URL, as proxies are sent it; and its path and
+/// query. Such a host counts, and not that in the `Host` header (RFC 9112, 3.2.2).
+fn split(target: &str) -> Result<(Option<&str>, &str), Refusal> {
+    const SCHEME: &str = "http://";
+    let scheme = target.get(..SCHEME.len()).filter(|it| it.eq_ignore_ascii_case(SCHEME));
+    let Some(scheme) = scheme else {
+        return Ok((None, target));
+    };
+    let url = &target[scheme.len()..];
+    let (authority, path) = url.split_at(url.find(['/', '?']).unwrap_or(url.len()));
+    match (authority, path) {
+        ("", _) => Err(Refusal::bad_request("the request's URL names no host")),
+        (_, "") => Ok((Some(authority), "/")),
+        (_, path) if path.starts_with('/') => Ok((Some(authority), path)),
+        _ => Err(Refusal::bad_request("the request's URL has a query and no path")),
+    }
+}
+
 /// The headers that mean something here.
 #[derive(Default)]
 struct Known<'a> {
@@ -158,6 +192,8 @@ struct Known<'a> {
     chunked: bool,
     closes: bool,
     expects_continue: bool,
+    from_a_browser: bool,
+    /// It was not typed into a browser (`Sec-Fetch-Site: none`).
     from_a_page: bool,
     passed: [Option<&'a str>; PASSED_MAX],
 }
@@ -192,8 +228,9 @@ impl<'a> Known<'a> {
                     return Err(Refusal::new(417, "Expectation failed", more));
                 }
                 known.expects_continue = true;
-            } else if is("Origin") || (is("Sec-Fetch-Site") && value != "none") {
-                known.from_a_page = true;
+            } else if is("Origin") || is("Sec-Fetch-Site") {
+                known.from_a_browser = true;
+                known.from_a_page |= is("Origin") || value != "none";
             }
             if let Some(at) = passed.iter().position(|name| is(name)) {
                 known.passed[at] = Some(value).filter(|value| value.is_ascii());
@@ -242,28 +279,47 @@ fn length(value: &str) -> Result<usize, Refusal> {
     Ok(value.parse().unwrap_or(usize::MAX))
 }
 
-/// Refuses what a page in a browser may have caused: it names itself, or, if it came by a
-/// name of its own that points here (DNS rebinding), that name is the `Host`.
-fn refuse_browsers(known: &Known<'_>, local: bool) -> Result<(), Refusal> {
-    if known.from_a_page {
+/// Refuses what a page in a browser may have caused and must not: a write, which names the page,
+/// and anything that came by a name which the page's owner made point here (DNS rebinding).
+/// Such a name is the `Host` of a request from this host itself.
+fn refuse_browsers(
+    known: &Known<'_>,
+    writes: bool,
+    ip: IpAddr,
+    names: &[String],
+) -> Result<(), Refusal> {
+    if writes && known.from_a_page {
         let more = "a page in a browser (Origin, Sec-Fetch-Site) may only read";
         return Err(Refusal::new(403, "Forbidden", more));
     }
-    if local && known.host.is_some_and(|host| !is_local(host)) {
-        let more = "this miner listens on loopback: write to it as localhost or 127.0.0.1";
+    let is_local = ip.to_canonical().is_loopback();
+    if is_local && known.host.is_some_and(|host| !is_ours(host, names)) {
+        let more = "on its own host, a miner answers to localhost, an IP address, a name without \
+                    a dot, and its names by --host and --advertise";
         return Err(Refusal::new(403, "Forbidden", more));
     }
     Ok(())
 }
 
-/// Whether a `Host` names this host, whatever a name server says.
-fn is_local(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map_or("", |(name, _)| name),
-        None => host.split_once(':').map_or(host, |(name, _)| name),
+/// True for a `Host` that no stranger can have made point here: an address, a name that only
+/// this network knows, or one of `names`. Names that strangers own have a dot.
+fn is_ours(host: &str, names: &[String]) -> bool {
+    let (name, port) = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').unwrap_or(("", "")),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    let is_port = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|it| it.bytes().all(|byte| byte.is_ascii_digit()));
+    if name.parse::<IpAddr>().is_ok() {
+        return is_port;
+    }
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    is_port
+        && !host.starts_with('[')
+        && !name.is_empty()
+        && (!name.contains('.')
+            || name.ends_with(".localhost")
+            || names.iter().any(|own| own.eq_ignore_ascii_case(&name)))
 }
 
 fn too_many_headers() -> Refusal {
@@ -285,6 +341,43 @@ pub fn place(ip: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_a_stranger_can_own_are_not_ours() {
+        let names = ["miner.lan".to_owned()];
+        for host in [
+            "localhost",
+            "LOCALHOST:80",
+            "localhost.",
+            "a.localhost:1",
+            "127.0.0.1",
+            "127.1.2.3:80",
+            "10.0.0.1:80",
+            "[::1]",
+            "[::1]:80",
+            "miner2:12345",
+            "Miner.LAN:1",
+            "miner.lan.",
+        ] {
+            assert!(is_ours(host, &names), "{host}");
+        }
+        for host in [
+            "",
+            ":80",
+            ".",
+            "evil.example:12345",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "miner.lan.evil.example",
+            "[evil.example]",
+            "[evil]",
+            "evil.example:[::1]",
+            "localhost:80.evil.example",
+            "localhost@evil.example",
+        ] {
+            assert!(!is_ours(host, &names), "{host}");
+        }
+    }
 
     #[test]
     fn an_ipv6_host_is_one_place_whatever_address_it_takes() {

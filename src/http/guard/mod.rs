@@ -24,6 +24,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 
 use super::Options;
+use super::incoming::Taken;
 use client::{Client, Context, Kind, Next};
 use clock::Clock;
 use slab::{Key, Slab};
@@ -44,6 +45,11 @@ const SCRATCH_BYTES: usize = 64 << 10;
 /// Timers of clients that are gone which are left where they are.
 const STALE_TIMERS_MAX: usize = 4 << 10;
 
+/// Bytes of an answer that the kernel keeps for a client that does not take them; what is more
+/// stays here, where it counts among `held_bytes_max`. Unlike a send buffer of that size, it puts
+/// no bound to what is on its way over a long line.
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
+
 /// Events taken at a time: few, so that tiny_http begins with some requests while the next
 /// are read.
 const EVENTS: usize = 16;
@@ -63,8 +69,8 @@ pub struct Guard {
     /// What follows for clients from what an upstream sent.
     outcomes: Vec<(Key, io::Result<Next>)>,
     clients: Slab<Client>,
-    /// Connections of each place.
-    places: HashMap<IpAddr, usize>,
+    /// Connections of each place; each client knows its seat there.
+    places: HashMap<IpAddr, Vec<Key>>,
     /// Bytes that clients hold.
     held_bytes: usize,
     /// Clients whose request is whole.
@@ -75,6 +81,7 @@ pub struct Guard {
     /// Upstreams that are asked, and may be asked more.
     filling: [Option<Key>; Kind::ALL.len()],
     unproven: bool,
+    taken: Taken,
     failed_proofs: u32,
     timers: BinaryHeap<Reverse<(Instant, Token)>>,
     /// Told once, when requests are answered.
@@ -112,26 +119,25 @@ impl Token {
 }
 
 impl Guard {
-    /// A guard of `listener`, before the tiny_http that listens at `path`. It runs until
-    /// `stop` is closed, and tells `ready` when requests are answered.
+    /// A guard of `listener`, before the tiny_http that listens at `path` and whose workers
+    /// count in `taken`. It runs until `stop` is closed, and tells `ready` when requests are
+    /// answered.
     pub fn new(
         listener: TcpListener,
         stop: UnixStream,
         path: PathBuf,
         options: Options,
+        taken: Taken,
         ready: Box<dyn FnOnce() + Send>,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         rustix::net::sockopt::set_tcp_nodelay(&listener, true)?;
+        // Accepted connections inherit both.
+        socket2::SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &listener, Token::Listener.data(), EventFlags::IN)?;
         epoll::add(&epoll, &stop, Token::Stop.data(), EventFlags::IN)?;
-        let context = Context {
-            clock: Clock::now(),
-            options,
-            local: listener.local_addr()?.ip().is_loopback(),
-            scratch: vec![0; SCRATCH_BYTES],
-        };
+        let context = Context { clock: Clock::now(), options, scratch: vec![0; SCRATCH_BYTES] };
         Ok(Self {
             epoll,
             listener,
@@ -149,6 +155,7 @@ impl Guard {
             idle: Vec::new(),
             filling: Default::default(),
             unproven: false,
+            taken,
             failed_proofs: 0,
             timers: BinaryHeap::new(),
             ready: Some(ready),
@@ -244,9 +251,10 @@ mod tests {
         let (_stop, stopped) = UnixStream::pair().unwrap();
         let spell = |_: &Refusal| ("text/plain", Vec::new());
         let limits = Limits::default();
-        let options = Options { limits, passed: &[], pages_may_write: false, spell };
+        let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
         let path = PathBuf::from("nobody listens here");
-        let mut guard = Guard::new(listener, stopped, path, options, Box::new(|| ())).unwrap();
+        let (taken, ready) = (Taken::default(), Box::new(|| ()));
+        let mut guard = Guard::new(listener, stopped, path, options, taken, ready).unwrap();
         let stays = TcpStream::connect(address).unwrap();
         let mut most = 0;
         for _ in 0..CLIENTS {

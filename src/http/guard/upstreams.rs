@@ -18,9 +18,6 @@ const UPSTREAMS_KEPT: usize = 4;
 /// How long an upstream above those is kept for nothing.
 const UPSTREAM_IDLE: Duration = Duration::from_secs(10);
 
-/// How long tiny_http may take to prove that it has not forgotten a connection.
-const PROOF_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Proofs that may fail in a row before tiny_http is taken for dead.
 const FAILED_PROOFS_MAX: u32 = 5;
 
@@ -89,7 +86,8 @@ impl Guard {
             return Ok(());
         }
         self.upstreams_opened += 1;
-        let (name, deadline) = (self.upstreams_opened, self.context.clock.now + PROOF_TIMEOUT);
+        let deadline = self.context.clock.now + self.context.options.limits.proof;
+        let name = self.upstreams_opened;
         let upstream = match Upstream::open(&self.path, name, deadline) {
             Ok(upstream) => upstream,
             // Those that are there go on; the next request tries again.
@@ -201,6 +199,11 @@ impl Guard {
         }
         log::debug!("http: tiny_http does not prove a connection: {why}");
         self.unproven = false;
+        // A proof takes a worker. While one is busy, there may be none for a proof: seven slow
+        // pages at once were taken for the end of tiny_http.
+        if self.taken.any() {
+            return Ok(());
+        }
         self.failed_proofs += 1;
         if self.failed_proofs > FAILED_PROOFS_MAX {
             return Err(io::Error::other("tiny_http takes no connections any more"));
@@ -237,6 +240,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::http::incoming::Taken;
     use crate::http::{Limits, Options, Refusal};
 
     /// Breaks every connection that was asked for a proof, up to one that asks for the end;
@@ -265,10 +269,11 @@ mod tests {
         let (_stop, stopped) = UnixStream::pair().unwrap();
         let spell = |_: &Refusal| ("text/plain", Vec::new());
         let limits = Limits::default();
-        let options = Options { limits, passed: &[], pages_may_write: false, spell };
+        let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
         let clients = TcpListener::bind("127.0.0.1:0").unwrap();
         let ready = Box::new(|| panic!("nothing was proven"));
-        let guard = Guard::new(clients, stopped, path.clone(), options, ready).unwrap();
+        let taken = Taken::default();
+        let guard = Guard::new(clients, stopped, path.clone(), options, taken, ready).unwrap();
         assert!(guard.run().is_err());
         // Nobody listens any more where there were too many.
         let _ = UnixStream::connect(path).and_then(|mut stream| stream.write_all(b"E"));

@@ -4,8 +4,12 @@
 //! no room a learned neighbour makes place, that which does not know this miner before others.
 //! So the network stays in one piece, news finds its way, and newcomers find a place.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::{ask_health, note_answer, note_fault};
 use crate::api::{Address, Happening};
+use crate::escape::words;
+use crate::miner::neighbours::{may_be_looked_at, may_be_told};
 use crate::miner::{Fault, Miner};
 
 /// Candidates looked at in one round.
@@ -41,12 +45,19 @@ pub fn round(miner: &Miner, address: &Address) {
     let now = miner.now();
     match outcome {
         Ok(page) => miner.shared.with_neighbours(|all| {
-            for address in page.neighbours.into_iter().take(ADDRESSES_MAX) {
+            let told = page.neighbours.into_iter().take(ADDRESSES_MAX);
+            for address in told.filter(|told| may_be_told(told, teller(address))) {
                 all.suggest(address, now);
             }
         }),
         Err(fault) => note_fault(miner, "gossip", address, &fault),
     }
+}
+
+/// Where a neighbour is, as far as its address tells.
+fn teller(neighbour: &Address) -> Option<IpAddr> {
+    let here = (neighbour.host() == "localhost").then_some(Ipv4Addr::LOCALHOST.into());
+    neighbour.ip().or(here)
 }
 
 /// The candidates to look at now, when so many are being looked at already.
@@ -69,6 +80,11 @@ pub fn ring_for_callers(miner: &Miner) {
 
 /// Looks at a candidate: one that answers and belongs to this network becomes a neighbour.
 pub fn look_at(miner: &Miner, address: &Address) {
+    let is_name = address.ip().is_none();
+    if is_name && !may_be_looked_at(address, &miner.client().resolve(address)) {
+        log::debug!("gossip: candidate={address} is a name for this host or link");
+        return miner.shared.with_neighbours(|all| all.unanswered(address));
+    }
     match ask_health(miner, address) {
         Ok(health) => {
             let (random, now) = (miner.random(), miner.now());
@@ -86,7 +102,8 @@ pub fn look_at(miner: &Miner, address: &Address) {
                 Fault::Ourselves => all.is_own(address),
                 _ => all.unanswered(address),
             });
-            log::debug!("gossip: candidate={address} is no neighbour: {fault}");
+            let why = words(&fault.to_string());
+            log::debug!("gossip: candidate={address} is no neighbour: {why}");
         }
     }
 }

@@ -21,6 +21,7 @@ use super::neighbours::Fate;
 use super::{Fault, Miner};
 use crate::api::client::ClientError;
 use crate::api::{Address, Happening, Health};
+use crate::escape::words;
 
 /// A channel on which nothing is ever sent: it ends when the miner stops.
 #[derive(Clone, Debug)]
@@ -229,17 +230,19 @@ pub(super) fn note_answer(miner: &Miner, job: &str, address: &Address, health: &
 pub(super) fn note_fault(miner: &Miner, job: &str, address: &Address, fault: &Fault) {
     let now = miner.now();
     let fate = miner.shared.with_neighbours(|all| all.failed(address, fault, now));
+    let fault_words = words(&fault.to_string());
     miner.metrics.job_failed(job);
     match (fault, fate) {
-        (Fault::Failing(_), Fate::Failing) => log::debug!("{job}: neighbour={address} {fault}"),
-        (Fault::Odd(_) | Fault::Changed(_), Fate::Kept) => {
-            log::warn!("{job}: neighbour={address} {fault}")
+        (Fault::Failing(_), Fate::Failing) => {
+            log::debug!("{job}: neighbour={address} {fault_words}");
         }
-        _ => log::warn!("{job}: neighbour={address} is {fate}: {fault}"),
+        (Fault::Odd(_) | Fault::Changed(_), Fate::Kept) => {
+            log::warn!("{job}: neighbour={address} {fault_words}")
+        }
+        _ => log::warn!("{job}: neighbour={address} is {fate}: {fault_words}"),
     }
     if matches!(fate, Fate::Gone | Fate::Banned | Fate::Forgotten) {
-        let (neighbour, reason) = (address.clone(), fault.to_string());
-        miner.tell(Happening::NeighbourGone { neighbour, reason });
+        miner.tell(Happening::NeighbourGone { neighbour: address.clone(), reason: fault_words });
     }
 }
 

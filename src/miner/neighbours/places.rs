@@ -1,6 +1,7 @@
 //! Who gets a place among the neighbours: callers before hearsay, and those that know this
 //! miner before those that don't, so that news finds its way and newcomers a place.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Neighbour, Neighbours, Origin};
@@ -20,6 +21,52 @@ const MUTUAL: Duration = Duration::from_secs(60);
 /// Where all places are taken by neighbours that know this miner, one candidate in so many
 /// gets one.
 pub(super) const CHANCE_WHEN_FULL: u64 = 4;
+
+/// Whether `address` may be asked because a miner at `teller` spoke of it: one on this host or
+/// link can be told only by another there, or a stranger could have this miner ask what only
+/// this host can reach. Names are judged by what they look up to, see [`may_be_looked_at`].
+pub fn may_be_told(address: &Address, teller: Option<IpAddr>) -> bool {
+    let reach = match address.ip() {
+        Some(ip) => Reach::of(ip),
+        None if address.host() == "localhost" || address.host().ends_with(".localhost") => {
+            Reach::Host
+        }
+        None => Reach::Network,
+    };
+    teller.map_or(Reach::Network, Reach::of) <= reach
+}
+
+/// Whether a name that a stranger spoke of may be asked, by the addresses that it has. A name
+/// without a dot is this network's own.
+pub fn may_be_looked_at(name: &Address, addresses: &[Address]) -> bool {
+    name.ip().is_some()
+        || !name.host().contains('.')
+        || name.host().ends_with(".localhost")
+        || addresses.iter().filter_map(Address::ip).all(|ip| Reach::of(ip) == Reach::Network)
+}
+
+/// From where an address can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    /// The host itself.
+    Host,
+    /// Its link.
+    Link,
+    /// Anywhere.
+    Network,
+}
+
+impl Reach {
+    fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            ip if ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() => Self::Host,
+            IpAddr::V4(ip) if ip.is_broadcast() => Self::Host,
+            IpAddr::V4(ip) if ip.is_link_local() => Self::Link,
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => Self::Link,
+            _ => Self::Network,
+        }
+    }
+}
 
 /// How a neighbour stands to this miner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -194,3 +194,58 @@ fn callers_that_do_not_answer_keep_no_newcomer_out() {
     assert_eq!(all.candidate(0, at(0)), Some(address("newcomer:1")));
     assert!(all.learn(address("newcomer:1"), &health(2), 0, at(0)));
 }
+
+#[test]
+fn reasons_are_cut_and_escaped_and_all_of_them_fit_into_one_answer() {
+    // Seven neighbours with an error text of 2 MB each ended the server process.
+    let given = address("given:1");
+    let mut all = Neighbours::new([given.clone()], 8);
+    let host = format!("{}.example", "h".repeat(240));
+    let lie = "😀".repeat(100_000);
+    for number in 0..BANNED_MAX {
+        all.ban(address(&format!("{host}:{}", number + 1)), &lie, at(0));
+    }
+    let fault = Fault::Lying(format!("a\u{1b}[31m\n{lie}"));
+    assert_eq!(all.failed(&given, &fault, at(0)), Fate::Banned);
+    let page = all.page(true, at(0));
+    assert_eq!(page.details.len(), BANNED_MAX + 1);
+    let reasons = page.details.iter().map(|detail| detail.reason.as_deref().unwrap());
+    assert!(reasons.clone().all(|reason| reason.chars().count() == 300));
+    assert!(reasons.last().unwrap().chars().all(crate::escape::is_harmless));
+    let bytes = serde_json::to_vec(&page).unwrap().len() as u64;
+    assert!(bytes < crate::api::PAGE_BYTES_MAX, "{bytes} bytes");
+}
+
+#[test]
+fn this_host_and_link_are_asked_on_the_word_of_those_there_alone() {
+    let check = |told: &str, teller: &str, expected: bool| {
+        let may = may_be_told(&address(told), Some(teller.parse().unwrap()));
+        assert_eq!(may, expected, "{told} from {teller}");
+    };
+    for told in [
+        "127.0.0.1:6379",
+        "127.9.9.9:1",
+        "[::1]:1",
+        "[::ffff:127.0.0.1]:1",
+        "0.0.0.0:1",
+        "localhost:1",
+    ] {
+        check(told, "127.0.0.1", true);
+        check(told, "::1", true);
+        check(told, "10.0.0.1", false);
+        check(told, "169.254.0.1", false);
+    }
+    for told in ["169.254.169.254:80", "[fe80::1]:1"] {
+        check(told, "127.0.0.1", true);
+        check(told, "169.254.0.1", true);
+        check(told, "10.0.0.1", false);
+    }
+    for told in ["10.0.0.2:1", "miner2:1", "[2001:db8::1]:1", "a.example:1"] {
+        check(told, "10.0.0.1", true);
+    }
+    assert!(!may_be_told(&address("127.0.0.1:1"), None));
+    let (here, there) = ([address("127.0.0.1:1")], [address("10.0.0.1:1")]);
+    assert!(!may_be_looked_at(&address("evil.example:1"), &here));
+    assert!(may_be_looked_at(&address("good.example:1"), &there));
+    assert!(may_be_looked_at(&address("miner2:1"), &here));
+}

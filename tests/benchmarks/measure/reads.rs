@@ -132,7 +132,7 @@ pub fn serve(argument: &str, file: &str) -> Outcome<()> {
     } else {
         let spell = |why: &Refusal| ("text/plain", why.more.clone().into_bytes());
         let limits = Limits::default();
-        let options = Options { limits, passed: &[], pages_may_write: false, spell };
+        let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
         let http = Http::start(listener, options, || (), ())?;
         on_threads(|| {
             let requests = http.requests();
