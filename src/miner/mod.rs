@@ -11,6 +11,7 @@ pub mod jobs;
 mod keeper;
 mod metrics;
 mod neighbours;
+mod progress;
 mod running;
 mod server_process;
 mod service_manager;
@@ -28,6 +29,7 @@ pub use diary::Diary;
 pub use keeper::{Keeper, Kept};
 pub use metrics::Metrics;
 pub use neighbours::{Fault, Neighbours};
+pub use progress::Progress;
 pub use running::{Listener, MinerError, how_to_listen, run};
 pub use shared::{Place, Shared};
 
@@ -62,6 +64,8 @@ pub struct Miner {
     pub diary: Diary,
     /// What is counted and measured.
     pub metrics: Metrics,
+    /// Blocks that the log has not told yet.
+    pub progress: Progress,
     surroundings: Surroundings,
     keeper: Mutex<Keeper>,
     /// What is wrong, by the part that it is wrong with.
@@ -88,6 +92,7 @@ impl Miner {
             kernel,
             diary,
             metrics,
+            progress: Progress::default(),
             surroundings,
             keeper,
             troubles,
