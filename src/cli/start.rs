@@ -1,15 +1,15 @@
 //! `miner start`: flags to [`Settings`], the log, and the miner.
 
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use parking_lot::Mutex;
 
 use super::args::{log_level, path};
 use super::error::CliError;
@@ -21,6 +21,7 @@ use crate::chain::{Difficulty, Network, NetworkName};
 use crate::logging;
 use crate::miner::{self, Listener};
 use crate::settings::{self, Settings};
+use crate::signals::StopSignals;
 use crate::ui::Ui;
 
 /// The flags of `miner start`.
@@ -118,32 +119,40 @@ impl From<Start> for Settings {
 }
 
 /// Runs a miner until it is told to stop.
-pub fn run(start: Start) -> Result<(), CliError> {
+pub fn run(start: Start, stop: &StopSignals) -> Result<(), CliError> {
     let pages = start.ui_port.map(|port| ui::bind("127.0.0.1", port)).transpose()?;
     let settings = Settings::from(start);
     let folder = settings.chain_path.parent().unwrap_or(Path::new(""));
     logging::start(settings.log_level, folder)
         .map_err(|error| CliError::other(format!("cannot start the log: {error}")))?;
     let bar = ReadBar::default();
-    let running_ui = Arc::new(Mutex::new(None));
-    let its_place = Arc::clone(&running_ui);
     let listener = Listener {
-        progress: &mut |read, of| bar.show(read, of),
+        progress: Box::new(move |read, of| bar.show(read, of)),
         ready: Box::new(move |address| {
-            // Whoever started us may not read this; the miner runs all the same.
-            _ = writeln!(io::stdout(), "listening on http://{address}");
-            *its_place.lock() = pages.and_then(|pages| serve_pages(pages, address));
+            let mut lines = format!("listening on http://{address}\n");
+            if let Some(url) = pages.and_then(|pages| serve_pages(pages, address)) {
+                lines += &format!("web UI on http://{url}\n");
+            }
+            print_aside(lines);
         }),
     };
-    let outcome = miner::run(&settings, listener);
-    if let Some(ui) = running_ui.lock().take() {
-        Ui::stop(ui);
-    }
-    outcome.map_err(|error| CliError::other(error.to_string()))
+    miner::run(&settings, listener, stop).map_err(|error| CliError::other(error.to_string()))
 }
 
-/// Starts the web UI beside a miner that answers at `address`. The miner runs on without it.
-fn serve_pages(pages: TcpListener, address: SocketAddr) -> Option<Ui> {
+/// Prints on stdout without waiting for its reader: the miner runs all the same.
+///
+/// Rust's own stdout stays unlocked, so that the end of the program finds it free.
+pub fn print_aside(lines: String) {
+    let print = move || {
+        let stdout = io::stdout().as_fd().try_clone_to_owned();
+        _ = stdout.and_then(|stdout| File::from(stdout).write_all(lines.as_bytes()));
+    };
+    _ = thread::Builder::new().name("stdout".into()).spawn(print);
+}
+
+/// Starts the web UI beside a miner that answers at `address`; where it is. The miner runs on
+/// without it, and it ends with the process.
+fn serve_pages(pages: TcpListener, address: SocketAddr) -> Option<SocketAddr> {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -152,8 +161,8 @@ fn serve_pages(pages: TcpListener, address: SocketAddr) -> Option<Ui> {
     let url = pages.local_addr().ok()?;
     let ui = Ui::start(pages, Address::from_ip(ip, address.port()));
     let ui = ui.inspect_err(|error| log::error!("ui: cannot start error={error}")).ok()?;
-    _ = writeln!(io::stdout(), "web UI on http://{url}");
-    Some(ui)
+    std::mem::forget(ui);
+    Some(url)
 }
 
 #[cfg(test)]

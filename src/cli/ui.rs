@@ -1,17 +1,23 @@
 //! `ui`: the web UI, until it is told to stop.
 
-use std::io::{self, Write as _};
+use std::convert::Infallible;
 use std::net::TcpListener;
+use std::thread::Builder;
+use std::time::Duration;
 
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use crossbeam_channel::bounded;
 
 use super::error::CliError;
+use super::start::print_aside;
 use super::values::host;
 use crate::api::Address;
 use crate::miner::how_to_listen;
+use crate::signals::StopSignals;
 use crate::ui::Ui;
+
+/// How long pages under way may take to end.
+const PAGES_END: Duration = Duration::from_millis(300);
 
 /// The flags of `ui`.
 #[derive(Args, Debug)]
@@ -28,17 +34,20 @@ pub struct Flags {
 }
 
 /// Serves pages until a signal says stop.
-pub fn run(flags: &Flags) -> Result<(), CliError> {
-    let no_signals = |error| CliError::other(format!("cannot listen to signals: {error}"));
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(no_signals)?;
+pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
     let pages = bind(&flags.host, flags.port)?;
     let failed = |error| CliError::other(format!("cannot serve pages: {error}"));
     let address = pages.local_addr().map_err(failed)?;
     let ui = Ui::start(pages, flags.miner.clone()).map_err(failed)?;
-    // Whoever started us may not read this; the pages are there all the same.
-    _ = writeln!(io::stdout(), "listening on http://{address}");
-    signals.forever().next();
-    ui.stop();
+    print_aside(format!("listening on http://{address}\n"));
+    _ = stop.told().recv();
+    // A page may wait for a miner that does not answer.
+    let (ended, end) = bounded::<Infallible>(0);
+    _ = Builder::new().name("stop".into()).spawn(move || {
+        let _ended = ended;
+        ui.stop();
+    });
+    _ = end.recv_timeout(PAGES_END);
     Ok(())
 }
 

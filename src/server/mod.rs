@@ -14,14 +14,12 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
-
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::api::Reply;
 use crate::api::link::{EndsLink, Receiver, Sender, ToMiner};
 use crate::http::{Http, Limits, Options, Refusal, raise_descriptors};
+use crate::signals;
 use worker::{INTRODUCTION, Pending};
 
 mod log;
@@ -36,11 +34,9 @@ mod worker;
 /// # Errors
 /// As [`run`]; or the standard streams are something else.
 pub fn run_on_standard_streams(level: ::log::LevelFilter) -> io::Result<()> {
+    signals::leave_stop_to_parent()?;
     // Started by /proc/self/exe, it would be "exe" in top and ps.
     rustix::thread::set_name(c"blockchain")?;
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
-    }
     let listener = TcpListener::from(io::stdin().as_fd().try_clone_to_owned()?);
     let link = UnixStream::from(io::stdout().as_fd().try_clone_to_owned()?);
     let nothing = OwnedFd::from(File::options().read(true).write(true).open("/dev/null")?);
