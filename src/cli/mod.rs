@@ -23,7 +23,7 @@ mod wait;
 mod watch;
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
 use args::{Arguments, Command, MinerCommand};
@@ -31,6 +31,7 @@ use error::CliError;
 use output::Output;
 
 use crate::escape::Escaped;
+use crate::logging;
 use crate::signals::StopSignals;
 
 /// Does what the command line says.
@@ -50,17 +51,19 @@ pub fn run() -> ExitCode {
     let done = command(arguments.command, stop, &mut output);
     // What was printed before a failure belongs to the answer.
     let flushed = output.flush().map_err(CliError::from);
-    match done.and(flushed) {
+    let code = match done.and(flushed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
         Err(error) => {
             let error = error.to_string();
-            _ = writeln!(io::stderr(), "blockchain: {}", Escaped(&error));
+            logging::last_line(&format!("blockchain: {}", Escaped(&error)));
             ExitCode::FAILURE
         }
-    }
+    };
+    log::logger().flush();
+    code
 }
 
 /// Whether this command line is one of `miner start` or `ui`.

@@ -5,11 +5,13 @@ use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::args::{log_level, path};
 use super::error::CliError;
@@ -20,7 +22,7 @@ use crate::api::{Address, DEFAULT_PORT};
 use crate::chain::{Difficulty, Network, NetworkName};
 use crate::logging;
 use crate::miner::{self, Listener};
-use crate::settings::{self, Settings};
+use crate::settings::{self, LogFormat, Settings};
 use crate::signals::StopSignals;
 use crate::ui::Ui;
 
@@ -89,6 +91,18 @@ pub struct Start {
     #[arg(long, value_name = "LEVEL", value_parser = log_level(), default_value = "info")]
     #[arg(help_heading = "Log")]
     log_level: log::LevelFilter,
+    /// Format of the log: text for people, json for programs (one object a line)
+    #[arg(long, value_name = "FORMAT", value_parser = log_format(), default_value = "text")]
+    #[arg(help_heading = "Log")]
+    log_format: LogFormat,
+}
+
+/// Reads a format of the log.
+fn log_format() -> impl clap::builder::TypedValueParser<Value = LogFormat> {
+    PossibleValuesParser::new(["text", "json"]).map(|format| match format.as_str() {
+        "json" => LogFormat::Json,
+        _ => LogFormat::Text,
+    })
 }
 
 impl From<Start> for Settings {
@@ -113,6 +127,7 @@ impl From<Start> for Settings {
             data_sync_interval: start.data_sync_interval,
             backup_interval: start.backup_interval,
             log_level: start.log_level,
+            log_format: start.log_format,
             kernel: start.kernel,
         }
     }
@@ -122,8 +137,14 @@ impl From<Start> for Settings {
 pub fn run(start: Start, stop: &StopSignals) -> Result<(), CliError> {
     let pages = start.ui_port.map(|port| ui::bind("127.0.0.1", port)).transpose()?;
     let settings = Settings::from(start);
-    let folder = settings.chain_path.parent().unwrap_or(Path::new(""));
-    logging::start(settings.log_level, folder)
+    let path = &settings.chain_path;
+    if path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/") {
+        let file = path.join("test.chain");
+        let (path, file) = (path.display(), file.display());
+        let why = format!("{path} is a folder; name a chain file in it, as {file}");
+        return Err(CliError::other(why));
+    }
+    logging::start(settings.log_level, settings.log_format, path.parent())
         .map_err(|error| CliError::other(format!("cannot start the log: {error}")))?;
     let bar = ReadBar::default();
     let listener = Listener {
@@ -192,7 +213,7 @@ mod tests {
             "--host [::1] --port 0 --difficulty 3 --network test-net --neighbours a,b:2 \
              --neighbours http://[::1]:3/ --max_neighbours 4 --advertise me:5 --threads 6 \
              --force_new_chain --keep-versions 7 --gossip-interval 0.2 --chain_sync_interval 8 \
-             --data-sync-interval 9 --backup-interval 10 --log-level debug --kernel portable",
+             --data-sync-interval 9 --backup-interval 10 --log-level debug --log_format json --kernel portable",
         );
         let network =
             Network { name: "test-net".parse().unwrap(), difficulty: Difficulty::new(3).unwrap() };
@@ -211,6 +232,7 @@ mod tests {
             data_sync_interval: Duration::from_secs(9),
             backup_interval: Duration::from_secs(10),
             log_level: log::LevelFilter::Debug,
+            log_format: LogFormat::Json,
             kernel: Some("portable".into()),
             ..Settings::new("x.chain", network)
         };

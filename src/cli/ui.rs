@@ -12,7 +12,9 @@ use super::error::CliError;
 use super::start::print_aside;
 use super::values::host;
 use crate::api::Address;
+use crate::logging;
 use crate::miner::how_to_listen;
+use crate::settings::LogFormat;
 use crate::signals::StopSignals;
 use crate::ui::Ui;
 
@@ -35,6 +37,8 @@ pub struct Flags {
 
 /// Serves pages until a signal says stop.
 pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
+    // Without a log there is none; the pages are there all the same.
+    _ = logging::start(log::LevelFilter::Warn, LogFormat::Text, None);
     let pages = bind(&flags.host, flags.port)?;
     let failed = |error| CliError::other(format!("cannot serve pages: {error}"));
     let address = pages.local_addr().map_err(failed)?;
