@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use crate::api::Reply;
 use crate::api::link::{EndsLink, Receiver, Sender, ToMiner};
@@ -24,6 +25,10 @@ use worker::{INTRODUCTION, Pending};
 
 mod log;
 mod worker;
+
+/// How long threads may take to end once the link has. The process ends all the same: a miner
+/// that is gone can't kill it, and one was seen to live on.
+const END_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// What the child process does: serves on its standard input, a listening socket, and asks
 /// the miner over its standard output, a stream socket, until that ends.
@@ -69,9 +74,12 @@ pub fn run(listener: TcpListener, link: UnixStream, limits: Limits) -> io::Resul
         })?
     };
     let read = answer_all(link, &pending);
-    http.stop(1)?;
-    worker.join().map_err(|_| io::Error::other("the worker panicked"))?;
-    read
+    let (ended, end) = crossbeam_channel::bounded(1);
+    thread::Builder::new().name("stop".into()).spawn(move || {
+        let join = || worker.join().map_err(|_| io::Error::other("the worker panicked"));
+        let _ = ended.send(http.stop(1).and_then(|()| join()));
+    })?;
+    end.recv_timeout(END_TIMEOUT).unwrap_or(Ok(())).and(read)
 }
 
 /// A refusal, as the API spells what goes wrong.
