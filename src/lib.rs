@@ -14,6 +14,7 @@
 //! | 1 | [`http`] | a server that strangers can't bring down |
 //! | 1 | [`pow`] | the search for a proof of work |
 //! | 1 | [`settings`] | what a miner is started with |
+//! | 1 | [`signals`] | the signals that end a process in order |
 //! | 1 | [`store`] | the chain file, its hash and older versions, and the journal |
 //! | 2 | [`miner`] | the running miner: what its threads share, and their jobs |
 //! | 2 | [`server`] | the child process that speaks HTTP for the miner |
@@ -32,5 +33,6 @@ pub mod pow;
 pub mod random;
 pub mod server;
 pub mod settings;
+pub mod signals;
 pub mod store;
 pub mod ui;

@@ -1,21 +1,33 @@
 //! The log: lines `2026-11-22T07:30:00Z INFO sync_chain: adopted a longer chain length=812`
-//! on stderr and, with rotation, in `miner.log` in the chain's folder.
+//! in `miner.log` in the chain's folder, with rotation, and on stderr.
 //!
 //! Lines are whole and one event each, whatever a stranger wrote into them. A log that
-//! can't be written never stops a miner: lines are dropped, and the next one tries again.
-//! Several miners may share a folder: they append to one file, and whoever finds it full
+//! can't be written never stops a miner: the file comes first, and stderr gets from a thread of
+//! its own what it takes; what it does not take is dropped, counted and told.
+//! Several miners may share a folder: they append to one file, and the first that finds it full
 //! rotates it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, LineWriter, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::Builder;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use log::{LevelFilter, Log, Metadata, Record, SetLoggerError};
-use simplelog::{CombinedLogger, Config, ConfigBuilder, WriteLogger};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use parking_lot::Mutex;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::OFlags;
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::escape::Escaped;
+use crate::escape::{Escaped, EscapedJson};
+use crate::settings::LogFormat;
 
 /// The log's name within the chain's folder.
 pub const FILE_NAME: &str = "miner.log";
@@ -29,94 +41,306 @@ const FULL_FILES: u32 = 3;
 /// Longest text of a line, in bytes; what is above is cut off.
 const TEXT_BYTES_MAX: usize = 4096;
 
-/// Bytes that wait for the end of their line. A line has to fit, or it would be written
-/// in pieces, between which another miner may write.
-const LINE_BYTES_MAX: usize = 8192;
+/// Lines that may wait for stderr; with a full queue, further ones are dropped.
+const WAITING_MAX: usize = 512;
 
-const _: () = assert!(TEXT_BYTES_MAX + 1024 <= LINE_BYTES_MAX);
+/// Time between two lines on how many were dropped, where the reader of stderr never catches up.
+const TELL_DROPPED: Duration = Duration::from_secs(10);
+
+/// How long the last lines may wait for stderr at the end of the process.
+const FLUSH: Duration = Duration::from_millis(250);
 
 /// Crates whose own lines would drown ours.
 const FOREIGN: [&str; 3] = ["ureq", "ureq_proto", "tiny_http"];
 
-/// Starts the log of this process: to stderr, and to [`FILE_NAME`] in `folder`.
+/// The log of this process, once it has one.
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+
+/// Starts the log of this process: to [`FILE_NAME`] in `folder`, if there is one, and to stderr.
+/// Panics go there, too.
 ///
 /// # Errors
-/// If there is a log already.
-pub fn start(level: LevelFilter, folder: &Path) -> Result<(), SetLoggerError> {
-    let file = RotatingFile::new(folder.join(FILE_NAME), FILE_BYTES_MAX);
-    let logger = Logger(CombinedLogger::new(vec![
-        WriteLogger::new(level, config(), lines(io::stderr())),
-        WriteLogger::new(level, config(), lines(file)),
-    ]));
-    log::set_boxed_logger(Box::new(logger))?;
+/// There is a log already, or no thread can be had.
+pub fn start(level: LevelFilter, format: LogFormat, folder: Option<&Path>) -> io::Result<()> {
+    let file = folder.map(|folder| RotatingFile::new(folder.join(FILE_NAME), FILE_BYTES_MAX));
+    let output = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let style = Style { format, is_journal: is_journal(&output) };
+    let stderr = Stderr::start(output)?;
+    let logger = Logger { level, style, file: file.map(|file| Mutex::new(file.into())), stderr };
+    log::set_logger(LOGGER.get_or_init(|| logger)).map_err(io::Error::other)?;
     log::set_max_level(level);
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        log::error!("thread {}: {panic}", thread.name().unwrap_or("without a name"));
+    }));
     Ok(())
 }
 
-/// simplelog writes the time and hands the line to each output; the rest of the line is
-/// [`Logger`]'s.
-fn config() -> Config {
-    let mut config = ConfigBuilder::new();
-    config
-        .set_time_format_custom(format_description!(
-            "[year]-[month]-[day]T[hour]:[minute]:[second]Z"
-        ))
-        .set_max_level(LevelFilter::Off)
-        .set_thread_level(LevelFilter::Off)
-        .set_target_level(LevelFilter::Off)
-        .set_location_level(LevelFilter::Off);
-    for name in FOREIGN {
-        config.add_filter_ignore_str(name);
+/// Writes the last line of a process to stderr, behind those of its log.
+pub fn last_line(text: &str) {
+    match LOGGER.get() {
+        Some(logger) => {
+            let priority = if logger.style.is_journal { "<3>" } else { "" };
+            logger.stderr.put(format!("{priority}{text}\n"));
+        }
+        None => _ = writeln!(io::stderr(), "{text}"),
     }
-    config.build()
 }
 
-fn lines<W: Write>(output: W) -> LineWriter<Lossy<W>> {
-    LineWriter::with_capacity(LINE_BYTES_MAX, Lossy(output))
+/// Whether journald reads `stderr`: its lines get their time and level there.
+fn is_journal(stderr: &File) -> bool {
+    let Ok(metadata) = stderr.metadata() else { return false };
+    let named = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    named == format!("{}:{}", metadata.dev(), metadata.ino())
 }
 
-/// Makes each record one line. Its text begins with the part of the program that says it.
-struct Logger(Box<CombinedLogger>);
+/// How lines look.
+#[derive(Clone, Copy)]
+struct Style {
+    format: LogFormat,
+    is_journal: bool,
+}
 
-impl Log for Logger {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.0.enabled(metadata)
+impl Style {
+    /// A line for the file: with its end.
+    fn line(self, level: Level, text: &str) -> String {
+        let time = now();
+        match self.format {
+            LogFormat::Text => format!("{time} {level} {}\n", shortened(Escaped(text))),
+            LogFormat::Json => json_line(&time, level, text),
+        }
     }
 
-    fn log(&self, record: &Record<'_>) {
-        let text = format!("{} {}", record.level(), record.args());
-        let text = shortened(Escaped(&text).to_string());
-        let metadata = record.metadata().clone();
-        self.0.log(&Record::builder().metadata(metadata).args(format_args!("{text}")).build());
-    }
-
-    fn flush(&self) {
-        self.0.flush();
+    /// The same line for stderr.
+    fn line_for_stderr(self, level: Level, text: &str, line: String) -> String {
+        if !self.is_journal {
+            return line;
+        }
+        // sd-daemon(3)
+        let priority = match level {
+            Level::Error => 3,
+            Level::Warn => 4,
+            Level::Info => 6,
+            Level::Debug | Level::Trace => 7,
+        };
+        match self.format {
+            LogFormat::Text => format!("<{priority}>{}\n", shortened(Escaped(text))),
+            LogFormat::Json => format!("<{priority}>{line}"),
+        }
     }
 }
 
 /// `text` without what is above [`TEXT_BYTES_MAX`].
-fn shortened(mut text: String) -> String {
+fn shortened(text: impl ToString) -> String {
+    let mut text = text.to_string();
     if text.len() > TEXT_BYTES_MAX {
-        let boundary = (0..TEXT_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at));
-        text.truncate(boundary.unwrap_or(0));
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
         text.push('…');
     }
     text
 }
 
-/// An output that is never seen to fail: what it can't take is dropped.
-struct Lossy<W>(W);
+/// The time, as `2026-11-22T07:30:00Z`; a clock beyond the year 9999 shows seconds alone.
+fn now() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+        .and_then(|time| time.format(format).ok())
+        .unwrap_or_else(|| format!("@{seconds}"))
+}
 
-impl<W: Write> Write for Lossy<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        _ = self.0.write_all(bytes);
-        Ok(bytes.len())
+/// A line as a JSON object.
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    time: &'a str,
+    level: &'a str,
+    /// The job or other part of the program that says it.
+    part: &'a str,
+    message: &'a str,
+    #[serde(serialize_with = "as_map")]
+    fields: Vec<(&'a str, &'a str)>,
+}
+
+fn as_map<S: Serializer>(fields: &[(&str, &str)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(fields.iter().copied())
+}
+
+fn json_line(time: &str, level: Level, text: &str) -> String {
+    let text = shortened(text);
+    let (part, rest) = match text.split_once(": ") {
+        Some((part, rest)) if is_word(part) => (part, rest),
+        _ => ("", text.as_str()),
+    };
+    let (message, fields) = fields(rest);
+    let level = level.as_str().to_ascii_lowercase();
+    let line = JsonLine { time, level: &level, part, message, fields };
+    let json = serde_json::to_string(&line).expect("text is always JSON");
+    format!("{}\n", EscapedJson(&json))
+}
+
+/// A message and the `name=value` behind it. A value goes on to the next name; of two with one
+/// name the first counts, so that text of others at the end of a line changes none before it.
+fn fields(text: &str) -> (&str, Vec<(&str, &str)>) {
+    let mut starts: Vec<(usize, &str)> = Vec::new();
+    for (at, _) in text.match_indices('=') {
+        let start = text[..at].rfind(' ').map_or(0, |space| space + 1);
+        let name = &text[start..at];
+        if is_word(name) && starts.iter().all(|(_, known)| *known != name) {
+            starts.push((start, name));
+        }
+    }
+    let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([text.len()]);
+    let values = starts.iter().zip(ends).map(|((start, name), end)| {
+        let value = text[start + name.len() + 1..end].trim_end();
+        (*name, value)
+    });
+    let message = text[..starts.first().map_or(text.len(), |(start, _)| *start)].trim_end();
+    (if message.is_empty() { text } else { message }, values.collect())
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+/// Makes each record one line, for the file first, then for stderr.
+struct Logger {
+    level: LevelFilter,
+    style: Style,
+    file: Option<Mutex<LogFile>>,
+    stderr: Stderr,
+}
+
+impl Logger {
+    fn put(&self, level: Level, text: &str) {
+        let line = self.style.line(level, text);
+        let told = self.file.as_ref().and_then(|file| file.lock().put(self.style, &line));
+        if !self.stderr.put(self.style.line_for_stderr(level, text, line)) {
+            let text = "log: stderr takes no more lines for now; they are here alone";
+            let line = self.style.line(Level::Warn, text);
+            _ = self.file.as_ref().and_then(|file| file.lock().put(self.style, &line));
+        }
+        if let Some(why) = told {
+            let text = format!("log: {FILE_NAME} cannot be written: {why}");
+            let line = self.style.line(Level::Warn, &text);
+            self.stderr.put(self.style.line_for_stderr(Level::Warn, &text, line));
+        }
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let part = metadata.target().split("::").next().unwrap_or_default();
+        metadata.level() <= self.level && !FOREIGN.contains(&part)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        _ = self.0.flush();
-        Ok(())
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.put(record.level(), &record.args().to_string());
+        }
+    }
+
+    /// Lets stderr take what waits, but not for long.
+    fn flush(&self) {
+        self.stderr.flush();
+    }
+}
+
+/// The log file, and how many lines it lacks.
+struct LogFile {
+    file: RotatingFile,
+    missing: u64,
+}
+
+impl From<RotatingFile> for LogFile {
+    fn from(file: RotatingFile) -> Self {
+        Self { file, missing: 0 }
+    }
+}
+
+impl LogFile {
+    /// Appends a line; why that failed, if the one before did not.
+    fn put(&mut self, style: Style, line: &str) -> Option<io::Error> {
+        if self.missing > 0 {
+            let text =
+                format!("log: {} lines are missing here, which could not be written", self.missing);
+            let both = style.line(Level::Warn, &text) + line;
+            match self.file.append(both.as_bytes()) {
+                Ok(()) => self.missing = 0,
+                Err(_) => self.missing += 1,
+            }
+            return None;
+        }
+        let failed = self.file.append(line.as_bytes()).err();
+        self.missing += u64::from(failed.is_some());
+        failed
+    }
+}
+
+/// What stderr has to take, and a thread that gives it.
+struct Stderr {
+    waiting: Sender<Waiting>,
+    dropped: &'static AtomicU64,
+}
+
+enum Waiting {
+    Line(String),
+    /// Dropped once all lines before it are out.
+    Flush {
+        _done: Sender<std::convert::Infallible>,
+    },
+}
+
+impl Stderr {
+    fn start(output: File) -> io::Result<Self> {
+        let (waiting, lines) = bounded(WAITING_MAX);
+        let dropped: &'static AtomicU64 = Box::leak(Box::default());
+        Builder::new().name("log".into()).spawn(move || write_all(&output, &lines, dropped))?;
+        Ok(Self { waiting, dropped })
+    }
+
+    /// Lets a line wait, or drops it; whether it is not the first that is dropped.
+    fn put(&self, line: String) -> bool {
+        let is_full = self.waiting.try_send(Waiting::Line(line)).is_err();
+        !is_full || self.dropped.fetch_add(1, Ordering::Relaxed) > 0
+    }
+
+    fn flush(&self) {
+        let (done, end) = bounded(0);
+        let deadline = Instant::now() + FLUSH;
+        if self.waiting.send_deadline(Waiting::Flush { _done: done }, deadline).is_ok() {
+            _ = end.recv_deadline(deadline);
+        }
+    }
+}
+
+fn write_all(output: &File, lines: &Receiver<Waiting>, dropped: &AtomicU64) {
+    let mut told = Instant::now();
+    for waiting in lines {
+        if let Waiting::Line(line) = waiting {
+            write_whole(output, line.as_bytes());
+        }
+        let is_due = lines.is_empty() || told.elapsed() > TELL_DROPPED;
+        if is_due && dropped.load(Ordering::Relaxed) > 0 {
+            told = Instant::now();
+            let count = dropped.swap(0, Ordering::Relaxed);
+            log::warn!("log: dropped {count} lines on stderr, which did not take them in time");
+        }
+    }
+}
+
+/// Writes to an output that may be in non-blocking mode, which it shares with other processes.
+fn write_whole(mut output: &File, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match output.write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                _ = poll(&mut [PollFd::new(&output, PollFlags::OUT)], None);
+            }
+            Err(_) => return,
+        }
     }
 }
 
@@ -137,8 +361,9 @@ impl RotatingFile {
     /// Appends whole lines.
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let mut file = self.current()?;
-        let length = file.metadata()?.len();
-        if length > 0 && length + lines.len() as u64 > self.bytes_max && self.rotate(&file)? {
+        let metadata = file.metadata()?;
+        let is_full = metadata.len() + lines.len() as u64 > self.bytes_max;
+        if metadata.is_file() && metadata.len() > 0 && is_full && self.rotate(&file)? {
             file = self.current()?;
         }
         let result = match self.torn {
@@ -158,7 +383,10 @@ impl RotatingFile {
                 if let Some(folder) = self.path.parent() {
                     fs::create_dir_all(folder)?;
                 }
-                OpenOptions::new().create(true).append(true).open(&self.path)
+                // A named pipe without a reader is an error, and not waited for.
+                let not_waiting = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+                let mut open = OpenOptions::new();
+                open.create(true).append(true).custom_flags(not_waiting).open(&self.path)
             }
         }
     }
@@ -171,65 +399,64 @@ impl RotatingFile {
 
     /// Gives the full `file` the name `.1`, unless another miner is doing so or has done so
     /// (then the line goes to the file as it is). Whether there is room for a new one.
+    ///
+    /// Where the name is a link, the files that it leads to are rotated, where they are.
     fn rotate(&self, file: &File) -> io::Result<bool> {
         if file.try_lock().is_err() {
             return Ok(false);
         }
         if self.has_the_name(file) {
+            let path = fs::canonicalize(&self.path)?;
             for number in (1..FULL_FILES).rev() {
-                _ = fs::rename(self.numbered(number), self.numbered(number + 1));
+                _ = fs::rename(numbered(&path, number), numbered(&path, number + 1));
             }
-            fs::rename(&self.path, self.numbered(1))?;
+            fs::rename(&path, numbered(&path, 1))?;
         }
         file.unlock()?;
         Ok(true)
     }
-
-    fn numbered(&self, number: u32) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".{number}"));
-        name.into()
-    }
 }
 
-impl Write for RotatingFile {
-    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        self.append(lines)?;
-        Ok(lines.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(format!(".{number}"));
+    name.into()
 }
 
 #[cfg(test)]
 mod tests {
-    use log::Level;
-
     use super::*;
 
     fn read(path: &Path) -> String {
         fs::read_to_string(path).unwrap_or_default()
     }
 
+    const TEXT: Style = Style { format: LogFormat::Text, is_journal: false };
+
+    /// A logger whose stderr is `stderr`, and its file.
+    fn logger(folder: &Path, style: Style, stderr: File) -> (Logger, PathBuf) {
+        let path = folder.join("new").join(FILE_NAME);
+        let file = RotatingFile::new(path.clone(), FILE_BYTES_MAX);
+        let stderr = Stderr::start(stderr).unwrap();
+        let file = Some(Mutex::new(LogFile::from(file)));
+        (Logger { level: LevelFilter::Info, style, file, stderr }, path)
+    }
+
+    fn log(logger: &Logger, level: Level, target: &str, text: &str) {
+        let mut record = Record::builder();
+        let record = record.level(level).target(target);
+        logger.log(&record.args(format_args!("{text}")).build());
+    }
+
     #[test]
     fn a_line_says_when_how_important_and_where_and_is_one_line() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("new").join(FILE_NAME);
-        let file = RotatingFile::new(path.clone(), FILE_BYTES_MAX);
-        let level = LevelFilter::Info;
-        let logger =
-            Logger(CombinedLogger::new(vec![WriteLogger::new(level, config(), lines(file))]));
-        let log = |level, target, text: &str| {
-            let mut record = Record::builder();
-            let record = record.level(level).target(target);
-            logger.log(&record.args(format_args!("{text}")).build());
-        };
-        log(Level::Warn, "blockchain::miner", "gossip: odd\nINFO \u{1b}[31m message=x");
-        log(Level::Debug, "gossip", "too detailed");
-        log(Level::Info, "ureq::pool", "foreign");
-        log(Level::Info, "server", &"x\u{9b}".repeat(5000));
+        let stderr = tempfile::tempfile().unwrap();
+        let (logger, path) = logger(folder.path(), TEXT, stderr.try_clone().unwrap());
+        log(&logger, Level::Warn, "blockchain::miner", "gossip: odd\nINFO \u{1b}[31m message=x");
+        log(&logger, Level::Debug, "gossip", "too detailed");
+        log(&logger, Level::Info, "ureq::pool", "foreign");
+        log(&logger, Level::Info, "server", &"x\u{9b}".repeat(5000));
         let text = read(&path);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 2, "{text}");
@@ -237,6 +464,113 @@ mod tests {
         assert!(time.len() == 20 && time.ends_with('Z'), "{time}");
         assert_eq!(rest, r"WARN gossip: odd\nINFO \u{1b}[31m message=x");
         assert!(lines[1].ends_with('…') && lines[1].len() < TEXT_BYTES_MAX + 30);
+        let (done, end) = bounded(0);
+        logger.stderr.waiting.send(Waiting::Flush { _done: done }).unwrap();
+        _ = end.recv();
+        assert_eq!(stderr.metadata().unwrap().len(), text.len() as u64);
+    }
+
+    #[test]
+    fn a_line_of_json_has_what_a_line_of_text_has() {
+        for (text, part, message, fields) in [
+            (
+                "mine: new blocks blocks=3 length=9",
+                "mine",
+                "new blocks",
+                [("blocks", "3"), ("length", "9")],
+            ),
+            (
+                "a fault: at=x error=disk full: b c",
+                "",
+                "a fault:",
+                [("at", "x"), ("error", "disk full: b c")],
+            ),
+            ("x: a=1 b=\u{9b}a=2\n", "x", "a=1 b=\u{9b}a=2\n", [("a", "1"), ("b", "\u{9b}a=2")]),
+        ] {
+            let line = json_line("now", Level::Warn, text);
+            assert!(
+                line.chars().all(crate::escape::is_harmless) || line.ends_with('\n'),
+                "{line:?}"
+            );
+            assert_eq!(line.matches('\n').count(), 1);
+            let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(
+                (read["time"].as_str(), read["level"].as_str()),
+                (Some("now"), Some("warn"))
+            );
+            assert_eq!(read["part"], part, "{line}");
+            assert_eq!(read["message"], message, "{line}");
+            for (name, value) in fields {
+                assert_eq!(read["fields"][name], value, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn journald_gets_levels_as_priorities_and_no_time() {
+        let style = Style { format: LogFormat::Text, is_journal: true };
+        let line = |level| style.line_for_stderr(level, "a: b\nc", String::new());
+        assert_eq!(line(Level::Error), "<3>a: b\\nc\n");
+        assert_eq!(line(Level::Warn), "<4>a: b\\nc\n");
+        assert_eq!(line(Level::Info), "<6>a: b\\nc\n");
+        assert_eq!(line(Level::Debug), "<7>a: b\\nc\n");
+        assert!(style.line(Level::Info, "a").ends_with("Z INFO a\n"), "the file goes on as it is");
+    }
+
+    #[test]
+    fn a_reader_of_stderr_that_stands_still_stops_nobody_and_is_told_what_it_missed() {
+        // Each thread that had something to say waited for the reader, the signals' included.
+        let folder = tempfile::tempdir().unwrap();
+        let (reader, stderr) = std::io::pipe().unwrap();
+        let (logger, path) =
+            logger(folder.path(), TEXT, File::from(std::os::fd::OwnedFd::from(stderr)));
+        let long = "x".repeat(500);
+        let count = 2 * WAITING_MAX;
+        for number in 0..count {
+            log(&logger, Level::Info, "test", &format!("test: {number} {long}"));
+        }
+        let text = read(&path);
+        assert_eq!(text.lines().filter(|line| line.contains("test: ")).count(), count);
+        assert_eq!(text.matches("stderr takes no more lines").count(), 1);
+        let dropped = logger.stderr.dropped.load(Ordering::Relaxed);
+        assert!(dropped > 0 && dropped < count as u64, "{dropped}");
+        drop(logger);
+        let said = io::read_to_string(reader).unwrap();
+        assert_eq!(said.lines().count() as u64, count as u64 - dropped);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_says_later_how_many_lines_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let mut file = LogFile::from(RotatingFile::new(path.clone(), FILE_BYTES_MAX));
+        fs::create_dir(&path).unwrap();
+        assert!(file.put(TEXT, "a\n").is_some());
+        assert!(file.put(TEXT, "b\n").is_none(), "told twice");
+        fs::remove_dir(&path).unwrap();
+        assert!(file.put(TEXT, "c\n").is_none());
+        assert!(read(&path).contains("log: 2 lines are missing here"));
+        assert!(read(&path).ends_with("\nc\n"));
+    }
+
+    #[test]
+    fn a_pipe_without_a_reader_is_not_waited_for_and_a_link_is_rotated_where_it_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        let mut file = RotatingFile::new(path.clone(), 10);
+        assert!(file.append(b"lost\n").is_err());
+        fs::remove_file(&path).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let target = elsewhere.path().join("log");
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        for number in 0..3 {
+            file.append(format!("line {number}\n").as_bytes()).unwrap();
+        }
+        assert_eq!(read(&target), "line 2\n");
+        assert_eq!(read(&numbered(&target, 1)), "line 1\n");
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
     }
 
     #[test]
@@ -249,7 +583,7 @@ mod tests {
         }
         assert_eq!(read(&path), "line 5\n");
         for (number, expected) in [(1, "line 4\n"), (2, "line 3\n"), (3, "line 2\n"), (4, "")] {
-            assert_eq!(read(&file.numbered(number)), expected);
+            assert_eq!(read(&numbered(&path, number)), expected);
         }
     }
 
@@ -264,8 +598,8 @@ mod tests {
         one.append(b"one 2 ---------\n").unwrap();
         two.append(b"two 2 ---\n").unwrap();
         assert_eq!(read(&path), "one 2 ---------\ntwo 2 ---\n");
-        assert_eq!(read(&one.numbered(1)), "one 1 ---------\ntwo 1 ---\n");
-        assert!(!one.numbered(2).exists());
+        assert_eq!(read(&numbered(&path, 1)), "one 1 ---------\ntwo 1 ---\n");
+        assert!(!numbered(&path, 2).exists());
     }
 
     #[test]
@@ -274,18 +608,15 @@ mod tests {
         let path = folder.path().join(FILE_NAME);
         std::thread::scope(|scope| {
             for writer in 0..4 {
-                let mut output = lines(RotatingFile::new(path.clone(), 4096));
+                let mut output = RotatingFile::new(path.clone(), 4096);
                 scope.spawn(move || {
                     for number in 0..200 {
-                        for part in ["<", &format!("{writer}"), " ", &format!("{number}"), ">\n"] {
-                            output.write_all(part.as_bytes()).unwrap();
-                        }
+                        output.append(format!("<{writer} {number}>\n").as_bytes()).unwrap();
                     }
                 });
             }
         });
-        let file = RotatingFile::new(path.clone(), 0);
-        let all = (1..=FULL_FILES).map(|number| read(&file.numbered(number))).collect::<String>();
+        let all = (1..=FULL_FILES).map(|number| read(&numbered(&path, number))).collect::<String>();
         let all = all + &read(&path);
         assert!(all.lines().count() > 100);
         for line in all.lines() {
@@ -295,16 +626,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_dropped_and_the_next_line_tries_again() {
+    fn a_file_that_was_removed_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE_NAME);
-        fs::create_dir(&path).unwrap();
-        let mut output = lines(RotatingFile::new(path.clone(), 100));
-        output.write_all(b"lost\n").unwrap();
-        fs::remove_dir(&path).unwrap();
-        output.write_all(b"kept\n").unwrap();
+        let mut file = RotatingFile::new(path.clone(), 100);
+        file.append(b"kept\n").unwrap();
         fs::remove_file(&path).unwrap();
-        output.write_all(b"in a new file\n").unwrap();
+        file.append(b"in a new file\n").unwrap();
         assert_eq!(read(&path), "in a new file\n");
     }
 

@@ -7,9 +7,12 @@ use std::process::ExitCode;
 
 use blockchain::api::PAGE_BYTES_MAX;
 use blockchain::api::link::SERVER_ARGUMENT;
-use blockchain::{cli, server};
+use blockchain::{cli, server, signals};
 
 fn main() -> ExitCode {
+    // Without it a limit of file sizes ends the process at a write, which is bad, but no reason
+    // not to begin.
+    _ = signals::let_writes_fail();
     #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
     names::ask_hosts_and_dns_alone();
     keep_freed_memory();

@@ -44,6 +44,8 @@ pub struct Settings {
     pub backup_interval: Duration,
     /// Least important lines that are logged.
     pub log_level: log::LevelFilter,
+    /// How lines of the log look.
+    pub log_format: LogFormat,
     /// The proof-of-work kernel by its name; the fastest that this CPU has without one.
     pub kernel: Option<String>,
 }
@@ -67,6 +69,7 @@ impl Settings {
             data_sync_interval: Duration::from_secs(5),
             backup_interval: Duration::from_secs(30),
             log_level: log::LevelFilter::Info,
+            log_format: LogFormat::Text,
             kernel: None,
         }
     }
@@ -85,4 +88,13 @@ pub enum Start {
     Continue,
     /// Begins a new chain; what is there becomes an older version.
     ForceNewChain,
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people: time, level, part of the program, message, values.
+    Text,
+    /// One JSON object a line.
+    Json,
 }

@@ -101,6 +101,15 @@ pub enum DataState {
     },
 }
 
+impl DataState {
+    /// SHA-256 of the message's text.
+    pub fn sha256(&self) -> Hash {
+        match self {
+            Self::Unprocessed { sha256 } | Self::Mined { sha256, .. } => *sha256,
+        }
+    }
+}
+
 /// What a block is asked for by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlockName {

@@ -199,13 +199,13 @@ impl MinerClient {
     ///
     /// # Errors
     /// [`ClientError`]; 404 if it knows no such message.
-    pub fn data_state(&self, address: &Address, id: DataId) -> Result<DataState, ClientError> {
-        self.ask(
-            address,
-            &Request::DataState { id, sha256: None },
-            SMALL_BYTES_MAX,
-            "state of a message",
-        )
+    pub fn data_state(
+        &self,
+        address: &Address,
+        id: DataId,
+        sha256: Option<Hash>,
+    ) -> Result<DataState, ClientError> {
+        self.ask(address, &Request::DataState { id, sha256 }, SMALL_BYTES_MAX, "state of a message")
     }
 
     /// What happened at it in the last hour.

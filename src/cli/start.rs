@@ -1,15 +1,17 @@
 //! `miner start`: flags to [`Settings`], the log, and the miner.
 
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use parking_lot::Mutex;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::args::{log_level, path};
 use super::error::CliError;
@@ -20,7 +22,8 @@ use crate::api::{Address, DEFAULT_PORT};
 use crate::chain::{Difficulty, Network, NetworkName};
 use crate::logging;
 use crate::miner::{self, Listener};
-use crate::settings::{self, Settings};
+use crate::settings::{self, LogFormat, Settings};
+use crate::signals::StopSignals;
 use crate::ui::Ui;
 
 /// The flags of `miner start`.
@@ -88,6 +91,18 @@ pub struct Start {
     #[arg(long, value_name = "LEVEL", value_parser = log_level(), default_value = "info")]
     #[arg(help_heading = "Log")]
     log_level: log::LevelFilter,
+    /// Format of the log: text for people, json for programs (one object a line)
+    #[arg(long, value_name = "FORMAT", value_parser = log_format(), default_value = "text")]
+    #[arg(help_heading = "Log")]
+    log_format: LogFormat,
+}
+
+/// Reads a format of the log.
+fn log_format() -> impl clap::builder::TypedValueParser<Value = LogFormat> {
+    PossibleValuesParser::new(["text", "json"]).map(|format| match format.as_str() {
+        "json" => LogFormat::Json,
+        _ => LogFormat::Text,
+    })
 }
 
 impl From<Start> for Settings {
@@ -112,39 +127,53 @@ impl From<Start> for Settings {
             data_sync_interval: start.data_sync_interval,
             backup_interval: start.backup_interval,
             log_level: start.log_level,
+            log_format: start.log_format,
             kernel: start.kernel,
         }
     }
 }
 
 /// Runs a miner until it is told to stop.
-pub fn run(start: Start) -> Result<(), CliError> {
+pub fn run(start: Start, stop: &StopSignals) -> Result<(), CliError> {
     let pages = start.ui_port.map(|port| ui::bind("127.0.0.1", port)).transpose()?;
     let settings = Settings::from(start);
-    let folder = settings.chain_path.parent().unwrap_or(Path::new(""));
-    logging::start(settings.log_level, folder)
+    let path = &settings.chain_path;
+    if path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/") {
+        let file = path.join("test.chain");
+        let (path, file) = (path.display(), file.display());
+        let why = format!("{path} is a folder; name a chain file in it, as {file}");
+        return Err(CliError::other(why));
+    }
+    logging::start(settings.log_level, settings.log_format, path.parent())
         .map_err(|error| CliError::other(format!("cannot start the log: {error}")))?;
     let bar = ReadBar::default();
-    let running_ui = Arc::new(Mutex::new(None));
-    let its_place = Arc::clone(&running_ui);
     let listener = Listener {
-        progress: &mut |read, of| bar.show(read, of),
+        progress: Box::new(move |read, of| bar.show(read, of)),
         ready: Box::new(move |address| {
-            // Whoever started us may not read this; the miner runs all the same.
-            _ = writeln!(io::stdout(), "listening on http://{address}");
-            *its_place.lock() = pages.and_then(|pages| serve_pages(pages, address));
+            let mut lines = format!("listening on http://{address}\n");
+            if let Some(url) = pages.and_then(|pages| serve_pages(pages, address)) {
+                lines += &format!("web UI on http://{url}\n");
+            }
+            print_aside(lines);
         }),
     };
-    let outcome = miner::run(&settings, listener);
-    if let Some(ui) = running_ui.lock().take() {
-        // Why it ended before is in the log.
-        _ = Ui::stop(ui);
-    }
-    outcome.map_err(|error| CliError::other(error.to_string()))
+    miner::run(&settings, listener, stop).map_err(|error| CliError::other(error.to_string()))
 }
 
-/// Starts the web UI beside a miner that answers at `address`. The miner runs on without it.
-fn serve_pages(pages: TcpListener, address: SocketAddr) -> Option<Ui> {
+/// Prints on stdout without waiting for its reader: the miner runs all the same.
+///
+/// Rust's own stdout stays unlocked, so that the end of the program finds it free.
+pub fn print_aside(lines: String) {
+    let print = move || {
+        let stdout = io::stdout().as_fd().try_clone_to_owned();
+        _ = stdout.and_then(|stdout| File::from(stdout).write_all(lines.as_bytes()));
+    };
+    _ = thread::Builder::new().name("stdout".into()).spawn(print);
+}
+
+/// Starts the web UI beside a miner that answers at `address`; where it is. The miner runs on
+/// without it, and it ends with the process.
+fn serve_pages(pages: TcpListener, address: SocketAddr) -> Option<SocketAddr> {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -153,8 +182,8 @@ fn serve_pages(pages: TcpListener, address: SocketAddr) -> Option<Ui> {
     let url = pages.local_addr().ok()?;
     let ui = Ui::start(pages, Address::from_ip(ip, address.port()), ());
     let ui = ui.inspect_err(|error| log::error!("ui: cannot start error={error}")).ok()?;
-    _ = writeln!(io::stdout(), "web UI on http://{url}");
-    Some(ui)
+    std::mem::forget(ui);
+    Some(url)
 }
 
 #[cfg(test)]
@@ -184,7 +213,7 @@ mod tests {
             "--host [::1] --port 0 --difficulty 3 --network test-net --neighbours a,b:2 \
              --neighbours http://[::1]:3/ --max_neighbours 4 --advertise me:5 --threads 6 \
              --force_new_chain --keep-versions 7 --gossip-interval 0.2 --chain_sync_interval 8 \
-             --data-sync-interval 9 --backup-interval 10 --log-level debug --kernel portable",
+             --data-sync-interval 9 --backup-interval 10 --log-level debug --log_format json --kernel portable",
         );
         let network =
             Network { name: "test-net".parse().unwrap(), difficulty: Difficulty::new(3).unwrap() };
@@ -203,6 +232,7 @@ mod tests {
             data_sync_interval: Duration::from_secs(9),
             backup_interval: Duration::from_secs(10),
             log_level: log::LevelFilter::Debug,
+            log_format: LogFormat::Json,
             kernel: Some("portable".into()),
             ..Settings::new("x.chain", network)
         };

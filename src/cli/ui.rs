@@ -1,17 +1,25 @@
 //! `ui`: the web UI, until it is told to stop.
 
-use std::io::{self, Write as _};
+use std::convert::Infallible;
 use std::net::TcpListener;
+use std::thread::Builder;
+use std::time::Duration;
 
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::{Handle, Signals};
+use crossbeam_channel::{bounded, select};
 
 use super::error::CliError;
+use super::start::print_aside;
 use super::values::host;
 use crate::api::Address;
+use crate::logging;
 use crate::miner::how_to_listen;
+use crate::settings::LogFormat;
+use crate::signals::StopSignals;
 use crate::ui::Ui;
+
+/// How long pages under way may take to end.
+const PAGES_END: Duration = Duration::from_millis(300);
 
 /// The flags of `ui`.
 #[derive(Args, Debug)]
@@ -28,27 +36,24 @@ pub struct Flags {
 }
 
 /// Serves pages until a signal says stop.
-pub fn run(flags: &Flags) -> Result<(), CliError> {
-    let no_signals = |error| CliError::other(format!("cannot listen to signals: {error}"));
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(no_signals)?;
+pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
+    // Without a log there is none; the pages are there all the same.
+    _ = logging::start(log::LevelFilter::Warn, LogFormat::Text, None);
     let pages = bind(&flags.host, flags.port)?;
     let failed = |error| CliError::other(format!("cannot serve pages: {error}"));
     let address = pages.local_addr().map_err(failed)?;
-    let ended = EndsWait(signals.handle());
-    let ui = Ui::start(pages, flags.miner.clone(), ended).map_err(failed)?;
-    // Whoever started us may not read this; the pages are there all the same.
-    _ = writeln!(io::stdout(), "listening on http://{address}");
-    signals.forever().next();
-    ui.stop().map_err(|error| CliError::other(format!("cannot serve pages any more: {error}")))
-}
-
-/// Ends the wait for a signal when it goes, with the server of the pages.
-struct EndsWait(Handle);
-
-impl Drop for EndsWait {
-    fn drop(&mut self) {
-        self.0.close();
+    let (died, ended) = bounded::<Infallible>(0);
+    let ui = Ui::start(pages, flags.miner.clone(), died).map_err(failed)?;
+    print_aside(format!("listening on http://{address}\n"));
+    select! {
+        recv(stop.told()) -> _ => {}
+        recv(ended) -> _ => {}
     }
+    // A page may wait for a miner that does not answer.
+    let (outcome, end) = bounded(1);
+    _ = Builder::new().name("stop".into()).spawn(move || outcome.send(ui.stop()));
+    let stopped = end.recv_timeout(PAGES_END).unwrap_or(Ok(()));
+    stopped.map_err(|error| CliError::other(format!("cannot serve pages any more: {error}")))
 }
 
 /// Takes this port of `host` for pages.

@@ -144,7 +144,7 @@ fn look(miner: &Miner, conditions: &Conditions) -> Result<Result<Reached, String
     }
     let message = match message {
         None => None,
-        Some((id, wanted)) => match miner.client.data_state(&miner.address, *id) {
+        Some((id, wanted)) => match miner.client.data_state(&miner.address, *id, None) {
             Ok(state @ DataState::Mined { confirmations, .. }) if confirmations >= *wanted => {
                 Some(state)
             }

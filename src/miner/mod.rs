@@ -11,6 +11,7 @@ pub mod jobs;
 mod keeper;
 mod metrics;
 mod neighbours;
+mod progress;
 mod running;
 mod server_process;
 mod service_manager;
@@ -29,6 +30,7 @@ pub use keeper::{Keeper, Kept, Sender};
 pub use metrics::Metrics;
 use neighbours::may_be_told;
 pub use neighbours::{Fault, Neighbours};
+pub use progress::Progress;
 pub use running::{Listener, MinerError, how_to_listen, run};
 pub use shared::{Adopted, FoundBlock, Place, Shared};
 
@@ -66,6 +68,8 @@ pub struct Miner {
     pub diary: Diary,
     /// What is counted and measured.
     pub metrics: Metrics,
+    /// Blocks that the log has not told yet.
+    pub progress: Progress,
     surroundings: Surroundings,
     keeper: Mutex<Keeper>,
     /// What is wrong, by the part that it is wrong with.
@@ -92,6 +96,7 @@ impl Miner {
             kernel,
             diary,
             metrics,
+            progress: Progress::default(),
             surroundings,
             keeper,
             troubles,

@@ -5,11 +5,13 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::Builder;
 use std::time::UNIX_EPOCH;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use crossbeam_channel::bounded;
 
+use super::service_manager::{self, State};
 use super::threads::Threads;
 use super::{HostClock, Keeper, Miner, Neighbours, Shared, Surroundings};
 use crate::api::client::MinerClient;
@@ -18,6 +20,7 @@ use crate::chain::{Network, Pool, PoolLimits};
 use crate::pow::{Kernel, KernelError};
 use crate::random;
 use crate::settings::{self, Settings};
+use crate::signals::StopSignals;
 use crate::store::{ChainFile, Disk, Folder, Journal, Loaded, Lock, Names, StoreError};
 
 /// Why a miner could not start, or had to end.
@@ -62,20 +65,21 @@ pub fn how_to_listen(error: &io::Error) -> &'static str {
 }
 
 /// What the caller of [`run`] wants to hear.
-pub struct Listener<'a> {
+pub struct Listener {
     /// How much of the chain file has been read: bytes, of how many.
-    pub progress: &'a mut dyn FnMut(u64, u64),
+    pub progress: Box<dyn FnMut(u64, u64) + Send>,
     /// It answers at this address.
     pub ready: Box<dyn FnOnce(SocketAddr) + Send>,
 }
 
-/// Runs a miner until SIGTERM or SIGINT.
+/// Runs a miner until it is told to stop. The process ends then: threads that the disk or the
+/// look-up of a name holds up are left behind, and so is what the miner has in memory.
 ///
 /// # Errors
 /// [`MinerError`], in one line that says what to do.
-pub fn run(settings: &Settings, listener: Listener<'_>) -> Result<(), MinerError> {
-    let signals = Signals::new([SIGTERM, SIGINT]).map_err(host("listen for signals"))?;
-    let (miner, files, socket) = prepare(settings, listener.progress)?;
+pub fn run(settings: &Settings, listener: Listener, stop: &StopSignals) -> Result<(), MinerError> {
+    let Some(prepared) = prepare_until(stop, settings, listener.progress)? else { return Ok(()) };
+    let (miner, files, socket) = prepared;
     let address = socket.local_addr().map_err(host("read our own address"))?;
     let head = miner.shared.head();
     log::info!(
@@ -91,7 +95,7 @@ pub fn run(settings: &Settings, listener: Listener<'_>) -> Result<(), MinerError
         shown(&miner.diary.settings())
     );
     let threads = Threads::start(settings, &miner, files, socket, listener.ready)?;
-    let outcome = threads.wait(signals);
+    let outcome = threads.wait(stop);
     let head = miner.shared.head();
     log::info!(
         "miner: finished version={} id={} length={} head={} unprocessed={} {}",
@@ -102,7 +106,52 @@ pub fn run(settings: &Settings, listener: Listener<'_>) -> Result<(), MinerError
         miner.shared.with_pool(Pool::len),
         shown(&miner.diary.settings())
     );
+    // A long chain takes longer to be freed piece by piece than with the process.
+    std::mem::forget(miner);
     outcome
+}
+
+/// A miner that does not run yet, with its files and its socket.
+type Prepared = (Arc<Miner>, Files, TcpListener);
+
+/// Opens files and socket, or returns `None` at a stop. That is heard meanwhile, whatever takes
+/// its time: a long chain, a slow disk, the look-up of a name. All of it survives a kill, so
+/// that the thread that does it may be left behind.
+fn prepare_until(
+    stop: &StopSignals,
+    settings: &Settings,
+    mut progress: Box<dyn FnMut(u64, u64) + Send>,
+) -> Result<Option<Prepared>, MinerError> {
+    let (done, outcome) = bounded(1);
+    let (settings, read) = (settings.clone(), Arc::new([AtomicU64::new(0), AtomicU64::new(0)]));
+    let seen = Arc::clone(&read);
+    let load = move || {
+        let mut progress = |read, of| {
+            seen[0].store(read, Ordering::Relaxed);
+            seen[1].store(of, Ordering::Relaxed);
+            progress(read, of);
+        };
+        let _ = done.send(prepare(&settings, &mut progress));
+    };
+    Builder::new().name("load".into()).spawn(load).map_err(host("start a thread"))?;
+    crossbeam_channel::select! {
+        recv(stop.told()) -> _ => {
+            service_manager::tell(State::Stopping);
+            let [read, of] = [0, 1].map(|at| read[at].load(Ordering::Relaxed));
+            let signal = stop.first();
+            log::info!(
+                "miner: stops before it answered signal={signal} chain_bytes_read={read} of={of}"
+            );
+            Ok(None)
+        }
+        recv(outcome) -> prepared => match prepared {
+            Ok(prepared) => prepared.map(Some),
+            Err(_) => {
+                let why = "this is a fault of the program, miner.log says more";
+                Err(MinerError::Died(format!("the load thread died; {why}")))
+            }
+        }
+    }
 }
 
 /// Settings as a log line shows them.
@@ -123,7 +172,7 @@ pub(super) struct Files {
 fn prepare(
     settings: &Settings,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<(Arc<Miner>, Files, TcpListener), MinerError> {
+) -> Result<Prepared, MinerError> {
     let clock = Arc::new(HostClock::start());
     let kernel =
         settings.kernel.as_deref().map(str::parse).transpose()?.unwrap_or_else(Kernel::best);

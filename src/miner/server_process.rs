@@ -8,7 +8,7 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,13 +19,15 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::jobs::Stop;
 use crate::api::link;
+use crate::signals;
 
 /// The program that runs, also when its file has been replaced by a newer one meanwhile: a
 /// child has to understand the link as its parent does.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// How long a child may take to end once its link has.
-const END_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a child may take to end once its link has. It keeps nothing, so that it may be
+/// killed; a frozen one must not hold a stop up.
+const END_TIMEOUT: Duration = Duration::from_millis(150);
 
 /// A child that lived shorter than this is not started again at once.
 const LIFE_MIN: Duration = Duration::from_secs(1);
@@ -39,22 +41,30 @@ pub struct ServerProcess {
     listener: TcpListener,
     /// Names by which clients on this host may know it.
     names: Vec<String>,
-    /// Of the child that runs.
-    running: Mutex<Option<(UnixStream, Arc<OwnedFd>)>>,
+    state: Mutex<State>,
+}
+
+/// What [`ServerProcess::stop`] and [`ServerProcess::replace`] find.
+#[derive(Default)]
+struct State {
+    /// Our end of the link of the child that runs, and the child.
+    child: Option<(UnixStream, Arc<OwnedFd>)>,
+    /// A child that is started from now on ends at once.
+    is_stopped: bool,
 }
 
 impl ServerProcess {
     /// A process to be started, which will answer on `listener`, to clients on this host also
     /// by these `names`.
     pub fn new(listener: TcpListener, names: Vec<String>) -> Self {
-        Self { listener, names, running: Mutex::new(None) }
+        Self { listener, names, state: Mutex::default() }
     }
 
     /// Keeps a child running until `stop`. `serve` answers what comes over a child's link
     /// until that ends, and calls what it is given once the child is ready.
     ///
     /// # Errors
-    /// When no child can be started, or the first one never is ready.
+    /// When no child can be started, or the first one ends by itself and never is ready.
     pub fn run(&self, serve: &Serve<'_>, stop: &Stop) -> io::Result<()> {
         let mut was_ever_ready = false;
         loop {
@@ -68,7 +78,10 @@ impl ServerProcess {
             }
             let why = outcome.map_or_else(|error| error.to_string(), |()| status.to_string());
             was_ever_ready |= was_ready;
-            if !was_ever_ready {
+            // A signal to a whole group or control group reaches a child also before it can
+            // leave such signals to us.
+            let is_killed = status.signal().is_some_and(|signal| signals::STOP.contains(&signal));
+            if !was_ever_ready && !is_killed {
                 return Err(io::Error::other(format!("it ended at once: {why}")));
             }
             log::error!("server: the server process ended and is started again: {why}");
@@ -79,16 +92,17 @@ impl ServerProcess {
         }
     }
 
-    /// Ends the link, and with it the child. Call it after the stop channel has ended.
+    /// Ends the link, and with it the child, also of one that is just being started. Call it
+    /// after the stop channel has ended.
     pub fn stop(&self) {
-        if let Some((link, _)) = &*self.running.lock() {
-            let _ = link.shutdown(std::net::Shutdown::Both);
-        }
+        let mut state = self.state.lock();
+        state.is_stopped = true;
+        state.end_link();
     }
 
     /// Kills the child, which does not answer; [`ServerProcess::run`] starts another.
     pub fn replace(&self) {
-        if let Some((_, process)) = &*self.running.lock() {
+        if let Some((_, process)) = &self.state.lock().child {
             let _ = pidfd_send_signal(process, Signal::KILL);
         }
     }
@@ -107,13 +121,21 @@ impl ServerProcess {
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let process = pidfd_open(pid.expect("a child has a pid"), PidfdFlags::empty())?;
         let link = ours.try_clone()?;
-        *self.running.lock() = Some((ours, Arc::new(process)));
+        let mut state = self.state.lock();
+        state.child = Some((ours, Arc::new(process)));
+        // A stop that came while the child was being started found no link to end, and the
+        // child would have served for ever.
+        if state.is_stopped {
+            state.end_link();
+        }
+        drop(state);
         Ok((child, link))
     }
 
     /// Waits for the child, whose link has ended, and kills it if it takes too long.
     fn end(&self, child: &mut Child) -> io::Result<std::process::ExitStatus> {
-        if let Some((link, process)) = self.running.lock().take() {
+        let running = self.state.lock().child.take();
+        if let Some((link, process)) = running {
             let _ = link.shutdown(std::net::Shutdown::Both);
             let timeout = Timespec::try_from(END_TIMEOUT).expect("it is short");
             let mut ends = [PollFd::new(&*process, PollFlags::IN)];
@@ -122,5 +144,13 @@ impl ServerProcess {
             }
         }
         child.wait()
+    }
+}
+
+impl State {
+    fn end_link(&self) {
+        if let Some((link, _)) = &self.child {
+            let _ = link.shutdown(std::net::Shutdown::Both);
+        }
     }
 }

@@ -2,13 +2,13 @@
 //! they end.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::thread::Builder;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use signal_hook::iterator::Signals;
 
 use super::Miner;
 use super::jobs::{
@@ -21,6 +21,7 @@ use super::service_manager::{self, State};
 use crate::api::Address;
 use crate::api::client::MinerClient;
 use crate::settings::Settings;
+use crate::signals::StopSignals;
 use crate::store::Lock;
 
 /// How long new blocks wait to be saved together: a block that loses a tie within this never
@@ -35,9 +36,15 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const PROBES_MISSED_MAX: u32 = 2;
 
 /// How long jobs that ask others may take to end. Their calls end at once, but nothing ends the
-/// look-up of a name: with a DNS server that is silent it takes 20 s. Whoever is left behind
-/// finds that no call may begin any more, and what it could still do survives a kill, too.
-const ASKING_ENDS: Duration = Duration::from_millis(500);
+/// look-up of a name (20 s with a DNS server that is silent) or a connection that is being made
+/// (2 s). A thread that is left behind finds that no call may begin any more, and what it could
+/// still do survives a kill, too.
+const ASKING_ENDS: Duration = Duration::from_millis(100);
+
+/// How long the end of all threads may take: a stop is promised within a second. Only a disk
+/// that hangs takes longer; what it has not taken yet is in the journal, or was promised to
+/// nobody.
+const ALL_END: Duration = Duration::from_millis(600);
 
 /// How much the mining threads stand back for those that serve (`nice`).
 const MINING_NICENESS: i32 = 19;
@@ -48,18 +55,38 @@ pub(super) struct Threads {
     miner: Arc<Miner>,
     server: Arc<ServerProcess>,
     /// Ends the jobs when it is dropped.
-    stop: Option<Sender<std::convert::Infallible>>,
+    stop: Option<Sender<Infallible>>,
     died: (Sender<String>, Receiver<String>),
-    jobs: Vec<JoinHandle<()>>,
-    /// A sender in each job that asks others, and here: without any, all have ended.
-    asking: (Option<Sender<std::convert::Infallible>>, Receiver<std::convert::Infallible>),
+    jobs: Group,
+    /// The jobs that ask others.
+    asking: Group,
     /// Asks our own server process. It does not introduce itself as a miner does, so that what
     /// is counted of neighbours is of others alone.
     probe_client: Arc<MinerClient>,
-    backup: Option<JoinHandle<()>>,
-    stop_backup: Option<Sender<std::convert::Infallible>>,
+    backup: Group,
+    stop_backup: Option<Sender<Infallible>>,
     /// Let go of when all of them have ended.
-    _lock: Arc<Lock>,
+    lock: Arc<Lock>,
+}
+
+/// Threads whose end is waited for together, but not for ever.
+struct Group {
+    /// Cloned into each thread: when all of them are gone, so are the threads.
+    held: Option<Sender<Infallible>>,
+    ended: Receiver<Infallible>,
+}
+
+impl Group {
+    fn new() -> Self {
+        let (held, ended) = bounded(0);
+        Self { held: Some(held), ended }
+    }
+
+    /// Waits until all of its threads have ended; whether they have by `deadline`.
+    fn end(&mut self, deadline: Instant) -> bool {
+        self.held = None;
+        !self.ended.recv_deadline(deadline).is_err_and(|error| error.is_timeout())
+    }
 }
 
 impl Threads {
@@ -72,7 +99,6 @@ impl Threads {
     ) -> Result<Self, MinerError> {
         let (stop, stopped) = bounded(0);
         let (stop_backup, backup_stopped) = bounded(0);
-        let (asks, asking) = bounded(0);
         let address = socket.local_addr().map_err(host("read our own address"))?;
         let Files { mut chain, names, lock } = files;
         let mut threads = Self {
@@ -80,12 +106,12 @@ impl Threads {
             server: Arc::new(ServerProcess::new(socket, own_names(settings))),
             stop: Some(stop),
             died: bounded(1),
-            jobs: Vec::new(),
-            asking: (Some(asks), asking),
+            jobs: Group::new(),
+            asking: Group::new(),
             probe_client: Arc::new(MinerClient::http(None)),
-            backup: None,
+            backup: Group::new(),
             stop_backup: Some(stop_backup),
-            _lock: lock,
+            lock,
         };
         let stop = Stop(stopped);
         let (server, server_stop) = (Arc::clone(&threads.server), stop.clone());
@@ -123,7 +149,8 @@ impl Threads {
         let backup_stop = Stop(backup_stopped);
         let (interval, settles) =
             (settings.backup_interval, settings.backup_interval.min(BACKUP_SETTLES));
-        let backup = threads.spawn("backup", move |miner| {
+        let backups = threads.backup.held.clone();
+        threads.spawn("backup", backups, move |miner| {
             let mut save = || {
                 backup::round(miner, &mut chain);
                 miner.diary.set_files(list_files(&names));
@@ -135,8 +162,8 @@ impl Threads {
                 }
             });
             save();
+            miner.with_keeper(|keeper, shared| keeper.finish(shared));
         })?;
-        threads.backup = Some(backup);
         Ok(threads)
     }
 
@@ -204,10 +231,12 @@ impl Threads {
         let client = Arc::clone(&self.probe_client);
         let watchdog = service_manager::watchdog_interval();
         let interval = watchdog.map_or(PROBE_INTERVAL, |often| often.min(PROBE_INTERVAL));
-        self.job("probe", move |_| {
+        // With a server process that is frozen, its question waits as long as others' do.
+        self.asking_job("probe", move |miner| {
             let mut missed = 0;
             // Where an answer is missed, the next question follows at once.
             while !stop.within(if missed == 0 { interval } else { Duration::ZERO }) {
+                miner.progress.tell(miner.now().steady, false);
                 missed = match client.health(&own) {
                     Ok(_) => {
                         service_manager::tell(State::Alive);
@@ -230,12 +259,7 @@ impl Threads {
         name: &'static str,
         work: impl FnOnce(&Arc<Miner>) + Send + 'static,
     ) -> Result<(), MinerError> {
-        let asks = self.asking.0.clone();
-        self.spawn(name, move |miner| {
-            work(miner);
-            drop(asks);
-        })?;
-        Ok(())
+        self.spawn(name, self.asking.held.clone(), work)
     }
 
     fn job(
@@ -243,67 +267,60 @@ impl Threads {
         name: &'static str,
         work: impl FnOnce(&Arc<Miner>) + Send + 'static,
     ) -> Result<(), MinerError> {
-        let thread = self.spawn(name, work)?;
-        self.jobs.push(thread);
-        Ok(())
+        self.spawn(name, self.jobs.held.clone(), work)
     }
 
     fn spawn(
         &self,
         name: &'static str,
+        group: Option<Sender<Infallible>>,
         work: impl FnOnce(&Arc<Miner>) + Send + 'static,
-    ) -> Result<JoinHandle<()>, MinerError> {
+    ) -> Result<(), MinerError> {
         let (miner, died) = (Arc::clone(&self.miner), self.died.0.clone());
         let thread = Builder::new().name(name.to_owned()).spawn(move || {
+            let _group = group;
             let _obituary = Obituary { name, died };
             work(&miner);
         });
-        thread.map_err(host("start a thread"))
+        thread.map(drop).map_err(host("start a thread"))
     }
 
     /// Waits for a signal, or for the death of a thread, and ends everything.
-    pub(super) fn wait(mut self, signals: Signals) -> Result<(), MinerError> {
-        let (signalled, signal) = bounded(1);
-        let handle = signals.handle();
-        let listens = Builder::new().name("signals".to_owned()).spawn(move || {
-            let mut signals = signals;
-            if let Some(signal) = signals.forever().next() {
-                let _ = signalled.send(signal);
-            }
-        });
-        let listens = listens.map_err(host("start a thread"))?;
+    pub(super) fn wait(self, stop: &StopSignals) -> Result<(), MinerError> {
         let outcome = crossbeam_channel::select! {
-            recv(signal) -> signal => {
-                log::info!("miner: stops signal={}", signal.unwrap_or_default());
+            recv(stop.told()) -> _ => {
+                log::info!("miner: stops signal={}", stop.first());
                 Ok(())
             }
             recv(self.died.1) -> name => Err(MinerError::Died(name.unwrap_or_default())),
         };
         self.end();
-        handle.close();
-        let _ = listens.join();
         outcome
     }
 
-    fn end(&mut self) {
+    fn end(mut self) {
+        let began = Instant::now();
         service_manager::tell(State::Stopping);
         self.stop = None;
         self.server.stop();
         self.miner.client().shut_down();
         self.probe_client.shut_down();
         self.miner.shared.end_searches();
-        for thread in self.jobs.drain(..) {
-            let _ = thread.join();
+        if !self.asking.end(began + ASKING_ENDS) {
+            log::debug!("miner: ends while a name is looked up or a connection is made");
         }
-        self.asking.0 = None;
-        if self.asking.1.recv_timeout(ASKING_ENDS).is_err_and(|it| it.is_timeout()) {
-            log::warn!("miner: ends while the name of a neighbour is still looked up");
-        }
+        let jobs_ended = self.jobs.end(began + ALL_END);
+        self.miner.progress.tell(self.miner.now().steady, true);
         self.stop_backup = None;
-        if let Some(backup) = self.backup.take() {
-            let _ = backup.join();
+        let saved = self.backup.end(began + ALL_END);
+        if !(jobs_ended && saved) {
+            log::warn!(
+                "miner: ends before the disk has taken the last blocks; the journal has every \
+                 message that was acknowledged"
+            );
+            // A thread may still write: the next miner has to wait until this process is gone.
+            std::mem::forget(self.lock);
         }
-        self.miner.with_keeper(|keeper, shared| keeper.finish(shared));
     }
 }
 

@@ -14,18 +14,21 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
-
-use signal_hook::consts::{SIGINT, SIGTERM};
+use std::time::Duration;
 
 use crate::api::Reply;
 use crate::api::link::{EndsLink, Receiver, Sender, ToMiner};
 use crate::http::{Http, Limits, Options, Refusal, raise_descriptors};
+use crate::signals;
 use worker::{INTRODUCTION, Pending};
 
 mod log;
 mod worker;
+
+/// How long threads may take to end once the link has. The process ends all the same: a miner
+/// that is gone can't kill it, and one was seen to live on.
+const END_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// What the child process does: serves on its standard input, a listening socket, and asks
 /// the miner over its standard output, a stream socket, until that ends.
@@ -36,11 +39,9 @@ mod worker;
 /// # Errors
 /// As [`run`]; or the standard streams are something else.
 pub fn run_on_standard_streams(level: ::log::LevelFilter, names: Vec<String>) -> io::Result<()> {
+    signals::leave_stop_to_parent()?;
     // Started by /proc/self/exe, it would be "exe" in top and ps.
     rustix::thread::set_name(c"blockchain")?;
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
-    }
     let listener = TcpListener::from(io::stdin().as_fd().try_clone_to_owned()?);
     let link = UnixStream::from(io::stdout().as_fd().try_clone_to_owned()?);
     let nothing = OwnedFd::from(File::options().read(true).write(true).open("/dev/null")?);
@@ -79,9 +80,12 @@ pub fn run(
         })?
     };
     let read = answer_all(link, &pending);
-    http.stop(1)?;
-    worker.join().map_err(|_| io::Error::other("the worker panicked"))?;
-    read
+    let (ended, end) = crossbeam_channel::bounded(1);
+    thread::Builder::new().name("stop".into()).spawn(move || {
+        let join = || worker.join().map_err(|_| io::Error::other("the worker panicked"));
+        let _ = ended.send(http.stop(1).and_then(|()| join()));
+    })?;
+    end.recv_timeout(END_TIMEOUT).unwrap_or(Ok(())).and(read)
 }
 
 /// A refusal, as the API spells what goes wrong.

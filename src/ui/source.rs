@@ -2,23 +2,15 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
-
 use crate::api::client::{ClientError, MinerClient};
-use crate::api::{Address, Cursor, DataPage, DataState, Health, NeighbourDetail, Request, RunId};
+use crate::api::{Address, Cursor, DataPage, DataState, Health, NeighbourDetail, RunId};
 use crate::chain::{Block, DataId, Hash, Micros};
 
-/// Longest answer about a message or to blocks.
+/// Longest answer to blocks that are handed in.
 const STATE_BYTES_MAX: u64 = 64 << 10;
 
 /// How long a miner may check the blocks that are handed in.
 const HAND_IN_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Part of the answer about a message that older miners lack.
-#[derive(Deserialize)]
-struct TextHash {
-    sha256: Option<Hash>,
-}
 
 /// The miner that this UI was started for, and the way to ask it and its neighbours.
 pub struct Source {
@@ -122,30 +114,22 @@ impl Source {
         self.client.data(&at.address, first_page())
     }
 
-    /// Where a message is, and the SHA-256 of its text if the miner tells it; `None` if it
-    /// knows no such message.
+    /// Where a message is; `None` if the miner knows no such message. Of several texts under one id
+    /// the one with this hash, if it is there.
     pub fn state(
         &self,
         address: &Address,
         id: DataId,
-    ) -> Result<Option<(DataState, Option<Hash>)>, ClientError> {
-        let malformed = |why: String| {
-            let address = address.clone();
-            ClientError::Malformed { address, what: "state of a message", why }
+        sha256: Option<Hash>,
+    ) -> Result<Option<DataState>, ClientError> {
+        let state = |sha256| match self.client.data_state(address, id, sha256) {
+            Ok(state) => Ok(Some(state)),
+            Err(ClientError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
         };
-        let (status, body) = self.client.send(address, &Request::DataState(id), STATE_BYTES_MAX)?;
-        match status {
-            404 => Ok(None),
-            200 => {
-                let read = |error: serde_json::Error| malformed(error.to_string());
-                let state = serde_json::from_slice(&body).map_err(read)?;
-                let text: TextHash = serde_json::from_slice(&body).map_err(read)?;
-                Ok(Some((state, text.sha256)))
-            }
-            _ => {
-                let problem = serde_json::from_slice(&body).ok();
-                Err(ClientError::Refused { address: address.clone(), status, problem })
-            }
+        match sha256 {
+            Some(_) => Ok(state(sha256)?.or(state(None)?)),
+            None => state(None),
         }
     }
 

@@ -7,8 +7,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use blockchain::api::client::MinerClient;
@@ -66,6 +67,19 @@ impl Logs {
     /// The lines that came since the last look.
     pub fn taken(&self) -> Vec<String> {
         self.lines.try_iter().collect()
+    }
+
+    /// Takes in the lines of a miner's stderr; they come back at their end.
+    pub fn read(&self, stderr: ChildStderr) -> JoinHandle<String> {
+        let sender = self.sender.clone();
+        std::thread::spawn(move || {
+            let mut said = String::new();
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                said += &format!("{line}\n");
+                let _ = sender.send(line);
+            }
+            said
+        })
     }
 
     /// Waits until `done`, which is asked again after each line that any miner logs.
@@ -135,22 +149,10 @@ impl TestMiner {
         let mut child = command.spawn().unwrap();
         // Read from the beginning: with much to mine, it may say more than a pipe holds, and
         // wait for a reader, before it answers.
-        let (stderr, sender) = (child.stderr.take().unwrap(), logs.sender.clone());
-        let (started, starts) = unbounded();
-        let reader = std::thread::spawn(move || {
-            let mut said = String::new();
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if starts.is_empty() {
-                    said += &format!("{line}\n");
-                }
-                let _ = sender.send(line);
-            }
-            said
-        });
+        let reader = logs.read(child.stderr.take().unwrap());
         let mut first = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
         if let Some(address) = first.trim_end().strip_prefix("listening on ") {
-            let _ = started.send(());
             return Ok(Self { address: address.parse().unwrap(), child });
         }
         Err((child.wait().unwrap(), reader.join().unwrap()))
@@ -181,12 +183,7 @@ impl TestMiner {
 
     /// The process that speaks HTTP for it. It is a child of one of its threads.
     pub fn server_process(&self) -> Pid {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let children = threads.flatten().map(|thread| thread.path().join("children"));
-        let children: String =
-            children.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
-        let child = children.split_whitespace().next().expect("a child runs");
-        Pid::from_raw(child.parse().unwrap()).unwrap()
+        server_process_of(self.child.id()).expect("a child runs")
     }
 
     /// Ends it without any warning.
@@ -249,6 +246,20 @@ impl Drop for TestMiner {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The child of one of the threads of this process, if there is one.
+pub fn server_process_of(miner: u32) -> Option<Pid> {
+    let threads = std::fs::read_dir(format!("/proc/{miner}/task")).ok()?;
+    let children = threads.flatten().map(|thread| thread.path().join("children"));
+    let children: String = children.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+    let child = children.split_whitespace().next()?;
+    Pid::from_raw(child.parse().unwrap())
+}
+
+/// This port of this host.
+pub fn address(port: u16) -> Address {
+    format!("127.0.0.1:{port}").parse().unwrap()
 }
 
 /// A client as the program's own commands use it.

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::api::Happening;
+use crate::chain::block::TIMESTAMP_END;
 use crate::chain::{Block, Data, Hash, Head, Micros, Proof, check_block};
 use crate::miner::Miner;
 use crate::pow::{Outcome, Search};
@@ -28,7 +29,7 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
     let candidate = miner.shared.candidate();
     miner.note_trouble("mine", candidate.as_ref().err().map(ToString::to_string));
     let Ok(Some((head, data))) = candidate else { return Mined::Nothing };
-    let mut block = block_of(&head, data, miner.wall());
+    let Some(mut block) = block_of(&head, data, miner.wall()) else { return Mined::Nothing };
     let seal = Hash::of(block.unsealed_line());
     let search = Search::new(head.search_prefix(&seal).as_bytes(), miner.network.difficulty)
         .with_kernel(miner.kernel);
@@ -52,7 +53,10 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
     match miner.shared.extend(&valid) {
         Ok(()) => {
             let (index, head) = (valid.head().index, valid.head().hash);
-            log::info!("mine: new block index={index} head={head} nonce={nonce} guesses={guesses}");
+            log::debug!(
+                "mine: new block index={index} head={head} nonce={nonce} guesses={guesses}"
+            );
+            miner.progress.mined(&valid.head(), miner.now().steady);
             let id = valid.data().id;
             miner.tell(Happening::Block { index, hash: head, id, from: None });
             Mined::Block
@@ -61,10 +65,36 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
     }
 }
 
-/// The block that holds `data` on `head`, still without its proof. A slow clock does not
-/// stop mining: time goes on from the parent's then.
-fn block_of(head: &Head, data: Data, now: Micros) -> Block {
+/// The block that holds `data` on `head`, still without its proof; `None` on a head whose time
+/// is the last that there is. A clock that is slow, or shows what no block may have (after the
+/// year 2255), does not stop mining: time goes on from the parent's then.
+fn block_of(head: &Head, data: Data, now: Micros) -> Option<Block> {
+    let now = if now < TIMESTAMP_END { now } else { 0 };
     let timestamp = now.max(head.timestamp + 1);
     let previous_hash = Some(head.hash);
-    Block { index: head.index + 1, timestamp, data, previous_hash, proof: None }
+    let block = Block { index: head.index + 1, timestamp, data, previous_hash, proof: None };
+    (timestamp < TIMESTAMP_END).then_some(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::testing::data;
+
+    #[test]
+    fn a_clock_that_no_block_may_show_mines_valid_blocks() {
+        // It ended the miner by a panic: "a block made by the rules keeps them".
+        let at = |timestamp| Head { index: 1, timestamp, hash: Hash::of("x"), proof: None };
+        for (parent, now, expected) in [
+            (5, 9, Some(9)),
+            (5, 3, Some(6)),
+            (5, TIMESTAMP_END - 1, Some(TIMESTAMP_END - 1)),
+            (5, TIMESTAMP_END, Some(6)),
+            (5, Micros::MAX, Some(6)),
+            (TIMESTAMP_END - 1, 9, None),
+        ] {
+            let block = block_of(&at(parent), data("x"), now);
+            assert_eq!(block.map(|block| block.timestamp), expected, "{parent} {now}");
+        }
+    }
 }

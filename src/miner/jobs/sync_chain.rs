@@ -280,7 +280,7 @@ fn fault_of(error: BlockError, number: usize) -> Fault {
 fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Broken> {
     match miner.shared.adopt(branch, miner.wall()) {
         Ok(adopted) => {
-            log::info!(
+            log::debug!(
                 "sync_chain: adopted a better chain neighbour={address} length={} head={} \
                  new={} dropped={} returned={}",
                 branch.head().length(),
@@ -289,6 +289,8 @@ fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Broken
                 adopted.depth,
                 adopted.returned.len()
             );
+            let (head, blocks) = (branch.head(), adopted.blocks);
+            miner.progress.adopted(address, blocks, adopted.depth, head, miner.now().steady);
             tell(miner, address, branch, &adopted);
             Ok(())
         }

@@ -24,7 +24,7 @@ pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer,
         Some(Wanted::Height(height)) => {
             return Ok(Answer::see_other(at.href(&format!("/block/{height}"))));
         }
-        Some(Wanted::Id(id)) => match source.client.data_state(&at.address, id) {
+        Some(Wanted::Id(id)) => match source.client.data_state(&at.address, id, None) {
             Ok(DataState::Mined { index, .. }) => {
                 return Ok(Answer::see_other(at.href(&format!("/block/{index}"))));
             }

@@ -57,10 +57,10 @@ pub fn life(
     status: Option<&StatusReport>,
 ) -> Result<Life, NoPage> {
     let Followed { id, sha256: added } = followed;
-    let state = source.state(&at.address, id)?;
-    let told = state.as_ref().and_then(|(_, sha256)| *sha256);
+    let state = source.state(&at.address, id, added)?;
+    let told = state.as_ref().map(DataState::sha256);
     let (mined, confirmations) = match state {
-        Some((DataState::Mined { index, confirmations, .. }, _)) => (Some(index), confirmations),
+        Some(DataState::Mined { index, confirmations, .. }) => (Some(index), confirmations),
         _ => (None, 0),
     };
     let text = match mined {
