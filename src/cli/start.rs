@@ -102,6 +102,11 @@ impl From<Start> for Settings {
             neighbours_max: start.max_neighbours,
             advertise: start.advertise,
             threads: start.threads.unwrap_or_else(all_cores),
+            only_given_neighbours: false,
+            name: None,
+            hash_rate_limit: None,
+            finality_depth: None,
+            write_token_file: None,
             start: match start.force_new_chain {
                 true => settings::Start::ForceNewChain,
                 false => settings::Start::Continue,
