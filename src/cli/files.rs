@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::args::Format;
-use super::error::CliError;
+use super::error::{CliError, Exit};
 use super::output::{Look, Output, ReadBar, count};
-use crate::store::{self, Disk, Folder, Lock, Names, Repair, Report, StoreError};
+use crate::store::{self, Disk, Folder, Lock, Names, Repair, Report};
 
 /// Checks the files and says what is wrong; an error, too, if something is.
 pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
@@ -23,11 +23,11 @@ pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<()
     }
     match report.faults.as_slice() {
         [] => Ok(()),
-        [fault] => Err(CliError::other(fault.to_string())),
-        [fault, rest @ ..] => Err(CliError::other(format!(
-            "{fault} (and {} more)",
-            count(rest.len() as u64, "fault")
-        ))),
+        [fault] => Err(CliError::Other(Exit::Unhealthy, fault.to_string())),
+        [fault, rest @ ..] => {
+            let more = count(rest.len() as u64, "more fault");
+            Err(CliError::Other(Exit::Unhealthy, format!("{fault} (and {more})")))
+        }
     }
 }
 
@@ -79,7 +79,7 @@ fn describe_repair(repair: &Repair, path: &Path, output: &mut Output<'_>) -> Res
     output.field("journal", &count(repair.unprocessed, "message"))?;
     if repair.returned > 0 {
         let returned = count(repair.returned, "message");
-        output.field("returned", &format!("{returned} of lost blocks, to be mined again"))?;
+        output.field("returned", &format!("{returned} of lost blocks, pending again"))?;
     }
     for (name, value) in [
         ("taken from", taken_from),
@@ -96,12 +96,8 @@ fn describe_repair(repair: &Repair, path: &Path, output: &mut Output<'_>) -> Res
 fn open(names: &Names) -> Result<Folder, CliError> {
     let shown = names.folder().display();
     Folder::open(names.folder()).map_err(|error| {
-        CliError::other(format!("cannot open folder {shown}: {error}; is it the path of a chain?"))
+        CliError::other(format!(
+            "cannot open folder {shown}: {error}; give the path of a chain file"
+        ))
     })
-}
-
-impl From<StoreError> for CliError {
-    fn from(error: StoreError) -> Self {
-        Self::other(error.to_string())
-    }
 }

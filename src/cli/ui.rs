@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::net::TcpListener;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -16,14 +16,15 @@ use crate::ui::Ui;
 /// The flags of `ui`.
 #[derive(Args, Debug)]
 pub struct Flags {
-    /// Address to serve pages on; 0.0.0.0 opens them to other hosts (or, in a container, to its own)
-    #[arg(long, value_parser = host, default_value = "127.0.0.1")]
+    /// Address to serve pages on; 0.0.0.0 accepts connections from other hosts
+    #[arg(long, value_parser = host, default_value = "127.0.0.1", value_hint = ValueHint::Hostname)]
     host: String,
-    /// Port to serve pages on; 0 takes a free one
-    #[arg(long, default_value_t = 8000)]
+    /// Port to serve pages on; 0 picks a free port
+    #[arg(short, long, default_value_t = 8000, value_hint = ValueHint::Other)]
     port: u16,
-    /// The miner that the pages are about; its neighbours can be looked at, too
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:12345")]
+    /// Miner to show; its neighbours are shown, too
+    #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:12345")]
+    #[arg(value_hint = ValueHint::Other)]
     miner: Address,
 }
 
@@ -35,7 +36,7 @@ pub fn run(flags: &Flags) -> Result<(), CliError> {
     let failed = |error| CliError::other(format!("cannot serve pages: {error}"));
     let address = pages.local_addr().map_err(failed)?;
     let ui = Ui::start(pages, flags.miner.clone()).map_err(failed)?;
-    // Whoever started us may not read this; the pages are there all the same.
+    // The pages are served even if nobody reads this.
     _ = writeln!(io::stdout(), "listening on http://{address}");
     signals.forever().next();
     ui.stop();
