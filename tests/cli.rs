@@ -2,9 +2,12 @@
 
 mod program;
 
+use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read as _, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use program::{Miner, program, root, run};
 use serde_json::Value;
@@ -213,7 +216,7 @@ fn flags_have_underscores_and_environment_variables() {
         command
     };
     check(start().args(["--force_new_chain", "--keep_versions", "x"]), "--keep-versions");
-    check(start().env("BLOCKCHAIN_BACKUP_INTERVAL", "0"), "--backup-interval");
+    check(start().env("BLOCKCHAIN_BACKUP_INTERVAL", "0"), "BLOCKCHAIN_BACKUP_INTERVAL");
     let port = program::Done::from(
         program().args(["get", "health"]).env("BLOCKCHAIN_PORT", "9").output().unwrap(),
     );
@@ -348,58 +351,62 @@ fn a_chain_a_line_is_the_chain_file() {
 }
 
 /// A miner that takes what it is sent but loses connections again and again, and is busy at
-/// times: what it took is told by id.
-fn unsteady_miner(lines: usize) -> (String, std::thread::JoinHandle<Vec<String>>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+/// times. Returns its address and the ids that it took; it answers until the test ends.
+fn unsteady_miner() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let taking = std::thread::spawn(move || {
-        let (mut taken, mut asked) = (Vec::new(), 0);
-        while taken.len() < lines {
-            let (stream, _) = listener.accept().unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut stream = stream;
-            loop {
-                let mut head = Vec::new();
-                let mut length = 0;
-                loop {
-                    let mut line = String::new();
-                    if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
-                        break;
-                    }
-                    if let Some(value) = line.strip_prefix("Content-Length: ") {
-                        length = value.trim().parse().unwrap();
-                    }
-                    head.push(line);
-                }
-                let mut body = vec![0; length];
-                if head.is_empty() || std::io::Read::read_exact(&mut reader, &mut body).is_err() {
-                    break;
-                }
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let its_taken = Arc::clone(&taken);
+    std::thread::spawn(move || {
+        let mut asked = 0;
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut reader = BufReader::new(stream);
+            while let Some(id) = read_add(&mut reader) {
                 asked += 1;
-                let id = head[0].split(['=', ' ']).nth(2).unwrap().to_owned();
-                let busy = asked % 13 == 5;
-                let more = if taken.contains(&id) { "It was added before; x" } else { "It is" };
-                if !busy && !taken.contains(&id) {
+                let mut taken = its_taken.lock().unwrap();
+                let is_there = taken.contains(&id);
+                let is_busy = asked % 13 == 5;
+                if !is_busy && !is_there {
                     taken.push(id);
                 }
                 // Taken, but the answer is lost with the connection.
                 if asked % 17 == 0 {
                     break;
                 }
-                let (status, retry) =
-                    if busy { ("503 Busy", "Retry-After: 0\r\n") } else { ("200 OK", "") };
+                let more = if is_there { "It was added before; x" } else { "It is on disk" };
                 let body = format!(r#"{{"message":"m","more_information":"{more}"}}"#);
+                let status = if is_busy { "503 Busy\r\nRetry-After: 0" } else { "200 OK" };
                 let length = body.len();
-                let answer =
-                    format!("HTTP/1.1 {status}\r\n{retry}Content-Length: {length}\r\n\r\n{body}");
-                if stream.write_all(answer.as_bytes()).is_err() {
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
+                if reader.get_mut().write_all((head + &body).as_bytes()).is_err() {
                     break;
                 }
             }
         }
-        taken
     });
-    (address, taking)
+    (address, taken)
+}
+
+/// The id in the next request on a connection, if there is one.
+fn read_add(reader: &mut BufReader<TcpStream>) -> Option<String> {
+    let (mut id, mut length) = (None, 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if let Some(target) = line.strip_prefix("PUT /add?id=") {
+            id = target.split(' ').next().map(str::to_owned);
+        }
+        if let Some(value) = line.strip_prefix("Content-Length: ") {
+            length = value.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).ok()?;
+            return id;
+        }
+    }
 }
 
 #[test]
@@ -408,13 +415,13 @@ fn lines_are_added_once_each_however_often_the_connection_breaks() {
     let file = folder.path().join("lines.txt");
     let text: String = (0..60).map(|number| format!("line {}\n", number % 7)).collect();
     fs::write(&file, text).unwrap();
-    let (address, taking) = unsteady_miner(60);
+    let (address, taken) = unsteady_miner();
     let done = run(&["add", "--lines", file.to_str().unwrap(), "-m", &address, "--json"]);
-    let taken = taking.join().unwrap();
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(json(&done.stdout)["added"], 60, "{}", done.stdout);
     assert!(json(&done.stdout)["already_there"].as_u64() > Some(0), "{}", done.stdout);
-    assert_eq!(taken.iter().collect::<std::collections::HashSet<_>>().len(), 60);
+    let taken = taken.lock().unwrap();
+    assert_eq!(taken.iter().collect::<HashSet<_>>().len(), 60);
 }
 
 /// Number of lines that are killed in the middle and repeated; `BLOCKCHAIN_CLI_LINES` sets it.
@@ -424,7 +431,7 @@ fn many() -> usize {
 
 #[test]
 fn lines_killed_in_the_middle_and_repeated_are_in_the_journal_or_the_chain_once() {
-    let miner = Miner::start_with(&["--difficulty", "5", "--threads", "1"]);
+    let miner = Miner::start_with(&["--threads", "1"]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("lines.txt");
     let text: String = (0..many()).map(|number| format!("message {number}\r\n\n")).collect();
@@ -463,7 +470,8 @@ fn lines_killed_in_the_middle_and_repeated_are_in_the_journal_or_the_chain_once(
         .skip(1)
         .map(|line| json(line)["data"]["message"].as_str().unwrap().to_owned())
         .collect();
-    messages.retain(|message| !mined.contains(message));
+    let is_mined: HashSet<&String> = mined.iter().collect();
+    messages.retain(|message| !is_mined.contains(message));
     messages.extend(mined);
     messages.sort();
     let mut expected: Vec<String> = (0..many()).map(|number| format!("message {number}")).collect();
@@ -634,4 +642,17 @@ fn completions_and_manual_pages_come_from_the_command_line_itself() {
     }
     let formats = fs::read_to_string(pages.join("blockchain.5")).unwrap();
     assert!(formats.contains("previous_hash"));
+}
+
+#[test]
+fn a_folder_is_no_chain_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    for arguments in
+        [&["miner", "start", path, "--port", "0"][..], &["verify", path], &["repair", path]]
+    {
+        let done = run(arguments);
+        assert_eq!(done.code, Some(1));
+        assert!(done.stderr.contains("name the chain file in it"), "{}", done.stderr);
+    }
 }

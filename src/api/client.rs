@@ -1,8 +1,7 @@
-//! Asking another miner, with deadlines and size limits on everything.
+//! The client of a miner, with deadlines and size limits on everything.
 //!
-//! What a request becomes on the wire is `routes`'; how it travels is a [`Transport`]'s:
-//! HTTP here, something simulated in tests. Every answer is a stranger's: it is read up
-//! to a limit, and typed.
+//! `routes` spells requests; a [`Transport`] carries them: HTTP here, a simulation in tests.
+//! An answer may come from a stranger: it is read up to a limit, and typed.
 
 use std::net::ToSocketAddrs;
 use std::sync::atomic::AtomicU64;
@@ -52,7 +51,7 @@ pub enum ClientError {
         problem: Option<Problem>,
     },
     /// What it sent is no answer to this request.
-    #[error("{address} sends no {what}: {why}")]
+    #[error("{address} sent no valid {what}: {why}")]
     Malformed {
         /// Who was asked.
         address: Address,
@@ -447,12 +446,12 @@ impl Transport for Http {
         let not_sent =
             |error: ureq::http::Error| NoAnswer { why: error.to_string(), sent: Delivery::NotSent };
         let no_answer =
-            |error: ureq::Error| NoAnswer { sent: delivery(&error), why: error.to_string() };
+            |error: ureq::Error| NoAnswer { sent: delivery(&error), why: in_words(&error) };
         let http = http.body(body.as_slice()).map_err(not_sent)?;
         let mut answer = self.agent.run(http).map_err(no_answer)?;
         let body = answer.body_mut().with_config().limit(bytes_max).read_to_vec();
         let cut =
-            |error: ureq::Error| NoAnswer { why: error.to_string(), sent: Delivery::Uncertain };
+            |error: ureq::Error| NoAnswer { why: in_words(&error), sent: Delivery::Uncertain };
         Ok((answer.status().as_u16(), body.map_err(cut)?))
     }
 
@@ -463,6 +462,15 @@ impl Transport for Http {
 
     fn shut_down(&self) {
         self.agent.clone().shutdown();
+    }
+}
+
+/// An error in words, without the kind in front of what the system says.
+fn in_words(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(error) => error.to_string(),
+        ureq::Error::Timeout(_) => "it did not answer in time".into(),
+        other => other.to_string(),
     }
 }
 

@@ -1,7 +1,7 @@
-//! `add`: a message to the chain. Its id is chosen here, so that a repeat after a broken
+//! `add`: a message for the chain. Its id is chosen here, so that a repeat after a broken
 //! connection adds nothing twice.
 
-use std::io::{self, Read};
+use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, tick};
@@ -19,13 +19,13 @@ use crate::chain::data::MESSAGE_BYTES_MAX;
 use crate::chain::{Data, DataId, Message};
 use crate::random;
 
-/// How often a message is sent before the command gives up.
+/// Attempts to send a message.
 const ATTEMPTS: u32 = 4;
 
 /// Between two attempts: as long as a server process takes to be started again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What is printed as JSON: the miner's answer and, after waiting, where the message is.
+/// The JSON: the miner's answer and, after waiting, the state of the message.
 #[derive(Serialize)]
 struct Printed {
     #[serde(flatten)]
@@ -66,7 +66,16 @@ pub fn run(add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
 
 /// The message that was given, or what stdin holds for `-`, without its last line break.
 fn message(given: &str) -> Result<Message, CliError> {
-    let text = if given == "-" { &read_message(io::stdin().lock())? } else { given };
+    let read;
+    let text = if given == "-" {
+        if io::stdin().is_terminal() {
+            _ = writeln!(io::stderr(), "reading the message from stdin; Ctrl-D ends it");
+        }
+        read = read_message(io::stdin().lock())?;
+        &read
+    } else {
+        given
+    };
     Message::new(text).map_err(|error| CliError::other(error.to_string()))
 }
 

@@ -207,6 +207,13 @@ fn wrong_together(typed: &ArgMatches) -> Option<(&str, ErrorKind, String)> {
         let why = "--miner names host and port; leave --host and --port away".to_owned();
         return Some((name, ErrorKind::ArgumentConflict, why));
     }
+    if name == "mining"
+        && is_typed("guesses")
+        && matches.get_one::<Mining>("action") != Some(&Mining::Limit)
+    {
+        let why = "a number goes with \"mining limit\" alone".to_owned();
+        return Some((name, ErrorKind::ArgumentConflict, why));
+    }
     if name == "add" && is_typed("timeout") && !is_typed("wait") && !is_typed("lines") {
         let why = "--timeout does nothing without --wait or --lines".to_owned();
         return Some((name, ErrorKind::MissingRequiredArgument, why));
@@ -243,8 +250,12 @@ pub enum Command {
     },
     /// Show, pause, resume or limit the mining of a miner on this host
     Mining {
-        #[command(subcommand)]
-        change: Option<Mining>,
+        /// What to do [default: show the limit]
+        #[arg(value_name = "ACTION")]
+        action: Option<Mining>,
+        /// With limit: maximum guesses a second, over all threads
+        #[arg(value_name = "N", required_if_eq("action", "limit"), value_hint = ValueHint::Other)]
+        guesses: Option<u64>,
         #[command(flatten)]
         common: Common,
     },
@@ -511,18 +522,15 @@ pub enum Neighbours {
     },
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+/// Changes of a miner's mining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mining {
     /// Pause mining
     Pause,
     /// Resume mining at full speed
     Resume,
-    /// Limit the hash rate
-    Limit {
-        /// Maximum guesses a second, over all threads
-        #[arg(value_name = "N", value_hint = ValueHint::Other)]
-        guesses: u64,
-    },
+    /// Limit the hash rate to N
+    Limit,
 }
 
 #[derive(Args, Debug)]
@@ -668,6 +676,11 @@ mod tests {
             ("get health --miner a:1 --port 3", true),
             ("get health --host a --port 3", false),
             ("add x -m a", false),
+            ("mining", false),
+            ("mining pause -p 1", false),
+            ("mining limit 5", false),
+            ("mining limit", true),
+            ("mining pause 5", true),
         ] {
             assert_eq!(read(line).is_err(), wrong, "{line}");
         }

@@ -1,4 +1,4 @@
-//! `benchmark`: how fast this host mines.
+//! `benchmark`: the hash rate of this host.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::thread;
@@ -16,16 +16,16 @@ use crate::pow::rate::{BATCH, expected_time, measure};
 /// Guesses of a first, short measurement, which says how long the real one is to be.
 const FIRST_GUESSES: NonZeroU64 = NonZeroU64::new(200_000).expect("it is above 0");
 
-/// How long a kernel is measured.
+/// Time that a kernel is measured for.
 const SPAN: Duration = Duration::from_millis(500);
 
 /// Difficulties whose average time for a block is told.
 const DIFFICULTIES: [u8; 5] = [4, 5, 6, 7, 8];
 
-/// What was measured.
+/// The measurement.
 #[derive(Serialize)]
 struct Measured {
-    /// The last one is what mining takes.
+    /// Mining takes the last one.
     kernels: Vec<Rates>,
     threads: NonZeroUsize,
 }
@@ -39,7 +39,7 @@ struct Rates {
     blocks: Vec<Block>,
 }
 
-/// How long a block takes on average, with all threads.
+/// Average time for a block, with all threads.
 #[derive(Serialize)]
 struct Block {
     difficulty: Difficulty,

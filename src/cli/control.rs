@@ -49,27 +49,23 @@ pub fn neighbours(change: &Neighbours, output: &mut Output<'_>) -> Result<(), Cl
 /// Runs `mining`.
 pub fn mining(
     miner: &Miner,
-    change: Option<Mining>,
+    change: Option<(Mining, Option<u64>)>,
     json: bool,
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
-    let (request, words) = match change {
-        None => (PlainRequest::new("GET", "/mining"), None),
-        Some(Mining::Pause) => (limit("0"), Some("mining is paused".to_owned())),
-        Some(Mining::Resume) => (limit("none"), Some("mining runs without a limit".to_owned())),
-        Some(Mining::Limit { guesses }) => {
-            let words = match guesses {
-                0 => "mining is paused".to_owned(),
-                _ => format!("mining is limited to {} a second", count(guesses, "guess")),
-            };
-            (limit(&guesses.to_string()), Some(words))
-        }
+    let Some((action, guesses)) = change else {
+        return told(miner, &PlainRequest::new("GET", "/mining"), None, json, output);
     };
-    told(miner, &request, words, json, output)
-}
-
-fn limit(hash_rate: &str) -> PlainRequest {
-    PlainRequest::new("PUT", format!("/mining?hash_rate_limit={hash_rate}"))
+    let (rate, words) = match (action, guesses) {
+        (Mining::Resume, _) => ("none".to_owned(), "mining runs without a limit".to_owned()),
+        (Mining::Limit, Some(guesses)) if guesses > 0 => {
+            let words = format!("mining is limited to {} a second", count(guesses, "guess"));
+            (guesses.to_string(), words)
+        }
+        (Mining::Pause | Mining::Limit, _) => ("0".to_owned(), "mining is paused".to_owned()),
+    };
+    let request = PlainRequest::new("PUT", format!("/mining?hash_rate_limit={rate}"));
+    told(miner, &request, Some(words), json, output)
 }
 
 /// Runs `ban`; without a neighbour, lists the bans.
@@ -165,9 +161,13 @@ mod tests {
         };
         let change = |change| said(move |miner, output| mining(miner, change, false, output));
         check(change(None), "GET /mining", "hash rate limit none");
-        check(change(Some(Mining::Pause)), "PUT /mining?hash_rate_limit=0", "paused");
-        check(change(Some(Mining::Resume)), "PUT /mining?hash_rate_limit=none", "without a limit");
-        let limit = change(Some(Mining::Limit { guesses: 500 }));
+        check(change(Some((Mining::Pause, None))), "PUT /mining?hash_rate_limit=0", "paused");
+        check(
+            change(Some((Mining::Resume, None))),
+            "PUT /mining?hash_rate_limit=none",
+            "without a limit",
+        );
+        let limit = change(Some((Mining::Limit, Some(500))));
         check(limit, "PUT /mining?hash_rate_limit=500", "500 guesses a second");
         check(said(|miner, output| ban(miner, None, false, output)), "GET /bans", "a:1");
         let banned = said(|miner, output| ban(miner, Some(&neighbour), false, output));

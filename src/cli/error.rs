@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::api::Address;
 use crate::api::client::ClientError;
 use crate::miner::MinerError;
 use crate::store::StoreError;
@@ -65,11 +66,15 @@ pub fn exit_of(error: &ClientError) -> Exit {
 /// What to do about it.
 fn hint(error: &ClientError) -> String {
     match error {
-        ClientError::Unreachable { address, .. } => format!(
+        // A miner can be started on this host alone.
+        ClientError::Unreachable { address, .. } if is_local(address) => format!(
             "; start a miner there with \"blockchain miner start CHAIN_PATH --port {}\", \
              or name another with --miner HOST:PORT",
             address.port()
         ),
+        ClientError::Unreachable { .. } => {
+            "; check that it runs, or name another miner with --miner HOST:PORT".into()
+        }
         ClientError::Malformed { .. } | ClientError::Refused { problem: None, .. } => {
             "; is that a miner? --miner HOST:PORT names another".into()
         }
@@ -78,6 +83,11 @@ fn hint(error: &ClientError) -> String {
         }
         ClientError::Refused { .. } => String::new(),
     }
+}
+
+fn is_local(address: &Address) -> bool {
+    let ip = address.ip();
+    ip.map_or(address.host() == "localhost", |ip| ip.is_loopback() || ip.is_unspecified())
 }
 
 impl From<StoreError> for CliError {

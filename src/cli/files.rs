@@ -7,10 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::args::Format;
 use super::error::{CliError, Exit};
 use super::output::{Look, Output, ReadBar, count};
+use super::values::no_folder;
 use crate::store::{self, Disk, Folder, Lock, Names, Repair, Report};
 
 /// Checks the files and says what is wrong; an error, too, if something is.
 pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+    no_folder(path)?;
     let names = Names::of(path)?;
     let folder = open(&names)?;
     let bar = ReadBar::default();
@@ -56,6 +58,7 @@ fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(),
 
 /// Makes the files usable again; what was damaged is kept under another name.
 pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+    no_folder(path)?;
     let names = Names::of(path)?;
     let folder: Arc<dyn Disk> = Arc::new(open(&names)?);
     let _lock = Lock::take(&names)?;

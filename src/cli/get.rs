@@ -1,4 +1,4 @@
-//! `get`: what a miner has, for people as tables, for programs as the miner's own JSON.
+//! `get`: what a miner has; tables for people, the miner's own JSON for programs.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -107,8 +107,8 @@ fn block(
 ) -> Result<(), CliError> {
     let length = miner.health()?.length;
     if index >= length {
-        let (last, blocks) = (length.saturating_sub(1), count(length, "block"));
-        let why = format!("there is no block {index}: the chain has {blocks}, 0 to {last}");
+        let last = length.saturating_sub(1);
+        let why = format!("there is no block {index}: the last block is block {last}");
         return Err(CliError::other(why));
     }
     for sent in miner.blocks(index, index + 1) {

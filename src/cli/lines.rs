@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal as _, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::thread;
@@ -58,7 +58,7 @@ struct Line {
     data: Data,
 }
 
-/// What became of all lines.
+/// The outcome of all lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 struct Summary {
     /// Lines that are on the miner's disk now.
@@ -151,6 +151,9 @@ fn id_of(prefix: &[u8], number: u64, message: &Message) -> DataId {
 /// Runs `add --lines`.
 pub fn run(miner: &Miner, file: &Path, add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
     let is_stdin = file == Path::new("-");
+    if is_stdin && io::stdin().is_terminal() {
+        _ = writeln!(io::stderr(), "reading messages from stdin, one a line; Ctrl-D ends them");
+    }
     let shown = if is_stdin { "stdin".into() } else { file.display().to_string() };
     let cannot_read = |error| CliError::other(format!("cannot read {shown}: {error}"));
     let (input, size): (Box<dyn Read + Send>, u64) = if is_stdin {

@@ -78,11 +78,11 @@ pub fn notes(command: &str) -> String {
     let mut notes = String::new();
     if command == "wait" {
         notes += "All conditions must hold, for every miner named. Without conditions, the miner \
-                  only has to\nanswer. A miner that does not answer yet is asked again.\n\n";
+                  only has to answer. A miner that does not answer yet is asked again.\n\n";
     }
     if command == "add" {
         notes += "With --lines, the id of a line is the first 16 bytes of SHA-256 of prefix, line \
-                  number and\ntext, with a zero byte between them. So a repeat of an interrupted \
+                  number and text, with a zero byte between them. So a repeat of an interrupted \
                   command adds no line twice.\n\n";
     }
     let examples = examples(command);
@@ -98,7 +98,7 @@ pub fn notes(command: &str) -> String {
             notes += &format!("  {code}  {meaning}\n");
         }
         notes += "\nSettings can be given as environment variables: BLOCKCHAIN_DIFFICULTY=4. A \
-                  flag beats a\nvariable. There is no configuration file.\n";
+                  flag beats a variable. There is no configuration file.\n";
     }
     notes.trim_end().to_owned()
 }

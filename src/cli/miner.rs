@@ -19,7 +19,7 @@ pub struct Miner {
     pub client: MinerClient,
     /// Where it is.
     pub address: Address,
-    /// What it wants to see before it changes anything.
+    /// The token that it asks for before it changes anything.
     pub token: Option<Token>,
 }
 
@@ -35,7 +35,7 @@ impl Miner {
         Ok(Self { client, address: address_of(target)?, token })
     }
 
-    /// How it is.
+    /// Its health.
     pub fn health(&self) -> Result<Health, ClientError> {
         self.client.health(&self.address)
     }
@@ -187,7 +187,7 @@ mod tests {
         for (pages, expected) in [
             ([&first[..], &foreign], "changed while it was read"),
             ([&first, &[]], "changed while it was read"),
-            ([&first, &first[..1]], "sends no block"),
+            ([&first, &first[..1]], "sent no valid block"),
         ] {
             let error = read(&pages).unwrap_err();
             assert!(error.contains(expected), "{error}");

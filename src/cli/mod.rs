@@ -1,4 +1,4 @@
-//! FLOOR 3: the command line: what can be typed, what it does, and what is printed.
+//! FLOOR 3: the command line: arguments, commands, and output.
 //!
 //! Commands ask a running miner over HTTP, as curl would, or look at files; only
 //! `miner start` and `ui` run anything. Results go to stdout, everything else to stderr; `error`
@@ -78,9 +78,11 @@ fn command(command: Command, output: &mut Output<'_>) -> Result<(), CliError> {
         Command::Add(add) => add::run(&add, output),
         Command::Get { what } => get::run(&what, output),
         Command::Neighbours { change } => control::neighbours(&change, output),
-        Command::Mining { change, common } => asked(&common, output, |miner, json, output| {
-            control::mining(miner, change, json, output)
-        }),
+        Command::Mining { action, guesses, common } => {
+            asked(&common, output, |miner, json, output| {
+                control::mining(miner, action.map(|it| (it, guesses)), json, output)
+            })
+        }
         Command::Ban { neighbour, common } => asked(&common, output, |miner, json, output| {
             control::ban(miner, neighbour.as_ref(), json, output)
         }),

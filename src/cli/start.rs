@@ -15,7 +15,7 @@ use super::args::{THREADS_MAX, log_level, path, whole};
 use super::error::CliError;
 use super::output::ReadBar;
 use super::ui;
-use super::values::{host, seconds};
+use super::values::{host, no_folder, seconds};
 use crate::api::{Address, DEFAULT_PORT};
 use crate::chain::{Difficulty, Network, NetworkName};
 use crate::logging;
@@ -152,6 +152,7 @@ impl From<Start> for Settings {
 
 /// Runs a miner until it is told to stop.
 pub fn run(start: Start) -> Result<(), CliError> {
+    no_folder(&start.chain_path)?;
     let pages = start.ui_port.map(|port| ui::bind("127.0.0.1", port)).transpose()?;
     let settings = Settings::from(start);
     let folder = settings.chain_path.parent().unwrap_or(Path::new(""));

@@ -13,34 +13,34 @@ use crate::api::client::ClientError;
 use crate::api::{Address, DataState, Health};
 use crate::chain::DataId;
 
-/// Between two questions to a miner: nobody notices, and the miner neither.
+/// Pause between two requests: short for people, long for a miner.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What has to hold, all of it.
+/// Conditions that must all hold.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
     /// Blocks, at least.
     pub length: Option<u64>,
     /// A message, and how many blocks have to confirm it.
     pub message: Option<(DataId, u64)>,
-    /// Nothing waits to be mined.
+    /// No message is pending.
     pub idle: bool,
     /// Miners that have the same head.
     pub agree_with: Vec<Address>,
 }
 
-/// What a miner was like when all conditions held.
+/// The state of a miner when all conditions held.
 #[derive(Debug, Serialize)]
 pub struct Reached {
-    /// How it is.
+    /// Its health.
     #[serde(flatten)]
     pub health: Health,
-    /// Where the message is, if one was named.
+    /// The state of the message, if one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<DataState>,
 }
 
-/// Says when to look again, and when to give up.
+/// When to look again, and when to give up.
 pub struct Patience {
     ticks: Receiver<Instant>,
     /// When to give up, and after how long that is.
@@ -91,7 +91,7 @@ pub fn run(wait: &Wait, output: &mut Output<'_>) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Where a message is, in words.
+/// The state of a mined message, in words.
 pub fn mined(index: u64, confirmations: u64) -> String {
     format!("mined in block {index}, {}", count(confirmations, "confirmation"))
 }
