@@ -1,20 +1,19 @@
-//! `add --lines`: each line of a file is a message, over one connection that never waits for
-//! an answer before it sends the next line.
+//! `add --lines`: each line of a file is a message, over a few connections that each send
+//! some lines before they wait for answers.
 //!
 //! A line's id follows from the file, the line's number and its text, so a repeat adds
 //! nothing twice, whatever became of the attempt before: after a broken connection or a busy
-//! miner, the same lines are sent again.
+//! miner, the same lines are sent again. Lines keep about their order, not exactly.
 
-use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal as _, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -26,9 +25,16 @@ use crate::api::Problem;
 use crate::chain::data::MESSAGE_BYTES_MAX;
 use crate::chain::{Data, DataId, Message};
 
-/// Lines that are sent before the first of them is answered: enough to fill each group that
-/// the miner writes to disk at once.
-const WINDOW: usize = 512;
+/// Connections: a miner answers one request at a time on each, and writes what came on
+/// several to disk together. With one alone, each line would wait for a sync of its own.
+const CONNECTIONS: usize = 16;
+
+/// Lines that are sent on a connection before their answers are read.
+const BATCH_LINES: usize = 16;
+
+/// Bytes after which a batch takes no further line: less than sockets hold, so that neither
+/// side waits for the other to read.
+const BATCH_BYTES: usize = 32 << 10;
 
 /// How long connecting, and each answer, may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -115,12 +121,21 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Whether the next line is there without waiting for it.
-    fn is_waiting(&self) -> bool
+    /// Some lines: at least one, unless there are none left, and what else is there already.
+    fn batch(&mut self) -> io::Result<Vec<Line>>
     where
         R: Buffered,
     {
-        !self.reader.has_line()
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < BATCH_LINES && bytes < BATCH_BYTES {
+            if !batch.is_empty() && !self.reader.has_line() {
+                break;
+            }
+            let Some(line) = self.next()? else { break };
+            bytes += line.data.message.as_str().len();
+            batch.push(line);
+        }
+        Ok(batch)
     }
 }
 
@@ -165,13 +180,24 @@ pub fn run(miner: &Miner, file: &Path, add: &Add, output: &mut Output<'_>) -> Re
     };
     let bar = bar(size);
     let reader = BufReader::with_capacity(1 << 16, bar.wrap_read(input));
-    let mut lines = Lines { reader, prefix: prefix(file, add), number: 0, refused: 0 };
-    let patience = add.timeout.unwrap_or(PATIENCE);
-    let mut sending =
-        Sending { miner, bar: &bar, pending: VecDeque::new(), done: Summary::default() };
-    let outcome = sending.all(&mut lines, patience);
+    let lines = Lines { reader, prefix: prefix(file, add), number: 0, refused: 0 };
+    let sending = Sending {
+        miner,
+        bar: &bar,
+        patience: add.timeout.unwrap_or(PATIENCE),
+        lines: Mutex::new(lines),
+        progress: Mutex::new((Summary::default(), Instant::now())),
+    };
+    let outcome = thread::scope(|scope| {
+        let start = |_| scope.spawn(|| sending.work());
+        let working: Vec<_> = (0..CONNECTIONS).map(start).collect();
+        let ended = working.into_iter().map(|it| it.join().expect("sending never panics"));
+        ended.reduce(Result::and).unwrap_or(Ok(()))
+    });
     bar.finish_and_clear();
-    let done = Summary { refused: sending.done.refused + lines.refused, ..sending.done };
+    let (done, _) = *sending.progress.lock();
+    let refused_by_miner = done.refused;
+    let done = Summary { refused: refused_by_miner + sending.lines.lock().refused, ..done };
     if add.common.format.json {
         output.json_line(&done)?;
     } else {
@@ -184,8 +210,8 @@ pub fn run(miner: &Miner, file: &Path, add: &Add, output: &mut Output<'_>) -> Re
             let again = "repeat the command: no line is added twice";
             Err(CliError::Other(exit, format!("not all lines were added: {why}; {again}")))
         }
-        Ok(()) if sending.done.refused > 0 => {
-            let refused = count(sending.done.refused, "line");
+        Ok(()) if refused_by_miner > 0 => {
+            let refused = count(refused_by_miner, "line");
             Err(CliError::Other(Exit::Refused, format!("{refused} refused by {}", miner.address)))
         }
         Ok(()) if done.refused > 0 => {
@@ -233,61 +259,93 @@ enum Stopped {
     Miner(Exit, String),
 }
 
-/// How one connection ended.
-enum Session {
-    /// Every line was answered.
-    Done,
+/// Why lines have to be sent again.
+enum Again {
     /// The miner is busy: it wants to be asked again after so long.
     Busy(Duration, String),
-    /// The connection could not be made or broke.
+    /// There is no connection, or it broke.
     Broken(String),
 }
 
-struct Sending<'a> {
+/// The work that the connections share.
+struct Sending<'a, R> {
     miner: &'a Miner,
     bar: &'a ProgressBar,
-    /// Lines that were sent, or refused for now, and not confirmed: the first to send next.
-    pending: VecDeque<Line>,
-    done: Summary,
+    patience: Duration,
+    lines: Mutex<Lines<R>>,
+    /// The outcome so far, and when it last changed.
+    progress: Mutex<(Summary, Instant)>,
 }
 
-impl Sending<'_> {
-    /// Sends everything, over as many connections as it takes.
-    fn all<R: BufRead + Buffered>(
-        &mut self,
-        lines: &mut Lines<R>,
-        patience: Duration,
-    ) -> Result<(), Stopped>
-    where
-        Lines<R>: Send,
-    {
-        let mut progress = (self.done, Instant::now());
+impl<R: BufRead + Buffered> Sending<'_, R> {
+    /// Sends lines until there are none left: the work of one connection.
+    fn work(&self) -> Result<(), Stopped> {
+        let mut stream = None;
         loop {
-            let stream = self.connect();
-            let is_connected = stream.is_ok();
-            let session = match stream {
-                Ok(stream) => self.session(stream, lines)?,
-                Err(error) => Session::Broken(error.to_string()),
-            };
-            if self.done != progress.0 {
-                progress = (self.done, Instant::now());
+            let mut batch = self.lines.lock().batch().map_err(Stopped::Input)?;
+            if batch.is_empty() {
+                return Ok(());
             }
-            let idle = progress.1.elapsed();
-            let (exit, pause, why) = match session {
-                Session::Done => return Ok(()),
-                Session::Busy(pause, why) => (Exit::Refused, pause, why),
-                Session::Broken(why) => (Exit::NoMiner, PAUSE, why),
-            };
-            let was_there = is_connected || self.done != Summary::default();
-            let limit = if was_there { patience } else { patience.min(CONNECT_PATIENCE) };
-            let address = &self.miner.address;
-            if idle + pause > limit.max(pause) {
-                return Err(Stopped::Miner(exit, format!("{address}: {why}")));
+            while let Some(again) = self.send(&mut stream, &mut batch)? {
+                let (exit, pause, why) = match again {
+                    Again::Busy(pause, why) => (Exit::Refused, pause, why),
+                    Again::Broken(why) => {
+                        stream = None;
+                        (Exit::NoMiner, PAUSE, why)
+                    }
+                };
+                let (done, since) = *self.progress.lock();
+                // A miner that never answered is given up soon.
+                let is_absent = exit == Exit::NoMiner && done == Summary::default();
+                let limit = if is_absent { CONNECT_PATIENCE } else { self.patience };
+                let address = &self.miner.address;
+                if since.elapsed() > limit.min(self.patience) {
+                    return Err(Stopped::Miner(exit, format!("{address}: {why}")));
+                }
+                self.bar.set_message(format!("waiting for {address}: {why}"));
+                crossbeam_channel::after(pause).recv().expect("it comes");
+                self.bar.set_message("");
             }
-            self.bar.set_message(format!("waiting for {address}: {why}"));
-            crossbeam_channel::after(pause).recv().expect("it comes");
-            self.bar.set_message("");
         }
+    }
+
+    /// Sends the lines of `batch` and takes those out that were answered for good. Says why
+    /// some are left.
+    fn send(
+        &self,
+        stream: &mut Option<BufReader<TcpStream>>,
+        batch: &mut Vec<Line>,
+    ) -> Result<Option<Again>, Stopped> {
+        let broken = |error: io::Error| Ok(Some(Again::Broken(error.to_string())));
+        let reader = match stream {
+            Some(reader) => reader,
+            None => match self.connect() {
+                Ok(connected) => stream.insert(BufReader::new(connected)),
+                Err(error) => return broken(error),
+            },
+        };
+        let requests: Vec<u8> = batch.iter().flat_map(|line| self.request(line)).collect();
+        if let Err(error) = reader.get_mut().write_all(&requests) {
+            return broken(error);
+        }
+        let (mut busy, mut again) = (Vec::new(), None);
+        while !batch.is_empty() {
+            match read_answer(reader) {
+                Ok(answer) => {
+                    let line = batch.remove(0);
+                    if let Some(wait) = self.take(&line, answer)? {
+                        again = Some(wait);
+                        busy.push(line);
+                    }
+                }
+                Err(error) => {
+                    batch.splice(0..0, busy);
+                    return broken(error);
+                }
+            }
+        }
+        *batch = busy;
+        Ok(again)
     }
 
     fn connect(&self) -> io::Result<TcpStream> {
@@ -307,132 +365,35 @@ impl Sending<'_> {
         Err(last)
     }
 
-    /// Sends what is pending and then further lines, while answers come, until one of them
-    /// is no confirmation or the connection ends.
-    fn session<R: BufRead + Buffered>(
-        &mut self,
-        stream: TcpStream,
-        lines: &mut Lines<R>,
-    ) -> Result<Session, Stopped>
-    where
-        Lines<R>: Send,
-    {
-        let (sent, on_the_way) = bounded::<Line>(WINDOW);
-        let resend = std::mem::take(&mut self.pending);
-        let writer = Writer { miner: self.miner, out: BufWriter::new(&stream), sent };
-        thread::scope(|scope| {
-            let writing = scope.spawn(move || writer.send(resend, lines));
-            let mut answers = Answers { reader: BufReader::new(&stream) };
-            let mut end = Session::Done;
-            let mut waiting = VecDeque::new();
-            for line in &on_the_way {
-                match answers.next() {
-                    Ok(answer) => match self.take(&line, answer) {
-                        Ok(()) => continue,
-                        Err(busy) => end = busy,
-                    },
-                    Err(error) => end = Session::Broken(error.to_string()),
-                }
-                waiting.push_back(line);
-                break;
-            }
-            // The writer ends at once; what it has sent or taken and was not answered comes again.
-            if !matches!(end, Session::Done) {
-                _ = stream.shutdown(Shutdown::Both);
-            }
-            waiting.extend(on_the_way.iter());
-            drop(on_the_way);
-            let written = writing.join().expect("writing never panics");
-            let (unsent, failed) = written.map_err(Stopped::Input)?;
-            self.pending.extend(waiting);
-            self.pending.extend(unsent);
-            Ok(match (end, failed) {
-                (Session::Done, Some(why)) => Session::Broken(why),
-                (end, _) => end,
-            })
-        })
-    }
-
     /// Counts an answer, unless it says that the line is to be sent again.
-    fn take(&mut self, line: &Line, answer: Answer) -> Result<(), Session> {
+    fn take(&self, line: &Line, answer: Answer) -> Result<Option<Again>, Stopped> {
         let problem = serde_json::from_slice::<Problem>(&answer.body);
         let said = problem.map(|it| it.more_information).unwrap_or_default();
+        let mut progress = self.progress.lock();
+        let done = &mut progress.0;
         match answer.status {
             200 => {
-                self.done.added += 1;
-                self.done.already_there += u64::from(said.starts_with("It was added before"));
+                done.added += 1;
+                done.already_there += u64::from(said.starts_with("It was added before"));
             }
-            503 => return Err(Session::Busy(answer.retry_after.min(RETRY_AFTER_MAX), said)),
+            503 => return Ok(Some(Again::Busy(answer.retry_after.min(RETRY_AFTER_MAX), said))),
             400 | 409 => {
-                self.done.refused += 1;
-                if self.done.refused <= NAMED_MAX {
+                done.refused += 1;
+                if done.refused <= NAMED_MAX {
                     let number = line.number;
                     self.bar.suspend(|| {
                         _ = writeln!(io::stderr(), "line {number} is not added: {said}");
                     });
                 }
             }
-            status => return Err(Session::Broken(format!("it answers {status} {said}"))),
-        }
-        Ok(())
-    }
-}
-
-/// Writes requests, each announced to the reader of answers before.
-struct Writer<'a> {
-    miner: &'a Miner,
-    out: BufWriter<&'a TcpStream>,
-    sent: Sender<Line>,
-}
-
-impl Writer<'_> {
-    /// Sends `resend` and then `lines`. Returns what could not be sent, and why not.
-    fn send<R: BufRead + Buffered>(
-        mut self,
-        mut resend: VecDeque<Line>,
-        lines: &mut Lines<R>,
-    ) -> io::Result<(VecDeque<Line>, Option<String>)> {
-        loop {
-            let line = match resend.pop_front() {
-                Some(line) => line,
-                None => {
-                    if lines.is_waiting()
-                        && let Err(error) = self.out.flush()
-                    {
-                        return Ok((resend, Some(error.to_string())));
-                    }
-                    match lines.next()? {
-                        Some(line) => line,
-                        None => break,
-                    }
-                }
-            };
-            if let Err((line, why)) = self.one(line) {
-                if let Some(line) = line {
-                    resend.push_front(line);
-                }
-                return Ok((resend, Some(why)));
+            status => {
+                let exit = if matches!(status, 401 | 403) { Exit::Refused } else { Exit::NoMiner };
+                let address = &self.miner.address;
+                return Err(Stopped::Miner(exit, format!("{address} answers {status}: {said}")));
             }
         }
-        Ok((resend, self.out.flush().err().map(|error| error.to_string())))
-    }
-
-    /// Sends a line. An error holds it if the reader of answers does not have it.
-    fn one(&mut self, line: Line) -> Result<(), (Option<Line>, String)> {
-        let request = self.request(&line);
-        let is_over = || "the connection ended".to_owned();
-        match self.sent.try_send(line) {
-            Ok(()) => {}
-            Err(TrySendError::Full(line)) => {
-                // The reader waits for answers to what is still in our hands.
-                if let Err(error) = self.out.flush() {
-                    return Err((Some(line), error.to_string()));
-                }
-                self.sent.send(line).map_err(|it| (Some(it.0), is_over()))?;
-            }
-            Err(TrySendError::Disconnected(line)) => return Err((Some(line), is_over())),
-        }
-        self.out.write_all(&request).map_err(|error| (None, error.to_string()))
+        progress.1 = Instant::now();
+        Ok(None)
     }
 
     fn request(&self, line: &Line) -> Vec<u8> {
@@ -457,37 +418,30 @@ struct Answer {
     body: Vec<u8>,
 }
 
-/// Answers as they come, in the order of the requests.
-struct Answers<'a> {
-    reader: BufReader<&'a TcpStream>,
-}
-
-impl Answers<'_> {
-    fn next(&mut self) -> io::Result<Answer> {
-        let malformed = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let read = (&mut self.reader).take(1 << 14).read_until(b'\n', &mut head)?;
-            if read == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended"));
-            }
-            if head.len() > 1 << 14 {
-                return Err(malformed("it sends no HTTP"));
-            }
+/// Reads the next answer.
+fn read_answer(reader: &mut BufReader<TcpStream>) -> io::Result<Answer> {
+    let malformed = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let read = reader.by_ref().take(1 << 14).read_until(b'\n', &mut head)?;
+        if read == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended"));
         }
-        let mut headers = [httparse::EMPTY_HEADER; 32];
-        let mut parsed = httparse::Response::new(&mut headers);
-        let is_whole = parsed.parse(&head).is_ok_and(|status| status.is_complete());
-        let status =
-            parsed.code.filter(|_| is_whole).ok_or_else(|| malformed("it sends no HTTP"))?;
-        let number = |name: &str| {
-            let header = parsed.headers.iter().find(|it| it.name.eq_ignore_ascii_case(name))?;
-            std::str::from_utf8(header.value).ok()?.trim().parse::<usize>().ok()
-        };
-        let length = number("Content-Length").filter(|length| *length <= ANSWER_BYTES_MAX);
-        let mut body = vec![0; length.ok_or_else(|| malformed("its answer has no length"))?];
-        self.reader.read_exact(&mut body)?;
-        let retry_after = Duration::from_secs(number("Retry-After").unwrap_or(1) as u64);
-        Ok(Answer { status, retry_after, body })
+        if head.len() > 1 << 14 {
+            return Err(malformed("it sends no HTTP"));
+        }
     }
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut parsed = httparse::Response::new(&mut headers);
+    let is_whole = parsed.parse(&head).is_ok_and(|status| status.is_complete());
+    let status = parsed.code.filter(|_| is_whole).ok_or_else(|| malformed("it sends no HTTP"))?;
+    let number = |name: &str| {
+        let header = parsed.headers.iter().find(|it| it.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(header.value).ok()?.trim().parse::<usize>().ok()
+    };
+    let length = number("Content-Length").filter(|length| *length <= ANSWER_BYTES_MAX);
+    let mut body = vec![0; length.ok_or_else(|| malformed("its answer has no length"))?];
+    reader.read_exact(&mut body)?;
+    let retry_after = Duration::from_secs(number("Retry-After").unwrap_or(1) as u64);
+    Ok(Answer { status, retry_after, body })
 }

@@ -83,7 +83,9 @@ pub fn notes(command: &str) -> String {
     if command == "add" {
         notes += "With --lines, the id of a line is the first 16 bytes of SHA-256 of prefix, line \
                   number and text, with a zero byte between them. So a repeat of an interrupted \
-                  command adds no line twice.\n\n";
+                  command adds no line twice. \
+                  Lines are sent over several connections, so the chain has them in roughly, not \
+                  exactly, the order of the file.\n\n";
     }
     let examples = examples(command);
     if !examples.is_empty() {
