@@ -27,18 +27,22 @@ pub fn completions(shell: Shell, output: &mut Output<'_>) -> Result<(), CliError
 /// The script for bash, which would offer files wherever it knows nothing better, also for
 /// `neighbours delete`: files are left to the commands that take one.
 fn without_stray_files(script: &str) -> String {
-    script
-        .replace("-o nosort -o bashdefault -o default blockchain", "-o nosort blockchain")
-        .replace("-o bashdefault -o default blockchain", "blockchain")
-        + &format!(
-            "\n_blockchain_files() {{\n    _blockchain \"$@\"\n    \
-             local words=\" ${{COMP_WORDS[*]}} \"\n    \
-             if [[ ${{#COMPREPLY[@]}} -eq 0 && $words =~ ' '(verify|repair|man|start)' ' ]]; then\n        \
-             compopt -o filenames\n        \
-             mapfile -t COMPREPLY < <(compgen -f -- \"${{COMP_WORDS[COMP_CWORD]}}\")\n    fi\n}}\n\
-             complete -F _blockchain_files blockchain\n"
-        )
+    let bare = script.replace(" -o bashdefault -o default", "");
+    bare + FILES_IN_BASH
 }
+
+/// Offers files to the commands that take one, in bash.
+const FILES_IN_BASH: &str = r#"
+_blockchain_files() {
+    _blockchain "$@"
+    local words=" ${COMP_WORDS[*]} "
+    if [[ ${#COMPREPLY[@]} -eq 0 && $words =~ ' '(verify|repair|man|start)' ' ]]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
+    fi
+}
+complete -F _blockchain_files blockchain
+"#;
 
 /// Writes a manual page for each command into `folder`, and one for the formats.
 pub fn man(folder: &Path, output: &mut Output<'_>) -> Result<(), CliError> {
