@@ -3,8 +3,9 @@
 //! Plain values, each within its limits; how they are spelled on the command line and in
 //! the environment is `cli`'s.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::api::{Address, DEFAULT_PORT};
@@ -28,8 +29,18 @@ pub struct Settings {
     /// What the miner tells others to reach it by; otherwise they take the address that it
     /// comes from and the port that it listens on.
     pub advertise: Option<Address>,
+    /// Ask the given neighbours alone, and take in no others.
+    pub only_given_neighbours: bool,
+    /// A name for people, shown by /health and on the pages.
+    pub name: Option<MinerName>,
     /// Threads that search for proofs.
     pub threads: NonZeroUsize,
+    /// Most guesses a second, over all threads; 0 pauses mining.
+    pub hash_rate_limit: Option<u64>,
+    /// Blocks deeper than this are never dropped for another branch, except by hand.
+    pub finality_depth: Option<NonZeroU64>,
+    /// File with the token that a request has to carry to change anything.
+    pub write_token_file: Option<PathBuf>,
     /// What a chain file that is missing or of no use means.
     pub start: Start,
     /// Older versions of the chain file that stay.
@@ -61,7 +72,12 @@ impl Settings {
             neighbours: Vec::new(),
             neighbours_max: 8,
             advertise: None,
+            only_given_neighbours: false,
+            name: None,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            hash_rate_limit: None,
+            finality_depth: None,
+            write_token_file: None,
             start: Start::Continue,
             versions_kept: 10,
             gossip_interval: Duration::from_secs(20),
@@ -97,4 +113,49 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// A miner's name for people: 1 to 64 characters, none of which could disturb a terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinerName(String);
+
+impl MinerName {
+    /// Longest name, in characters: it has a column of its own in tables.
+    const CHARACTERS_MAX: usize = 64;
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for MinerName {
+    type Err = MinerNameError;
+
+    fn from_str(text: &str) -> Result<Self, MinerNameError> {
+        let length = text.chars().count();
+        let fits = (1..=Self::CHARACTERS_MAX).contains(&length) && text.trim() == text;
+        let harmless = text.chars().all(crate::escape::is_harmless);
+        if fits && harmless { Ok(Self(text.to_owned())) } else { Err(MinerNameError) }
+    }
+}
+
+/// Text that is no miner's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a miner's name is 1 to 64 characters, without control characters or spaces around it")]
+pub struct MinerNameError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_short_and_harmless() {
+        for text in ["a", "Lena's miner", "鉱夫", &"x".repeat(64)] {
+            assert_eq!(text.parse::<MinerName>().unwrap().as_str(), text);
+        }
+        for text in ["", " ", " a", "a\n", "a\u{1b}[31m", "a\u{202e}", &"x".repeat(65)] {
+            assert!(text.parse::<MinerName>().is_err(), "{text:?}");
+        }
+    }
 }

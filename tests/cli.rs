@@ -2,9 +2,12 @@
 
 mod program;
 
+use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read as _, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use program::{Miner, program, root, run};
 use serde_json::Value;
@@ -69,7 +72,7 @@ fn a_repeat_with_the_same_id_adds_nothing_twice() {
     }
     assert_eq!(json(&miner.run(&["get", "health", "--json"]).stdout)["length"], 2);
     let other = miner.run(&["add", "other", "--id", id]);
-    assert_eq!((other.code, other.stderr.lines().count()), (Some(1), 1), "{}", other.stderr);
+    assert_eq!((other.code, other.stderr.lines().count()), (Some(5), 1), "{}", other.stderr);
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn neighbours_come_and_go() {
     assert_eq!(miner.run(&["neighbours", "delete", "localhost:9"]).code, Some(0));
     let again = miner.run(&["neighbours", "delete", "localhost:9"]);
     assert_eq!(again.code, Some(1));
-    assert!(again.stderr.contains("is no neighbour of"), "{}", again.stderr);
+    assert!(again.stderr.contains("is not a neighbour of"), "{}", again.stderr);
 }
 
 #[test]
@@ -143,12 +146,12 @@ fn watch_prints_a_line_for_each_new_block() {
 fn a_miner_that_is_not_there_is_one_line_that_says_what_to_do() {
     for arguments in [&["get", "chain"][..], &["get", "health", "--json"], &["add", "x"]] {
         let done = run(&[arguments, &["--port", "9"]].concat());
-        assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+        assert_eq!((done.code, done.stdout.as_str()), (Some(3), ""));
         assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
         assert!(done.stderr.contains("blockchain miner start CHAIN_PATH --port 9"));
     }
     let done = run(&["wait", "--port", "9", "--timeout", "0.2"]);
-    assert_eq!(done.code, Some(1));
+    assert_eq!(done.code, Some(4));
     assert!(done.stderr.contains("gave up after 0.2 s"), "{}", done.stderr);
 }
 
@@ -188,6 +191,12 @@ fn wrong_usage_is_exit_code_2() {
         &["get", "chain", "--port", "0"],
         &["get", "chain", "--host", "a:1"],
         &["add", "x", "--timeout", "3"],
+        &["add", "x", "--wiat"],
+        &["add", "--version"],
+        &["add", "--lines", "x", "--id-prefix"],
+        &["get", "health", "--miner", "a:1", "--port", "3"],
+        &["miner", "start", "x.chain", "--max-neighbours", "0"],
+        &["benchmark", "--threads", "2000"],
     ] {
         let done = run(arguments);
         assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{arguments:?}");
@@ -207,7 +216,7 @@ fn flags_have_underscores_and_environment_variables() {
         command
     };
     check(start().args(["--force_new_chain", "--keep_versions", "x"]), "--keep-versions");
-    check(start().env("BLOCKCHAIN_BACKUP_INTERVAL", "0"), "--backup-interval");
+    check(start().env("BLOCKCHAIN_BACKUP_INTERVAL", "0"), "BLOCKCHAIN_BACKUP_INTERVAL");
     let port = program::Done::from(
         program().args(["get", "health"]).env("BLOCKCHAIN_PORT", "9").output().unwrap(),
     );
@@ -230,6 +239,266 @@ fn variables_that_say_nothing_to_a_command_do_not_stop_it() {
     for variable in ["HOST", "TIMEOUT", "LENGTH", "AGREE_WITH", "IDLE"] {
         with(&format!("BLOCKCHAIN_{variable}"), "", &["wait"]);
     }
+}
+
+fn with_variables(variables: &[(&str, &str)], arguments: &[&str]) -> program::Done {
+    let mut command = program();
+    command.args(arguments).envs(variables.iter().copied());
+    command.output().unwrap().into()
+}
+
+/// `BLOCKCHAIN_PORT` was also the port of the pages of `ui`, variables conflicted with
+/// flags, and an error about a variable named the flag.
+#[test]
+fn a_flag_beats_a_variable_and_an_error_names_the_variable() {
+    let miner = Miner::start();
+    let ours = format!("127.0.0.1:{}", miner.port);
+    let works = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let done = with_variables(variables, arguments);
+        assert_eq!(done.code, Some(0), "{variables:?} {arguments:?}: {}", done.stderr);
+    };
+    let health = ["get", "health"];
+    works(&[("BLOCKCHAIN_MINER", &ours)], &health);
+    works(&[("BLOCKCHAIN_MINER", &ours), ("BLOCKCHAIN_PORT", "9")], &health);
+    works(&[("BLOCKCHAIN_MINER", "127.0.0.1:9")], &[&health[..], &["-m", &ours]].concat());
+    works(&[("BLOCKCHAIN_PORT", "9")], &[&health[..], &["--miner", &ours]].concat());
+    let port = [&health[..], &["--port", &miner.port]].concat();
+    works(&[("BLOCKCHAIN_MINER", "127.0.0.1:9")], &port);
+    works(&[("BLOCKCHAIN_MINER", "nonsense:x")], &[&health[..], &["-m", &ours]].concat());
+    // What Kubernetes sets beside a Service called "blockchain".
+    let link =
+        [("BLOCKCHAIN_PORT", "tcp://10.0.0.1:80"), ("BLOCKCHAIN_UI_PORT", "tcp://10.0.0.1:8")];
+    works(&link, &port);
+    let ui = with_variables(&[("BLOCKCHAIN_UI_PORT", &miner.port)], &["ui"]);
+    assert!(ui.stderr.contains(&ours), "{}", ui.stderr);
+    for (variable, value, arguments) in [
+        ("BLOCKCHAIN_PORT", "x", &["get", "health"][..]),
+        ("BLOCKCHAIN_MINER", "a:b", &["add", "x"]),
+        ("BLOCKCHAIN_DIFFICULTY", "65", &["miner", "start", "/dev/null/x.chain"]),
+        ("BLOCKCHAIN_UI_PORT", "x", &["ui"]),
+    ] {
+        let done = with_variables(&[(variable, value)], arguments);
+        assert_eq!(done.code, Some(2), "{variable}: {}", done.stderr);
+        assert!(done.stderr.contains(variable), "{}", done.stderr);
+    }
+    let forced =
+        with_variables(&[("BLOCKCHAIN_FORCE_NEW_CHAIN", "1")], &["miner", "start", "--help"]);
+    assert!(!forced.stdout.contains("BLOCKCHAIN_FORCE_NEW_CHAIN"));
+    assert!(forced.stdout.contains("BLOCKCHAIN_DIFFICULTY"));
+}
+
+/// `--help` to a full disk was exit code 0.
+#[test]
+fn what_cannot_be_printed_is_an_error() {
+    for arguments in [&["--help"][..], &["--version"], &["completions", "bash"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let done = program().args(arguments).stdout(full).output().unwrap();
+        let done = program::Done::from(done);
+        assert_eq!(done.code, Some(1), "{arguments:?}");
+        assert!(done.stderr.contains("cannot write to stdout"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn the_version_names_commit_and_target() {
+    let version = run(&["--version"]).stdout;
+    assert!(version.starts_with(concat!("blockchain ", env!("CARGO_PKG_VERSION"), " (commit ")));
+    assert!(version.trim_end().ends_with(')') && version.contains("linux"), "{version}");
+}
+
+#[test]
+fn quiet_prints_nothing_and_the_exit_code_tells() {
+    let miner = Miner::start();
+    for arguments in [&["add", "x", "-q", "--wait"][..], &["get", "health", "--quiet"]] {
+        let done = miner.run(arguments);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(0), ""), "{}", done.stderr);
+    }
+    let absent = miner.run(&["get", "message", &"0".repeat(31).replace('0', "1"), "-q"]);
+    assert_eq!(absent.code, Some(2), "31 digits are no id");
+    let absent = miner.run(&["get", "message", &"1".repeat(32), "-q"]);
+    assert_eq!(absent.code, Some(1), "{}", absent.stderr);
+}
+
+#[test]
+fn messages_states_and_events_are_shown() {
+    let miner = Miner::start();
+    let added = json(&miner.run(&["add", "hello", "--wait", "--json"]).stdout);
+    let id = added["data"]["id"].as_str().unwrap();
+    let message = miner.run(&["get", "message", id]).stdout;
+    assert!(message.contains("mined in block 1") && message.contains("hello"), "{message}");
+    assert_eq!(json(&miner.run(&["get", "message", id, "--json"]).stdout)["index"], 1);
+    let status = miner.run(&["get", "status"]);
+    assert!(
+        status.code == Some(0) && status.stdout.contains("gossip-interval"),
+        "{}",
+        status.stdout
+    );
+    assert!(json(&miner.run(&["get", "status", "--json"]).stdout)["settings"].is_array());
+    let events = miner.run(&["get", "events"]).stdout;
+    assert!(events.contains("  block") && events.contains("index=1"), "{events}");
+}
+
+#[test]
+fn a_chain_a_line_is_the_chain_file() {
+    let mut miner = Miner::start();
+    for message in ["a", "ä\n", "c"] {
+        miner.run(&["add", message, "--wait"]);
+    }
+    let lines = miner.run(&["get", "chain", "--lines"]).stdout;
+    assert_eq!(miner.run(&["get", "chain", "--lines", "-n", "1"]).stdout.lines().count(), 1);
+    assert_eq!(miner.stop(), Some(0));
+    assert_eq!(lines, fs::read_to_string(miner.chain()).unwrap());
+}
+
+/// A miner that takes what it is sent but loses connections again and again, and is busy at
+/// times. Returns its address and the ids that it took; it answers until the test ends.
+fn unsteady_miner() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let its_taken = Arc::clone(&taken);
+    std::thread::spawn(move || {
+        let mut asked = 0;
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut reader = BufReader::new(stream);
+            while let Some(id) = read_add(&mut reader) {
+                asked += 1;
+                let mut taken = its_taken.lock().unwrap();
+                let is_there = taken.contains(&id);
+                let is_busy = asked % 13 == 5;
+                if !is_busy && !is_there {
+                    taken.push(id);
+                }
+                // Taken, but the answer is lost with the connection.
+                if asked % 17 == 0 {
+                    break;
+                }
+                let more = if is_there { "It was added before; x" } else { "It is on disk" };
+                let body = format!(r#"{{"message":"m","more_information":"{more}"}}"#);
+                let status = if is_busy { "503 Busy\r\nRetry-After: 0" } else { "200 OK" };
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
+                if reader.get_mut().write_all((head + &body).as_bytes()).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    (address, taken)
+}
+
+/// The id in the next request on a connection, if there is one.
+fn read_add(reader: &mut BufReader<TcpStream>) -> Option<String> {
+    let (mut id, mut length) = (None, 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if let Some(target) = line.strip_prefix("PUT /add?id=") {
+            id = target.split(' ').next().map(str::to_owned);
+        }
+        if let Some(value) = line.strip_prefix("Content-Length: ") {
+            length = value.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).ok()?;
+            return id;
+        }
+    }
+}
+
+#[test]
+fn lines_are_added_once_each_however_often_the_connection_breaks() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lines.txt");
+    let text: String = (0..60).map(|number| format!("line {}\n", number % 7)).collect();
+    fs::write(&file, text).unwrap();
+    let (address, taken) = unsteady_miner();
+    let done = run(&["add", "--lines", file.to_str().unwrap(), "-m", &address, "--json"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(json(&done.stdout)["added"], 60, "{}", done.stdout);
+    assert!(json(&done.stdout)["already_there"].as_u64() > Some(0), "{}", done.stdout);
+    let taken = taken.lock().unwrap();
+    assert_eq!(taken.iter().collect::<HashSet<_>>().len(), 60);
+}
+
+/// Number of lines that are killed in the middle and repeated; `BLOCKCHAIN_CLI_LINES` sets it.
+fn many() -> usize {
+    std::env::var("BLOCKCHAIN_CLI_LINES").map_or(3_000, |number| number.parse().unwrap())
+}
+
+#[test]
+fn lines_killed_in_the_middle_and_repeated_are_in_the_journal_or_the_chain_once() {
+    let miner = Miner::start_with(&["--threads", "1"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lines.txt");
+    let text: String = (0..many()).map(|number| format!("message {number}\r\n\n")).collect();
+    fs::write(&file, text).unwrap();
+    let path = file.to_str().unwrap();
+    let add = || {
+        let mut add = program();
+        add.args(["add", "--lines", path, "--port", &miner.port, "--json"]);
+        add.stdout(Stdio::piped()).stderr(Stdio::piped());
+        add.spawn().unwrap()
+    };
+    let mut first = add();
+    let has_some = || {
+        let health = json(&miner.run(&["get", "health", "--json"]).stdout);
+        health["unprocessed"].as_u64().unwrap() + health["length"].as_u64().unwrap() > 10
+    };
+    while first.try_wait().unwrap().is_none() && !has_some() {}
+    first.kill().unwrap();
+    first.wait().unwrap();
+    for _ in 0..2 {
+        let done = program::Done::from(add().wait_with_output().unwrap());
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        assert_eq!(json(&done.stdout)["added"], many(), "{}", done.stdout);
+    }
+    // What is mined meanwhile moves from the first to the second.
+    let pending = json(&miner.run(&["get", "data", "--json"]).stdout);
+    let chain = miner.run(&["get", "chain", "--lines"]).stdout;
+    let mut messages: Vec<String> = pending["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|data| data["message"].as_str().unwrap().to_owned())
+        .collect();
+    let mined: Vec<String> = chain
+        .lines()
+        .skip(1)
+        .map(|line| json(line)["data"]["message"].as_str().unwrap().to_owned())
+        .collect();
+    let is_mined: HashSet<&String> = mined.iter().collect();
+    messages.retain(|message| !is_mined.contains(message));
+    messages.extend(mined);
+    messages.sort();
+    let mut expected: Vec<String> = (0..many()).map(|number| format!("message {number}")).collect();
+    expected.sort();
+    assert_eq!(messages.len(), many());
+    assert!(messages == expected);
+}
+
+#[test]
+fn lines_that_are_no_messages_are_named_and_the_others_added() {
+    let miner = Miner::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lines.txt");
+    let long = "x".repeat(65_537);
+    fs::write(&file, [b"good\n\n", long.as_bytes(), b"\n\xff\nlast"].concat()).unwrap();
+    let done = miner.run(&["add", "--lines", file.to_str().unwrap()]);
+    assert_eq!(done.code, Some(1), "{}", done.stderr);
+    assert_eq!(done.stdout, "2 messages added, 2 lines not added\n");
+    for words in ["line 3 is not added", "line 4 is not added: it is not UTF-8"] {
+        assert!(done.stderr.contains(words), "{}", done.stderr);
+    }
+    let again = miner.run(&["add", "--lines", file.to_str().unwrap()]);
+    assert!(again.stdout.starts_with("2 messages added (2 before)"), "{}", again.stdout);
+    let other = ["add", "--lines", file.to_str().unwrap(), "--id-prefix", "other"];
+    assert!(miner.run(&other).stdout.starts_with("2 messages added, "));
+    let absent = run(&["add", "--lines", file.to_str().unwrap(), "--port", "9"]);
+    assert_eq!(absent.code, Some(3), "{}", absent.stderr);
 }
 
 #[test]
@@ -264,7 +533,7 @@ fn files_are_verified_and_repaired_without_a_miner() {
     let text = fs::read_to_string(&chain).unwrap();
     fs::write(&chain, text.replacen("\"message\":\"b\"", "\"message\":\"B\"", 1)).unwrap();
     let damaged = run(&["verify", path, "--json"]);
-    assert_eq!((damaged.code, damaged.stderr.lines().count()), (Some(1), 1), "{}", damaged.stderr);
+    assert_eq!((damaged.code, damaged.stderr.lines().count()), (Some(6), 1), "{}", damaged.stderr);
     assert!(damaged.stderr.contains("block 2") && damaged.stderr.contains("repair"));
     assert_eq!(json(&damaged.stdout)["ok"], false);
     let repaired = run(&["repair", path, "--json"]);
@@ -361,4 +630,29 @@ fn completions_and_manual_pages_come_from_the_command_line_itself() {
     assert_eq!(run(&["man", pages.to_str().unwrap()]).code, Some(0));
     let page = fs::read_to_string(pages.join("blockchain-miner-start.1")).unwrap();
     assert!(page.contains("BLOCKCHAIN_BACKUP_INTERVAL"), "{page}");
+    for name in ["blockchain.1", "blockchain-add.1", "blockchain-get-chain.1"] {
+        let page = fs::read_to_string(pages.join(name)).unwrap();
+        for section in ["EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES"] {
+            assert!(
+                page.contains(&format!(".SH \"{section}\""))
+                    || page.contains(&format!(".SH {section}")),
+                "{name} {section}"
+            );
+        }
+    }
+    let formats = fs::read_to_string(pages.join("blockchain.5")).unwrap();
+    assert!(formats.contains("previous_hash"));
+}
+
+#[test]
+fn a_folder_is_no_chain_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    for arguments in
+        [&["miner", "start", path, "--port", "0"][..], &["verify", path], &["repair", path]]
+    {
+        let done = run(arguments);
+        assert_eq!(done.code, Some(1));
+        assert!(done.stderr.contains("name the chain file in it"), "{}", done.stderr);
+    }
 }

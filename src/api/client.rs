@@ -1,8 +1,7 @@
-//! Asking another miner, with deadlines and size limits on everything.
+//! The client of a miner, with deadlines and size limits on everything.
 //!
-//! What a request becomes on the wire is `routes`'; how it travels is a [`Transport`]'s:
-//! HTTP here, something simulated in tests. Every answer is a stranger's: it is read up
-//! to a limit, and typed.
+//! `routes` spells requests; a [`Transport`] carries them: HTTP here, a simulation in tests.
+//! An answer may come from a stranger: it is read up to a limit, and typed.
 
 use std::net::ToSocketAddrs;
 use std::sync::atomic::AtomicU64;
@@ -32,13 +31,15 @@ const _: () = assert!(CONNECT_TIMEOUT.as_secs() < EXCHANGE_TIMEOUT.as_secs());
 /// Why an exchange gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody answered in time, or the connection broke.
+    /// No answer in time, or the connection broke.
     #[error("no answer from {address}: {why}")]
     Unreachable {
-        /// Who was asked.
+        /// The miner that was asked.
         address: Address,
         /// What the network said.
         why: String,
+        /// Whether the miner may have got the request all the same.
+        sent: Delivery,
     },
     /// It answered, but not with what was asked for.
     #[error("{address} answers {status}: {}", describe(.problem))]
@@ -51,7 +52,7 @@ pub enum ClientError {
         problem: Option<Problem>,
     },
     /// What it sent is no answer to this request.
-    #[error("{address} sends no {what}: {why}")]
+    #[error("{address} sent no valid {what}: {why}")]
     Malformed {
         /// Who was asked.
         address: Address,
@@ -60,6 +61,49 @@ pub enum ClientError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+/// What is known of a request that got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It never left: there was no connection.
+    NotSent,
+    /// It may have arrived.
+    Uncertain,
+}
+
+/// Why a transport has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoAnswer {
+    /// What the network said.
+    pub why: String,
+    /// Whether the request may have arrived.
+    pub sent: Delivery,
+}
+
+/// A request as HTTP has it, for endpoints that [`Request`] does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainRequest {
+    /// `GET`, `PUT`, …
+    pub method: &'static str,
+    /// Path and query, percent-encoded.
+    pub target: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl PlainRequest {
+    /// A request without a body.
+    pub fn new(method: &'static str, target: impl Into<String>) -> Self {
+        Self { method, target: target.into(), body: Vec::new() }
+    }
+}
+
+impl From<&Request> for PlainRequest {
+    fn from(request: &Request) -> Self {
+        let (method, target, body) = routes::encode(request);
+        Self { method, target, body }
+    }
 }
 
 fn describe(problem: &Option<Problem>) -> String {
@@ -80,6 +124,20 @@ pub trait Transport: Send + Sync {
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), String>;
 
+    /// Sends a request that is plain HTTP, as [`Transport::exchange`] does others.
+    ///
+    /// # Errors
+    /// Also where this transport carries no plain HTTP.
+    fn exchange_plain(
+        &self,
+        _address: &Address,
+        _request: &PlainRequest,
+        _bytes_max: u64,
+    ) -> Result<(u16, Vec<u8>), NoAnswer> {
+        let why = "this transport carries no plain HTTP".to_owned();
+        Err(NoAnswer { why, sent: Delivery::NotSent })
+    }
+
     /// The addresses that a host's name has; none where it can't be looked up now.
     fn resolve(&self, name: &Address) -> Vec<Address>;
 
@@ -97,7 +155,13 @@ pub struct MinerClient<T: ?Sized = dyn Transport> {
 impl MinerClient {
     /// A client that speaks HTTP.
     pub fn http(introduction: Option<Introduction>) -> Self {
-        Self::new(Box::new(Http::new(introduction)))
+        Self::new(Box::new(Http::new(introduction, None)))
+    }
+
+    /// A client that speaks HTTP and shows `token`, if there is one, with each request that
+    /// may change something.
+    pub fn http_with(token: Option<Token>) -> Self {
+        Self::new(Box::new(Http::new(None, token)))
     }
 
     /// A client over this transport.
@@ -250,12 +314,40 @@ impl MinerClient {
         request: &Request,
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), ClientError> {
-        let unreachable =
-            |why: String| ClientError::Unreachable { address: address.clone(), why: words(&why) };
+        let sent = Delivery::Uncertain;
+        let unreachable = |why: String| ClientError::Unreachable {
+            address: address.clone(),
+            why: words(&why),
+            sent,
+        };
         let answer = self.transport.exchange(address, request, bytes_max);
         let (status, body) = answer.map_err(unreachable)?;
         self.received.fetch_add(body.len() as u64, Relaxed);
         Ok((status, body))
+    }
+
+    /// Sends any request in plain HTTP; the body of an answer of status 200.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn call<A: DeserializeOwned>(
+        &self,
+        address: &Address,
+        request: &PlainRequest,
+        what: &'static str,
+    ) -> Result<A, ClientError> {
+        let unreachable = |NoAnswer { why, sent }| ClientError::Unreachable {
+            address: address.clone(),
+            why,
+            sent,
+        };
+        let answer = self.transport.exchange_plain(address, request, PAGE_BYTES_MAX);
+        let (status, body) = answer.map_err(unreachable)?;
+        self.received.fetch_add(body.len() as u64, Relaxed);
+        if status != 200 {
+            return Err(refused(address, status, &body));
+        }
+        parse(&body).map_err(|why| malformed(address, what, why))
     }
 
     fn ask<A: DeserializeOwned>(
@@ -304,10 +396,39 @@ fn refused(address: &Address, status: u16, body: &[u8]) -> ClientError {
 struct Http {
     agent: ureq::Agent,
     introduction: Option<Introduction>,
+    token: Option<Token>,
+}
+
+/// A secret that a miner wants to see before it changes anything. It never shows in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// The value of the header `Authorization`.
+    pub fn bearer(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl std::str::FromStr for Token {
+    type Err = &'static str;
+
+    /// Reads the content of a token file: one word of visible ASCII.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let word = text.trim();
+        let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_word { Ok(Self(word.to_owned())) } else { Err("a token is one word of ASCII") }
+    }
 }
 
 impl Http {
-    fn new(introduction: Option<Introduction>) -> Self {
+    fn new(introduction: Option<Introduction>, token: Option<Token>) -> Self {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(EXCHANGE_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -317,7 +438,7 @@ impl Http {
             .max_idle_connections_per_host(1)
             .user_agent(concat!("blockchain/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: config.into(), introduction }
+        Self { agent: config.into(), introduction, token }
     }
 }
 
@@ -328,18 +449,36 @@ impl Transport for Http {
         request: &Request,
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), String> {
-        let (method, target, body) = routes::encode(request);
+        self.exchange_plain(address, &request.into(), bytes_max).map_err(|error| error.why)
+    }
+
+    fn exchange_plain(
+        &self,
+        address: &Address,
+        request: &PlainRequest,
+        bytes_max: u64,
+    ) -> Result<(u16, Vec<u8>), NoAnswer> {
+        let PlainRequest { method, target, body } = request;
         let mut http =
-            ureq::http::Request::builder().method(method).uri(format!("http://{address}{target}"));
+            ureq::http::Request::builder().method(*method).uri(format!("http://{address}{target}"));
+        if let Some(token) = self.token.as_ref().filter(|_| *method != "GET") {
+            http = http.header("Authorization", token.bearer());
+        }
         if let Some(Introduction { id, host, port }) = &self.introduction {
             let host = host.as_deref().unwrap_or_default();
             http = http.header("Miner-Id", id.to_string());
             http = http.header("Miner-Address", format!("{host}:{port}"));
         }
-        let http = http.body(body).map_err(|error| error.to_string())?;
-        let mut answer = self.agent.run(http).map_err(|error| error.to_string())?;
+        let not_sent =
+            |error: ureq::http::Error| NoAnswer { why: error.to_string(), sent: Delivery::NotSent };
+        let no_answer =
+            |error: ureq::Error| NoAnswer { sent: delivery(&error), why: in_words(&error) };
+        let http = http.body(body.as_slice()).map_err(not_sent)?;
+        let mut answer = self.agent.run(http).map_err(no_answer)?;
         let body = answer.body_mut().with_config().limit(bytes_max).read_to_vec();
-        Ok((answer.status().as_u16(), body.map_err(|error| error.to_string())?))
+        let cut =
+            |error: ureq::Error| NoAnswer { why: in_words(&error), sent: Delivery::Uncertain };
+        Ok((answer.status().as_u16(), body.map_err(cut)?))
     }
 
     fn resolve(&self, name: &Address) -> Vec<Address> {
@@ -350,4 +489,27 @@ impl Transport for Http {
     fn shut_down(&self) {
         self.agent.clone().shutdown();
     }
+}
+
+/// An error in words, without the kind in front of what the system says.
+fn in_words(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(error) => error.to_string(),
+        ureq::Error::Timeout(_) => "it did not answer in time".into(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a request that failed so may have arrived: not where there never was a connection.
+fn delivery(error: &ureq::Error) -> Delivery {
+    use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    let is_sent = match error {
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::BadUri(_) => false,
+        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => false,
+        ureq::Error::Io(error) => {
+            !matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
+        }
+        _ => true,
+    };
+    if is_sent { Delivery::Uncertain } else { Delivery::NotSent }
 }

@@ -1,30 +1,31 @@
-//! `add`: a message to the chain. Its id is chosen here, so that a repeat after a broken
+//! `add`: a message for the chain. Its id is chosen here, so that a repeat after a broken
 //! connection adds nothing twice.
 
-use std::io::{self, Read};
+use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, tick};
 use serde::Serialize;
 
 use super::args::Add;
-use super::error::CliError;
+use super::error::{CliError, exit_of};
+use super::lines;
 use super::miner::Miner;
 use super::output::{Look, Output};
 use super::wait::{self, Conditions, Patience};
-use crate::api::client::ClientError;
-use crate::api::{Added, DataState};
+use crate::api::client::{ClientError, Delivery, PlainRequest};
+use crate::api::{Added, DataState, Request};
 use crate::chain::data::MESSAGE_BYTES_MAX;
 use crate::chain::{Data, DataId, Message};
 use crate::random;
 
-/// How often a message is sent before the command gives up.
+/// Attempts to send a message.
 const ATTEMPTS: u32 = 4;
 
 /// Between two attempts: as long as a server process takes to be started again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What is printed as JSON: the miner's answer and, after waiting, where the message is.
+/// The JSON: the miner's answer and, after waiting, the state of the message.
 #[derive(Serialize)]
 struct Printed {
     #[serde(flatten)]
@@ -35,14 +36,17 @@ struct Printed {
 
 /// Runs `add`.
 pub fn run(add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
+    let miner = Miner::at(&add.common.target)?;
+    if let Some(file) = &add.lines {
+        return lines::run(&miner, file, add, output);
+    }
     let data = Data {
         id: add.id.unwrap_or_else(|| DataId::from_random(random::bytes())),
-        message: message(&add.message)?,
+        message: message(add.message.as_deref().unwrap_or_default())?,
     };
-    let miner = Miner::at(&add.target)?;
     let added = send(&miner, &data, &tick(PAUSE))?;
-    let id = data.id;
-    if !add.format.json {
+    let (id, json) = (data.id, add.common.format.json);
+    if !json {
         output.line(format_args!("{} id {id}", output.look(Look::Green, "Message added!")))?;
         output.flush()?;
     }
@@ -51,7 +55,7 @@ pub fn run(add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
         let conditions = Conditions { message: Some((id, 1)), ..Conditions::default() };
         state = wait::until(&miner, &conditions, &Patience::new(add.timeout))?.message;
     }
-    if add.format.json {
+    if json {
         return Ok(output.json_line(&Printed { added, state })?);
     }
     if let Some(DataState::Mined { index, confirmations, .. }) = state {
@@ -62,7 +66,16 @@ pub fn run(add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
 
 /// The message that was given, or what stdin holds for `-`, without its last line break.
 fn message(given: &str) -> Result<Message, CliError> {
-    let text = if given == "-" { &read_message(io::stdin().lock())? } else { given };
+    let read;
+    let text = if given == "-" {
+        if io::stdin().is_terminal() {
+            _ = writeln!(io::stderr(), "reading the message from stdin; Ctrl-D ends it");
+        }
+        read = read_message(io::stdin().lock())?;
+        &read
+    } else {
+        given
+    };
     Message::new(text).map_err(|error| CliError::other(error.to_string()))
 }
 
@@ -79,28 +92,53 @@ fn read_message(input: impl Read) -> Result<String, CliError> {
 
 /// Sends `data`, again after each tick while the connection breaks.
 fn send<T>(miner: &Miner, data: &Data, ticks: &Receiver<T>) -> Result<Added, CliError> {
-    let mut attempt = 1;
+    let request = Request::Add { id: Some(data.id), message: data.message.clone() };
+    let (request, mut attempt, mut is_certain) = (PlainRequest::from(&request), 1, true);
     loop {
-        match miner.client.add(&miner.address, data.clone()) {
-            Err(ClientError::Unreachable { .. }) if attempt < ATTEMPTS && ticks.recv().is_ok() => {
-                attempt += 1;
+        let error = match miner.client.call(&miner.address, &request, "confirmation") {
+            Ok(added) => return Ok(added),
+            Err(error) => error,
+        };
+        let is_lost = match &error {
+            ClientError::Unreachable { sent, .. } => {
+                is_certain &= *sent == Delivery::NotSent;
+                true
             }
-            Err(error @ (ClientError::Unreachable { .. } | ClientError::Malformed { .. })) => {
-                let (error, id) = (CliError::from(error), data.id);
-                return Err(CliError::other(format!(
-                    "{error}; whether the message was added is uncertain: --id {id} repeats it safely"
-                )));
+            ClientError::Malformed { .. } => {
+                is_certain = false;
+                false
             }
-            result => return Ok(result?),
+            ClientError::Refused { .. } => false,
+        };
+        if is_lost && attempt < ATTEMPTS && ticks.recv().is_ok() {
+            attempt += 1;
+            continue;
         }
+        let exit = exit_of(&error);
+        return match error {
+            // A refusal is certain only if no earlier attempt may have got through.
+            ClientError::Refused { .. } if is_certain => Err(error.into()),
+            _ if is_certain => {
+                let error = CliError::from(error);
+                Err(CliError::Other(exit, format!("the message was not added: {error}")))
+            }
+            _ => Err(CliError::Other(
+                exit,
+                format!(
+                    "it is uncertain whether the message was added: {error}; \
+                     repeat the command with --id {}, which adds it at most once",
+                    data.id
+                ),
+            )),
+        };
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::Exit;
     use super::super::testing::Fake;
     use super::*;
-    use crate::api::Request;
     use crate::chain::testing::data;
 
     fn ticks() -> Receiver<()> {
@@ -128,6 +166,22 @@ mod tests {
         assert_eq!(asked.len(), 3);
         let expected = Request::Add { id: Some(data.id), message: data.message.clone() };
         assert!(asked.iter().all(|request| *request == expected));
+    }
+
+    /// It said "uncertain" also where nothing had been sent.
+    #[test]
+    fn a_refused_connection_is_certain() {
+        let check = |answers: Vec<&str>, is_certain: bool| {
+            let fake = Fake::new(answers.into_iter().map(|why| Err(why.to_owned())));
+            let error = send(&fake.miner(), &data("hello"), &ticks()).unwrap_err();
+            assert_eq!(error.exit(), Exit::NoMiner);
+            let words = error.to_string();
+            assert_eq!(words.starts_with("the message was not added"), is_certain, "{words}");
+            assert_eq!(words.contains("--id"), !is_certain, "{words}");
+        };
+        check(vec!["refused"; 4], true);
+        check(vec!["refused", "reset", "refused", "refused"], false);
+        check(vec!["refused", "refused", "refused", "reset"], false);
     }
 
     #[test]

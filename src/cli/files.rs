@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::args::Format;
-use super::error::CliError;
+use super::error::{CliError, Exit};
 use super::output::{Look, Output, ReadBar, count};
-use crate::store::{self, Disk, Folder, Lock, Lost, Names, Repair, Report, StoreError};
+use super::values::no_folder;
+use crate::store::{self, Disk, Folder, Lock, Lost, Names, Repair, Report};
 
 /// Checks the files and says what is wrong; an error, too, if something is.
 pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+    no_folder(path)?;
     let names = Names::resolve(path)?;
     let folder = open(&names)?;
     let bar = ReadBar::default();
@@ -28,11 +30,11 @@ pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<()
     }
     match report.faults.as_slice() {
         [] => Ok(()),
-        [fault] => Err(CliError::other(fault.to_string())),
-        [fault, rest @ ..] => Err(CliError::other(format!(
-            "{fault} (and {} more)",
-            count(rest.len() as u64, "fault")
-        ))),
+        [fault] => Err(CliError::Other(Exit::Unhealthy, fault.to_string())),
+        [fault, rest @ ..] => {
+            let more = count(rest.len() as u64, "more fault");
+            Err(CliError::Other(Exit::Unhealthy, format!("{fault} (and {more})")))
+        }
     }
 }
 
@@ -61,6 +63,7 @@ fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(),
 
 /// Makes the files usable again; what was damaged is kept under another name.
 pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+    no_folder(path)?;
     let names = Names::resolve(path)?;
     let folder: Arc<dyn Disk> = Arc::new(open(&names)?);
     let _lock = Lock::take(&names)?;
@@ -96,7 +99,7 @@ fn describe_repair(repair: &Repair, path: &Path, output: &mut Output<'_>) -> Res
     output.field("journal", &count(repair.unprocessed, "message"))?;
     if repair.returned > 0 {
         let returned = count(repair.returned, "message");
-        output.field("returned", &format!("{returned} of lost blocks, to be mined again"))?;
+        output.field("returned", &format!("{returned} of lost blocks, pending again"))?;
     }
     for version in taken_from {
         output.field("taken from", version)?;
@@ -117,12 +120,8 @@ fn describe_repair(repair: &Repair, path: &Path, output: &mut Output<'_>) -> Res
 fn open(names: &Names) -> Result<Folder, CliError> {
     let shown = names.folder().display();
     Folder::open(names.folder()).map_err(|error| {
-        CliError::other(format!("cannot open folder {shown}: {error}; is it the path of a chain?"))
+        CliError::other(format!(
+            "cannot open folder {shown}: {error}; give the path of a chain file"
+        ))
     })
-}
-
-impl From<StoreError> for CliError {
-    fn from(error: StoreError) -> Self {
-        Self::other(error.to_string())
-    }
 }

@@ -1,12 +1,16 @@
 //! The miner that a command asks.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
 use serde_json::value::RawValue;
 
 use super::args::Target;
 use super::error::CliError;
 use super::values::address;
-use crate::api::client::{ClientError, MinerClient};
-use crate::api::{Address, ChainPage, Health, PAGE_BLOCKS_MAX, Request};
+use crate::api::client::{ClientError, MinerClient, Token};
+use crate::api::{Address, ChainPage, DEFAULT_PORT, Health, PAGE_BLOCKS_MAX, Request};
 use crate::chain::{Block, Hash};
 
 /// A miner and how to ask it.
@@ -15,16 +19,23 @@ pub struct Miner {
     pub client: MinerClient,
     /// Where it is.
     pub address: Address,
+    /// The token that it asks for before it changes anything.
+    pub token: Option<Token>,
 }
 
+/// Longest token file: a token is a line.
+const TOKEN_BYTES_MAX: u64 = 4096;
+
 impl Miner {
-    /// The miner that `--host` and `--port` name.
+    /// The miner that the flags name: `--host` and `--port` replace a part of what the
+    /// variable of `--miner` says.
     pub fn at(target: &Target) -> Result<Self, CliError> {
-        let address = address(&target.host, target.port).map_err(CliError::Other)?;
-        Ok(Self { client: MinerClient::http(None), address })
+        let token = target.token_file.as_deref().map(read_token).transpose()?;
+        let client = MinerClient::http_with(token.clone());
+        Ok(Self { client, address: address_of(target)?, token })
     }
 
-    /// How it is.
+    /// Its health.
     pub fn health(&self) -> Result<Health, ClientError> {
         self.client.health(&self.address)
     }
@@ -55,6 +66,24 @@ impl Miner {
     pub fn malformed(&self, what: &'static str, why: impl ToString) -> ClientError {
         ClientError::Malformed { address: self.address.clone(), what, why: why.to_string() }
     }
+}
+
+fn address_of(target: &Target) -> Result<Address, CliError> {
+    let whole = target.miner.as_ref();
+    let host = target.host.as_deref().or(whole.map(Address::host)).unwrap_or("127.0.0.1");
+    let port = target.port.or(whole.map(Address::port)).unwrap_or(DEFAULT_PORT);
+    address(host, port).map_err(CliError::other)
+}
+
+fn read_token(path: &Path) -> Result<Token, CliError> {
+    let mut text = String::new();
+    let read =
+        File::open(path).and_then(|file| file.take(TOKEN_BYTES_MAX).read_to_string(&mut text));
+    let failed = |why: &dyn std::fmt::Display| {
+        CliError::other(format!("cannot read the token file {}: {why}", path.display()))
+    };
+    read.map_err(|error| failed(&error))?;
+    text.parse().map_err(|why| failed(&why))
 }
 
 /// A block as it came: its line, what it says, and its hash.
@@ -131,6 +160,24 @@ mod tests {
     }
 
     #[test]
+    fn host_and_port_replace_a_part_of_the_miner() {
+        let address = |miner: &str, host: &str, port: u16| {
+            let target = Target {
+                miner: (!miner.is_empty()).then(|| miner.parse().unwrap()),
+                host: (!host.is_empty()).then(|| host.into()),
+                port: (port > 0).then_some(port),
+                token_file: None,
+            };
+            address_of(&target).unwrap().to_string()
+        };
+        assert_eq!(address("", "", 0), "127.0.0.1:12345");
+        assert_eq!(address("a:1", "", 0), "a:1");
+        assert_eq!(address("a:1", "", 2), "a:2");
+        assert_eq!(address("a:1", "::1", 0), "[::1]:1");
+        assert_eq!(address("", "b", 0), "b:12345");
+    }
+
+    #[test]
     fn a_chain_is_read_a_page_at_a_time_and_one_that_changes_is_noticed() {
         let genesis = Block::genesis(&network(1)).line();
         let (mut maker, mut other) = (Maker::new(network(1)), Maker::new(network(1)));
@@ -140,7 +187,7 @@ mod tests {
         for (pages, expected) in [
             ([&first[..], &foreign], "changed while it was read"),
             ([&first, &[]], "changed while it was read"),
-            ([&first, &first[..1]], "sends no block"),
+            ([&first, &first[..1]], "sent no valid block"),
         ] {
             let error = read(&pages).unwrap_err();
             assert!(error.contains(expected), "{error}");

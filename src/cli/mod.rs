@@ -1,17 +1,19 @@
-//! FLOOR 3: the command line: what can be typed, what it does, and what is printed.
+//! FLOOR 3: the command line: arguments, commands, and output.
 //!
 //! Commands ask a running miner over HTTP, as curl would, or look at files; only
-//! `miner start` runs anything. Results go to stdout, everything else to stderr; exit code
-//! 0 means done, 1 that it could not be done (one line says why), 2 wrong usage.
+//! `miner start` and `ui` run anything. Results go to stdout, everything else to stderr; `error`
+//! holds the exit codes.
 
 mod add;
 mod args;
 mod benchmark;
+mod control;
 mod error;
 mod files;
 mod get;
+mod lines;
+mod manual;
 mod miner;
-mod neighbours;
 mod output;
 mod shell;
 mod start;
@@ -23,11 +25,12 @@ mod wait;
 mod watch;
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
 
-use args::{Arguments, Command, MinerCommand};
+use args::{Arguments, Command, Common, MinerCommand};
 use error::CliError;
+use miner::Miner;
 use output::Output;
 
 use crate::escape::Escaped;
@@ -41,13 +44,20 @@ pub fn run() -> ExitCode {
     let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
-            _ = error.print();
-            return ExitCode::from(error.exit_code() as u8);
+            let printed = error.print().and_then(|()| io::stdout().flush());
+            return match printed {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => failed(&error.into()),
+                _ => ExitCode::from(error.exit_code() as u8),
+            };
         }
     };
     // Not locked: a miner says from another thread that it answers.
     let mut stdout = BufWriter::new(io::stdout());
-    let mut output = Output::stdout(&mut stdout);
+    let mut nothing = io::sink();
+    let mut output = match arguments.command.format().quiet {
+        true => Output::plain(&mut nothing),
+        false => Output::stdout(&mut stdout),
+    };
     let done = command(arguments.command, stop, &mut output);
     // What was printed before a failure belongs to the answer.
     let flushed = output.flush().map_err(CliError::from);
@@ -56,14 +66,17 @@ pub fn run() -> ExitCode {
         Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            let error = error.to_string();
-            logging::last_line(&format!("blockchain: {}", Escaped(&error)));
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     };
     log::logger().flush();
     code
+}
+
+/// Says on stderr, in one line, why a command could not be done.
+fn failed(error: &CliError) -> ExitCode {
+    let words = error.to_string();
+    logging::last_line(&format!("blockchain: {}", Escaped(&words)));
+    ExitCode::from(error.exit() as u8)
 }
 
 /// Whether this command line is one of `miner start` or `ui`.
@@ -89,7 +102,21 @@ fn command(
         Command::Miner { command: MinerCommand::Start(start) } => start::run(*start, &stop()?),
         Command::Add(add) => add::run(&add, output),
         Command::Get { what } => get::run(&what, output),
-        Command::Neighbours { change } => neighbours::run(&change, output),
+        Command::Neighbours { change } => control::neighbours(&change, output),
+        Command::Mining { action, guesses, common } => {
+            asked(&common, output, |miner, json, output| {
+                control::mining(miner, action.map(|it| (it, guesses)), json, output)
+            })
+        }
+        Command::Ban { neighbour, common } => asked(&common, output, |miner, json, output| {
+            control::ban(miner, neighbour.as_ref(), json, output)
+        }),
+        Command::Unban { neighbour, common } => asked(&common, output, |miner, json, output| {
+            control::unban(miner, &neighbour, json, output)
+        }),
+        Command::Accept { hash, common } => asked(&common, output, |miner, json, output| {
+            control::accept(miner, &hash, json, output)
+        }),
         Command::Wait(wait) => wait::run(&wait, output),
         Command::Watch(watch) => watch::run(&watch, output),
         Command::Verify { chain_path, format } => files::verify(&chain_path, format, output),
@@ -99,4 +126,14 @@ fn command(
         Command::Completions { shell } => shell::completions(shell, output),
         Command::Man { folder } => shell::man(&folder, output),
     }
+}
+
+/// Runs a command that asks one miner, which may be too old for it.
+fn asked(
+    common: &Common,
+    output: &mut Output<'_>,
+    run: impl FnOnce(&Miner, bool, &mut Output<'_>) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let miner = Miner::at(&common.target)?;
+    run(&miner, common.format.json, output).map_err(control::explain_old_miner)
 }

@@ -9,6 +9,8 @@ use std::io::{self, IsTerminal, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 use time::OffsetDateTime;
 use time::macros::format_description;
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::chain::{Hash, Micros};
 use crate::escape::{Escaped, EscapedJson};
@@ -98,14 +100,23 @@ impl<'a> Output<'a> {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
+    /// Whether people read this as it comes.
+    pub fn is_terminal(&self) -> bool {
+        self.columns.is_some()
+    }
+
     /// A stranger's text as the last column of a table, behind `used` columns: cut where
     /// the terminal ends.
     pub fn cut(&self, text: &str, used: usize) -> String {
-        let text = Escaped(text).to_string();
-        let Some(room) = self.room(used) else { return text };
-        match head_within(&text, room) {
-            head if head.len() == text.len() => text,
-            _ => format!("{}…", head_within(&text, room - 1)),
+        self.cut_escaped(&Escaped(text).to_string(), used)
+    }
+
+    /// The same for text that is harmless already.
+    pub fn cut_escaped(&self, text: &str, used: usize) -> String {
+        let Some(room) = self.room(used) else { return text.to_owned() };
+        match head_within(text, room) {
+            head if head.len() == text.len() => text.to_owned(),
+            _ => format!("{}…", head_within(text, room - 1)),
         }
     }
 
@@ -138,15 +149,24 @@ impl<'a> Output<'a> {
 /// Columns of a field's name and the space behind it.
 const FIELD_COLUMNS: usize = 16;
 
-/// The beginning of `text` that fits in `columns`. Scripts beyond Latin, Greek and Cyrillic
-/// count twice, as the wide among them do.
+/// The beginning of `text` that fits in `columns` of a terminal; no letter loses its accents.
 fn head_within(text: &str, columns: usize) -> &str {
     let mut used = 0;
-    let end = text.char_indices().find(|(_, character)| {
-        used += if *character < '\u{1100}' { 1 } else { 2 };
+    let end = text.grapheme_indices(true).find(|(_, grapheme)| {
+        used += grapheme.width();
         used > columns
     });
     &text[..end.map_or(text.len(), |(at, _)| at)]
+}
+
+/// `text` with spaces behind it, up to so many columns.
+pub fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(text.width())))
+}
+
+/// Columns of `text` on a terminal.
+pub fn width(text: &str) -> usize {
+    text.width()
 }
 
 /// The first digits of a hash.
@@ -197,9 +217,20 @@ impl Drop for ReadBar {
     }
 }
 
-/// A number with its noun: `1 block`, `2 blocks`.
+/// A number with its noun: `1 block`, `2 blocks`, `3 guesses`.
 pub fn count(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+    let plural = if noun.ends_with('s') { "es" } else { "s" };
+    format!("{number} {noun}{}", if number == 1 { "" } else { plural })
+}
+
+/// A number of things a second: `38.4 M`.
+pub fn rate(number: f64) -> String {
+    match number {
+        0.0..1e3 => format!("{number:.0}"),
+        1e3..1e6 => format!("{:.1} k", number / 1e3),
+        1e6..1e9 => format!("{:.1} M", number / 1e6),
+        _ => format!("{:.1} G", number / 1e9),
+    }
 }
 
 /// A span in its largest unit that fits and the one below: `2 h 5 min`.
@@ -256,6 +287,10 @@ mod tests {
         assert_eq!(head_within("日本語", 5), "日本");
         assert_eq!(head_within("abc", 3), "abc");
         assert_eq!(head_within("äöü", 2), "äö");
+        // An accent of its own character, and a family: one grapheme each.
+        assert_eq!(head_within("a\u{308}b", 1), "a\u{308}");
+        assert_eq!(head_within("👩\u{200d}👩\u{200d}👧x", 2), "👩\u{200d}👩\u{200d}👧");
+        assert_eq!((padded("日", 4), width("日本")), ("日  ".into(), 4));
     }
 
     #[test]
@@ -268,5 +303,6 @@ mod tests {
             assert_eq!(Span(seconds).to_string(), expected);
         }
         assert_eq!((count(1, "block"), count(2, "block")), ("1 block".into(), "2 blocks".into()));
+        assert_eq!((rate(38.44e6), rate(900.0)), ("38.4 M".into(), "900".into()));
     }
 }

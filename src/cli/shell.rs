@@ -1,13 +1,15 @@
 //! `completions` and `man`, both made from the command line itself.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use clap_complete::{generate, shells};
 
 use super::args::{Shell, command};
 use super::error::CliError;
+use super::manual;
 use super::output::Output;
+use crate::escape::Escaped;
 
 /// Prints completions for `shell`.
 pub fn completions(shell: Shell, output: &mut Output<'_>) -> Result<(), CliError> {
@@ -17,18 +19,59 @@ pub fn completions(shell: Shell, output: &mut Output<'_>) -> Result<(), CliError
         Shell::Zsh => generate(shells::Zsh, &mut command, "blockchain", &mut script),
         Shell::Fish => generate(shells::Fish, &mut command, "blockchain", &mut script),
     }
-    Ok(output.line(String::from_utf8_lossy(&script).trim_end())?)
+    let script = String::from_utf8_lossy(&script).into_owned();
+    let script = if let Shell::Bash = shell { without_stray_files(&script) } else { script };
+    Ok(output.line(script.trim_end())?)
 }
 
-/// Writes a manual page for each command into `folder`.
+/// The script for bash, which would offer files wherever it knows nothing better, also for
+/// `neighbours delete`: files are left to the commands that take one.
+fn without_stray_files(script: &str) -> String {
+    let bare = script.replace(" -o bashdefault -o default", "");
+    bare + FILES_IN_BASH
+}
+
+/// Offers files to the commands that take one, in bash.
+const FILES_IN_BASH: &str = r#"
+_blockchain_files() {
+    _blockchain "$@"
+    local words=" ${COMP_WORDS[*]} "
+    if [[ ${#COMPREPLY[@]} -eq 0 && $words =~ ' '(verify|repair|man|start)' ' ]]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
+    fi
+}
+complete -F _blockchain_files blockchain
+"#;
+
+/// Writes a manual page for each command into `folder`, and one for the formats.
 pub fn man(folder: &Path, output: &mut Output<'_>) -> Result<(), CliError> {
+    let mut all = command().disable_help_subcommand(true);
+    all.build();
+    let write = |name: &str, page: &[u8]| fs::write(folder.join(name), page);
     let written = fs::create_dir_all(folder)
-        .and_then(|()| clap_mangen::generate_to(command().disable_help_subcommand(true), folder));
+        .and_then(|()| pages(&all, "blockchain", &write))
+        .and_then(|()| write("blockchain.5", manual::FORMATS.as_bytes()));
     let shown = folder.display();
     written.map_err(|error| {
         CliError::other(format!("cannot write manual pages to {shown}: {error}"))
     })?;
     let page = folder.join("blockchain.1");
-    Ok(output
-        .line(format_args!("manual pages are in {shown}; read \"man -l {}\"", page.display()))?)
+    let hint = format!("manual pages are in {shown}; read \"man -l {}\"", page.display());
+    Ok(output.line(Escaped(&hint))?)
+}
+
+/// Writes the page of `command`, called `name`, and those of its subcommands.
+fn pages(
+    command: &clap::Command,
+    name: &str,
+    write: &dyn Fn(&str, &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    // clap wants names that live for ever; these do, as long as the program.
+    let titled = command.clone().name(&*name.to_owned().leak());
+    write(&format!("{name}.1"), &manual::page(&titled)?)?;
+    command
+        .get_subcommands()
+        .filter(|it| !it.is_hide_set() && it.get_name() != "help")
+        .try_for_each(|it| pages(it, &format!("{name}-{}", it.get_name()), write))
 }

@@ -3,91 +3,114 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, ValueHint};
 
-use super::args::{log_level, path};
+use super::args::{THREADS_MAX, log_level, path, whole};
 use super::error::CliError;
 use super::output::ReadBar;
 use super::ui;
-use super::values::{host, seconds};
+use super::values::{host, no_folder, seconds};
 use crate::api::{Address, DEFAULT_PORT};
 use crate::chain::{Difficulty, Network, NetworkName};
 use crate::logging;
 use crate::miner::{self, Listener};
-use crate::settings::{self, LogFormat, Settings};
+use crate::settings::{self, LogFormat, MinerName, Settings};
 use crate::signals::StopSignals;
 use crate::ui::Ui;
 
 /// The flags of `miner start`.
 #[derive(Args, Debug)]
 pub struct Start {
-    /// The chain file; missing folders are made. Beside it lie its hash (.hash), the
-    /// unprocessed messages (.data), older versions and miner.log
-    #[arg(value_name = "CHAIN_PATH", value_parser = path())]
+    /// Chain file; missing folders are created. The hash file (.hash), the journal of pending
+    /// messages (.data), older versions and miner.log are kept in the same folder
+    #[arg(value_name = "CHAIN_PATH", value_parser = path(), value_hint = ValueHint::FilePath)]
     chain_path: PathBuf,
-    /// Address to listen on; 0.0.0.0 opens the miner to other hosts
+    /// Address to listen on; 0.0.0.0 accepts connections from other hosts
     #[arg(long, value_parser = host, default_value = "127.0.0.1", help_heading = "Server")]
+    #[arg(value_hint = ValueHint::Hostname)]
     host: String,
-    /// Port to listen on; 0 takes a free one
-    #[arg(long, default_value_t = DEFAULT_PORT, help_heading = "Server")]
+    /// Port to listen on; 0 picks a free port
+    #[arg(short, long, default_value_t = DEFAULT_PORT, help_heading = "Server")]
+    #[arg(value_hint = ValueHint::Other)]
     port: u16,
-    /// Port of 127.0.0.1 to serve the web UI on, too [default: no web UI]
-    #[arg(long, value_name = "PORT", help_heading = "Server")]
+    /// Also serve the web UI, on this port of 127.0.0.1 [default: no web UI]
+    #[arg(long, value_name = "PORT", help_heading = "Server", value_hint = ValueHint::Other)]
     ui_port: Option<u16>,
-    /// Zeros that the hash of every proof ends with, 1 to 64; each one more makes a block
-    /// 16 times as much work
-    #[arg(long, value_name = "ZEROS", default_value_t = Difficulty::DEFAULT)]
-    #[arg(help_heading = "Network")]
+    /// Create this file with a random token. Requests that change something must then carry
+    /// the token
+    #[arg(long, value_name = "PATH", value_parser = path(), help_heading = "Server")]
+    #[arg(value_hint = ValueHint::FilePath)]
+    write_token_file: Option<PathBuf>,
+    /// Name of this miner, shown to people; 1 to 64 characters
+    #[arg(long, value_name = "TEXT", help_heading = "Server", value_hint = ValueHint::Other)]
+    name: Option<MinerName>,
+    /// Zeros at the end of every proof's hash, 1 to 64; each further zero means 16 times the work
+    #[arg(short, long, value_name = "ZEROS", default_value_t = Difficulty::DEFAULT)]
+    #[arg(help_heading = "Network", value_hint = ValueHint::Other)]
     difficulty: Difficulty,
     /// Name of the network: 1 to 32 of a-z, 0-9 and -
     #[arg(long, value_name = "NAME", default_value = "main", help_heading = "Network")]
+    #[arg(value_hint = ValueHint::Other)]
     network: NetworkName,
-    /// Neighbours that are never forgotten; without a port, 12345
-    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',', help_heading = "Network")]
+    /// Neighbours that are never forgotten; the port defaults to 12345
+    #[arg(short, long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    #[arg(help_heading = "Network", value_hint = ValueHint::Other)]
     neighbours: Vec<Address>,
-    /// Most neighbours that are kept
+    /// Ask the given neighbours only; learn no others
+    #[arg(long, help_heading = "Network")]
+    only_given_neighbours: bool,
+    /// Maximum number of neighbours, the given ones included
     #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Network")]
+    #[arg(value_parser = whole(1, NEIGHBOURS_MAX), value_hint = ValueHint::Other)]
     max_neighbours: usize,
-    /// Address that other miners reach this one by [default: the one it comes from]
-    #[arg(long, value_name = "HOST:PORT", help_heading = "Network")]
+    /// Address at which other miners reach this one [default: the one it connects from]
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Network", value_hint = ValueHint::Other)]
     advertise: Option<Address>,
-    /// Threads that search for proofs [default: all cores]
-    #[arg(long, value_name = "N", help_heading = "Mining")]
-    threads: Option<NonZeroUsize>,
-    /// Kernel that searches for proofs, by name [default: the fastest on this CPU]
+    /// Refuse a branch that would drop a block more than N deep [default: off]
+    #[arg(long, value_name = "N", help_heading = "Network", value_hint = ValueHint::Other)]
+    finality_depth: Option<NonZeroU64>,
+    /// Mining threads, at most 1024 [default: one for each core]
+    #[arg(short, long, value_name = "N", help_heading = "Mining")]
+    #[arg(value_parser = whole(1, THREADS_MAX), value_hint = ValueHint::Other)]
+    threads: Option<usize>,
+    /// Maximum guesses a second, over all threads; 0 starts paused [default: no limit]
+    #[arg(long, value_name = "N", help_heading = "Mining", value_hint = ValueHint::Other)]
+    hash_rate_limit: Option<u64>,
+    /// Proof-of-work kernel, by name [default: the fastest on this CPU]
     #[arg(long, value_name = "NAME", help_heading = "Mining", hide = true)]
+    #[arg(value_hint = ValueHint::Other)]
     kernel: Option<String>,
-    /// Begin a new chain; the one that is there becomes an older version
+    /// Start a new chain; the existing one is kept as an older version. Has no variable
     #[arg(long, help_heading = "Files")]
     force_new_chain: bool,
-    /// Older versions of the chain file that stay
+    /// Number of older versions of the chain file to keep
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Files")]
+    #[arg(value_hint = ValueHint::Other)]
     keep_versions: usize,
-    /// Seconds (fractions allowed) between asking neighbours for their neighbours
+    /// Seconds between two exchanges of neighbour lists; fractions are allowed
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "20")]
-    #[arg(help_heading = "Intervals")]
+    #[arg(help_heading = "Intervals", value_hint = ValueHint::Other)]
     gossip_interval: Duration,
-    /// Seconds between asking neighbours for blocks
+    /// Seconds between two requests to neighbours for blocks
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
-    #[arg(help_heading = "Intervals")]
+    #[arg(help_heading = "Intervals", value_hint = ValueHint::Other)]
     chain_sync_interval: Duration,
-    /// Seconds between asking neighbours for unprocessed messages
+    /// Seconds between two requests to neighbours for pending messages
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
-    #[arg(help_heading = "Intervals")]
+    #[arg(help_heading = "Intervals", value_hint = ValueHint::Other)]
     data_sync_interval: Duration,
-    /// Seconds between bringing the chain file up to date
+    /// Seconds between two writes of new blocks to the chain file
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
-    #[arg(help_heading = "Intervals")]
+    #[arg(help_heading = "Intervals", value_hint = ValueHint::Other)]
     backup_interval: Duration,
-    /// Least important lines that are logged
+    /// Log messages of this level and above
     #[arg(long, value_name = "LEVEL", value_parser = log_level(), default_value = "info")]
     #[arg(help_heading = "Log")]
     log_level: log::LevelFilter,
@@ -105,9 +128,13 @@ fn log_format() -> impl clap::builder::TypedValueParser<Value = LogFormat> {
     })
 }
 
+/// Most neighbours that can be asked for: each is asked in every round.
+const NEIGHBOURS_MAX: u64 = 1000;
+
 impl From<Start> for Settings {
     fn from(start: Start) -> Self {
         let all_cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let threads = start.threads.and_then(NonZeroUsize::new);
         Self {
             chain_path: start.chain_path,
             host: start.host,
@@ -116,7 +143,12 @@ impl From<Start> for Settings {
             neighbours: start.neighbours,
             neighbours_max: start.max_neighbours,
             advertise: start.advertise,
-            threads: start.threads.unwrap_or_else(all_cores),
+            only_given_neighbours: start.only_given_neighbours,
+            name: start.name,
+            threads: threads.unwrap_or_else(all_cores),
+            hash_rate_limit: start.hash_rate_limit,
+            finality_depth: start.finality_depth,
+            write_token_file: start.write_token_file,
             start: match start.force_new_chain {
                 true => settings::Start::ForceNewChain,
                 false => settings::Start::Continue,
@@ -135,16 +167,10 @@ impl From<Start> for Settings {
 
 /// Runs a miner until it is told to stop.
 pub fn run(start: Start, stop: &StopSignals) -> Result<(), CliError> {
+    no_folder(&start.chain_path)?;
     let pages = start.ui_port.map(|port| ui::bind("127.0.0.1", port)).transpose()?;
     let settings = Settings::from(start);
-    let path = &settings.chain_path;
-    if path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/") {
-        let file = path.join("test.chain");
-        let (path, file) = (path.display(), file.display());
-        let why = format!("{path} is a folder; name a chain file in it, as {file}");
-        return Err(CliError::other(why));
-    }
-    logging::start(settings.log_level, settings.log_format, path.parent())
+    logging::start(settings.log_level, settings.log_format, settings.chain_path.parent())
         .map_err(|error| CliError::other(format!("cannot start the log: {error}")))?;
     let bar = ReadBar::default();
     let listener = Listener {
@@ -157,7 +183,7 @@ pub fn run(start: Start, stop: &StopSignals) -> Result<(), CliError> {
             print_aside(lines);
         }),
     };
-    miner::run(&settings, listener, stop).map_err(|error| CliError::other(error.to_string()))
+    miner::run(&settings, listener, stop).map_err(CliError::from)
 }
 
 /// Prints on stdout without waiting for its reader: the miner runs all the same.
@@ -213,7 +239,9 @@ mod tests {
             "--host [::1] --port 0 --difficulty 3 --network test-net --neighbours a,b:2 \
              --neighbours http://[::1]:3/ --max_neighbours 4 --advertise me:5 --threads 6 \
              --force_new_chain --keep-versions 7 --gossip-interval 0.2 --chain_sync_interval 8 \
-             --data-sync-interval 9 --backup-interval 10 --log-level debug --log_format json --kernel portable",
+             --data-sync-interval 9 --backup-interval 10 --log-level debug --log_format json \
+             --kernel portable --only_given_neighbours --name lena --hash-rate-limit 0 \
+             --finality-depth 6 --write-token-file t",
         );
         let network =
             Network { name: "test-net".parse().unwrap(), difficulty: Difficulty::new(3).unwrap() };
@@ -224,6 +252,11 @@ mod tests {
             neighbours: vec![address("a:12345"), address("b:2"), address("[::1]:3")],
             neighbours_max: 4,
             advertise: Some(address("me:5")),
+            only_given_neighbours: true,
+            name: Some("lena".parse().unwrap()),
+            hash_rate_limit: Some(0),
+            finality_depth: NonZeroU64::new(6),
+            write_token_file: Some("t".into()),
             threads: NonZeroUsize::new(6).unwrap(),
             start: settings::Start::ForceNewChain,
             versions_kept: 7,

@@ -6,26 +6,36 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::miner::Miner;
-use crate::api::client::{MinerClient, Transport};
-use crate::api::{Address, Health, Request, RunId, Status};
+use crate::api::client::{Delivery, MinerClient, NoAnswer, PlainRequest, Transport};
+use crate::api::{Address, Health, Request, RunId, Status, routes};
 use crate::chain::Hash;
 
 type Answer = Result<(u16, Vec<u8>), String>;
 
 /// Gives its answers in turn, and remembers what was asked.
 #[derive(Clone)]
-pub struct Fake(Arc<Mutex<(VecDeque<Answer>, Vec<Request>)>>);
+pub struct Fake(Arc<Mutex<(VecDeque<Answer>, Vec<Request>, Vec<String>)>>);
 
 impl Fake {
     /// A miner that answers so, and then not at all.
     pub fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
-        Self(Arc::new(Mutex::new((answers.into_iter().collect(), Vec::new()))))
+        Self(Arc::new(Mutex::new((answers.into_iter().collect(), Vec::new(), Vec::new()))))
     }
 
     /// The miner to ask.
     pub fn miner(&self) -> Miner {
         let address = "fake:1".parse().unwrap();
-        Miner { client: MinerClient::new(Box::new(self.clone())), address }
+        Miner { client: MinerClient::new(Box::new(self.clone())), address, token: None }
+    }
+
+    /// What was asked in plain HTTP: methods and targets.
+    pub fn asked_plainly(&self) -> Vec<String> {
+        self.0.lock().2.clone()
+    }
+
+    fn next(&self) -> Answer {
+        let next = self.0.lock().0.pop_front();
+        next.unwrap_or_else(|| Err("nothing more was prepared".into()))
     }
 
     /// What was asked.
@@ -36,9 +46,27 @@ impl Fake {
 
 impl Transport for Fake {
     fn exchange(&self, _: &Address, request: &Request, _: u64) -> Answer {
-        let mut state = self.0.lock();
-        state.1.push(request.clone());
-        state.0.pop_front().unwrap_or_else(|| Err("nothing more was prepared".into()))
+        self.0.lock().1.push(request.clone());
+        self.next()
+    }
+
+    fn exchange_plain(
+        &self,
+        address: &Address,
+        request: &PlainRequest,
+        bytes_max: u64,
+    ) -> Result<(u16, Vec<u8>), NoAnswer> {
+        let PlainRequest { method, target, body } = request;
+        self.0.lock().2.push(format!("{method} {target}"));
+        let answer = match routes::decode(method, target, body) {
+            Ok(request) => self.exchange(address, &request, bytes_max),
+            Err(_) => self.next(),
+        };
+        let not_sent = |why: &String| why.contains("refused");
+        answer.map_err(|why| NoAnswer {
+            sent: if not_sent(&why) { Delivery::NotSent } else { Delivery::Uncertain },
+            why,
+        })
     }
 
     fn resolve(&self, _: &Address) -> Vec<Address> {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread::Builder;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use crossbeam_channel::{bounded, select};
 
 use super::error::CliError;
@@ -24,14 +24,15 @@ const PAGES_END: Duration = Duration::from_millis(300);
 /// The flags of `ui`.
 #[derive(Args, Debug)]
 pub struct Flags {
-    /// Address to serve pages on; 0.0.0.0 opens them to other hosts (or, in a container, to its own)
-    #[arg(long, value_parser = host, default_value = "127.0.0.1")]
+    /// Address to serve pages on; 0.0.0.0 accepts connections from other hosts
+    #[arg(long, value_parser = host, default_value = "127.0.0.1", value_hint = ValueHint::Hostname)]
     host: String,
-    /// Port to serve pages on; 0 takes a free one
-    #[arg(long, default_value_t = 8000)]
+    /// Port to serve pages on; 0 picks a free port
+    #[arg(short, long, default_value_t = 8000, value_hint = ValueHint::Other)]
     port: u16,
-    /// The miner that the pages are about; its neighbours can be looked at, too
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:12345")]
+    /// Miner to show; its neighbours are shown, too
+    #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:12345")]
+    #[arg(value_hint = ValueHint::Other)]
     miner: Address,
 }
 

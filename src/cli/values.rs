@@ -4,6 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::error::CliError;
 use crate::api::Address;
 
 /// Longest interval or deadline: beyond it is a typing error.
@@ -45,6 +46,20 @@ pub fn address(host: &str, port: u16) -> Result<Address, String> {
 /// program, which ends with a segmentation fault where the C library is not their own.
 pub fn chain_path(path: PathBuf) -> PathBuf {
     in_home(&path, env::var_os("HOME").as_deref().map(Path::new))
+}
+
+/// Refuses a folder where a chain file is to be named.
+pub fn no_folder(path: &Path) -> Result<(), CliError> {
+    let ends_like_one = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    if !ends_like_one && !path.is_dir() {
+        return Ok(());
+    }
+    let file = path.join("test.chain");
+    Err(CliError::other(format!(
+        "{} is a folder; name the chain file in it, for example {}",
+        path.display(),
+        file.display()
+    )))
 }
 
 fn in_home(path: &Path, home: Option<&Path>) -> PathBuf {

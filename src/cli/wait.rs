@@ -1,4 +1,4 @@
-//! `wait`: until a miner has got somewhere.
+//! `wait`: until a miner, and others, have reached a state.
 
 use std::time::{Duration, Instant};
 
@@ -6,41 +6,41 @@ use crossbeam_channel::{Receiver, tick};
 use serde::Serialize;
 
 use super::args::Wait;
-use super::error::CliError;
+use super::error::{CliError, Exit};
 use super::miner::Miner;
 use super::output::{Output, count, short};
 use crate::api::client::ClientError;
 use crate::api::{Address, DataState, Health};
 use crate::chain::DataId;
 
-/// Between two questions to a miner: nobody notices, and the miner neither.
+/// Pause between two requests: short for people, long for a miner.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What has to hold, all of it.
+/// Conditions that must all hold.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
     /// Blocks, at least.
     pub length: Option<u64>,
     /// A message, and how many blocks have to confirm it.
     pub message: Option<(DataId, u64)>,
-    /// Nothing waits to be mined.
+    /// No message is pending.
     pub idle: bool,
     /// Miners that have the same head.
     pub agree_with: Vec<Address>,
 }
 
-/// What a miner was like when all conditions held.
+/// The state of a miner when all conditions held.
 #[derive(Debug, Serialize)]
 pub struct Reached {
-    /// How it is.
+    /// Its health.
     #[serde(flatten)]
     pub health: Health,
-    /// Where the message is, if one was named.
+    /// The state of the message, if one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<DataState>,
 }
 
-/// Says when to look again, and when to give up.
+/// When to look again, and when to give up.
 pub struct Patience {
     ticks: Receiver<Instant>,
     /// When to give up, and after how long that is.
@@ -70,7 +70,7 @@ impl Patience {
 
 /// Runs `wait`.
 pub fn run(wait: &Wait, output: &mut Output<'_>) -> Result<(), CliError> {
-    let miner = Miner::at(&wait.target)?;
+    let miner = Miner::at(&wait.common.target)?;
     let conditions = Conditions {
         length: wait.length,
         message: wait.message.map(|id| (id, wait.confirmations)),
@@ -78,20 +78,20 @@ pub fn run(wait: &Wait, output: &mut Output<'_>) -> Result<(), CliError> {
         agree_with: wait.agree_with.clone(),
     };
     let reached = until(&miner, &conditions, &Patience::new(Some(wait.timeout)))?;
-    if wait.format.json {
+    if wait.common.format.json {
         return Ok(output.json_line(&reached)?);
     }
     let Reached { health, message } = reached;
     let head = short(&health.head);
-    let (blocks, waiting) = (count(health.length, "block"), health.unprocessed);
-    output.line(format_args!("{}: {blocks}, head {head}, {waiting} unprocessed", miner.address))?;
+    let (blocks, pending) = (count(health.length, "block"), count(health.unprocessed, "message"));
+    output.line(format_args!("{}: {blocks}, head {head}, {pending} pending", miner.address))?;
     if let Some(DataState::Mined { index, confirmations, .. }) = message {
         output.line(mined(index, confirmations))?;
     }
     Ok(())
 }
 
-/// Where a message is, in words.
+/// The state of a mined message, in words.
 pub fn mined(index: u64, confirmations: u64) -> String {
     format!("mined in block {index}, {}", count(confirmations, "confirmation"))
 }
@@ -117,48 +117,68 @@ pub fn until(
         if let Err(timeout) = patience.pause() {
             let seconds = timeout.as_secs_f64();
             let why = format!("gave up after {seconds} s: {missing}; --timeout waits longer");
-            return Err(CliError::Other(why));
+            return Err(CliError::Other(Exit::TimedOut, why));
         }
     }
 }
 
-/// What was reached, or else what is still missing, in words.
+/// The state that was reached, or else what is still missing, in words. Every condition holds
+/// for each of the miners.
 fn look(miner: &Miner, conditions: &Conditions) -> Result<Result<Reached, String>, ClientError> {
-    let health = miner.health()?;
-    let Conditions { length, message, idle, agree_with } = conditions;
-    if let Some(length) = length.filter(|length| health.length < *length) {
-        let has = health.length;
-        return Ok(Err(format!("{} has {has} of {}", miner.address, count(length, "block"))));
-    }
-    if *idle && health.unprocessed > 0 {
-        let waiting = count(health.unprocessed, "message");
-        return Ok(Err(format!("{} still has to mine {waiting}", miner.address)));
-    }
-    for other in agree_with {
-        let theirs = miner.client.health(other)?;
-        if theirs.head != health.head {
-            let (ours, theirs) = (short(&health.head), short(&theirs.head));
-            let why = format!("{} has head {ours} and {other} {theirs}", miner.address);
+    let mut first = None;
+    let others = conditions.agree_with.iter();
+    for address in std::iter::once(&miner.address).chain(others) {
+        let (health, message) = match look_at(miner, address, conditions)? {
+            Ok(reached) => reached,
+            Err(missing) => return Ok(Err(missing)),
+        };
+        let Reached { health: ours, .. } =
+            first.get_or_insert(Reached { health: health.clone(), message });
+        if ours.head != health.head {
+            let (ours, theirs) = (short(&ours.head), short(&health.head));
+            let why = format!("{} has head {ours} and {address} {theirs}", miner.address);
             return Ok(Err(why));
         }
     }
+    Ok(Ok(first.expect("there is at least one miner")))
+}
+
+/// The same for the miner at `address`.
+fn look_at(
+    miner: &Miner,
+    address: &Address,
+    conditions: &Conditions,
+) -> Result<Result<(Health, Option<DataState>), String>, ClientError> {
+    let Conditions { length, message, idle, .. } = conditions;
+    // Before the rest: what is mined stays so, and /health below has the head with it.
     let message = match message {
         None => None,
-        Some((id, wanted)) => match miner.client.data_state(&miner.address, *id, None) {
+        Some((id, wanted)) => match miner.client.data_state(address, *id, None) {
             Ok(state @ DataState::Mined { confirmations, .. }) if confirmations >= *wanted => {
                 Some(state)
             }
             Ok(DataState::Mined { confirmations, .. }) => {
                 return Ok(Err(format!("{id} has {confirmations} of {wanted} confirmations")));
             }
-            Ok(DataState::Unprocessed { .. }) => return Ok(Err(format!("{id} is not mined yet"))),
+            Ok(DataState::Unprocessed { .. }) => {
+                return Ok(Err(format!("{id} is still pending at {address}")));
+            }
             Err(ClientError::Refused { status: 404, address, .. }) => {
-                return Ok(Err(format!("{address} knows no message {id}")));
+                return Ok(Err(format!("{address} has no message {id}")));
             }
             Err(error) => return Err(error),
         },
     };
-    Ok(Ok(Reached { health, message }))
+    let health = miner.client.health(address)?;
+    if let Some(length) = length.filter(|length| health.length < *length) {
+        let has = health.length;
+        return Ok(Err(format!("{address} has {has} of {}", count(length, "block"))));
+    }
+    if *idle && health.unprocessed > 0 {
+        let pending = count(health.unprocessed, "message");
+        return Ok(Err(format!("{address} has {pending} pending")));
+    }
+    Ok(Ok((health, message)))
 }
 
 #[cfg(test)]
@@ -193,13 +213,21 @@ mod tests {
         let length = Conditions { length: Some(5), ..Conditions::default() };
         check(length, vec![Ok((200, health(3, 0)))], "has 3 of 5 blocks");
         let idle = Conditions { idle: true, ..Conditions::default() };
-        check(idle, vec![Ok((200, health(3, 2)))], "still has to mine 2 messages");
+        check(idle, vec![Ok((200, health(3, 2)))], "has 2 messages pending");
         let agree_with = vec!["other:1".parse().unwrap()];
         let agree = Conditions { agree_with, ..Conditions::default() };
         check(agree, vec![Ok((200, health(3, 0))), Ok((200, health(4, 0)))], "and other:1");
+        // It looked at its own miner alone, and returned while the other had messages.
+        let agree_with = vec!["other:1".parse().unwrap()];
+        let both = Conditions { idle: true, agree_with, ..Conditions::default() };
+        check(
+            both,
+            vec![Ok((200, health(3, 0))), Ok((200, health(3, 1)))],
+            "other:1 has 1 message",
+        );
         let message = Conditions { message: Some((data("a").id, 3)), ..Conditions::default() };
         let mined = br#"{"state":"mined","index":4,"confirmations":2}"#.to_vec();
-        check(message.clone(), vec![Ok((200, health(3, 0))), Ok((200, mined))], "has 2 of 3");
-        check(message, vec![Ok((200, health(3, 0))), Ok((404, b"{}".to_vec()))], "knows no");
+        check(message.clone(), vec![Ok((200, mined))], "has 2 of 3");
+        check(message, vec![Ok((404, b"{}".to_vec()))], "has no message");
     }
 }

@@ -1,6 +1,6 @@
-//! `watch`: new blocks and messages as they come, one line each.
+//! `watch`: new messages and blocks as they arrive, one line each.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::{self, Write as _};
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use super::miner::{Miner, Sent};
 use super::output::{Look, Output, count, seconds_utc, short};
 use crate::api::client::ClientError;
 use crate::api::{Cursor, RunId};
-use crate::chain::{Data, Hash};
+use crate::chain::{Data, DataId, Hash};
 
 /// Blocks that are remembered, to find where a longer chain left ours.
 const REMEMBERED: usize = 1_000;
@@ -24,7 +24,7 @@ pub fn run(watch: &Watch, output: &mut Output<'_>) -> Result<(), CliError> {
     let miner = Miner::at(&watch.target)?;
     let mut watcher = Watcher::start(&miner, watch.json)?;
     let head = watcher.blocks.back().map_or(0, |(index, _)| *index);
-    _ = writeln!(io::stderr(), "watching {} from block {head} on; Ctrl-C ends", miner.address);
+    _ = writeln!(io::stderr(), "watching {} from block {head} on; Ctrl-C stops", miner.address);
     watcher.follow(&tick(watch.interval), output)
 }
 
@@ -44,6 +44,8 @@ struct Watcher<'a> {
     /// The newest blocks, each by height and hash.
     blocks: VecDeque<(u64, Hash)>,
     cursor: Cursor,
+    /// Messages that were told and are in no block yet.
+    told: HashSet<DataId>,
 }
 
 impl<'a> Watcher<'a> {
@@ -51,12 +53,13 @@ impl<'a> Watcher<'a> {
     fn start(miner: &'a Miner, json: bool) -> Result<Self, CliError> {
         let run = RunId::from_random([0; 16]);
         let cursor = Cursor { run, arrivals: 0 };
-        let mut watcher = Self { miner, json, blocks: VecDeque::new(), cursor };
+        let mut watcher =
+            Self { miner, json, blocks: VecDeque::new(), cursor, told: HashSet::new() };
         let length = miner.health()?.length;
         for sent in miner.blocks(length.saturating_sub(REMEMBERED as u64), length) {
             watcher.remember(&sent?);
         }
-        watcher.messages(&mut |_, _| Ok(()))?;
+        watcher.told = watcher.new_messages()?.into_iter().map(|data| data.id).collect();
         Ok(watcher)
     }
 
@@ -86,15 +89,11 @@ impl<'a> Watcher<'a> {
     }
 
     fn round(&mut self, output: &mut Output<'_>) -> Result<(), CliError> {
-        let json = self.json;
-        self.messages(&mut |data, cut| {
-            if json {
-                return Ok(output.json_line(&Event::Message { data })?);
+        for data in self.new_messages()? {
+            if self.told.insert(data.id) {
+                self.message(&data, output)?;
             }
-            let label = output.look(Look::Yellow, "message");
-            let message = output.cut(data.message.as_str(), cut);
-            Ok(output.line(format_args!("{label}  {}  {message}", data.id))?)
-        })?;
+        }
         let length = self.miner.health()?.length;
         let fork = self.fork(length)?;
         let dropped = self.blocks.iter().filter(|(index, _)| *index > fork).count() as u64;
@@ -104,6 +103,10 @@ impl<'a> Watcher<'a> {
         }
         for sent in self.miner.blocks(fork + 1, length) {
             let sent = sent?;
+            // A message that was mined before anybody could see it pending is told all the same.
+            if !self.told.remove(&sent.block.data.id) {
+                self.message(&sent.block.data, output)?;
+            }
             self.block(&sent, output)?;
             self.remember(&sent);
         }
@@ -131,21 +134,27 @@ impl<'a> Watcher<'a> {
         Ok(fork)
     }
 
-    /// Tells `each` the messages that came since the last time, and the columns it has
-    /// used before a message's text.
-    fn messages(
-        &mut self,
-        each: &mut dyn FnMut(&Data, usize) -> Result<(), CliError>,
-    ) -> Result<(), CliError> {
+    /// The messages that came since the last time.
+    fn new_messages(&mut self) -> Result<Vec<Data>, CliError> {
+        let mut all = Vec::new();
         loop {
             let page = self.miner.client.data(&self.miner.address, self.cursor)?;
             let end = page.data.is_empty() || page.cursor.is_none();
-            page.data.iter().try_for_each(|data| each(data, 7 + 2 + 32 + 2))?;
+            all.extend(page.data);
             self.cursor = page.cursor.unwrap_or(self.cursor);
             if end {
-                return Ok(());
+                return Ok(all);
             }
         }
+    }
+
+    fn message(&self, data: &Data, output: &mut Output<'_>) -> Result<(), CliError> {
+        if self.json {
+            return Ok(output.json_line(&Event::Message { data })?);
+        }
+        let label = output.look(Look::Yellow, "message");
+        let message = output.cut(data.message.as_str(), 7 + 2 + 32 + 2);
+        Ok(output.line(format_args!("{label}  {}  {message}", data.id))?)
     }
 
     fn block(&self, sent: &Sent, output: &mut Output<'_>) -> Result<(), CliError> {
@@ -243,11 +252,13 @@ mod tests {
     fn only_what_is_new_is_told_and_a_longer_chain_says_what_it_dropped() {
         let text = watched(false);
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines.len(), 4, "{text}");
+        assert_eq!(lines.len(), 6, "{text}");
         assert!(lines[0].starts_with("message  ") && lines[0].ends_with("  e"));
         assert_eq!(lines[1], "reorganisation  1 block above block 1 dropped");
-        assert!(lines[2].starts_with("block    2  ") && lines[2].ends_with("  c"), "{text}");
-        assert!(lines[3].starts_with("block    3  ") && lines[3].ends_with("  d"), "{text}");
+        // Messages that were never seen pending were not told at all.
+        assert!(lines[2].starts_with("message  ") && lines[2].ends_with("  c"), "{text}");
+        assert!(lines[3].starts_with("block    2  ") && lines[3].ends_with("  c"), "{text}");
+        assert!(lines[5].starts_with("block    3  ") && lines[5].ends_with("  d"), "{text}");
     }
 
     #[test]
@@ -255,8 +266,8 @@ mod tests {
         let events: Vec<serde_json::Value> =
             watched(true).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
-        assert_eq!(names, ["message", "reorganisation", "block", "block"]);
+        assert_eq!(names, ["message", "reorganisation", "message", "block", "message", "block"]);
         assert_eq!(events[1]["fork"], 1);
-        assert_eq!(events[2]["block"]["data"]["message"], "c");
+        assert_eq!(events[3]["block"]["data"]["message"], "c");
     }
 }

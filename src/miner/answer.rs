@@ -286,7 +286,7 @@ fn status(miner: &Miner) -> StatusReport {
         settings: miner.diary.settings(),
         files: miner.diary.files(),
         jobs: miner.diary.jobs(trouble),
-        mining: miner.diary.mining(miner.network.difficulty),
+        mining: miner.diary.mining(miner.network.difficulty, miner.now()),
     }
 }
 

@@ -2,6 +2,7 @@
 //! jobs' rounds, the search under way. Nothing here decides anything.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -10,6 +11,8 @@ use crate::api::{
     Address, EVENTS_MAX, Event, EventPage, FileReport, Happening, JobReport, MiningReport, Setting,
 };
 use crate::chain::{DataId, Difficulty, Micros};
+use crate::miner::clock::Moment;
+use crate::pow::Progress;
 use crate::settings::Settings;
 
 /// How long an event is remembered.
@@ -27,10 +30,33 @@ pub struct Diary {
 
 #[derive(Debug, Default)]
 struct SearchNotes {
-    /// Height, message, beginning.
-    under_way: Option<(u64, DataId, Micros)>,
+    under_way: Option<UnderWay>,
     /// The last measured.
     guesses_per_second: f64,
+}
+
+/// A search that has not ended.
+#[derive(Debug)]
+struct UnderWay {
+    index: u64,
+    id: DataId,
+    began: Moment,
+    progress: Progress,
+}
+
+/// Shortest search that is measured: a shorter one measures its own beginning and end.
+const MEASURED_MIN: Duration = Duration::from_millis(5);
+
+impl SearchNotes {
+    /// Guesses a second of the search under way, or else of the last one.
+    fn rate(&self, now: Moment) -> f64 {
+        let of = |search: &UnderWay| {
+            let took = now.steady.saturating_sub(search.began.steady);
+            let guesses = search.progress.guesses();
+            (took > MEASURED_MIN && guesses > 0).then(|| guesses as f64 / took.as_secs_f64())
+        };
+        self.under_way.as_ref().and_then(of).unwrap_or(self.guesses_per_second)
+    }
 }
 
 impl Diary {
@@ -101,31 +127,39 @@ impl Diary {
         jobs
     }
 
-    /// Notes that a search begins.
-    pub fn search_begins(&self, index: u64, id: DataId, at: Micros) {
-        self.search.lock().under_way = Some((index, id, at));
+    /// Notes an estimate of the hash rate, for as long as nothing better was measured.
+    pub fn estimate(&self, guesses_per_second: f64) {
+        let mut search = self.search.lock();
+        if search.guesses_per_second == 0.0 {
+            search.guesses_per_second = guesses_per_second;
+        }
+    }
+
+    /// Notes that a search begins, which counts its guesses in `progress`.
+    pub fn search_begins(&self, index: u64, id: DataId, began: Moment, progress: Progress) {
+        self.search.lock().under_way = Some(UnderWay { index, id, began, progress });
     }
 
     /// Notes that a search is over, after so many guesses in so long.
     pub fn search_ended(&self, guesses: u64, took: Duration) {
         let mut search = self.search.lock();
         search.under_way = None;
-        // A short search measures its own beginning and end.
-        if took > Duration::from_millis(5) {
+        if took > MEASURED_MIN {
             search.guesses_per_second = guesses as f64 / took.as_secs_f64();
         }
     }
 
-    /// How fast the last search was.
-    pub fn guesses_per_second(&self) -> f64 {
-        self.search.lock().guesses_per_second
+    /// Guesses a second of the search under way, or else of the last one.
+    pub fn guesses_per_second(&self, now: Moment) -> f64 {
+        self.search.lock().rate(now)
     }
 
     /// The search under way.
-    pub fn mining(&self, difficulty: Difficulty) -> Option<MiningReport> {
+    pub fn mining(&self, difficulty: Difficulty, now: Moment) -> Option<MiningReport> {
         let search = self.search.lock();
-        let (index, id, since) = search.under_way?;
-        let guesses_per_second = search.guesses_per_second;
+        let UnderWay { index, id, began, .. } = search.under_way.as_ref()?;
+        let (index, id, since) = (*index, *id, began.wall);
+        let guesses_per_second = search.rate(now);
         let expected = 16_f64.powi(i32::from(difficulty.zeros())) / guesses_per_second;
         let expected_seconds = if expected.is_finite() { expected } else { 0.0 };
         Some(MiningReport { index, id, difficulty, since, guesses_per_second, expected_seconds })
@@ -136,6 +170,7 @@ impl Diary {
 fn describe(settings: &Settings) -> Vec<Setting> {
     let seconds = |interval: Duration| interval.as_secs_f64().to_string();
     let listed = |all: &[Address]| all.iter().map(Address::to_string).collect::<Vec<_>>().join(",");
+    let number = |it: Option<u64>| it.map_or_else(String::new, |it| it.to_string());
     let advertise = settings.advertise.as_ref().map(Address::to_string);
     [
         ("host", settings.host.clone()),
@@ -145,7 +180,13 @@ fn describe(settings: &Settings) -> Vec<Setting> {
         ("neighbours", listed(&settings.neighbours)),
         ("max-neighbours", settings.neighbours_max.to_string()),
         ("advertise", advertise.unwrap_or_default()),
+        ("only-given-neighbours", settings.only_given_neighbours.to_string()),
+        ("name", settings.name.as_ref().map_or_else(String::new, |it| it.as_str().to_owned())),
         ("threads", settings.threads.to_string()),
+        ("hash-rate-limit", number(settings.hash_rate_limit)),
+        ("finality-depth", number(settings.finality_depth.map(NonZeroU64::get))),
+        // Its place is nobody's business, but whether writes are open is.
+        ("write-token-file", if settings.write_token_file.is_some() { "given" } else { "" }.into()),
         ("keep-versions", settings.versions_kept.to_string()),
         ("gossip-interval", seconds(settings.gossip_interval)),
         ("chain-sync-interval", seconds(settings.chain_sync_interval)),
@@ -155,4 +196,41 @@ fn describe(settings: &Settings) -> Vec<Setting> {
     ]
     .map(|(name, value)| Setting { name: name.to_owned(), value })
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(millis: u64) -> Moment {
+        Moment { wall: 1_000_000 + millis * 1000, steady: Duration::from_millis(millis) }
+    }
+
+    /// The rate was measured at the end of a search alone: 0 during the first one, and then
+    /// that of the one before, whenever somebody looked.
+    #[test]
+    fn the_hash_rate_is_that_of_the_search_under_way() {
+        let diary = Diary::default();
+        let mining = |now| diary.mining(Difficulty::DEFAULT, now).unwrap();
+        let begins = |at| {
+            let progress = Progress::default();
+            let id = DataId::from_bytes([1; 16]);
+            diary.search_begins(1, id, after(at), progress.clone());
+            progress
+        };
+        diary.estimate(16_f64.powi(5));
+        let progress = begins(0);
+        assert_eq!(mining(after(1)).expected_seconds, 1.0);
+        progress.add(2_000_000);
+        assert_eq!(mining(after(1000)).guesses_per_second, 2e6);
+        assert_eq!(mining(after(4000)).guesses_per_second, 0.5e6);
+        assert_eq!(mining(after(1000)).expected_seconds, 16_f64.powi(5) / 2e6);
+        assert_eq!(diary.guesses_per_second(after(1000)), 2e6);
+        diary.search_ended(9_000_000, Duration::from_secs(3));
+        assert_eq!(diary.guesses_per_second(after(9000)), 3e6);
+        begins(9000);
+        assert_eq!(mining(after(9001)).guesses_per_second, 3e6);
+        diary.estimate(1.0);
+        assert_eq!(mining(after(9001)).guesses_per_second, 3e6);
+    }
 }

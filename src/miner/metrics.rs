@@ -189,7 +189,10 @@ impl LookedUp {
             ),
             unprocessed: number("unprocessed_messages", "Messages that wait to be mined"),
             unprocessed_bytes: number("unprocessed_bytes", "Bytes of the messages that wait"),
-            guesses_per_second: gauge("guesses_per_second", "Hash rate of the last search"),
+            guesses_per_second: gauge(
+                "guesses_per_second",
+                "Hash rate of the current search, or of the last one",
+            ),
             neighbours: numbers("neighbours", "Neighbours by how they behave", &["state"]),
             received: known(to, IntCounter::with_opts(received)),
             files: numbers(
@@ -217,7 +220,7 @@ impl LookedUp {
         let (count, bytes) = miner.shared.with_pool(|pool| (pool.len(), pool.bytes()));
         self.unprocessed.set(signed(count as u64));
         self.unprocessed_bytes.set(signed(bytes as u64));
-        self.guesses_per_second.set(miner.diary.guesses_per_second());
+        self.guesses_per_second.set(miner.diary.guesses_per_second(miner.now()));
         self.look_at_neighbours(miner);
         self.look_at_files(miner);
         self.troubles.set(signed(miner.troubles().len() as u64));

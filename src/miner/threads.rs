@@ -135,6 +135,7 @@ impl Threads {
         let mining_stop = stop.clone();
         threads.job("mine", move |miner| {
             let _ = rustix::process::nice(MINING_NICENESS);
+            mine::estimate(miner, mining);
             while !mining_stop.within(Duration::ZERO) {
                 if mine::round(miner, mining) == mine::Mined::Nothing {
                     crossbeam_channel::select! {

@@ -12,7 +12,7 @@ use sha2::block_api::compress256;
 use crate::chain::network::Difficulty;
 
 /// Nonces in a batch: those that differ in the last four digits only.
-pub(super) const BATCH: u64 = 10_000;
+pub const BATCH: u64 = 10_000;
 
 /// The number of the last batch that holds a nonce below 2^64.
 pub(super) const LAST_BATCH: u64 = u64::MAX / BATCH;

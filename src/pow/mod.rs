@@ -13,7 +13,7 @@ pub mod rate;
 mod search;
 
 pub use kernel::{Kernel, KernelError};
-pub use search::{CancelFlag, Outcome, Search};
+pub use search::{CancelFlag, Outcome, Progress, Search};
 
 use sha2::{Digest, Sha256};
 

@@ -3,7 +3,8 @@
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-use super::guess::{BATCH, Prefix, Target};
+pub use super::guess::BATCH;
+use super::guess::{Prefix, Target};
 use super::kernel::Kernel;
 use super::search::CancelFlag;
 use crate::chain::network::Difficulty;

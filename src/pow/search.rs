@@ -32,6 +32,21 @@ impl CancelFlag {
     }
 }
 
+/// The guesses of a search so far, over all threads. Clones count the same search.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    /// Hashes computed so far; at most one batch for each thread behind.
+    pub fn guesses(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, guesses: u64) {
+        self.0.fetch_add(guesses, Ordering::Relaxed);
+    }
+}
+
 /// How a search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -57,6 +72,7 @@ pub struct Search {
     target: Target,
     kernel: Kernel,
     cancel: CancelFlag,
+    progress: Progress,
 }
 
 impl Search {
@@ -67,6 +83,7 @@ impl Search {
             target: Target::new(difficulty),
             kernel: Kernel::best(),
             cancel: CancelFlag::default(),
+            progress: Progress::default(),
         }
     }
 
@@ -78,6 +95,11 @@ impl Search {
     /// Returns the handle that stops this search.
     pub fn cancel_flag(&self) -> CancelFlag {
         self.cancel.clone()
+    }
+
+    /// Returns the counter of this search's guesses.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Searches until the smallest nonce that works is known, in this thread and
@@ -141,6 +163,7 @@ impl Search {
             let tail = self.prefix.batch(number);
             let hit = self.kernel.smallest(&tail, self.target, &self.cancel);
             share.guesses += BATCH;
+            self.progress.add(BATCH);
             // In the last batch, numbers above 2^64 are no nonces.
             let nonce = hit.and_then(|low| (number.get() * BATCH).checked_add(u64::from(low)));
             if nonce.is_some() {
@@ -266,6 +289,21 @@ mod tests {
             none_found += usize::from(expected.is_none());
         }
         assert!(none_found > 0, "every prefix had a nonce: too easy a test");
+    }
+
+    #[test]
+    fn a_search_counts_its_guesses_while_it_lasts() {
+        let search = Search::new(b"", difficulty(64));
+        let (progress, cancel) = (search.progress(), search.cancel_flag());
+        thread::scope(|scope| {
+            let run = scope.spawn(|| search.run(threads(2)));
+            while progress.guesses() < 10 * BATCH {
+                thread::yield_now();
+            }
+            cancel.cancel();
+            let Ok(Outcome::Cancelled { guesses }) = run.join() else { panic!("not cancelled") };
+            assert!(progress.guesses() <= guesses, "{guesses}");
+        });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::api::client::{ClientError, MinerClient};
+use crate::api::client::{ClientError, Delivery, MinerClient};
 use crate::api::{Address, Cursor, DataPage, DataState, Health, NeighbourDetail, RunId};
 use crate::chain::{Block, DataId, Hash, Micros};
 
@@ -139,6 +139,7 @@ impl Source {
         let unreachable = |error: ureq::Error| ClientError::Unreachable {
             address: address.clone(),
             why: error.to_string(),
+            sent: Delivery::Uncertain,
         };
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(HAND_IN_TIMEOUT))

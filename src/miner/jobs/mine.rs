@@ -1,11 +1,12 @@
 //! Mining: the oldest unprocessed message, in a block on the head, with its proof of work.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 
 use crate::api::Happening;
 use crate::chain::block::TIMESTAMP_END;
 use crate::chain::{Block, Data, Hash, Head, Micros, Proof, check_block};
 use crate::miner::Miner;
+use crate::pow::rate::measure;
 use crate::pow::{Outcome, Search};
 
 /// How a round ended.
@@ -38,7 +39,7 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
         return Mined::TooLate;
     }
     let began = miner.now();
-    miner.diary.search_begins(block.index, block.data.id, began.wall);
+    miner.diary.search_begins(block.index, block.data.id, began, search.progress());
     let outcome = search.run(threads);
     let guesses = match outcome {
         Outcome::Found { guesses, .. } | Outcome::Cancelled { guesses } => guesses,
@@ -64,6 +65,14 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
         Err(_) => Mined::TooLate,
     }
 }
+
+/// Estimates the hash rate of `threads` threads, for those who ask before the first block.
+pub fn estimate(miner: &Miner, threads: NonZeroUsize) {
+    miner.diary.estimate(measure(miner.kernel, ESTIMATE_GUESSES) * threads.get() as f64);
+}
+
+/// Guesses of an estimate: at most some milliseconds of one thread.
+const ESTIMATE_GUESSES: NonZeroU64 = NonZeroU64::new(50_000).expect("it is above 0");
 
 /// The block that holds `data` on `head`, still without its proof; `None` on a head whose time
 /// is the last that there is. A clock that is slow, or shows what no block may have (after the

@@ -1,0 +1,447 @@
+//! `add --lines`: each line of a file is a message, over a few connections that each send
+//! some lines before they wait for answers.
+//!
+//! A line's id follows from the file, the line's number and its text, so a repeat adds
+//! nothing twice, whatever became of the attempt before: after a broken connection or a busy
+//! miner, the same lines are sent again. Lines keep about their order, not exactly.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::args::Add;
+use super::error::{CliError, Exit};
+use super::miner::Miner;
+use super::output::{Output, count};
+use crate::api::Problem;
+use crate::chain::data::MESSAGE_BYTES_MAX;
+use crate::chain::{Data, DataId, Message};
+
+/// Connections: a miner answers one request at a time on each, and writes what came on
+/// several to disk together. With one alone, each line would wait for a sync of its own.
+const CONNECTIONS: usize = 16;
+
+/// Lines that are sent on a connection before their answers are read.
+const BATCH_LINES: usize = 16;
+
+/// Bytes after which a batch takes no further line: less than sockets hold, so that neither
+/// side waits for the other to read.
+const BATCH_BYTES: usize = 32 << 10;
+
+/// How long connecting, and each answer, may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Pause before a connection is made anew: as long as a server process takes to start again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Longest pause that a busy miner can ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
+
+/// Time without progress after which the command gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The same for a miner that cannot be connected to at all.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Most lines that are named because they cannot be messages.
+const NAMED_MAX: u64 = 10;
+
+/// Longest answer that is read: a confirmation repeats the message, escaped.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// A line on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Line {
+    number: u64,
+    data: Data,
+}
+
+/// The outcome of all lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+struct Summary {
+    /// Lines that are on the miner's disk now.
+    added: u64,
+    /// Those of them that were there before.
+    already_there: u64,
+    /// Lines that cannot be messages, or were refused for good.
+    refused: u64,
+}
+
+/// The lines of a file that are not empty, as messages.
+struct Lines<R> {
+    reader: R,
+    prefix: Vec<u8>,
+    number: u64,
+    refused: u64,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// The next line; lines that cannot be messages are named on stderr and left out.
+    fn next(&mut self) -> io::Result<Option<Line>> {
+        loop {
+            let mut bytes = Vec::new();
+            // Of a longer line, as much as shows that it is too long, and the rest is left out.
+            let limit = MESSAGE_BYTES_MAX as u64 + 3;
+            if (&mut self.reader).take(limit).read_until(b'\n', &mut bytes)? == 0 {
+                return Ok(None);
+            }
+            self.number += 1;
+            if bytes.len() as u64 == limit && !bytes.ends_with(b"\n") {
+                self.reader.skip_until(b'\n')?;
+            }
+            let end = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+            let text = end.strip_suffix(b"\r").unwrap_or(end);
+            if text.is_empty() {
+                continue;
+            }
+            match std::str::from_utf8(text)
+                .map_err(|_| "it is not UTF-8".to_owned())
+                .and_then(|text| Message::new(text).map_err(|error| error.to_string()))
+            {
+                Ok(message) => {
+                    let id = id_of(&self.prefix, self.number, &message);
+                    return Ok(Some(Line { number: self.number, data: Data { id, message } }));
+                }
+                Err(why) => {
+                    self.refused += 1;
+                    if self.refused <= NAMED_MAX {
+                        let number = self.number;
+                        _ = writeln!(io::stderr(), "line {number} is not added: {why}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Some lines: at least one, unless there are none left, and what else is there already.
+    fn batch(&mut self) -> io::Result<Vec<Line>>
+    where
+        R: Buffered,
+    {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < BATCH_LINES && bytes < BATCH_BYTES {
+            if !batch.is_empty() && !self.reader.has_line() {
+                break;
+            }
+            let Some(line) = self.next()? else { break };
+            bytes += line.data.message.as_str().len();
+            batch.push(line);
+        }
+        Ok(batch)
+    }
+}
+
+/// Says whether a whole line is in memory already.
+trait Buffered {
+    fn has_line(&self) -> bool;
+}
+
+impl<T: Read> Buffered for BufReader<T> {
+    fn has_line(&self) -> bool {
+        self.buffer().contains(&b'\n')
+    }
+}
+
+/// The id of a line: the first 16 bytes of the SHA-256 of prefix, number and text, with a
+/// zero byte between them.
+fn id_of(prefix: &[u8], number: u64, message: &Message) -> DataId {
+    let hash = Sha256::new()
+        .chain_update(prefix)
+        .chain_update([0])
+        .chain_update(number.to_string())
+        .chain_update([0])
+        .chain_update(message.as_str());
+    let hash: [u8; 32] = hash.finalize().into();
+    DataId::from_bytes(*hash.first_chunk().expect("32 bytes begin with 16"))
+}
+
+/// Runs `add --lines`.
+pub fn run(miner: &Miner, file: &Path, add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
+    let is_stdin = file == Path::new("-");
+    if is_stdin && io::stdin().is_terminal() {
+        _ = writeln!(io::stderr(), "reading messages from stdin, one a line; Ctrl-D ends them");
+    }
+    let shown = if is_stdin { "stdin".into() } else { file.display().to_string() };
+    let cannot_read = |error| CliError::other(format!("cannot read {shown}: {error}"));
+    let (input, size): (Box<dyn Read + Send>, u64) = if is_stdin {
+        (Box::new(io::stdin()), 0)
+    } else {
+        let file = File::open(file).map_err(cannot_read)?;
+        let size = file.metadata().map_or(0, |data| if data.is_file() { data.len() } else { 0 });
+        (Box::new(file), size)
+    };
+    let bar = bar(size);
+    let reader = BufReader::with_capacity(1 << 16, bar.wrap_read(input));
+    let lines = Lines { reader, prefix: prefix(file, add), number: 0, refused: 0 };
+    let sending = Sending {
+        miner,
+        bar: &bar,
+        patience: add.timeout.unwrap_or(PATIENCE),
+        lines: Mutex::new(lines),
+        progress: Mutex::new((Summary::default(), Instant::now())),
+    };
+    let outcome = thread::scope(|scope| {
+        let start = |_| scope.spawn(|| sending.work());
+        let working: Vec<_> = (0..CONNECTIONS).map(start).collect();
+        let ended = working.into_iter().map(|it| it.join().expect("sending never panics"));
+        ended.reduce(Result::and).unwrap_or(Ok(()))
+    });
+    bar.finish_and_clear();
+    let (done, _) = *sending.progress.lock();
+    let refused_by_miner = done.refused;
+    let done = Summary { refused: refused_by_miner + sending.lines.lock().refused, ..done };
+    if add.common.format.json {
+        output.json_line(&done)?;
+    } else {
+        output.line(done.in_words())?;
+    }
+    output.flush()?;
+    match outcome {
+        Err(Stopped::Input(error)) => Err(cannot_read(error)),
+        Err(Stopped::Miner(exit, why)) => {
+            let again = "repeat the command: no line is added twice";
+            Err(CliError::Other(exit, format!("not all lines were added: {why}; {again}")))
+        }
+        Ok(()) if refused_by_miner > 0 => {
+            let refused = count(refused_by_miner, "line");
+            Err(CliError::Other(Exit::Refused, format!("{refused} refused by {}", miner.address)))
+        }
+        Ok(()) if done.refused > 0 => {
+            let refused = count(done.refused, "line");
+            Err(CliError::other(format!("{refused} not added: not a message")))
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn prefix(file: &Path, add: &Add) -> Vec<u8> {
+    if let Some(given) = &add.id_prefix {
+        return given.clone().into_bytes();
+    }
+    // What has no path of its own (stdin, a pipe) goes by what was typed.
+    let path = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    path.into_os_string().into_encoded_bytes()
+}
+
+fn bar(size: u64) -> ProgressBar {
+    let (bar, template) = match size {
+        0 => (ProgressBar::new_spinner(), "{spinner} {bytes} read, {elapsed}  {msg}"),
+        _ => (ProgressBar::new(size), "{wide_bar} {bytes} of {total_bytes}, {eta} left  {msg}"),
+    };
+    bar.with_style(ProgressStyle::with_template(template).expect("the template is right"))
+}
+
+impl Summary {
+    fn in_words(&self) -> String {
+        let mut words = format!("{} added", count(self.added, "message"));
+        if self.already_there > 0 {
+            words += &format!(" ({} before)", self.already_there);
+        }
+        if self.refused > 0 {
+            words += &format!(", {} not added", count(self.refused, "line"));
+        }
+        words
+    }
+}
+
+/// Why sending ended early.
+#[derive(Debug)]
+enum Stopped {
+    Input(io::Error),
+    Miner(Exit, String),
+}
+
+/// Why lines have to be sent again.
+enum Again {
+    /// The miner is busy: it wants to be asked again after so long.
+    Busy(Duration, String),
+    /// There is no connection, or it broke.
+    Broken(String),
+}
+
+/// The work that the connections share.
+struct Sending<'a, R> {
+    miner: &'a Miner,
+    bar: &'a ProgressBar,
+    patience: Duration,
+    lines: Mutex<Lines<R>>,
+    /// The outcome so far, and when it last changed.
+    progress: Mutex<(Summary, Instant)>,
+}
+
+impl<R: BufRead + Buffered> Sending<'_, R> {
+    /// Sends lines until there are none left: the work of one connection.
+    fn work(&self) -> Result<(), Stopped> {
+        let mut stream = None;
+        loop {
+            let mut batch = self.lines.lock().batch().map_err(Stopped::Input)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            while let Some(again) = self.send(&mut stream, &mut batch)? {
+                let (exit, pause, why) = match again {
+                    Again::Busy(pause, why) => (Exit::Refused, pause, why),
+                    Again::Broken(why) => {
+                        stream = None;
+                        (Exit::NoMiner, PAUSE, why)
+                    }
+                };
+                let (done, since) = *self.progress.lock();
+                // A miner that never answered is given up soon.
+                let is_absent = exit == Exit::NoMiner && done == Summary::default();
+                let limit = if is_absent { CONNECT_PATIENCE } else { self.patience };
+                let address = &self.miner.address;
+                if since.elapsed() > limit.min(self.patience) {
+                    return Err(Stopped::Miner(exit, format!("{address}: {why}")));
+                }
+                self.bar.set_message(format!("waiting for {address}: {why}"));
+                crossbeam_channel::after(pause).recv().expect("it comes");
+                self.bar.set_message("");
+            }
+        }
+    }
+
+    /// Sends the lines of `batch` and takes those out that were answered for good. Says why
+    /// some are left.
+    fn send(
+        &self,
+        stream: &mut Option<BufReader<TcpStream>>,
+        batch: &mut Vec<Line>,
+    ) -> Result<Option<Again>, Stopped> {
+        let broken = |error: io::Error| Ok(Some(Again::Broken(error.to_string())));
+        let reader = match stream {
+            Some(reader) => reader,
+            None => match self.connect() {
+                Ok(connected) => stream.insert(BufReader::new(connected)),
+                Err(error) => return broken(error),
+            },
+        };
+        let requests: Vec<u8> = batch.iter().flat_map(|line| self.request(line)).collect();
+        if let Err(error) = reader.get_mut().write_all(&requests) {
+            return broken(error);
+        }
+        let (mut busy, mut again) = (Vec::new(), None);
+        while !batch.is_empty() {
+            match read_answer(reader) {
+                Ok(answer) => {
+                    let line = batch.remove(0);
+                    if let Some(wait) = self.take(&line, answer)? {
+                        again = Some(wait);
+                        busy.push(line);
+                    }
+                }
+                Err(error) => {
+                    batch.splice(0..0, busy);
+                    return broken(error);
+                }
+            }
+        }
+        *batch = busy;
+        Ok(again)
+    }
+
+    fn connect(&self) -> io::Result<TcpStream> {
+        let address = &self.miner.address;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
+        for ip in (address.host(), address.port()).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&ip, TIMEOUT) {
+                Ok(stream) => {
+                    stream.set_read_timeout(Some(TIMEOUT))?;
+                    stream.set_write_timeout(Some(TIMEOUT))?;
+                    stream.set_nodelay(true)?;
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Counts an answer, unless it says that the line is to be sent again.
+    fn take(&self, line: &Line, answer: Answer) -> Result<Option<Again>, Stopped> {
+        let problem = serde_json::from_slice::<Problem>(&answer.body);
+        let said = problem.map(|it| it.more_information).unwrap_or_default();
+        let mut progress = self.progress.lock();
+        let done = &mut progress.0;
+        match answer.status {
+            200 => {
+                done.added += 1;
+                done.already_there += u64::from(said.starts_with("It was added before"));
+            }
+            503 => return Ok(Some(Again::Busy(answer.retry_after.min(RETRY_AFTER_MAX), said))),
+            400 | 409 => {
+                done.refused += 1;
+                if done.refused <= NAMED_MAX {
+                    let number = line.number;
+                    self.bar.suspend(|| {
+                        _ = writeln!(io::stderr(), "line {number} is not added: {said}");
+                    });
+                }
+            }
+            status => {
+                let exit = if matches!(status, 401 | 403) { Exit::Refused } else { Exit::NoMiner };
+                let address = &self.miner.address;
+                return Err(Stopped::Miner(exit, format!("{address} answers {status}: {said}")));
+            }
+        }
+        progress.1 = Instant::now();
+        Ok(None)
+    }
+
+    fn request(&self, line: &Line) -> Vec<u8> {
+        let (address, text) = (&self.miner.address, line.data.message.as_str());
+        let token = self.miner.token.as_ref();
+        let token = token.map(|it| format!("Authorization: {}\r\n", it.bearer()));
+        let mut request = format!(
+            "PUT /add?id={} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n{}\r\n",
+            line.data.id,
+            text.len(),
+            token.unwrap_or_default()
+        );
+        request.push_str(text);
+        request.into_bytes()
+    }
+}
+
+/// An answer to a line.
+struct Answer {
+    status: u16,
+    retry_after: Duration,
+    body: Vec<u8>,
+}
+
+/// Reads the next answer.
+fn read_answer(reader: &mut BufReader<TcpStream>) -> io::Result<Answer> {
+    let malformed = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let read = reader.by_ref().take(1 << 14).read_until(b'\n', &mut head)?;
+        if read == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended"));
+        }
+        if head.len() > 1 << 14 {
+            return Err(malformed("it sends no HTTP"));
+        }
+    }
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut parsed = httparse::Response::new(&mut headers);
+    let is_whole = parsed.parse(&head).is_ok_and(|status| status.is_complete());
+    let status = parsed.code.filter(|_| is_whole).ok_or_else(|| malformed("it sends no HTTP"))?;
+    let number = |name: &str| {
+        let header = parsed.headers.iter().find(|it| it.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(header.value).ok()?.trim().parse::<usize>().ok()
+    };
+    let length = number("Content-Length").filter(|length| *length <= ANSWER_BYTES_MAX);
+    let mut body = vec![0; length.ok_or_else(|| malformed("its answer has no length"))?];
+    reader.read_exact(&mut body)?;
+    let retry_after = Duration::from_secs(number("Retry-After").unwrap_or(1) as u64);
+    Ok(Answer { status, retry_after, body })
+}

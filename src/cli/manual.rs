@@ -1,0 +1,161 @@
+//! What help and manual pages say beyond flags: examples, exit codes, files.
+
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+/// The formats of files and blocks: section 5.
+pub const FORMATS: &str = include_str!("blockchain.5");
+
+const EXIT_CODES: [(&str, &str); 7] = [
+    ("0", "done"),
+    ("1", "it could not be done; one line on stderr says why"),
+    ("2", "wrong usage"),
+    ("3", "no miner answers"),
+    ("4", "wait timed out"),
+    ("5", "refused by the miner (busy, conflict, not allowed)"),
+    ("6", "the miner is unhealthy, or files are damaged"),
+];
+
+/// Examples of a command: a line to type, and what it does.
+fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
+    match command {
+        "blockchain" => &[
+            ("blockchain miner start ~/miner1/test.chain", "start a miner"),
+            (
+                "blockchain miner start ~/miner2/test.chain -p 12346 -n 127.0.0.1:12345",
+                "start a second miner",
+            ),
+            ("blockchain add 'hello, world' --wait", "add a message and wait for its block"),
+            ("blockchain get chain --last 10", "show the last 10 blocks"),
+            ("blockchain verify ~/miner1/test.chain", "check the files"),
+        ],
+        "start" => &[
+            ("blockchain miner start ~/miner1/test.chain", "start a miner on this host"),
+            (
+                "blockchain miner start m.chain --host 0.0.0.0 -n miner1.example",
+                "join miner1.example, reachable from other hosts",
+            ),
+            (
+                "BLOCKCHAIN_DIFFICULTY=4 blockchain miner start m.chain --ui-port 8000",
+                "settings as variables work, too",
+            ),
+        ],
+        "add" => &[
+            ("blockchain add 'hello, world'", "add a message"),
+            ("blockchain add -w -t 30 'hello'", "wait up to 30 seconds for its block"),
+            ("blockchain add -- --not-a-flag", "a message that begins with a dash"),
+            ("blockchain add - < letter.txt", "a message from a file"),
+            ("blockchain add --lines names.txt", "each line is a message"),
+        ],
+        "chain" => &[
+            ("blockchain get chain -n 10", "the last 10 blocks"),
+            ("blockchain get chain --lines | jq -r .data.message", "all messages"),
+            ("blockchain get chain --lines | sha256sum", "the hash of the chain file"),
+        ],
+        "wait" => &[
+            ("blockchain wait", "until the miner answers"),
+            ("blockchain wait --idle --agree-with miner2:12346", "until both agree and are idle"),
+            ("blockchain wait --length 100 --timeout 30", "until there are 100 blocks"),
+        ],
+        "watch" => &[("blockchain watch --json | jq .event", "events for a program")],
+        "ui" => &[("blockchain ui -m miner1.example:12345", "then open http://127.0.0.1:8000")],
+        "mining" => &[
+            ("blockchain mining", "show the limit"),
+            ("blockchain mining limit 1000000", "at most a million guesses a second"),
+            ("blockchain mining resume", "no limit"),
+        ],
+        "completions" => &[(
+            "blockchain completions bash > ~/.local/share/bash-completion/completions/blockchain",
+            "complete commands in bash",
+        )],
+        "man" => &[("blockchain man ~/.local/share/man/man1", "then: man blockchain")],
+        _ => &[],
+    }
+}
+
+/// What the help of a command says below its flags.
+pub fn notes(command: &str) -> String {
+    let mut notes = String::new();
+    if command == "wait" {
+        notes += "All conditions must hold, for every miner named. Without conditions, the miner \
+                  only has to answer. A miner that does not answer yet is asked again.\n\n";
+    }
+    if command == "add" {
+        notes += "With --lines, the id of a line is the first 16 bytes of SHA-256 of prefix, line \
+                  number and text, with a zero byte between them. So a repeat of an interrupted \
+                  command adds no line twice. \
+                  Lines are sent over several connections, so the chain has them in roughly, not \
+                  exactly, the order of the file.\n\n";
+    }
+    let examples = examples(command);
+    if !examples.is_empty() {
+        notes += "Examples:\n";
+        for (line, what) in examples {
+            notes += &format!("  {line}\n      {what}\n");
+        }
+    }
+    if command == "blockchain" {
+        notes += "\nExit codes:\n";
+        for (code, meaning) in EXIT_CODES {
+            notes += &format!("  {code}  {meaning}\n");
+        }
+        notes += "\nSettings can be given as environment variables: BLOCKCHAIN_DIFFICULTY=4. A \
+                  flag beats a variable. There is no configuration file.\n";
+    }
+    notes.trim_end().to_owned()
+}
+
+/// The manual page of a command, whose whole name (`blockchain-get-chain`) is its title.
+pub fn page(command: &clap::Command) -> std::io::Result<Vec<u8>> {
+    let name = command.get_name();
+    let short = name.rsplit('-').next().unwrap_or(name).to_owned();
+    // The sections below say what these notes say in help.
+    let man = Man::new(command.clone().after_help("")).manual("Blockchain");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut page)?;
+    }
+    let mut roff = Roff::new();
+    roff.control("SH", ["EXIT STATUS"]);
+    for (code, meaning) in EXIT_CODES {
+        roff.control("TP", []);
+        roff.text([bold(code)]);
+        roff.text([roman(meaning)]);
+    }
+    roff.control("SH", ["ENVIRONMENT"]);
+    roff.text([roman(
+        "Each setting has a variable, named with it above. A flag beats a variable; an empty \
+         variable counts as unset. Values of Kubernetes service links (tcp://...) are ignored. \
+         NO_COLOR turns colours off. HOME is the folder that a leading ~/ stands for.",
+    )]);
+    roff.control("SH", ["FILES"]);
+    for (file, what) in [
+        ("NAME.chain", "the chain, one block a line; see blockchain(5)"),
+        ("NAME.hash", "SHA-256 of the chain file, as sha256sum prints it"),
+        ("NAME.data", "journal of pending messages"),
+        ("NAME_DATE_TIME.chain", "older versions of the chain file"),
+        ("miner.log", "log of the miner; older logs are miner.log.1 to miner.log.3"),
+    ] {
+        roff.control("TP", []);
+        roff.text([bold(file)]);
+        roff.text([roman(what)]);
+    }
+    let examples = examples(&short);
+    if !examples.is_empty() {
+        roff.control("SH", ["EXAMPLES"]);
+        for (line, what) in examples {
+            roff.control("TP", []);
+            roff.text([bold(*line)]);
+            roff.text([roman(*what)]);
+        }
+    }
+    roff.control("SH", ["SEE ALSO"]);
+    roff.text([bold("blockchain"), roman("(1), "), bold("blockchain"), roman("(5)")]);
+    roff.to_writer(&mut page)?;
+    Ok(page)
+}
