@@ -9,6 +9,7 @@ mod clock;
 mod diary;
 pub mod jobs;
 mod keeper;
+mod lock;
 mod metrics;
 mod neighbours;
 mod running;
@@ -26,6 +27,8 @@ pub use answer::answer;
 pub use clock::{Clock, HostClock, Moment};
 pub use diary::Diary;
 pub use keeper::{Keeper, Kept};
+#[cfg(debug_assertions)]
+pub use lock::{Watch, watch};
 pub use metrics::Metrics;
 pub use neighbours::{Fault, Neighbours};
 pub use running::{Listener, MinerError, how_to_listen, run};
@@ -63,7 +66,7 @@ pub struct Miner {
     /// What is counted and measured.
     pub metrics: Metrics,
     surroundings: Surroundings,
-    keeper: Mutex<Keeper>,
+    keeper: lock::Mutex<Keeper>,
     /// What is wrong, by the part that it is wrong with.
     troubles: Mutex<BTreeMap<&'static str, String>>,
 }
@@ -78,7 +81,7 @@ impl Miner {
         surroundings: Surroundings,
     ) -> Self {
         let genesis = Hash::of(Block::genesis(&network).line());
-        let (keeper, troubles) = (Mutex::new(keeper), Mutex::default());
+        let (keeper, troubles) = (lock::Mutex::new(keeper), Mutex::default());
         let (kernel, diary, metrics) = (Kernel::best(), Diary::default(), Metrics::default());
         Self {
             id,

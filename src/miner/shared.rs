@@ -7,8 +7,8 @@
 //! hold of their locks, and what was looked up before a lock was let go decides nothing after.
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::Mutex;
 
+use super::lock::Mutex;
 use super::neighbours::Neighbours;
 use crate::api::{DataPage, DataState};
 use crate::chain::{
