@@ -77,6 +77,9 @@ pub enum Place {
 struct Blocks {
     chain: Chain,
     saved: ChainView,
+    /// Blocks of `saved` that are certainly on disk: fewer while a file with others takes its
+    /// place, and after that failed.
+    saved_length: u64,
 }
 
 /// The search that a change of the chain makes useless.
@@ -105,8 +108,9 @@ impl Shared {
     /// Shares what was loaded. `chain` is on disk as it is.
     pub fn new(chain: Chain, pool: Pool, neighbours: Neighbours) -> Self {
         let saved = chain.view();
+        let saved_length = saved.length();
         Self {
-            chain: Mutex::new(Blocks { chain, saved }),
+            chain: Mutex::new(Blocks { chain, saved, saved_length }),
             data: Mutex::new(pool),
             neighbours: Mutex::new(neighbours),
             search: Mutex::default(),
@@ -136,9 +140,18 @@ impl Shared {
         self.chain.lock().saved.clone()
     }
 
+    /// Notes that the blocks from height `length` on are about to leave the disk: none of them
+    /// counts as saved, wherever the chain goes, until [`Shared::note_saved`].
+    pub fn note_leaving(&self, length: u64) {
+        let mut blocks = self.chain.lock();
+        blocks.saved_length = blocks.saved_length.min(length);
+    }
+
     /// Notes that `view` is on disk.
     pub fn note_saved(&self, view: ChainView) {
-        self.chain.lock().saved = view;
+        let mut blocks = self.chain.lock();
+        blocks.saved_length = view.length();
+        blocks.saved = view;
     }
 
     /// All that the journal has to hold: the messages in blocks that are not on disk yet, then
@@ -147,9 +160,10 @@ impl Shared {
     pub fn journal_must_hold(&self) -> Vec<Data> {
         let blocks = self.chain.lock();
         let (view, saved) = (blocks.chain.view(), blocks.saved.clone());
+        let saved_length = blocks.saved_length;
         let waiting: Vec<Data> = self.data.lock().iter().cloned().collect();
         drop(blocks);
-        let from = view.shared_length(&saved);
+        let from = view.shared_length(&saved).min(saved_length);
         let lines = view.lines_from(from).zip(from..);
         let mined = lines.filter_map(|(line, index)| Some(Block::read(line, index).ok()?.data));
         mined.chain(waiting).collect()
@@ -162,9 +176,10 @@ impl Shared {
         let blocks = self.chain.lock();
         if let Some(height) = blocks.chain.height_of_message(data, step) {
             let (view, saved) = (blocks.chain.view(), blocks.saved.clone());
+            let is_certain = height < blocks.saved_length;
             drop(blocks);
             // Equal lines at one height stand on equal chains.
-            let on_disk = saved.line(height) == view.line(height);
+            let on_disk = is_certain && saved.line(height) == view.line(height);
             return if on_disk { Place::Kept } else { Place::Unsaved };
         }
         let pool = self.data.lock();

@@ -18,6 +18,9 @@ pub fn round(miner: &Miner, file: &mut ChainFile) -> bool {
 
 fn save(miner: &Miner, file: &mut ChainFile) -> Result<(), String> {
     let view = miner.shared.chain();
+    // The chain may come back to a block while it leaves the file, or after that has failed:
+    // its message is in the journal until the file is known to hold it.
+    miner.shared.note_leaving(file.saved().shared_length(&view));
     let dropped = file.dropped_by(&view);
     miner.with_keeper(|keeper, shared| keeper.keep_dropped(shared, &dropped))?;
     let saved = file.save(&view, miner.wall()).map_err(|error| error.to_string())?;
