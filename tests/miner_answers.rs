@@ -10,12 +10,12 @@ use std::time::Duration;
 use blockchain::api::client::{MinerClient, Transport};
 use blockchain::api::link::{self, EndsLink, ToMiner, ToServer};
 use blockchain::api::{Address, Caller, Health, Introduction, Reply, Request, RunId};
-use blockchain::chain::testing::{NOW, data, network};
-use blockchain::chain::{Chain, Forks, Hash, Pool, PoolLimits};
-use blockchain::miner::jobs::{SideBySide, Wake, communication, gossip, sync_chain};
+use blockchain::chain::testing::{Maker, NOW, data, network};
+use blockchain::chain::{Branch, Chain, Forks, Hash, Pool, PoolLimits};
+use blockchain::miner::jobs::{SideBySide, Wake, backup, communication, gossip, sync_chain};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
-use blockchain::store::sim_disk::SimDisk;
-use blockchain::store::{Journal, Names};
+use blockchain::store::sim_disk::{Failure, SimDisk};
+use blockchain::store::{ChainFile, Journal, Names, Start};
 
 struct Still;
 
@@ -275,4 +275,41 @@ fn asked_soon(miner: &Miner) -> ([bool; 2], [Vec<Address>; 2]) {
 fn health_of(miner: &Miner) -> Health {
     let reply = answer(miner, Request::Health, &caller("10.0.0.1"));
     serde_json::from_slice(&reply.body).unwrap()
+}
+
+/// A branch of blocks with these messages, from the genesis block on.
+fn branch(texts: &[&str]) -> Branch {
+    let mut maker = Maker::new(network(1));
+    let mut branch = Branch::new(*maker.head());
+    texts.iter().for_each(|text| branch.push(maker.add(text), NOW, &network(1)).unwrap());
+    branch
+}
+
+#[test]
+fn a_block_that_left_the_file_and_came_back_has_its_message_in_the_journal() {
+    // The journal was written anew without it as long as a save that drops the block had not
+    // ended, or had failed when the file was already replaced.
+    let mut replaced = 0;
+    for operation in 0..30 {
+        let (miner, disk) = miner(9);
+        let names = Names::of(Path::new("test.chain")).unwrap();
+        let load = ChainFile::load;
+        let (on, start) = (network(1), Start::Keep);
+        let (mut file, _) =
+            load(disk.clone(), names.clone(), &on, start, 2, NOW, &mut |_, _| {}).unwrap();
+        miner.keep(&[data("a")]);
+        miner.shared.adopt(&branch(&["a"]), NOW).unwrap();
+        assert!(backup::round(&miner, &mut file));
+        miner.shared.adopt(&branch(&["b", "c"]), NOW).unwrap();
+        disk.fail_at(disk.operations() + operation, Failure::Io);
+        let failed = !backup::round(&miner, &mut file);
+        miner.shared.adopt(&branch(&["a", "d", "e"]), NOW).unwrap();
+        miner.with_keeper(|keeper, shared| keeper.finish(shared));
+        let holds_it =
+            |name: &str| String::from_utf8(disk.contents(name).unwrap()).unwrap().contains("\"a\"");
+        let (in_file, in_journal) = (holds_it(&names.chain), holds_it(&names.data));
+        assert!(in_file || in_journal, "lost, where operation {operation} fails");
+        replaced += u32::from(failed && !in_file);
+    }
+    assert!(replaced > 0, "no save failed behind the replacement");
 }

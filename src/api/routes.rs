@@ -456,7 +456,10 @@ mod tests {
             assert_eq!(decode("GET", target, b""), Ok(Request::Health), "{target}");
         }
         let id = data("a").id;
-        assert_eq!(decode("GET", &format!("/dat%61/{id}"), b""), Ok(Request::DataState(id)));
+        assert_eq!(
+            decode("GET", &format!("/dat%61/{id}"), b""),
+            Ok(Request::DataState { id, sha256: None })
+        );
         for target in ["/%2Fhealth", "%2Fhealth", "/health%3F", "/%", "/%6", "/%ff", "/%2568ealth"]
         {
             assert_eq!(decode("GET", target, b"").unwrap_err().status, 404, "{target}");

@@ -9,6 +9,7 @@ mod clock;
 mod diary;
 pub mod jobs;
 mod keeper;
+mod lock;
 mod metrics;
 mod neighbours;
 mod progress;
@@ -27,6 +28,8 @@ pub use answer::answer;
 pub use clock::{Clock, HostClock, Moment};
 pub use diary::Diary;
 pub use keeper::{Keeper, Kept, Sender};
+#[cfg(debug_assertions)]
+pub use lock::{Watch, watch};
 pub use metrics::Metrics;
 use neighbours::may_be_told;
 pub use neighbours::{Fault, Neighbours};
@@ -71,7 +74,7 @@ pub struct Miner {
     /// Blocks that the log has not told yet.
     pub progress: Progress,
     surroundings: Surroundings,
-    keeper: Mutex<Keeper>,
+    keeper: lock::Mutex<Keeper>,
     /// What is wrong, by the part that it is wrong with.
     troubles: Mutex<BTreeMap<&'static str, String>>,
 }
@@ -86,7 +89,7 @@ impl Miner {
         surroundings: Surroundings,
     ) -> Self {
         let genesis = Hash::of(Block::genesis(&network).line());
-        let (keeper, troubles) = (Mutex::new(keeper), Mutex::default());
+        let (keeper, troubles) = (lock::Mutex::new(keeper), Mutex::default());
         let (kernel, diary, metrics) = (Kernel::best(), Diary::default(), Metrics::default());
         Self {
             id,

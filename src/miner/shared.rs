@@ -11,8 +11,9 @@
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Condvar;
 
+use super::lock::Mutex;
 use super::neighbours::Neighbours;
 use crate::api::{DataPage, DataState, json_bytes};
 use crate::chain::rules::timestamp_max;
@@ -142,7 +143,7 @@ pub struct Shared {
     neighbours: Mutex<Neighbours>,
     search: Mutex<SearchUnderWay>,
     /// The number of saves that have ended, for those who wait for one.
-    saves: Mutex<u64>,
+    saves: parking_lot::Mutex<u64>,
     save_ended: Condvar,
     /// Wakes the jobs.
     pub bells: Bells,
@@ -157,7 +158,7 @@ impl Shared {
             data: Mutex::new(pool),
             neighbours: Mutex::new(neighbours),
             search: Mutex::default(),
-            saves: Mutex::default(),
+            saves: parking_lot::Mutex::default(),
             save_ended: Condvar::new(),
             bells: Bells {
                 mine: Bell::new(),
@@ -225,6 +226,11 @@ impl Shared {
         self.save_ended.notify_all();
         self.bells.mine.ring();
         Ok(())
+    }
+
+    /// Notes the branches that `forks` says are on disk, though the chain itself could not be saved.
+    pub fn note_filed(&self, forks: &Forks) {
+        self.chain.lock().forks.note_saved(forks);
     }
 
     /// Whether so much is not saved yet that nothing more should come in; asks for a save then.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use blockchain::api::{Caller, NeighbourState, Request};
 use blockchain::chain::testing::NOW;
-use blockchain::chain::{Block, ChainView, Data, Hash, Head, check_block};
+use blockchain::chain::{Block, ChainView, Data, Hash, Head, Pool, check_block};
 use blockchain::miner::jobs::Wake;
 use blockchain::miner::{Miner, Place};
 
+use crate::client::{Promise, message_numbers};
 use crate::jobs::{BELLS, Job};
 use crate::node::{Ended, Running, names};
 use crate::world::World;
@@ -16,53 +17,89 @@ use crate::world::World;
 /// Longer than any neighbour is left alone.
 const BACK_OFF: u64 = 700_000_000;
 
+/// A journal is compacted from this length on.
+const COMPACTED_BYTES_MIN: usize = 256 << 10;
+
 /// Rings answered until there must be quiet.
 const RINGS_MAX: usize = 20_000;
 
 impl World {
     /// Looks at every miner: its chain is valid, and nothing it acknowledged is missing.
     pub fn look_at_all(&self) {
+        self.quietly(|| self.look());
+    }
+
+    fn look(&self) {
         let promises = self.clients.promises();
         for (node, running) in self.running() {
             self.look_at_chain(node.number, &running);
-            for promise in promises.iter().filter(|promise| promise.node == node.number) {
-                let text = promise.data.message.as_str();
-                if !is_here(&running.miner, &promise.data) {
-                    self.say(|| self.all_about(&promise.data));
+            let promises: Vec<_> = promises.iter().filter(|it| it.node == node.number).collect();
+            let head = running.miner.shared.head().hash;
+            let pool = running.miner.shared.with_pool(|pool| (pool.len(), pool.cursor()));
+            let now = Some((head, pool, promises.len()));
+            if std::mem::replace(&mut *running.looked_at.lock(), now) == now {
+                continue;
+            }
+            for Promise { data, .. } in promises {
+                if !is_here(&running.miner, data) {
+                    self.say(|| self.all_about(data));
+                    panic!("miner {} lost {}", node.number, data.id);
                 }
-                assert!(
-                    is_here(&running.miner, &promise.data),
-                    "miner {} lost {text:?} {}",
-                    node.number,
-                    promise.data.id
-                );
             }
         }
     }
 
     /// Where a message is in every chain, pool and file.
     fn all_about(&self, data: &Data) -> String {
-        let mut about = format!("about {data:?}, then {:?}", data.renamed().id);
+        let mut about = format!("about {}, then {}", data.id, data.renamed().id);
         for node in &self.nodes {
             let file = |name: &str| {
                 let bytes = node.disk().contents(name).unwrap_or_default();
                 String::from_utf8_lossy(&bytes).into_owned()
             };
             let text = data.message.as_str();
+            let has = |line: &&str| line.contains(&format!("{text:?}"));
+            let start = |line: &str| line.chars().take(200).collect::<String>();
             for name in [&names().chain, &names().data] {
-                let has = |line: &&str| line.contains(&format!("{:?}", text));
                 for line in file(name).lines().filter(has) {
-                    about += &format!("\n{} {name}: {line}", node.number);
+                    about += &format!("\n{} {name}: {}", node.number, start(line));
                 }
             }
             if let Some(running) = node.running() {
                 let view = running.miner.shared.chain();
                 for line in view.lines_from(0).filter(|line| line.contains(&data.id.to_string())) {
-                    about += &format!("\n{} has {line}", node.number);
+                    about += &format!("\n{} has {}", node.number, start(line));
                 }
             }
         }
         about
+    }
+
+    /// Looks at the files of a running miner, one of which was replaced: every message that
+    /// was acknowledged there is in one of them, if the miner is killed now.
+    pub fn file_was_replaced(&self, number: usize, run: u64, name: &str, bytes_before: usize) {
+        let node = &self.nodes[number];
+        let Some(running) = node.running().filter(|_| node.is_run(run)) else { return };
+        let file = |name: &str| node.disk().contents(name).unwrap_or_default();
+        let (chain, journal) = (file(&names().chain), file(&names().data));
+        if name == names().chain {
+            self.tally.count("chain files replaced");
+        }
+        let saves = running.file.lock().is_none();
+        let compacts = bytes_before >= COMPACTED_BYTES_MIN && journal.len() < bytes_before / 2;
+        if name == names().data && saves && compacts {
+            self.tally.count("journals compacted");
+        }
+        let kept: HashSet<usize> =
+            message_numbers(&chain).chain(message_numbers(&journal)).collect();
+        for promise in self.clients.promises().iter().filter(|promise| promise.node == number) {
+            let is_kept = kept.contains(&promise.number);
+            if !is_kept {
+                self.say(|| self.quietly(|| self.all_about(&promise.data)));
+            }
+            let name_of = promise.name();
+            assert!(is_kept, "miner {number} replaced {name}, and {name_of} is in no file");
+        }
     }
 
     fn look_at_chain(&self, number: usize, running: &Running) {
@@ -76,6 +113,12 @@ impl World {
         if dropped > 0 {
             self.tally.count("reorganisations");
             self.tally.add("blocks dropped", dropped);
+            let dropped = (shared..seen.length()).filter_map(|index| seen.block(index));
+            let is_back = |block: &Block| {
+                let waiting = |pool: &Pool| pool.get(&block.data.id) == Some(&block.data);
+                running.miner.shared.with_pool(waiting)
+            };
+            self.tally.add("messages returned", dropped.filter(is_back).count() as u64);
         }
         self.check_from(&view, shared, u64::MAX);
         *seen = view;
@@ -236,7 +279,7 @@ impl World {
         }
         let promises = self.clients.promises();
         let lost = promises.iter().filter(|p| !times.contains_key(p.data.message.as_str()));
-        let lost: Vec<_> = lost.map(|promise| promise.data.message.as_str()).collect();
+        let lost: Vec<_> = lost.map(Promise::name).collect();
         let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
         self.tally.add("lost", lost.len() as u64);
         self.tally.add("doubled", twice.len() as u64);

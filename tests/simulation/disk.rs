@@ -6,7 +6,6 @@ use std::sync::{Arc, Weak};
 use blockchain::store::sim_disk::SimDisk;
 use blockchain::store::{Disk, Source};
 
-use crate::node::names;
 use crate::world::World;
 
 /// The disk of one run of a miner.
@@ -22,13 +21,11 @@ impl WatchedDisk {
         Self { disk, world, node, run }
     }
 
-    /// Lets something happen before an operation on a file. Only the backup writes files of
-    /// the chain, and while it does, the journal is free.
-    fn meanwhile(&self, name: &str) {
-        let Some(world) = self.world.upgrade() else { return };
-        let names = names();
-        let is_chain = name.starts_with(&names.chain) || name.starts_with(&names.hash);
-        world.at_disk(self.node, self.run, is_chain);
+    /// Lets something happen before an operation.
+    fn meanwhile(&self) {
+        if let Some(world) = self.world.upgrade() {
+            world.at_disk(self.node, self.run);
+        }
     }
 }
 
@@ -38,17 +35,17 @@ impl Disk for WatchedDisk {
     }
 
     fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.meanwhile(name);
+        self.meanwhile();
         self.disk.append(name, bytes)
     }
 
     fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.meanwhile(name);
+        self.meanwhile();
         self.disk.write(name, at, bytes)
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
-        self.meanwhile(name);
+        self.meanwhile();
         let synced = self.disk.sync(name);
         if synced.is_err() && !self.disk.is_down() {
             self.failed();
@@ -57,27 +54,32 @@ impl Disk for WatchedDisk {
     }
 
     fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
-        self.meanwhile(name);
+        self.meanwhile();
         self.disk.truncate(name, bytes)
     }
 
     fn copy(&self, from: &str, to: &str, bytes: u64) -> io::Result<()> {
-        self.meanwhile(to);
+        self.meanwhile();
         self.disk.copy(from, to, bytes)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.meanwhile(to);
-        self.disk.rename(from, to)
+        self.meanwhile();
+        let before = self.disk.contents(to);
+        self.disk.rename(from, to)?;
+        if let Some(world) = self.world.upgrade() {
+            world.file_was_replaced(self.node, self.run, to, before.map_or(0, |it| it.len()));
+        }
+        Ok(())
     }
 
     fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        self.meanwhile(to);
+        self.meanwhile();
         self.disk.link(from, to)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.meanwhile(name);
+        self.meanwhile();
         self.disk.remove(name)
     }
 
@@ -86,7 +88,7 @@ impl Disk for WatchedDisk {
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        self.meanwhile("");
+        self.meanwhile();
         let synced = self.disk.sync_folder();
         if synced.is_err() && !self.disk.is_down() {
             self.failed();

@@ -7,6 +7,7 @@ use blockchain::api::Address;
 use blockchain::miner::Miner;
 use blockchain::miner::jobs::{Wake, announce, backup, gossip, mine, sync_chain, sync_data};
 
+use crate::locks::Held;
 use crate::node::Running;
 use crate::world::World;
 
@@ -30,30 +31,39 @@ impl World {
     /// Runs one round of a job, if a miner runs there.
     pub fn run(&self, node: usize, job: Job, wake: Wake) {
         let Some(running) = self.nodes[node].running() else { return };
+        if !self.is_free(node, &running, job) {
+            return;
+        }
         let miner = &running.miner;
         match job {
             Job::Announce => {
-                self.ask(node, &running, (job, wake), announce::whom(miner), announce::round);
+                let whom = self.in_turn(node, job, || announce::whom(miner));
+                self.ask(node, &running, (job, wake), whom, announce::round);
             }
             Job::Backup => {
                 let saved = self.back_up(&running);
                 self.say(|| format!("{node} backs up: {saved}"));
             }
             Job::Gossip => {
-                gossip::resolve(miner);
-                self.ask(node, &running, (job, wake), gossip::whom(miner), gossip::round);
-                let look = (Job::GossipLook, wake);
-                self.ask(node, &running, look, gossip::candidates(miner, 0), gossip::look_at);
+                let whom = self.in_turn(node, job, || {
+                    gossip::resolve(miner);
+                    gossip::whom(miner)
+                });
+                self.ask(node, &running, (job, wake), whom, gossip::round);
+                let candidates = self.in_turn(node, job, || gossip::candidates(miner, 0));
+                self.ask(node, &running, (Job::GossipLook, wake), candidates, gossip::look_at);
             }
             Job::GossipLook => {}
             Job::Mine => self.mine(node, &running),
             Job::SyncChain => {
-                sync_chain::drop_ahead(miner);
-                let whom = sync_chain::whom(miner, wake);
+                let whom = self.in_turn(node, job, || {
+                    sync_chain::drop_ahead(miner);
+                    sync_chain::whom(miner, wake)
+                });
                 self.ask(node, &running, (job, wake), whom, sync_chain::round);
             }
             Job::SyncData => {
-                let whom = sync_data::whom(miner, wake);
+                let whom = self.in_turn(node, job, || sync_data::whom(miner, wake));
                 self.ask(node, &running, (job, wake), whom, sync_data::round);
             }
         }
@@ -71,11 +81,30 @@ impl World {
             Job::SyncChain => &bells.sync_chain,
             Job::SyncData => &bells.sync_data,
         };
-        let rang = bell.heard().try_recv().is_ok();
+        let rang = self.is_free(node, &running, job) && bell.heard().try_recv().is_ok();
         if rang {
             self.run(node, job, Wake::Bell);
         }
         rang
+    }
+
+    /// Whether the thread of this job waits for its turn, and would not wait for the journal
+    /// that a job under way holds.
+    fn is_free(&self, node: usize, running: &Running, job: Job) -> bool {
+        let is_at_work = match job {
+            Job::Backup => running.file.lock().is_none(),
+            _ => self.turns.lock().contains(&(node, job)),
+        };
+        let writes = matches!(job, Job::Backup | Job::SyncData);
+        !is_at_work && !(writes && self.locks.held(&running.miner) == Held::Keeper)
+    }
+
+    /// Does what the own thread of a job does, which runs once.
+    fn in_turn<T>(&self, node: usize, job: Job, work: impl FnOnce() -> T) -> T {
+        self.turns.lock().insert((node, job));
+        let done = work();
+        self.turns.lock().remove(&(node, job));
+        done
     }
 
     /// Asks those of `whom` that this job is not asking already; at a bell, those are asked
@@ -99,13 +128,7 @@ impl World {
             while again && self.nodes[node].is_run(running.run) {
                 self.busy.lock().insert(key.clone(), false);
                 self.say(|| format!("{node} {job:?} asks {}", key.2));
-                if job == Job::SyncChain {
-                    self.open_clocks.lock().push(node);
-                }
                 ask(&running.miner, &key.2);
-                if job == Job::SyncChain {
-                    self.open_clocks.lock().pop();
-                }
                 again = self.busy.lock().remove(&key).unwrap_or(false);
             }
         }
@@ -113,16 +136,9 @@ impl World {
     }
 
     fn mine(&self, node: usize, running: &Running) {
-        let key = (node, Job::Mine, self.nodes[node].address.clone());
-        if self.busy.lock().contains_key(&key) {
-            return;
-        }
-        self.busy.lock().insert(key.clone(), false);
-        self.open_clocks.lock().push(node);
-        let mined = mine::round(&running.miner, NonZeroUsize::MIN);
-        self.open_clocks.lock().pop();
-        self.busy.lock().remove(&key);
-        let length = running.miner.shared.head().length();
+        let mined =
+            self.in_turn(node, Job::Mine, || mine::round(&running.miner, NonZeroUsize::MIN));
+        let length = self.quietly(|| running.miner.shared.head().length());
         self.say(|| format!("{node} mines: {mined:?}, length {length}"));
         match mined {
             mine::Mined::Block => self.tally.count("blocks mined"),

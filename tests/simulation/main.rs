@@ -10,6 +10,7 @@ mod crowd;
 mod disk;
 mod jobs;
 mod liar;
+mod locks;
 mod network;
 mod node;
 mod script;
@@ -37,6 +38,7 @@ const MINUTES: u64 = 10;
 /// Lives one seed from begin to end; what it counted, and whether all held.
 fn live(seed: u64, talks: bool) -> (Tally, bool) {
     let world = World::new(seed, talks);
+    let watching = locks::watch(&world);
     let lived = catch_unwind(AssertUnwindSafe(|| {
         for node in &world.nodes {
             world.start(node);
@@ -46,6 +48,7 @@ fn live(seed: u64, talks: bool) -> (Tally, bool) {
         }
         world.heal_and_check();
     }));
+    drop(watching);
     if lived.is_err() {
         eprintln!("seed {seed} fails; scripts/simulate --seed {seed} repeats it");
     }
@@ -116,6 +119,7 @@ fn must_happen() -> impl Iterator<Item = &'static str> {
         "adds repeated",
         "answers lost",
         "blocks mined too late",
+        "chain files replaced",
         "clocks set back",
         "clocks wrong",
         "crashes at a start",
@@ -124,12 +128,17 @@ fn must_happen() -> impl Iterator<Item = &'static str> {
         "forks at the end",
         "ids refused",
         "ids used for two messages",
+        "journals compacted",
         "kills",
         "liars banned",
+        "messages returned",
         "partitions",
         "power cuts",
         "races beside the disk",
-        "races in a round",
+        "races at a clock",
+        "races at a lock",
+        "races beside an exchange",
+        "races while the journal is held",
         "reorganisations",
         "requests delayed",
         "requests doubled",

@@ -66,17 +66,17 @@ impl Wire {
             world.late.lock().push(Late { caller, to, request: request.clone() });
             return Err(world.time_is_up());
         }
-        world.at_exchange();
+        world.at_exchange(self.from);
         let mut reply = world.deliver(to, request, &caller)?;
         if world.fault(2) {
             world.tally.count("requests doubled");
-            world.at_exchange();
+            world.at_exchange(self.from);
             let again = world.deliver(to, request, &caller)?;
             if world.chance.percent(50) {
                 reply = again;
             }
         }
-        world.at_exchange();
+        world.at_exchange(self.from);
         if world.fault(2) {
             world.tally.count("answers lost");
             return Err(world.time_is_up());
@@ -114,7 +114,7 @@ impl Transport for Wire {
                 if world.is_calm() {
                     return Err("connection refused".to_owned());
                 }
-                world.liars[liar].answer(&world, &asker.miner, request)
+                world.quietly(|| world.liars[liar].answer(&world, &asker.miner, request))
             }
             None => return Err("no such host".to_owned()),
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use blockchain::api::client::MinerClient;
 use blockchain::api::{Address, Caller, Introduction, RunId};
 use blockchain::chain::testing::NOW;
-use blockchain::chain::{ChainView, Micros, Pool, PoolLimits};
+use blockchain::chain::{ChainView, Hash, Micros, Pool, PoolLimits};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings};
 use blockchain::store::sim_disk::{Loss, SimDisk};
 use blockchain::store::{ChainFile, Journal, Names, Start, StoreError};
@@ -58,6 +58,9 @@ pub struct Running {
     pub run: u64,
     /// The chain when it was last looked at.
     pub seen: Mutex<ChainView>,
+    /// Head, pool and number of promises when its promises were last looked at: they are where
+    /// they were as long as these are the same.
+    pub looked_at: Mutex<Option<(Hash, (usize, u64), usize)>>,
 }
 
 /// The clock of a host.
@@ -198,7 +201,8 @@ impl Node {
         let miner = Miner::new(id, network, shared, Keeper::new(journal), surroundings);
         miner.shared.bells.gossip.ring();
         miner.shared.bells.mine.ring();
-        Ok(Running { miner, file: Mutex::new(Some(file)), run, seen })
+        let (file, looked_at) = (Mutex::new(Some(file)), Mutex::default());
+        Ok(Running { miner, file, run, seen, looked_at })
     }
 }
 

@@ -16,6 +16,7 @@ const DAY: usize = 24 * 60 * 60 * 1_000_000;
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Add,
+    Backlog,
     Bell,
     Tick(Job),
     Mine,
@@ -35,8 +36,9 @@ enum Event {
     Pass,
 }
 
-const EVENTS: [(usize, Event); 22] = [
+const EVENTS: [(usize, Event); 23] = [
     (160, Event::Add),
+    (8, Event::Backlog),
     (240, Event::Bell),
     (160, Event::Mine),
     (60, Event::Tick(Job::SyncChain)),
@@ -60,13 +62,14 @@ const EVENTS: [(usize, Event); 22] = [
     (10, Event::Tick(Job::Announce)),
 ];
 
-/// What may happen while a miner waits for an answer.
-const BESIDE: [(usize, Event); 9] = [
+/// What may happen in a gap of a job.
+const BESIDE: [(usize, Event); 10] = [
     (20, Event::Add),
     (30, Event::Bell),
     (30, Event::Mine),
     (8, Event::Tick(Job::SyncChain)),
     (5, Event::Tick(Job::SyncData)),
+    (3, Event::Tick(Job::Gossip)),
     (10, Event::Tick(Job::Backup)),
     (2, Event::Crash),
     (2, Event::CrashSoon),
@@ -78,34 +81,25 @@ impl World {
     pub fn step(self: &Arc<Self>) {
         self.pass(self.chance.between(1_000, 3_000_000) as u64);
         let event = self.chance.weighted(&EVENTS);
-        self.happen(event);
+        self.happen(event, self.chance.below(self.nodes.len()));
     }
 
-    /// Lets something happen beside something else.
-    pub fn step_beside(self: &Arc<Self>) {
+    /// Lets something happen beside something else: at this miner, or at any.
+    pub fn step_beside(self: &Arc<Self>, node: Option<usize>) {
         let event = self.chance.weighted(&BESIDE);
         self.tally.count("races");
-        self.happen(event);
+        let number = node.unwrap_or_else(|| self.chance.below(self.nodes.len()));
+        self.happen(event, number);
     }
 
-    /// Lets a miner do what it can while its disk works: with the journal only if it is not
-    /// that which is being written.
-    pub fn step_beside_disk(&self, node: usize, journal_is_free: bool) {
-        match self.chance.below(if journal_is_free { 5 } else { 3 }) {
-            0 => self.run(node, Job::Mine, Wake::Bell),
-            1 => self.run(node, Job::SyncChain, Wake::Tick),
-            2 => self.run(node, Job::SyncChain, Wake::Bell),
-            3 => self.run(node, Job::SyncData, Wake::Tick),
-            _ => self.add_somewhere(node),
-        }
-    }
-
-    fn happen(self: &Arc<Self>, event: Event) {
-        let number = self.chance.below(self.nodes.len());
+    fn happen(self: &Arc<Self>, event: Event, number: usize) {
         let node = &self.nodes[number];
         let runs = node.running().is_some();
         match event {
             Event::Add => self.add_somewhere(number),
+            Event::Backlog => {
+                (0..self.chance.between(2, 12)).for_each(|_| self.add_somewhere(number));
+            }
             Event::Bell => {
                 let start = self.chance.below(BELLS.len());
                 let mut bells = BELLS.iter().cycle().skip(start).take(BELLS.len());
@@ -119,11 +113,13 @@ impl World {
                 }
             }
             Event::Stop if runs => {
-                if let Some(running) = node.running() {
+                // All other jobs have ended then.
+                self.quietly(|| {
+                    let Some(running) = node.running() else { return };
                     self.back_up(&running);
                     running.miner.with_keeper(|keeper, shared| keeper.finish(shared));
                     self.bury_the_dead();
-                }
+                });
                 if node.running().is_some() {
                     self.end(node, Ended::InOrder);
                 }

@@ -1,7 +1,7 @@
 //! A world of a few miners in one thread: its shape follows from a seed, its time is made,
-//! and beside everything slow something else may happen.
+//! and wherever a thread may have to wait something else may happen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
@@ -15,17 +15,56 @@ use crate::chance::{Chance, Tally};
 use crate::client::Clients;
 use crate::jobs::Job;
 use crate::liar::{Liar, Lie};
+use crate::locks::{Held, Locks};
 use crate::network::{Late, Links, Party};
 use crate::node::{Ended, Node, Running, address};
 
 /// How deep things happen beside things that happen beside others.
-const DEPTH_MAX: usize = 2;
+const DEPTH_MAX: usize = 3;
+
+/// Races in a thousand gaps that a job leaves which holds a keeper, as it does to write: these
+/// are few, and what is lost is lost there.
+const KEEPER_PERMILLE: usize = 200;
 
 /// Numbers of liars' addresses begin here.
 const FIRST_LIAR: usize = 100;
 
 /// How long a miner waits for an answer before it gives up.
 const TIME_UP: u64 = 10_000_000;
+
+/// A place in a job where others may run before it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// A lock was let go.
+    Lock,
+    /// The clock is read.
+    Clock,
+    /// The disk works.
+    Disk,
+    /// Another miner is asked.
+    Exchange,
+}
+
+impl Gap {
+    /// How often something happens there, in a thousand times.
+    fn permille(self) -> usize {
+        match self {
+            Self::Lock => 4,
+            Self::Clock => 10,
+            Self::Disk => 30,
+            Self::Exchange => 80,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lock => "races at a lock",
+            Self::Clock => "races at a clock",
+            Self::Disk => "races beside the disk",
+            Self::Exchange => "races beside an exchange",
+        }
+    }
+}
 
 /// Everything there is.
 pub struct World {
@@ -40,13 +79,17 @@ pub struct World {
     /// Rounds under way, and whether they are to be repeated: no job asks the same neighbour
     /// twice at once.
     pub busy: Mutex<BTreeMap<(usize, Job, Address), bool>>,
-    /// Hosts at whose clock something may happen: no lock is held there.
-    pub open_clocks: Mutex<Vec<usize>>,
+    /// Jobs whose own thread is at work.
+    pub turns: Mutex<BTreeSet<(usize, Job)>>,
+    pub locks: Locks,
+    /// Bytes of the longest messages.
+    pub message_bytes_max: usize,
     me: Weak<World>,
     micros: AtomicU64,
     calm: AtomicBool,
     depth: AtomicUsize,
-    disk_depth: AtomicUsize,
+    /// More than 0 while the miners are only looked at.
+    quiet: AtomicUsize,
     faultiness: usize,
     talks: bool,
 }
@@ -77,6 +120,7 @@ impl World {
         let liar = |number| Liar::new(address(number), chance.bytes(), Lie::by_chance(&chance));
         let liars = (FIRST_LIAR..FIRST_LIAR + liars).map(liar).collect();
         let faultiness = chance.below(4);
+        let message_bytes_max = chance.weighted(&[(7, 1), (2, 2 << 10), (1, 64 << 10)]);
         Arc::new_cyclic(|me| Self {
             chance,
             tally: Tally::default(),
@@ -87,12 +131,14 @@ impl World {
             late: Mutex::default(),
             clients: Clients::default(),
             busy: Mutex::default(),
-            open_clocks: Mutex::default(),
+            turns: Mutex::default(),
+            locks: Locks::default(),
+            message_bytes_max,
             me: me.clone(),
             micros: AtomicU64::new(0),
             calm: AtomicBool::new(false),
             depth: AtomicUsize::new(0),
-            disk_depth: AtomicUsize::new(0),
+            quiet: AtomicUsize::new(0),
             faultiness,
             talks,
         })
@@ -156,43 +202,60 @@ impl World {
     }
 
     /// Lets something happen while a miner waits for the network.
-    pub fn at_exchange(&self) {
-        if self.disk_depth.load(Relaxed) == 0 && self.chance.percent(8) {
-            self.beside(|world| world.step_beside());
+    pub fn at_exchange(&self, node: usize) {
+        if self.may_race(Gap::Exchange) {
+            self.race(Gap::Exchange, node);
         }
     }
 
-    /// Lets something happen between two steps of a round that takes no lock.
+    /// Lets something happen between two steps that take no lock.
     pub fn at_clock(&self, node: usize) {
-        let open = self.open_clocks.lock().last() == Some(&node);
-        if open && self.disk_depth.load(Relaxed) == 0 && self.chance.percent(4) {
-            self.tally.count("races in a round");
-            self.beside(|world| world.step_beside());
+        if self.may_race(Gap::Clock) {
+            self.race(Gap::Clock, node);
         }
     }
 
-    /// Lets the same miner do something while its disk works.
-    pub fn at_disk(&self, node: usize, run: u64, journal_is_free: bool) {
-        if self.nodes[node].is_run(run) && self.chance.percent(3) {
-            self.disk_depth.fetch_add(1, Relaxed);
-            self.beside(|world| {
-                world.tally.count("races beside the disk");
-                world.step_beside_disk(node, journal_is_free);
-            });
-            self.disk_depth.fetch_sub(1, Relaxed);
+    /// Lets something happen while a disk works.
+    pub fn at_disk(&self, node: usize, run: u64) {
+        if self.nodes[node].is_run(run) && self.may_race(Gap::Disk) {
+            self.race(Gap::Disk, node);
         }
     }
 
-    fn beside(&self, happen: impl FnOnce(&Arc<World>)) {
-        if self.is_calm() || self.depth.load(Relaxed) >= DEPTH_MAX {
-            return;
+    /// Whether chance lets something happen in a gap.
+    pub fn may_race(&self, gap: Gap) -> bool {
+        let is_over = self.quiet.load(Relaxed) > 0 || self.is_calm();
+        if is_over || self.depth.load(Relaxed) >= DEPTH_MAX {
+            return false;
+        }
+        let least = if self.locks.are_free() { 0 } else { KEEPER_PERMILLE };
+        self.chance.below(1_000) < gap.permille().max(least)
+    }
+
+    /// Lets something happen in a gap of a job of this miner: mostly there, where the job goes on.
+    pub fn race(&self, gap: Gap, node: usize) {
+        let Some(running) = self.nodes[node].running() else { return };
+        match (gap, self.locks.held(&running.miner)) {
+            (_, Held::Nothing) => {}
+            (_, Held::Keeper) => self.tally.count("races while the journal is held"),
+            (Gap::Lock | Gap::Clock, Held::Shared) => return,
+            (_, Held::Shared) => panic!("disk or network under a lock"),
         }
         let Some(me) = self.me.upgrade() else { return };
+        drop(running);
+        self.tally.count(gap.name());
         self.depth.fetch_add(1, Relaxed);
-        let open = std::mem::take(&mut *self.open_clocks.lock());
-        happen(&me);
-        *self.open_clocks.lock() = open;
+        let everywhere = self.chance.percent(if gap == Gap::Exchange { 80 } else { 10 });
+        me.step_beside(if everywhere { None } else { Some(node) });
         self.depth.fetch_sub(1, Relaxed);
+    }
+
+    /// Looks at miners, while nothing happens.
+    pub fn quietly<T>(&self, look: impl FnOnce() -> T) -> T {
+        self.quiet.fetch_add(1, Relaxed);
+        let seen = look();
+        self.quiet.fetch_sub(1, Relaxed);
+        seen
     }
 
     /// Lets some disks lose their power while a miner starts on them.

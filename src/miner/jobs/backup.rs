@@ -19,13 +19,17 @@ pub fn round(miner: &Miner, file: &mut ChainFile) -> bool {
 fn save(miner: &Miner, file: &mut ChainFile) -> Result<(), String> {
     let words = |error: StoreError| error.to_string();
     let (view, mut forks, mark) = miner.shared.to_save();
+    // The chain may come back to a block while it leaves the file, or after that has failed:
+    // its message is in the journal until the file is known to hold it.
+    miner.shared.note_leaving(&view).map_err(|error| error.to_string())?;
     let dropped = file.dropped_by(&view).map_err(words)?;
     miner.with_keeper(|keeper, shared| keeper.keep_dropped(shared, &dropped))?;
-    miner.shared.note_leaving(&view).map_err(|error| error.to_string())?;
-    let saved = file.save(&view, &mut forks, miner.wall());
-    // What was filed is filed, also where the chain could not be saved after it.
+    let saved = file.save(&view, &mut forks, miner.wall()).map_err(|error| {
+        // What was filed is filed. Of the chain file nothing is certain that was leaving it.
+        miner.shared.note_filed(&forks);
+        words(error)
+    })?;
     let noted = miner.shared.note_saved(file.saved(), &forks, mark);
-    let saved = saved.map_err(words)?;
     noted.map_err(|error| error.to_string())?;
     log::debug!("backup: saved={saved:?} length={}", view.length());
     if let Saved::Replaced { dropped } = &saved {
