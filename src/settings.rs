@@ -30,6 +30,8 @@ pub struct Settings {
     pub advertise: Option<Address>,
     /// Threads that search for proofs.
     pub threads: NonZeroUsize,
+    /// Most guesses a second, over all threads; 0 pauses mining.
+    pub hash_rate_limit: Option<u64>,
     /// What a chain file that is missing or of no use means.
     pub start: Start,
     /// Older versions of the chain file that stay.
@@ -60,6 +62,7 @@ impl Settings {
             neighbours_max: 8,
             advertise: None,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            hash_rate_limit: None,
             start: Start::Continue,
             versions_kept: 10,
             gossip_interval: Duration::from_secs(20),

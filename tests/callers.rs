@@ -27,8 +27,14 @@ impl Stranger {
 
     /// Asks, as the miner of this number at this port of this host; the answer's status.
     fn call(&mut self, line: &str, number: usize, port: u16) -> u16 {
+        self.send(line, number, port, "")
+    }
+
+    fn send(&mut self, line: &str, number: usize, port: u16, body: &str) -> u16 {
         let who = format!("Miner-Id: {number:032x}\r\nMiner-Address: :{port}");
-        let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{who}\r\n\r\n");
+        let length = format!("Content-Length: {}", body.len());
+        let request =
+            format!("{line} HTTP/1.1\r\nHost: localhost\r\n{who}\r\n{length}\r\n\r\n{body}");
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
         let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
         self.0.read_line(&mut first).unwrap();
@@ -106,9 +112,9 @@ fn neighbour(health: Value) -> (String, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn a_flood_of_hints_is_one_question_now_and_then() {
-    // Each hint was followed by a question as soon as the one before was answered.
-    const HINTS: usize = 3_000;
+fn a_flood_of_blocks_that_do_not_fit_is_one_question_now_and_then() {
+    // Each was followed by a question as soon as the one before was answered.
+    const PUSHES: usize = 3_000;
     const GAP: Duration = Duration::from_millis(50);
     let (folder, logs) = (TestFolder::new(), Logs::new());
     let hour = "3600";
@@ -123,12 +129,12 @@ fn a_flood_of_hints_is_one_question_now_and_then() {
     assert_eq!(stranger.call("GET /health", 7, port), 200);
     logs.wait_for("new neighbour");
     let (before, start) = (asked.load(SeqCst), Instant::now());
-    let hint = format!("PUT /announce?head={}&length=999&unprocessed=0", "0".repeat(64));
-    for _ in 0..HINTS {
-        assert_eq!(stranger.call(&hint, 7, port), 200);
+    let block = json!({"index": 999, "previous_hash": "0".repeat(64)});
+    for _ in 0..PUSHES {
+        assert_eq!(stranger.send("PUT /blocks", 7, port, &block.to_string()), 409);
     }
     let most = start.elapsed().div_duration_f64(GAP) as usize + 4;
     let asked = asked.load(SeqCst) - before;
     assert_eq!(miner.health().neighbours, 1, "it is no neighbour any more");
-    assert!((1..=most).contains(&asked), "{HINTS} hints made {asked} questions of {most}");
+    assert!((1..=most).contains(&asked), "{PUSHES} pushes made {asked} questions of {most}");
 }

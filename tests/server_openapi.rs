@@ -237,13 +237,22 @@ fn what_a_miner_really_answers_is_as_described() {
     let id = miner.add("hello");
     logs.wait_until("a block", || miner.health().length == 2);
     let (document, mut answered) = (document(), BTreeSet::new());
-    let hint = format!("/announce?head={}&length=1&unprocessed=0", "0".repeat(64));
+    let (_, chain) = miner.send("GET", "/chain?from=1&limit=1", b"");
+    let block = chain["chain"][0].to_string();
+    let gap = block.replace("\"index\":1", "\"index\":9");
+    let message = json!({"id": "e".repeat(32), "message": "pushed"}).to_string();
     for (method, target, expected) in [
         ("PUT", "/add?message=waits", 200),
         ("PUT", "/add", 400),
         ("PUT", &format!("/add?message=other&id={id}"), 409),
-        ("PUT", &hint, 200),
-        ("PUT", "/announce", 400),
+        ("PUT", "/blocks", 200),
+        ("PUT", "/blocks", 409),
+        ("PUT", "/blocks", 400),
+        ("PUT", "/data", 200),
+        ("PUT", "/data", 400),
+        ("GET", "/mining", 200),
+        ("PUT", "/mining?hash_rate_limit=1000000", 200),
+        ("PUT", "/mining?hash_rate_limit=x", 400),
         ("GET", "/chain", 200),
         ("GET", "/chain?from=1&limit=1", 200),
         ("GET", "/chain?from=x", 400),
@@ -265,7 +274,13 @@ fn what_a_miner_really_answers_is_as_described() {
         ("GET", "/status", 200),
         ("GET", "/status?x=1", 400),
     ] {
-        let (status, body) = miner.send(method, target, b"");
+        let body = match (target, expected) {
+            ("/blocks", 200) => &block,
+            ("/blocks", 409) => &gap,
+            ("/data", 200) if method == "PUT" => &message,
+            _ => "",
+        };
+        let (status, body) = miner.send(method, target, body.as_bytes());
         assert_eq!(status, expected, "{method} {target}: {body}");
         let schema = described(&document, method, target, status);
         if target == "/openapi.json" {

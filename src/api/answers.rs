@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Address, Cursor, RunId};
+use super::{Address, Cursor, RunId, Span};
 use crate::chain::{Data, DataId, Difficulty, Hash, NetworkName};
 
 /// The answer to a request for blocks. Each is kept as it is spelled, since its hash is
@@ -76,6 +76,33 @@ pub struct Added {
     pub more_information: String,
     /// The message and its id.
     pub data: Data,
+}
+
+/// The answer to [`super::Request::PushBlocks`], also where they don't fit (409): what the
+/// sender needs to know to send what is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlocksTaken {
+    /// `Blocks taken!`, or why not.
+    pub message: String,
+    /// What to know or do about it.
+    pub more_information: String,
+    /// How many of the blocks were taken.
+    pub taken: u64,
+    /// Blocks in the chain now.
+    pub length: u64,
+    /// Hash of the last.
+    pub head: Hash,
+}
+
+/// The answer to [`super::Request::PushData`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataTaken {
+    /// How many of the messages were new.
+    pub taken: u64,
+    /// Where they are among those that came to this miner: nobody who sent them has to ask
+    /// for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<Span>,
 }
 
 /// The answer to [`super::Request::DataState`].
@@ -272,6 +299,15 @@ pub struct JobReport {
     pub next_run: Option<u64>,
     /// Why its last round failed; `null` if it did not.
     pub error: Option<String>,
+}
+
+/// The answer to [`super::Request::Mining`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MiningPace {
+    /// Most guesses a second; 0 while mining is paused, `null` without a limit.
+    pub hash_rate_limit: Option<u64>,
+    /// Nonces tried a second; the last measured.
+    pub guesses_per_second: f64,
 }
 
 /// The search for a proof.

@@ -59,6 +59,9 @@ pub struct Start {
     /// Threads that search for proofs [default: all cores]
     #[arg(long, value_name = "N", help_heading = "Mining")]
     threads: Option<NonZeroUsize>,
+    /// Maximum guesses a second, over all threads; 0 starts paused [default: no limit]
+    #[arg(long, value_name = "N", help_heading = "Mining")]
+    hash_rate_limit: Option<u64>,
     /// Kernel that searches for proofs, by name [default: the fastest on this CPU]
     #[arg(long, value_name = "NAME", help_heading = "Mining", hide = true)]
     kernel: Option<String>,
@@ -102,6 +105,7 @@ impl From<Start> for Settings {
             neighbours_max: start.max_neighbours,
             advertise: start.advertise,
             threads: start.threads.unwrap_or_else(all_cores),
+            hash_rate_limit: start.hash_rate_limit,
             start: match start.force_new_chain {
                 true => settings::Start::ForceNewChain,
                 false => settings::Start::Continue,
@@ -183,7 +187,8 @@ mod tests {
             "--host [::1] --port 0 --difficulty 3 --network test-net --neighbours a,b:2 \
              --neighbours http://[::1]:3/ --max_neighbours 4 --advertise me:5 --threads 6 \
              --force_new_chain --keep-versions 7 --gossip-interval 0.2 --chain_sync_interval 8 \
-             --data-sync-interval 9 --backup-interval 10 --log-level debug --kernel portable",
+             --data-sync-interval 9 --backup-interval 10 --log-level debug --kernel portable \
+             --hash-rate-limit 1000",
         );
         let network =
             Network { name: "test-net".parse().unwrap(), difficulty: Difficulty::new(3).unwrap() };
@@ -195,6 +200,7 @@ mod tests {
             neighbours_max: 4,
             advertise: Some(address("me:5")),
             threads: NonZeroUsize::new(6).unwrap(),
+            hash_rate_limit: Some(1_000),
             start: settings::Start::ForceNewChain,
             versions_kept: 7,
             gossip_interval: Duration::from_millis(200),

@@ -1,10 +1,10 @@
 //! What a miner answers to a request.
 
-use super::Miner;
 use super::keeper::Kept;
+use super::{Miner, pushed};
 use crate::api::{
-    Added, Caller, Cursor, Health, Media, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply, Request, Status,
-    StatusReport,
+    Added, Caller, Cursor, Health, Media, MiningPace, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply, Request,
+    Status, StatusReport,
 };
 use crate::chain::{ChainView, Data, Hash};
 
@@ -43,10 +43,19 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
             let now = miner.now();
             Reply::json(200, &miner.shared.with_neighbours(|all| all.page(details, now)))
         }
-        Request::AddNeighbour(_) | Request::DeleteNeighbour(_) if !is_local(caller) => {
-            let more = "neighbours are changed from the miner's own host alone (loopback)";
+        Request::AddNeighbour(_) | Request::DeleteNeighbour(_) | Request::LimitMining(_)
+            if !is_local(caller) =>
+        {
+            let more = "this is changed from the miner's own host alone (loopback)";
             Reply::problem(403, "Forbidden", more)
         }
+        Request::LimitMining(limit) => {
+            miner.limit_hash_rate(limit);
+            let limit = limit.map_or("none".into(), |limit| limit.to_string());
+            log::info!("mine: limited by hand hash_rate_limit={limit}");
+            mining(miner)
+        }
+        Request::Mining => mining(miner),
         Request::AddNeighbour(address) => {
             miner.shared.with_neighbours(|all| all.give(address.clone()));
             miner.ask_soon(&address);
@@ -72,9 +81,13 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
         Request::Events => Reply::json(200, &miner.diary.events(miner.now().wall)),
         Request::Status => Reply::json(200, &status(miner)),
         Request::Metrics => Reply::new(200, Media::Metrics, miner.metrics.scrape(miner)),
-        Request::Announce { head, length, unprocessed } => {
-            miner.hear_announcement(caller, head, length, unprocessed);
-            done("Thank you!", "it will be asked for")
+        Request::PushBlocks { lines } => pushed::blocks(miner, &lines, caller),
+        Request::PushData { data, span } => {
+            pushed::note_data(miner, &data, caller);
+            let arrivals = || miner.shared.with_pool(|pool| pool.cursor());
+            let before = arrivals();
+            let kept = miner.keep(&data);
+            pushed::data(miner, span, caller, &kept, before..arrivals())
         }
     }
 }
@@ -187,6 +200,12 @@ fn data_since(miner: &Miner, cursor: Cursor) -> Reply {
     let (mut page, next) = miner.shared.data_since(arrivals, PAGE_BYTES);
     page.cursor = Some(Cursor { run: miner.id, arrivals: next });
     Reply::json(200, &page)
+}
+
+fn mining(miner: &Miner) -> Reply {
+    let (hash_rate_limit, guesses_per_second) =
+        (miner.pace.limit(), miner.diary.guesses_per_second());
+    Reply::json(200, &MiningPace { hash_rate_limit, guesses_per_second })
 }
 
 fn status(miner: &Miner) -> StatusReport {

@@ -65,10 +65,10 @@ impl Diary {
     }
 
     /// Notes that a round of `job` has ended; the next tick comes after `next`.
-    pub fn job_ended(&self, job: &'static str, at: Micros, next: Duration) {
+    pub fn job_ended(&self, job: &'static str, at: Micros, next: Option<Duration>) {
         if let Some(report) = self.jobs.lock().get_mut(job) {
             report.took = report.last_run.map(|began| at.saturating_sub(began));
-            report.next_run = Some(at.saturating_add(next.as_micros() as Micros));
+            report.next_run = next.map(|next| at.saturating_add(next.as_micros() as Micros));
         }
     }
 
@@ -146,6 +146,7 @@ fn describe(settings: &Settings) -> Vec<Setting> {
         ("max-neighbours", settings.neighbours_max.to_string()),
         ("advertise", advertise.unwrap_or_default()),
         ("threads", settings.threads.to_string()),
+        ("hash-rate-limit", settings.hash_rate_limit.map_or("none".into(), |n| n.to_string())),
         ("keep-versions", settings.versions_kept.to_string()),
         ("gossip-interval", seconds(settings.gossip_interval)),
         ("chain-sync-interval", seconds(settings.chain_sync_interval)),

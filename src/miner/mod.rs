@@ -11,6 +11,7 @@ pub mod jobs;
 mod keeper;
 mod metrics;
 mod neighbours;
+mod pushed;
 mod running;
 mod server_process;
 mod service_manager;
@@ -27,14 +28,14 @@ pub use clock::{Clock, HostClock, Moment};
 pub use diary::Diary;
 pub use keeper::{Keeper, Kept};
 pub use metrics::Metrics;
-pub use neighbours::{Fault, Neighbours};
+pub use neighbours::{End, Fault, Neighbours};
 pub use running::{Listener, MinerError, how_to_listen, run};
 pub use shared::{Place, Shared};
 
 use crate::api::client::MinerClient;
 use crate::api::{Address, Caller, Happening, RunId};
 use crate::chain::{Block, Data, DataId, Hash, Micros, Network};
-use crate::pow::Kernel;
+use crate::pow::{Kernel, Pace};
 
 /// Where a miner lives: what it can't make itself, and what tests give it.
 pub struct Surroundings {
@@ -58,6 +59,8 @@ pub struct Miner {
     pub shared: Shared,
     /// How it computes guesses.
     pub kernel: Kernel,
+    /// How many it may compute.
+    pub pace: Arc<Pace>,
     /// What happened and what is going on.
     pub diary: Diary,
     /// What is counted and measured.
@@ -86,6 +89,7 @@ impl Miner {
             genesis,
             shared,
             kernel,
+            pace: Arc::new(Pace::new(None)),
             diary,
             metrics,
             surroundings,
@@ -97,6 +101,12 @@ impl Miner {
     /// The same miner with another kernel.
     pub fn with_kernel(self, kernel: Kernel) -> Self {
         Self { kernel, ..self }
+    }
+
+    /// Limits the guesses a second from now on; 0 pauses mining.
+    pub fn limit_hash_rate(&self, limit: Option<u64>) {
+        self.pace.set_limit(limit);
+        self.shared.restart_search();
     }
 
     /// Notes an event in the diary.
@@ -176,60 +186,52 @@ impl Miner {
         if introduction.id == self.id {
             return;
         }
-        let address = match (&introduction.host, caller.ip) {
-            (Some(host), _) => format!("{host}:{}", introduction.port).parse().ok(),
-            (None, Some(ip)) => Some(Address::from_ip(ip, introduction.port)),
-            (None, None) => None,
-        };
-        let Some(address) = address else { return };
+        let Some(address) = claimed_address(caller) else { return };
         let now = self.now();
-        let is_new = self.shared.with_neighbours(|all| match all.with_id(&introduction.id) {
-            Some(known) => {
-                all.hear_from(&known, now);
-                false
-            }
-            None => all.called(address, now),
+        let id = &introduction.id;
+        let (known, is_new) = self.shared.with_neighbours(|all| {
+            let known = all.caller(&address, id, caller.ip);
+            let was_silent = known.as_ref().is_some_and(|known| all.hear_from(known, now));
+            let is_new = known.is_none() && all.called(address, now);
+            (known.filter(|_| was_silent), is_new)
         });
+        if let Some(back) = known {
+            self.ask_soon(&back);
+        }
         if is_new {
             self.shared.bells.gossip.ring();
         }
     }
 
+    /// The neighbour that asks, if one does.
+    fn caller(&self, caller: &Caller) -> Option<Address> {
+        let introduction = caller.miner.as_ref()?;
+        let address = claimed_address(caller)?;
+        self.shared.with_neighbours(|all| all.caller(&address, &introduction.id, caller.ip))
+    }
+
     /// Lets a neighbour be asked for blocks and messages without waiting for the next round.
     fn ask_soon(&self, address: &Address) {
         self.shared.with_neighbours(|all| {
-            all.hinted_chain.insert(address.clone());
-            all.hinted_data.insert(address.clone());
+            all.ask_chain.insert(address.clone());
+            all.ask_data.insert(address.clone());
         });
         self.shared.bells.sync_chain.ring();
         self.shared.bells.sync_data.ring();
     }
 
-    /// Takes a hint from a known neighbour: whoever has something new is asked at once.
-    fn hear_announcement(&self, caller: &Caller, head: Hash, length: u64, unprocessed: u64) {
-        let Some(introduction) = &caller.miner else { return };
-        let ours = self.shared.head();
-        let better = length > ours.length() || (length == ours.length() && head < ours.hash);
-        let is_known = self.shared.with_neighbours(|all| {
-            let Some(address) = all.with_id(&introduction.id) else { return false };
-            if better {
-                all.hinted_chain.insert(address.clone());
-            }
-            if unprocessed > 0 {
-                all.hinted_data.insert(address);
-            }
-            true
-        });
-        if is_known && better {
-            self.shared.bells.sync_chain.ring();
-        }
-        if is_known && unprocessed > 0 {
-            self.shared.bells.sync_data.ring();
-        }
-    }
-
     /// Microseconds since the Unix epoch, by the host's clock.
     fn wall(&self) -> Micros {
         self.now().wall
+    }
+}
+
+/// Where a miner that asks says to be reached: at the address it comes from, unless it names
+/// another host.
+fn claimed_address(caller: &Caller) -> Option<Address> {
+    let introduction = caller.miner.as_ref()?;
+    match &introduction.host {
+        Some(host) => format!("{host}:{}", introduction.port).parse().ok(),
+        None => Some(Address::from_ip(caller.ip?, introduction.port)),
     }
 }

@@ -3,12 +3,17 @@
 //! Pure bookkeeping: it is told what happened and when, and asks nobody itself. Given
 //! neighbours are tried for ever; learned ones are forgotten when they fail for long.
 
+mod news;
 mod places;
+
+pub use news::End;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use self::news::News;
 use super::clock::Moment;
 use crate::api::{Address, Cursor, Health, NeighbourDetail, NeighbourPage, NeighbourState, RunId};
 use crate::chain::{Hash, Micros};
@@ -113,6 +118,9 @@ struct Neighbour {
     since: Duration,
     /// When it asked this miner last.
     heard: Option<Duration>,
+    /// It brought a block that this miner took.
+    brought: bool,
+    news: News,
 }
 
 /// All neighbours of a miner.
@@ -129,10 +137,10 @@ pub struct Neighbours {
     banned: BTreeMap<Address, (Duration, String)>,
     /// Addresses under which this miner found itself.
     own: BTreeSet<Address>,
-    /// Those that hinted at a better chain, to be asked at once.
-    pub hinted_chain: BTreeSet<Address>,
-    /// Those that hinted at new messages, to be asked at once.
-    pub hinted_data: BTreeSet<Address>,
+    /// Those to be asked for their chain at once.
+    pub ask_chain: BTreeSet<Address>,
+    /// Those to be asked for their messages at once.
+    pub ask_data: BTreeSet<Address>,
 }
 
 impl Neighbours {
@@ -147,8 +155,8 @@ impl Neighbours {
             invited: BTreeSet::new(),
             banned: BTreeMap::new(),
             own: BTreeSet::new(),
-            hinted_chain: BTreeSet::new(),
-            hinted_data: BTreeSet::new(),
+            ask_chain: BTreeSet::new(),
+            ask_data: BTreeSet::new(),
         };
         for address in given {
             neighbours.give(address);
@@ -205,28 +213,40 @@ impl Neighbours {
     }
 
     /// Hears that the neighbour at `address` is alive: it is asked at the next round, however
-    /// often it failed.
-    pub fn hear_from(&mut self, address: &Address, now: Moment) {
-        let Some(neighbour) = self.known.get_mut(address) else { return };
+    /// often it failed. Whether it did
+    /// not answer until now, and was not heard in the last second.
+    pub fn hear_from(&mut self, address: &Address, now: Moment) -> bool {
+        let Some(neighbour) = self.known.get_mut(address) else { return false };
+        let lately = neighbour.heard.is_some_and(|heard| heard + RETRY_FIRST > now.steady);
         neighbour.heard = Some(now.steady);
         if neighbour.state == NeighbourState::Failing {
             neighbour.until = Duration::ZERO;
         }
+        !lately && matches!(neighbour.state, NeighbourState::Failing | NeighbourState::New)
     }
 
-    /// Notes a good answer to a question for its health. If the same miner is known by
-    /// another address already, only one of the two stays: a given one before a learned one.
-    /// Whether it is new, or did not answer before.
+    /// Notes a good answer to a question for its health. Whether it is new, or did not answer
+    /// before.
+    ///
+    /// A run's id is known to everybody, so that what a neighbour says to be displaces no
+    /// other: only one that is at the same place, too, is the same miner. Of the two a given
+    /// one stays before a learned one.
     pub fn answered(&mut self, address: &Address, health: &Health, now: Moment) -> bool {
         let id = Some(health.id);
-        let twins: Vec<_> =
-            self.known.iter().filter(|(a, n)| *a != address && n.id == id).collect();
-        let given_twin = twins.iter().any(|(_, twin)| twin.origin != Origin::Learned);
-        let twin_addresses: Vec<Address> = twins.iter().map(|(a, _)| (*a).clone()).collect();
+        let twins = self.known.iter().filter(|(a, n)| *a != address && n.id == id);
+        let place = self.place(address);
+        let (twins, claims): (Vec<_>, Vec<_>) =
+            twins.partition(|(twin, _)| place.is_some() && self.place(twin) == place);
+        let is_named = twins.iter().any(|(_, twin)| twin.origin != Origin::Learned);
+        let twins: Vec<Address> = twins.into_iter().map(|(twin, _)| twin.clone()).collect();
+        let claimed = claims.first().map(|(other, _)| (*other).clone());
         let Some(neighbour) = self.known.get_mut(address) else { return false };
-        if neighbour.origin == Origin::Learned && !twin_addresses.is_empty() && given_twin {
+        if neighbour.origin == Origin::Learned && is_named {
             self.known.remove(address);
             return false;
+        }
+        if let Some(other) = claimed.filter(|_| neighbour.id != id) {
+            log::warn!("neighbours: two say to be the same run one={address} other={other}");
         }
         let came = neighbour.state != NeighbourState::Ok;
         neighbour.state = NeighbourState::Ok;
@@ -236,8 +256,14 @@ impl Neighbours {
         neighbour.failures = 0;
         neighbour.reason = None;
         neighbour.until = Duration::ZERO;
-        self.known.retain(|a, n| n.origin != Origin::Learned || !twin_addresses.contains(a));
+        self.known.retain(|a, n| n.origin != Origin::Learned || !twins.contains(a));
         came
+    }
+
+    /// Where a neighbour is: the end of its connection, or what its address says.
+    fn place(&self, address: &Address) -> Option<(IpAddr, u16)> {
+        let peer = self.known.get(address).and_then(|neighbour| neighbour.news.peer());
+        Some((peer.or(address.ip())?.to_canonical(), address.port()))
     }
 
     /// Notes what went wrong with a neighbour, and what becomes of it.
@@ -281,6 +307,13 @@ impl Neighbours {
                 neighbour.state = NeighbourState::Banned;
                 Fate::Banned
             }
+        }
+    }
+
+    /// Notes that blocks of a neighbour were taken.
+    pub fn brought(&mut self, address: &Address) {
+        if let Some(neighbour) = self.known.get_mut(address) {
+            neighbour.brought = true;
         }
     }
 
@@ -382,6 +415,8 @@ impl Neighbour {
             cursor: None,
             since: Duration::ZERO,
             heard: None,
+            brought: false,
+            news: News::default(),
         }
     }
 

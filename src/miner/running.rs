@@ -169,6 +169,7 @@ fn prepare(
     let network: Network = settings.network.clone();
     let miner = Miner::new(id, network, shared, Keeper::new(journal), surroundings);
     let miner = Arc::new(miner.with_kernel(kernel));
+    miner.pace.set_limit(settings.hash_rate_limit);
     miner.diary.set_settings(settings);
     Ok((miner, Files { chain: chain_file, names, lock }, socket))
 }

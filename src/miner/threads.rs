@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 
 use super::Miner;
 use super::jobs::{
-    SideBySide, Stop, Wake, announce, backup, communication, gossip, mine, repeat, sync_chain,
+    SideBySide, Stop, Wake, backup, communication, gossip, mine, push, repeat, sync_chain,
     sync_data,
 };
 use super::running::{Files, MinerError, host, list_files};
@@ -180,17 +180,7 @@ impl Threads {
             looks.join();
         })?;
         let until = stop.clone();
-        self.asking_job("announce", move |miner| {
-            let mut asks = SideBySide::new("announce");
-            let never = Duration::from_secs(60 * 60);
-            let bell = miner.shared.bells.announce.heard();
-            repeat(miner, "announce", never, bell, &until, |wake| {
-                if wake == Wake::Bell {
-                    asks.ask(miner, wake, announce::whom(miner), announce::round);
-                }
-            });
-            asks.join();
-        })
+        self.asking_job("push", move |miner| push::run(miner, &until))
     }
 
     /// Asks our own server process whether it answers, and replaces it if it does not.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use blockchain::api::Address;
 use blockchain::miner::Miner;
-use blockchain::miner::jobs::{Wake, announce, backup, gossip, mine, sync_chain, sync_data};
+use blockchain::miner::jobs::{Wake, backup, gossip, mine, push, sync_chain, sync_data};
 
 use crate::node::Running;
 use crate::world::World;
@@ -13,18 +13,18 @@ use crate::world::World;
 /// A job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Job {
-    Announce,
     Backup,
     Gossip,
     GossipLook,
     Mine,
+    Push,
     SyncChain,
     SyncData,
 }
 
 /// The jobs that have a bell, in the order in which bells are heard.
 pub const BELLS: [Job; 6] =
-    [Job::Announce, Job::SyncChain, Job::SyncData, Job::Gossip, Job::Mine, Job::Backup];
+    [Job::Push, Job::SyncChain, Job::SyncData, Job::Gossip, Job::Mine, Job::Backup];
 
 impl World {
     /// Runs one round of a job, if a miner runs there.
@@ -32,9 +32,6 @@ impl World {
         let Some(running) = self.nodes[node].running() else { return };
         let miner = &running.miner;
         match job {
-            Job::Announce => {
-                self.ask(node, &running, (job, wake), announce::whom(miner), announce::round);
-            }
             Job::Backup => {
                 let saved = self.back_up(&running);
                 self.say(|| format!("{node} backs up: {saved}"));
@@ -47,6 +44,9 @@ impl World {
             }
             Job::GossipLook => {}
             Job::Mine => self.mine(node, &running),
+            Job::Push => {
+                self.ask(node, &running, (job, wake), push::whom(miner), push::round);
+            }
             Job::SyncChain => {
                 sync_chain::drop_ahead(miner);
                 let whom = sync_chain::whom(miner, wake);
@@ -64,10 +64,10 @@ impl World {
         let Some(running) = self.nodes[node].running() else { return false };
         let bells = &running.miner.shared.bells;
         let bell = match job {
-            Job::Announce => &bells.announce,
             Job::Backup => &bells.backup,
             Job::Gossip | Job::GossipLook => &bells.gossip,
             Job::Mine => &bells.mine,
+            Job::Push => &bells.push,
             Job::SyncChain => &bells.sync_chain,
             Job::SyncData => &bells.sync_data,
         };

@@ -1,6 +1,7 @@
 //! Mining: the oldest unprocessed message, in a block on the head, with its proof of work.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use crate::api::Happening;
 use crate::chain::{Block, Data, Hash, Head, Micros, Proof, check_block};
@@ -25,7 +26,8 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
     let mut block = candidate(&head, data, miner.wall());
     let seal = Hash::of(block.unsealed_line());
     let search = Search::new(head.search_prefix(&seal).as_bytes(), miner.network.difficulty)
-        .with_kernel(miner.kernel);
+        .with_kernel(miner.kernel)
+        .with_pace(Arc::clone(&miner.pace));
     miner.shared.searching(search.cancel_flag());
     if miner.shared.head() != head {
         return Mined::TooLate;

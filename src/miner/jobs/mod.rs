@@ -1,11 +1,11 @@
 //! The jobs: each a plain function of one round, so that tests can drive many miners in one
 //! thread; and the one small loop that runs them.
 
-pub mod announce;
 pub mod backup;
 pub mod communication;
 pub mod gossip;
 pub mod mine;
+pub mod push;
 pub mod sync_chain;
 pub mod sync_data;
 
@@ -70,7 +70,7 @@ pub fn repeat(
             // Ticks that came while a round went on were dropped.
             next_tick = began.steady + interval;
         }
-        miner.diary.job_ended(job, now.wall, next_tick.saturating_sub(now.steady));
+        miner.diary.job_ended(job, now.wall, Some(next_tick.saturating_sub(now.steady)));
         if wake == Wake::Bell && stop.within(RING_GAP) {
             return;
         }
@@ -226,7 +226,7 @@ pub(super) fn note_answer(miner: &Miner, job: &str, address: &Address, health: &
 }
 
 /// Notes what is wrong with a neighbour, and tells what is done about it.
-pub(super) fn note_fault(miner: &Miner, job: &str, address: &Address, fault: &Fault) {
+pub(in crate::miner) fn note_fault(miner: &Miner, job: &str, address: &Address, fault: &Fault) {
     let now = miner.now();
     let fate = miner.shared.with_neighbours(|all| all.failed(address, fault, now));
     miner.metrics.job_failed(job);

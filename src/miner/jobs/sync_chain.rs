@@ -22,11 +22,11 @@ const ASKED_AHEAD_LINES_MIN: usize = 100;
 /// How much further back each step looks for the fork.
 const STEP_GROWTH: u64 = 4;
 
-/// Whom a round asks: at a tick all that are due, in between those that hinted.
+/// Whom a round asks: at a tick all that are due, in between those that have more.
 pub fn whom(miner: &Miner, wake: Wake) -> Vec<Address> {
     let now = miner.now();
     miner.shared.with_neighbours(|all| {
-        let hinted = std::mem::take(&mut all.hinted_chain);
+        let hinted = std::mem::take(&mut all.ask_chain);
         match wake {
             Wake::Tick => all.due(now),
             Wake::Bell => hinted.into_iter().collect(),
@@ -228,7 +228,7 @@ fn push(miner: &Miner, branch: &mut Branch, page: &Page) -> Result<(), Fault> {
 
 /// What a wrong block says of its sender. Between two pages its chain may have changed, and
 /// one of two clocks may be wrong: both happen to honest miners.
-fn fault_of(error: BlockError, number: usize) -> Fault {
+pub(in crate::miner) fn fault_of(error: BlockError, number: usize) -> Fault {
     match error.field {
         Field::PreviousHash if number == 0 => Fault::Changed(error.to_string()),
         Field::Timestamp if error.expected.contains("clock") => Fault::Odd(error.to_string()),
@@ -239,16 +239,9 @@ fn fault_of(error: BlockError, number: usize) -> Fault {
 fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Fault> {
     match miner.shared.adopt(branch, miner.wall()) {
         Ok(adopted) => {
-            log::info!(
-                "sync_chain: adopted a better chain neighbour={address} length={} head={} \
-                 new={} dropped={} returned={}",
-                branch.head().length(),
-                branch.head().hash,
-                adopted.mined.len(),
-                adopted.depth,
-                adopted.returned.len()
-            );
-            tell(miner, address, branch, &adopted);
+            let from = address.to_string();
+            log_adopted("sync_chain: adopted a better chain", &from, branch, &adopted);
+            tell(miner, Some(address.clone()), branch, &adopted);
             Ok(())
         }
         Err(Refused::Moved | Refused::NotBetter) => Ok(()),
@@ -256,8 +249,28 @@ fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Fault>
     }
 }
 
-fn tell(miner: &Miner, address: &Address, branch: &Branch, adopted: &Adopted) {
-    let from = Some(address.clone());
+/// Logs a branch that was adopted.
+pub(in crate::miner) fn log_adopted(what: &str, from: &str, branch: &Branch, adopted: &Adopted) {
+    log::info!(
+        "{what} neighbour={from} length={} head={} new={} dropped={} returned={}",
+        branch.head().length(),
+        branch.head().hash,
+        adopted.mined.len(),
+        adopted.depth,
+        adopted.returned.len()
+    );
+}
+
+/// Tells of a branch that was adopted.
+pub(in crate::miner) fn tell(
+    miner: &Miner,
+    from: Option<Address>,
+    branch: &Branch,
+    adopted: &Adopted,
+) {
+    if let Some(from) = &from {
+        miner.shared.with_neighbours(|all| all.brought(from));
+    }
     if adopted.depth > 0 {
         miner.tell(Happening::Reorganisation {
             fork: branch.fork().index,
