@@ -3,7 +3,7 @@
 //! Plain values, each within its limits; how they are spelled on the command line and in
 //! the environment is `cli`'s.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,10 +28,14 @@ pub struct Settings {
     /// What the miner tells others to reach it by; otherwise they take the address that it
     /// comes from and the port that it listens on.
     pub advertise: Option<Address>,
+    /// Ask the given neighbours alone, and take in no others.
+    pub only_given_neighbours: bool,
     /// Threads that search for proofs.
     pub threads: NonZeroUsize,
     /// Most guesses a second, over all threads; 0 pauses mining.
     pub hash_rate_limit: Option<u64>,
+    /// Blocks deeper than this are never dropped for another branch, except by hand.
+    pub finality_depth: Option<NonZeroU64>,
     /// What a chain file that is missing or of no use means.
     pub start: Start,
     /// Older versions of the chain file that stay.
@@ -61,8 +65,10 @@ impl Settings {
             neighbours: Vec::new(),
             neighbours_max: 8,
             advertise: None,
+            only_given_neighbours: false,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             hash_rate_limit: None,
+            finality_depth: None,
             start: Start::Continue,
             versions_kept: 10,
             gossip_interval: Duration::from_secs(20),

@@ -1,5 +1,6 @@
 //! What a miner answers depends on who asks and on how full it is; what it takes in, on itself.
 
+use std::num::NonZeroU64;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use std::time::Duration;
 use blockchain::api::client::{MinerClient, Transport};
 use blockchain::api::link::{self, EndsLink, ToMiner, ToServer};
 use blockchain::api::{
-    Address, BlocksTaken, Caller, Cursor, DataTaken, Health, Introduction, Reply, Request, RunId,
-    Span,
+    Address, BanPage, BlocksTaken, Caller, Cursor, DataTaken, Happening, Health, Introduction,
+    Reply, Request, RunId, Span,
 };
 use blockchain::chain::testing::{Maker, NOW, data, network};
 use blockchain::chain::{Chain, Hash, Pool, PoolLimits};
@@ -421,4 +422,75 @@ fn asked_soon(miner: &Miner) -> ([bool; 2], [Vec<Address>; 2]) {
 fn health_of(miner: &Miner) -> Health {
     let reply = answer(miner, Request::Health, &caller("10.0.0.1"));
     serde_json::from_slice(&reply.body).unwrap()
+}
+
+#[test]
+fn a_branch_that_drops_too_much_is_refused_told_and_taken_by_hand_alone() {
+    // Two hundred blocks of an idle chain are replaced in a second by whoever wants to.
+    let (miner, _) = miner(100);
+    miner.finality.set_depth(NonZeroU64::new(2));
+    let stranger = caller("10.0.0.9");
+    assert_eq!(push(&miner, &lines(&["a", "b", "c"]), &stranger).1.unwrap().taken, 3);
+    let head = miner.shared.head();
+    // As deep as is allowed.
+    let shallow = lines(&["a", "x", "y", "z"]);
+    assert_eq!(push(&miner, &shallow[1..], &stranger).1.unwrap().taken, 3);
+    let deep = lines(&["a", "1", "2", "3", "4"]);
+    for _ in 0..2 {
+        let (status, refused) = push(&miner, &deep[1..], &stranger);
+        assert_eq!((status, refused.unwrap().taken), (200, 0));
+    }
+    assert_ne!(miner.shared.head(), head);
+    let health = health_of(&miner);
+    let refused = health.refused.expect("it is told");
+    assert_eq!((refused.fork, refused.dropped, refused.length), (1, 3, 6));
+    let events = miner.diary.events(NOW).events;
+    let told = events.iter().filter(|it| matches!(it.what, Happening::BranchRefused { .. }));
+    assert_eq!(told.count(), 1, "once for each fork");
+    let accept = |hash, ip| answer(&miner, Request::Accept(hash), &caller(ip)).status;
+    assert_eq!(accept(refused.head, "10.0.0.9"), 403);
+    assert_eq!(accept(Hash::of("another"), "127.0.0.1"), 404);
+    assert_eq!(push(&miner, &deep[1..], &stranger).1.unwrap().taken, 0);
+    assert_eq!(accept(refused.head, "127.0.0.1"), 200);
+    assert_eq!(push(&miner, &deep[1..], &stranger).1.unwrap().taken, 4);
+    assert_eq!(health_of(&miner).refused, None);
+}
+
+#[test]
+fn a_deep_reorganisation_is_told_with_and_without_finality() {
+    let (miner, _) = miner(100);
+    let stranger = caller("10.0.0.9");
+    let one = lines(&["1", "2", "3", "4", "5", "6", "7"]);
+    let other = lines(&["a", "b", "c", "d", "e", "f", "g", "h"]);
+    push(&miner, &one[..6], &stranger);
+    push(&miner, &other[..7], &stranger);
+    assert_eq!(health_of(&miner).reorganised, None, "six are nothing special");
+    push(&miner, &other, &stranger);
+    let longer = lines(&["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    push(&miner, &longer, &stranger);
+    assert_eq!(health_of(&miner).reorganised.map(|it| it.depth), Some(8));
+}
+
+#[test]
+fn a_miner_banned_by_hand_is_neither_asked_nor_answered_until_told_otherwise() {
+    let (miner, _) = miner(1);
+    let (address, neighbour) = known(&miner, "10.0.0.2:1");
+    let ask = |request| answer(&miner, request, &neighbour).status;
+    assert_eq!(ask(Request::Health), 200);
+    let by_hand = |request| answer(&miner, request, &caller("127.0.0.1")).status;
+    assert_eq!(ask(Request::Ban(address.clone())), 403);
+    assert_eq!(by_hand(Request::Ban(address.clone())), 200);
+    assert_eq!(ask(Request::Health), 403);
+    miner.hear_from(&neighbour);
+    assert!(miner.shared.with_neighbours(|all| all.is_empty() && !all.has_callers()));
+    let bans = answer(&miner, Request::Bans, &caller("10.0.0.9"));
+    let bans: BanPage = serde_json::from_slice(&bans.body).unwrap();
+    assert_eq!(bans.bans, [address.clone()]);
+    // Others at its host are not meant.
+    assert_eq!(answer(&miner, Request::Health, &caller("10.0.0.2")).status, 200);
+    assert_eq!(by_hand(Request::Unban(address.clone())), 200);
+    assert_eq!(by_hand(Request::Unban(address)), 404);
+    assert_eq!(ask(Request::Health), 200);
+    miner.hear_from(&neighbour);
+    assert!(miner.shared.with_neighbours(|all| all.has_callers()));
 }

@@ -62,9 +62,39 @@ pub struct Health {
     pub kernel: String,
     /// Whole seconds since the start.
     pub uptime_seconds: u64,
+    /// The deepest reorganisation of the last hour, if it was deeper than six blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reorganised: Option<DeepReorganisation>,
+    /// The last branch that was refused since it would have dropped too much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedBranch>,
     /// What is wrong, in words; nothing while `ok`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+}
+
+/// A reorganisation that somebody may want to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeepReorganisation {
+    /// How many blocks were dropped.
+    pub depth: u64,
+    /// Microseconds since the Unix epoch.
+    pub at: u64,
+}
+
+/// A branch that would win, and drop more than `--finality-depth` allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedBranch {
+    /// Height of the last block that both share.
+    pub fork: u64,
+    /// How many blocks it would drop.
+    pub dropped: u64,
+    /// Its last block that was read: what `PUT /accept` takes.
+    pub head: Hash,
+    /// Its length up to there.
+    pub length: u64,
+    /// Microseconds since the Unix epoch when it was offered last.
+    pub at: u64,
 }
 
 /// The answer to [`super::Request::Add`].
@@ -142,6 +172,15 @@ pub struct NeighbourPage {
     /// How each behaves, if that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<NeighbourDetail>,
+}
+
+/// The answer to [`super::Request::Bans`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanPage {
+    /// Addresses banned by hand.
+    pub bans: Vec<Address>,
+    /// How many.
+    pub length: u64,
 }
 
 /// How a neighbour behaves.
@@ -230,6 +269,17 @@ pub enum Happening {
         returned: Vec<DataId>,
         /// How many messages wait again.
         returned_count: u64,
+        /// Whose branch it is.
+        from: Option<Address>,
+    },
+    /// A branch that would win was refused: it would drop more than `--finality-depth` allows.
+    BranchRefused {
+        /// Height of the last block that both share.
+        fork: u64,
+        /// How many blocks it would drop.
+        dropped: u64,
+        /// Its last block that was read: what `PUT /accept` takes.
+        head: Hash,
         /// Whose branch it is.
         from: Option<Address>,
     },

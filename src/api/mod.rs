@@ -18,9 +18,10 @@ pub mod routes;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
 pub use answers::{
-    Added, BlocksTaken, ChainPage, DataPage, DataState, DataTaken, Event, EventPage, FileReport,
-    Happening, Health, JobReport, MiningPace, MiningReport, NeighbourDetail, NeighbourPage,
-    NeighbourState, Problem, Setting, Status, StatusReport,
+    Added, BanPage, BlocksTaken, ChainPage, DataPage, DataState, DataTaken, DeepReorganisation,
+    Event, EventPage, FileReport, Happening, Health, JobReport, MiningPace, MiningReport,
+    NeighbourDetail, NeighbourPage, NeighbourState, Problem, RefusedBranch, Setting, Status,
+    StatusReport,
 };
 
 /// Most blocks in one answer to a request that names a limit.
@@ -154,6 +155,12 @@ pub enum Request {
     AddNeighbour(Address),
     /// Forget this neighbour.
     DeleteNeighbour(Address),
+    /// Neighbours banned by hand: [`BanPage`].
+    Bans,
+    /// Leave this miner alone, in both directions.
+    Ban(Address),
+    /// Take a ban back.
+    Unban(Address),
     /// Unprocessed data: all of it, or what is new since a cursor.
     Data {
         /// From an earlier answer.
@@ -174,6 +181,8 @@ pub enum Request {
     Events,
     /// Settings, files, jobs and the search for a proof: [`StatusReport`].
     Status,
+    /// Take the branch that was refused, which ends in this block.
+    Accept(Hash),
     /// How fast it mines: [`MiningPace`].
     Mining,
     /// Make so many guesses a second at most; 0 pauses, none lifts the limit.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 
 use super::{Address, Cursor, Reply, Request, Span};
-use crate::chain::{Data, DataId, Message};
+use crate::chain::{Data, DataId, Hash, Message};
 
 /// A path of the API and what it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,10 @@ pub struct Route {
 }
 
 /// Every path of the API.
-pub const ROUTES: [Route; 12] = [
+pub const ROUTES: [Route; 14] = [
+    Route { path: "/accept", allow: "PUT" },
     Route { path: "/add", allow: "PUT" },
+    Route { path: "/bans", allow: "GET, HEAD, PUT, DELETE" },
     Route { path: "/blocks", allow: "PUT" },
     Route { path: "/chain", allow: "GET, HEAD" },
     Route { path: "/data", allow: "GET, HEAD, PUT" },
@@ -51,7 +53,10 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
     let is_get = matches!(method, "GET" | "HEAD");
     let query = Query(query);
     match (name, method) {
+        ("/accept", "PUT") => query.read(&["hash"])?.required("hash").map(Request::Accept),
         ("/add", "PUT") => add(query, body),
+        ("/bans", "PUT") => neighbour(query).map(Request::Ban),
+        ("/bans", "DELETE") => neighbour(query).map(Request::Unban),
         ("/blocks", "PUT") => {
             query.read(&[])?;
             let lines = lines(body)?.map(str::to_owned).collect();
@@ -88,9 +93,10 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
             let HashRate(limit) = query.required("hash_rate_limit")?;
             Ok(Request::LimitMining(limit))
         }
-        ("/events" | "/health" | "/metrics" | "/mining" | "/status", _) if is_get => {
+        ("/bans" | "/events" | "/health" | "/metrics" | "/mining" | "/status", _) if is_get => {
             query.read(&[])?;
             Ok(match name {
+                "/bans" => Request::Bans,
                 "/events" => Request::Events,
                 "/health" => Request::Health,
                 "/metrics" => Request::Metrics,
@@ -135,6 +141,10 @@ pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
         Request::DeleteNeighbour(address) => {
             ("DELETE", format!("/neighbours?neighbour={address}"), Vec::new())
         }
+        Request::Accept(hash) => ("PUT", format!("/accept?hash={hash}"), Vec::new()),
+        Request::Bans => get("/bans".into()),
+        Request::Ban(address) => ("PUT", format!("/bans?neighbour={address}"), Vec::new()),
+        Request::Unban(address) => ("DELETE", format!("/bans?neighbour={address}"), Vec::new()),
         Request::Data { after: None } => get("/data".into()),
         Request::Data { after: Some(cursor) } => {
             get(format!("/data?after={}", String::from(*cursor)))
@@ -169,7 +179,9 @@ pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
 /// The path in [`ROUTES`] that `request` came by, for counting.
 pub fn path_of(request: &Request) -> &'static str {
     match request {
+        Request::Accept(_) => "/accept",
         Request::Add { .. } => "/add",
+        Request::Bans | Request::Ban(_) | Request::Unban(_) => "/bans",
         Request::PushBlocks { .. } => "/blocks",
         Request::Chain { .. } | Request::ChainRest { .. } => "/chain",
         Request::Data { .. } | Request::DataRest { .. } | Request::PushData { .. } => "/data",
@@ -314,6 +326,7 @@ macro_rules! parameter {
     };
 }
 
+parameter!(Hash, "64 lower-case hex digits");
 parameter!(DataId, "32 lower-case hex digits");
 parameter!(Address, "host:port");
 parameter!(bool, "true or false");
@@ -380,6 +393,10 @@ mod tests {
             Request::Health,
             Request::Status,
             Request::Metrics,
+            Request::Accept(Hash::of("x")),
+            Request::Bans,
+            Request::Ban("[::1]:5".parse().unwrap()),
+            Request::Unban("miner2".parse().unwrap()),
             Request::Mining,
             Request::LimitMining(Some(0)),
             Request::LimitMining(None),

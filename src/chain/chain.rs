@@ -100,6 +100,11 @@ impl Branch {
         self.blocks.last().map_or(&self.fork, ValidBlock::head)
     }
 
+    /// Whether the block of this hash is in it.
+    pub fn has(&self, hash: &Hash) -> bool {
+        self.blocks.iter().any(|block| block.head().hash == *hash)
+    }
+
     /// The last block it shares with the chain it leaves.
     pub fn fork(&self) -> &Head {
         &self.fork

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -50,12 +50,18 @@ pub struct Start {
     /// Neighbours that are never forgotten; without a port, 12345
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',', help_heading = "Network")]
     neighbours: Vec<Address>,
+    /// Ask the given neighbours only; learn no others
+    #[arg(long, help_heading = "Network")]
+    only_given_neighbours: bool,
     /// Most neighbours that are kept
     #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Network")]
     max_neighbours: usize,
     /// Address that other miners reach this one by [default: the one it comes from]
     #[arg(long, value_name = "HOST:PORT", help_heading = "Network")]
     advertise: Option<Address>,
+    /// Refuse a branch that would drop a block more than N deep [default: off]
+    #[arg(long, value_name = "N", help_heading = "Network")]
+    finality_depth: Option<NonZeroU64>,
     /// Threads that search for proofs [default: all cores]
     #[arg(long, value_name = "N", help_heading = "Mining")]
     threads: Option<NonZeroUsize>,
@@ -104,7 +110,9 @@ impl From<Start> for Settings {
             neighbours: start.neighbours,
             neighbours_max: start.max_neighbours,
             advertise: start.advertise,
+            only_given_neighbours: start.only_given_neighbours,
             threads: start.threads.unwrap_or_else(all_cores),
+            finality_depth: start.finality_depth,
             hash_rate_limit: start.hash_rate_limit,
             start: match start.force_new_chain {
                 true => settings::Start::ForceNewChain,
@@ -188,7 +196,7 @@ mod tests {
              --neighbours http://[::1]:3/ --max_neighbours 4 --advertise me:5 --threads 6 \
              --force_new_chain --keep-versions 7 --gossip-interval 0.2 --chain_sync_interval 8 \
              --data-sync-interval 9 --backup-interval 10 --log-level debug --kernel portable \
-             --hash-rate-limit 1000",
+             --hash-rate-limit 1000 --only-given-neighbours --finality-depth 9",
         );
         let network =
             Network { name: "test-net".parse().unwrap(), difficulty: Difficulty::new(3).unwrap() };
@@ -201,6 +209,8 @@ mod tests {
             advertise: Some(address("me:5")),
             threads: NonZeroUsize::new(6).unwrap(),
             hash_rate_limit: Some(1_000),
+            only_given_neighbours: true,
+            finality_depth: NonZeroU64::new(9),
             start: settings::Start::ForceNewChain,
             versions_kept: 7,
             gossip_interval: Duration::from_millis(200),

@@ -1,10 +1,10 @@
 //! What a miner answers to a request.
 
 use super::keeper::Kept;
-use super::{Miner, pushed};
+use super::{DEEP, Miner, pushed};
 use crate::api::{
-    Added, Caller, Cursor, Health, Media, MiningPace, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply, Request,
-    Status, StatusReport,
+    Added, BanPage, Caller, Cursor, Health, Media, MiningPace, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply,
+    Request, Status, StatusReport,
 };
 use crate::chain::{ChainView, Data, Hash};
 
@@ -18,6 +18,9 @@ const PART_BYTES: usize = 256 << 10;
 /// Answers `request`. An [`Request::Add`] is written to disk first; whoever has several of
 /// them writes them together and answers with `added` instead.
 pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
+    if miner.is_shunned(caller) {
+        return Reply::problem(403, "Forbidden", "this miner was told to leave yours alone");
+    }
     match request {
         Request::Add { id, message } => {
             let data = Data { id: id.unwrap_or_else(|| miner.random_id()), message };
@@ -43,11 +46,47 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
             let now = miner.now();
             Reply::json(200, &miner.shared.with_neighbours(|all| all.page(details, now)))
         }
-        Request::AddNeighbour(_) | Request::DeleteNeighbour(_) | Request::LimitMining(_)
+        Request::AddNeighbour(_)
+        | Request::DeleteNeighbour(_)
+        | Request::Accept(_)
+        | Request::Ban(_)
+        | Request::Unban(_)
+        | Request::LimitMining(_)
             if !is_local(caller) =>
         {
             let more = "this is changed from the miner's own host alone (loopback)";
             Reply::problem(403, "Forbidden", more)
+        }
+        Request::Accept(hash) => match miner.finality.accept(hash) {
+            Some(from) => {
+                log::warn!("finality: a refused branch was accepted by hand head={hash}");
+                from.iter().for_each(|neighbour| miner.ask_soon(neighbour));
+                done("Accepted!", "it is taken as soon as a miner that has it is asked")
+            }
+            None => {
+                let more = "no branch that ends in this block was refused; GET /health names it";
+                Reply::problem(404, "Not found", more)
+            }
+        },
+        Request::Bans => {
+            let bans = miner.shared.with_neighbours(|all| all.shunned());
+            Reply::json(200, &BanPage { length: bans.len() as u64, bans })
+        }
+        Request::Ban(address) => {
+            if !miner.shared.with_neighbours(|all| all.shun(address.clone())) {
+                return Reply::problem(409, "Conflict", "too many are banned; unban some");
+            }
+            miner.shared.bells.push.ring();
+            log::info!("neighbours: banned by hand neighbour={address}");
+            done("Banned!", format!("{address} is neither asked nor answered any more"))
+        }
+        Request::Unban(address) => {
+            if miner.shared.with_neighbours(|all| all.unshun(&address)) {
+                log::info!("neighbours: unbanned by hand neighbour={address}");
+                done("Unbanned!", format!("{address} may become a neighbour again"))
+            } else {
+                Reply::problem(404, "Not found", format!("{address} is not banned by hand"))
+            }
         }
         Request::LimitMining(limit) => {
             miner.limit_hash_rate(limit);
@@ -239,6 +278,8 @@ fn health(miner: &Miner) -> Reply {
         neighbours: miner.shared.with_neighbours(|all| all.len()) as u64,
         kernel: miner.kernel.to_string(),
         uptime_seconds: miner.now().steady.as_secs(),
+        reorganised: miner.diary.deepest_reorganisation(miner.wall(), DEEP),
+        refused: miner.finality.refused(),
         reasons,
     };
     Reply::json(if health.status == Status::Ok { 200 } else { 503 }, &health)

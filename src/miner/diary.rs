@@ -7,7 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::api::{
-    Address, EVENTS_MAX, Event, EventPage, FileReport, Happening, JobReport, MiningReport, Setting,
+    Address, DeepReorganisation, EVENTS_MAX, Event, EventPage, FileReport, Happening, JobReport,
+    MiningReport, Setting,
 };
 use crate::chain::{DataId, Difficulty, Micros};
 use crate::settings::Settings;
@@ -49,6 +50,17 @@ impl Diary {
         let events = self.events.lock();
         let events: Vec<_> = events.iter().filter(|event| event.at >= since).cloned().collect();
         EventPage { length: events.len() as u64, events }
+    }
+
+    /// The deepest reorganisation of the last hour before `now`, if it was deeper than `than`.
+    pub fn deepest_reorganisation(&self, now: Micros, than: u64) -> Option<DeepReorganisation> {
+        let since = now.saturating_sub(REMEMBERED.as_micros() as Micros);
+        let events = self.events.lock();
+        let depths = events.iter().filter(|event| event.at >= since).filter_map(|event| {
+            let Happening::Reorganisation { dropped: depth, .. } = event.what else { return None };
+            (depth > than).then_some(DeepReorganisation { depth, at: event.at })
+        });
+        depths.max_by_key(|it| it.depth)
     }
 
     /// Notes that a round of `job` begins.
@@ -144,6 +156,8 @@ fn describe(settings: &Settings) -> Vec<Setting> {
         ("network", settings.network.name.to_string()),
         ("neighbours", listed(&settings.neighbours)),
         ("max-neighbours", settings.neighbours_max.to_string()),
+        ("only-given-neighbours", settings.only_given_neighbours.to_string()),
+        ("finality-depth", settings.finality_depth.map_or("off".into(), |depth| depth.to_string())),
         ("advertise", advertise.unwrap_or_default()),
         ("threads", settings.threads.to_string()),
         ("hash-rate-limit", settings.hash_rate_limit.map_or("none".into(), |n| n.to_string())),

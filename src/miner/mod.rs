@@ -7,6 +7,7 @@
 mod answer;
 mod clock;
 mod diary;
+mod finality;
 pub mod jobs;
 mod keeper;
 mod metrics;
@@ -26,6 +27,7 @@ use parking_lot::Mutex;
 pub use answer::answer;
 pub use clock::{Clock, HostClock, Moment};
 pub use diary::Diary;
+pub use finality::{Finality, NotAdopted};
 pub use keeper::{Keeper, Kept};
 pub use metrics::Metrics;
 pub use neighbours::{End, Fault, Neighbours};
@@ -36,6 +38,9 @@ use crate::api::client::MinerClient;
 use crate::api::{Address, Caller, Happening, RunId};
 use crate::chain::{Block, Data, DataId, Hash, Micros, Network};
 use crate::pow::{Kernel, Pace};
+
+/// Deepest reorganisation that nobody needs to look at, in blocks.
+pub const DEEP: u64 = 6;
 
 /// Where a miner lives: what it can't make itself, and what tests give it.
 pub struct Surroundings {
@@ -61,6 +66,8 @@ pub struct Miner {
     pub kernel: Kernel,
     /// How many it may compute.
     pub pace: Arc<Pace>,
+    /// How deep a reorganisation may go.
+    pub finality: Finality,
     /// What happened and what is going on.
     pub diary: Diary,
     /// What is counted and measured.
@@ -90,6 +97,7 @@ impl Miner {
             shared,
             kernel,
             pace: Arc::new(Pace::new(None)),
+            finality: Finality::default(),
             diary,
             metrics,
             surroundings,
@@ -111,8 +119,11 @@ impl Miner {
 
     /// Notes an event in the diary.
     pub fn tell(&self, what: Happening) {
-        if let Happening::Reorganisation { dropped, .. } = what {
+        if let Happening::Reorganisation { dropped, fork, .. } = what {
             self.metrics.reorganised(dropped);
+            if dropped > DEEP {
+                log::warn!("miner: a deep reorganisation dropped={dropped} fork={fork}");
+            }
         }
         self.diary.note(self.wall(), what);
     }
@@ -201,6 +212,15 @@ impl Miner {
         if is_new {
             self.shared.bells.gossip.ring();
         }
+    }
+
+    /// Whether the miner that asks was banned by hand.
+    fn is_shunned(&self, caller: &Caller) -> bool {
+        let Some(claimed) = claimed_address(caller) else { return false };
+        let is_at = caller.ip.map(|ip| Address::from_ip(ip.to_canonical(), claimed.port()));
+        self.shared.with_neighbours(|all| {
+            all.is_shunned(&claimed) || is_at.is_some_and(|address| all.is_shunned(&address))
+        })
     }
 
     /// The neighbour that asks, if one does.

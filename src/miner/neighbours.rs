@@ -135,6 +135,10 @@ pub struct Neighbours {
     callers: BTreeSet<Address>,
     invited: BTreeSet<Address>,
     banned: BTreeMap<Address, (Duration, String)>,
+    /// Banned by hand, until told otherwise.
+    shunned: BTreeSet<Address>,
+    /// No others than the given ones are taken in.
+    only_given: bool,
     /// Addresses under which this miner found itself.
     own: BTreeSet<Address>,
     /// Those to be asked for their chain at once.
@@ -154,6 +158,8 @@ impl Neighbours {
             callers: BTreeSet::new(),
             invited: BTreeSet::new(),
             banned: BTreeMap::new(),
+            shunned: BTreeSet::new(),
+            only_given: false,
             own: BTreeSet::new(),
             ask_chain: BTreeSet::new(),
             ask_data: BTreeSet::new(),
@@ -164,8 +170,39 @@ impl Neighbours {
         neighbours
     }
 
+    /// Takes in the given ones alone, if `only`.
+    pub fn only_given(&mut self, only: bool) {
+        self.only_given = only;
+    }
+
+    /// Leaves this address alone until told otherwise; whether there is room to remember it.
+    pub fn shun(&mut self, address: Address) -> bool {
+        if self.shunned.len() >= BANNED_MAX {
+            return false;
+        }
+        self.delete(&address);
+        self.shunned.insert(address);
+        true
+    }
+
+    /// Takes a ban by hand back; whether there was one.
+    pub fn unshun(&mut self, address: &Address) -> bool {
+        self.shunned.remove(address)
+    }
+
+    /// Banned by hand.
+    pub fn shunned(&self) -> Vec<Address> {
+        self.shunned.iter().cloned().collect()
+    }
+
+    /// Whether what comes from this address is to be refused.
+    pub fn is_shunned(&self, address: &Address) -> bool {
+        self.shunned.contains(address)
+    }
+
     /// Takes in a neighbour that is never forgotten.
     pub fn give(&mut self, address: Address) {
+        self.shunned.remove(&address);
         self.own.remove(&address);
         self.banned.remove(&address);
         self.candidates.remove(&address);
@@ -349,12 +386,25 @@ impl Neighbours {
         let stays =
             |a: &Address, n: &Neighbour| n.origin != Origin::Resolved || addresses.contains(a);
         self.known.retain(|address, neighbour| stays(address, neighbour));
-        for address in addresses.iter().filter(|address| !self.own.contains(address)) {
+        let is_wanted = |it: &&Address| !self.own.contains(it) && !self.shunned.contains(it);
+        for address in addresses.iter().filter(is_wanted) {
             let neighbour = self.known.entry(address.clone()).or_insert_with(Neighbour::new);
             if neighbour.origin == Origin::Learned {
                 neighbour.origin = Origin::Resolved;
             }
         }
+    }
+
+    /// When the first of those that fail may be asked again.
+    pub fn retry_at(&self) -> Option<Duration> {
+        let failing = self.known.values().filter(|n| n.state == NeighbourState::Failing);
+        failing.map(|neighbour| neighbour.until).min()
+    }
+
+    /// Those that fail and may be asked again by now.
+    pub fn to_retry(&self, now: Moment) -> Vec<Address> {
+        let is_due = |n: &Neighbour| n.state == NeighbourState::Failing && n.until <= now.steady;
+        self.known.iter().filter(|(_, n)| is_due(n)).map(|(address, _)| address.clone()).collect()
     }
 
     /// Given names that may stand for several addresses.

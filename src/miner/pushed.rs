@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::jobs::note_fault;
 use super::jobs::sync_chain::{self, tell};
-use super::{Fault, Kept, Miner};
+use super::{Fault, Kept, Miner, NotAdopted};
 use crate::api::{
     Address, BlocksTaken, Caller, Cursor, DataTaken, PUSH_BLOCKS, PUSH_BYTES, Reply, Span,
 };
@@ -35,6 +35,8 @@ enum Outcome {
     Known,
     /// They keep the rules, but the chain at hand is better.
     NotBetter,
+    /// They would drop so many blocks, more than this miner allows.
+    TooDeep(u64),
     /// The first follows no block of the chain; the last would have this height.
     DoesNotFit { last: u64 },
     /// A rule is broken, in words, and what that says of the sender.
@@ -58,6 +60,10 @@ pub(super) fn blocks(miner: &Miner, lines: &[String], caller: &Caller) -> Reply 
         Outcome::Known => reply(200, "No block taken", "All are in the chain.".into(), 0),
         Outcome::NotBetter => {
             reply(200, "No block taken", "The chain at hand is as good.".into(), 0)
+        }
+        Outcome::TooDeep(depth) => {
+            let more = format!("they would drop {depth} blocks, more than this miner allows");
+            reply(200, "No block taken", more, 0)
         }
         Outcome::DoesNotFit { last } => {
             if let Some(neighbour) = neighbour.filter(|_| is_asked_for(lines, last, &head)) {
@@ -116,7 +122,7 @@ fn take(miner: &Miner, lines: &[String], neighbour: Option<&Address>) -> Outcome
         }
         // Before the news of it goes out: the sender has it.
         note_has(miner, neighbour, branch.head());
-        match miner.shared.adopt(&branch, miner.wall()) {
+        match miner.adopt(&branch, neighbour) {
             Ok(adopted) => {
                 let neighbour = neighbour.cloned();
                 let from = neighbour.as_ref().map_or("none".into(), Address::to_string);
@@ -124,12 +130,16 @@ fn take(miner: &Miner, lines: &[String], neighbour: Option<&Address>) -> Outcome
                 tell(miner, neighbour, &branch, &adopted);
                 return Outcome::Taken(branch.len() as u64);
             }
-            Err(Refused::NotBetter) => {
+            Err(NotAdopted::TooDeep(depth)) => {
+                note_has(miner, neighbour, &fork);
+                return Outcome::TooDeep(depth);
+            }
+            Err(NotAdopted::Refused(Refused::NotBetter)) => {
                 note_has(miner, neighbour, &fork);
                 return Outcome::NotBetter;
             }
-            Err(Refused::Moved) => {}
-            Err(Refused::Invalid(error)) => return invalid(error),
+            Err(NotAdopted::Refused(Refused::Moved)) => {}
+            Err(NotAdopted::Refused(Refused::Invalid(error))) => return invalid(error),
         }
     }
     Outcome::DoesNotFit { last }

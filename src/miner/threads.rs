@@ -129,11 +129,19 @@ impl Threads {
                 miner.diary.set_files(list_files(&names));
             };
             let bell = miner.shared.bells.backup.heard();
-            repeat(miner, "backup", interval, bell, &backup_stop, |wake| {
-                if wake == Wake::Tick || !backup_stop.within(settles) {
-                    save();
-                }
-            });
+            repeat(
+                miner,
+                "backup",
+                interval,
+                bell,
+                &backup_stop,
+                |_| None,
+                |wake| {
+                    if wake == Wake::Tick || !backup_stop.within(settles) {
+                        save();
+                    }
+                },
+            );
             save();
         })?;
         threads.backup = Some(backup);
@@ -146,7 +154,8 @@ impl Threads {
         self.asking_job("sync_chain", move |miner| {
             let mut asks = SideBySide::new("sync_chain");
             let bell = miner.shared.bells.sync_chain.heard();
-            repeat(miner, "sync_chain", interval, bell, &until, |wake| {
+            let soonest = |miner: &Miner| miner.shared.with_neighbours(|all| all.retry_at());
+            repeat(miner, "sync_chain", interval, bell, &until, soonest, |wake| {
                 sync_chain::drop_ahead(miner);
                 asks.ask(miner, wake, sync_chain::whom(miner, wake), sync_chain::round);
             });
@@ -156,26 +165,43 @@ impl Threads {
         self.asking_job("sync_data", move |miner| {
             let mut asks = SideBySide::new("sync_data");
             let bell = miner.shared.bells.sync_data.heard();
-            repeat(miner, "sync_data", interval, bell, &until, |wake| {
-                asks.ask(miner, wake, sync_data::whom(miner, wake), sync_data::round);
-            });
+            repeat(
+                miner,
+                "sync_data",
+                interval,
+                bell,
+                &until,
+                |_| None,
+                |wake| {
+                    asks.ask(miner, wake, sync_data::whom(miner, wake), sync_data::round);
+                },
+            );
             asks.join();
         })?;
         let (interval, until) = (settings.gossip_interval, stop.clone());
         self.asking_job("gossip", move |miner| {
             let mut asks = SideBySide::new("gossip");
             let mut looks = SideBySide::telling("gossip", gossip::ring_for_callers);
-            repeat(miner, "gossip", interval, miner.shared.bells.gossip.heard(), &until, |wake| {
-                if wake == Wake::Tick {
-                    gossip::resolve(miner);
-                    asks.ask(miner, Wake::Tick, gossip::whom(miner), gossip::round);
-                }
-                let candidates = gossip::candidates(miner, looks.count());
-                looks.ask(miner, Wake::Tick, candidates, gossip::look_at);
-                if looks.count() < gossip::LOOKS_MAX {
-                    gossip::ring_for_callers(miner);
-                }
-            });
+            let bell = miner.shared.bells.gossip.heard();
+            repeat(
+                miner,
+                "gossip",
+                interval,
+                bell,
+                &until,
+                |_| None,
+                |wake| {
+                    if wake == Wake::Tick {
+                        gossip::resolve(miner);
+                        asks.ask(miner, Wake::Tick, gossip::whom(miner), gossip::round);
+                    }
+                    let candidates = gossip::candidates(miner, looks.count());
+                    looks.ask(miner, Wake::Tick, candidates, gossip::look_at);
+                    if looks.count() < gossip::LOOKS_MAX {
+                        gossip::ring_for_callers(miner);
+                    }
+                },
+            );
             asks.join();
             looks.join();
         })?;

@@ -188,6 +188,8 @@ impl Liar {
             neighbours: 1,
             kernel: "portable".into(),
             uptime_seconds: 1,
+            reorganised: None,
+            refused: None,
             reasons: Vec::new(),
         }
     }

@@ -161,7 +161,7 @@ impl Desk<'_> {
                 let id = id.unwrap_or_else(|| self.miner.random_id());
                 (vec![Data { id, message }], From::Client)
             }
-            Request::PushData { data, span } => {
+            Request::PushData { data, span } if !self.miner.is_shunned(caller) => {
                 pushed::note_data(self.miner, &data, caller);
                 (data, From::Neighbour(caller.clone(), span))
             }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, select, tick};
+use crossbeam_channel::{Receiver, after, never, select, tick};
 use parking_lot::Mutex;
 
 use super::neighbours::Fate;
@@ -38,7 +38,7 @@ impl Stop {
 pub enum Wake {
     /// The interval is over.
     Tick,
-    /// Somebody rang.
+    /// Somebody rang, or something is due that has no interval.
     Bell,
 }
 
@@ -46,14 +46,15 @@ pub enum Wake {
 /// often, comes to so many rounds a second at most.
 const RING_GAP: Duration = Duration::from_millis(50);
 
-/// Runs `round` of `job` at once, at every tick of `interval` and at every ring of `bell`,
-/// until `stop`, and keeps the diary.
+/// Runs `round` of `job` at once, at every tick of `interval`, at every ring of `bell` and at
+/// the time that `soonest` tells, until `stop`, and keeps the diary.
 pub fn repeat(
     miner: &Miner,
     job: &'static str,
     interval: Duration,
     bell: &Receiver<()>,
     stop: &Stop,
+    soonest: fn(&Miner) -> Option<Duration>,
     mut round: impl FnMut(Wake),
 ) {
     miner.metrics.job_begins(job);
@@ -74,10 +75,12 @@ pub fn repeat(
         if wake == Wake::Bell && stop.within(RING_GAP) {
             return;
         }
+        let soonest = soonest(miner).map(|at| after(at.saturating_sub(miner.now().steady)));
         wake = select! {
             recv(stop.0) -> _ => return,
             recv(bell) -> _ => Wake::Bell,
             recv(ticks) -> _ => Wake::Tick,
+            recv(soonest.unwrap_or_else(never)) -> _ => Wake::Bell,
         };
     }
 }
@@ -229,6 +232,10 @@ pub(super) fn note_answer(miner: &Miner, job: &str, address: &Address, health: &
 pub(in crate::miner) fn note_fault(miner: &Miner, job: &str, address: &Address, fault: &Fault) {
     let now = miner.now();
     let fate = miner.shared.with_neighbours(|all| all.failed(address, fault, now));
+    if matches!(fate, Fate::Gone | Fate::Failing) {
+        // It looks when to try again.
+        miner.shared.bells.sync_chain.ring();
+    }
     miner.metrics.job_failed(job);
     match (fault, fate) {
         (Fault::Failing(_), Fate::Failing) => log::debug!("{job}: neighbour={address} {fault}"),

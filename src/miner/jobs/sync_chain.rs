@@ -4,6 +4,7 @@
 //! steps. A branch is checked outside every lock, as it arrives, given up at its first wrong
 //! block, and adopted as soon as it wins; it then goes on page by page.
 
+use std::collections::BTreeSet;
 use std::thread;
 
 use serde_json::value::RawValue;
@@ -11,7 +12,7 @@ use serde_json::value::RawValue;
 use super::{Wake, ask_health, note_answer, note_fault};
 use crate::api::{Address, ChainPage, Happening, Health, RETURNED_IDS_MAX};
 use crate::chain::{Adopted, Block, BlockError, Branch, ChainView, Field, Head, Refused};
-use crate::miner::{Fault, Miner};
+use crate::miner::{Fault, Miner, NotAdopted};
 
 /// Blocks asked for at once.
 const PAGE_BLOCKS: u64 = 1_000;
@@ -22,14 +23,18 @@ const ASKED_AHEAD_LINES_MIN: usize = 100;
 /// How much further back each step looks for the fork.
 const STEP_GROWTH: u64 = 4;
 
-/// Whom a round asks: at a tick all that are due, in between those that have more.
+/// Whom a round asks: at a tick all that are due, in between those that have
+/// more, and those that failed and may be asked again.
 pub fn whom(miner: &Miner, wake: Wake) -> Vec<Address> {
     let now = miner.now();
     miner.shared.with_neighbours(|all| {
-        let hinted = std::mem::take(&mut all.ask_chain);
+        let at_once = std::mem::take(&mut all.ask_chain);
         match wake {
             Wake::Tick => all.due(now),
-            Wake::Bell => hinted.into_iter().collect(),
+            Wake::Bell => {
+                let retried = all.to_retry(now);
+                at_once.into_iter().chain(retried).collect::<BTreeSet<_>>().into_iter().collect()
+            }
         }
     })
 }
@@ -237,15 +242,18 @@ pub(in crate::miner) fn fault_of(error: BlockError, number: usize) -> Fault {
 }
 
 fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Fault> {
-    match miner.shared.adopt(branch, miner.wall()) {
+    match miner.adopt(branch, Some(address)) {
         Ok(adopted) => {
             let from = address.to_string();
             log_adopted("sync_chain: adopted a better chain", &from, branch, &adopted);
             tell(miner, Some(address.clone()), branch, &adopted);
             Ok(())
         }
-        Err(Refused::Moved | Refused::NotBetter) => Ok(()),
-        Err(Refused::Invalid(error)) => Err(Fault::Lying(error.to_string())),
+        Err(NotAdopted::TooDeep(depth)) => {
+            Err(Fault::Odd(format!("its branch would drop {depth} blocks, more than is allowed")))
+        }
+        Err(NotAdopted::Refused(Refused::Moved | Refused::NotBetter)) => Ok(()),
+        Err(NotAdopted::Refused(Refused::Invalid(error))) => Err(Fault::Lying(error.to_string())),
     }
 }
 

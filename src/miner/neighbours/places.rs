@@ -58,7 +58,9 @@ impl Neighbours {
 
     fn may_be_suggested(&mut self, address: &Address, now: Moment) -> bool {
         self.banned.retain(|_, (until, _)| *until > now.steady);
-        !self.known.contains_key(address)
+        !self.only_given
+            && !self.shunned.contains(address)
+            && !self.known.contains_key(address)
             && !self.own.contains(address)
             && !self.banned.contains_key(address)
     }

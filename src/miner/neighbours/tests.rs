@@ -29,6 +29,8 @@ fn health(id: u8) -> Health {
         neighbours: 0,
         kernel: "portable".into(),
         uptime_seconds: 0,
+        reorganised: None,
+        refused: None,
         reasons: Vec::new(),
     }
 }
@@ -59,6 +61,29 @@ fn a_failing_neighbour_is_asked_less_and_less_often() {
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     all.hear_from(&address("a:1"), now);
     assert_eq!(all.due(now), [address("a:1")]);
+}
+
+#[test]
+fn one_that_fails_is_tried_again_at_its_time_and_not_at_the_next_round() {
+    // A given neighbour that refused at the start was asked ten seconds later.
+    let mut all = Neighbours::new([address("a:1"), address("b:1")], 8);
+    assert_eq!(all.retry_at(), None);
+    all.failed(&address("a:1"), &failing(), at(0));
+    assert_eq!(all.retry_at(), Some(Duration::from_secs(1)));
+    assert_eq!(all.to_retry(at(0)), []);
+    assert_eq!(all.to_retry(at(1)), [address("a:1")]);
+    all.answered(&address("a:1"), &health(1), at(1));
+    assert_eq!(all.retry_at(), None);
+}
+
+#[test]
+fn a_closed_network_takes_in_nobody() {
+    let mut all = Neighbours::new([address("given:1")], 8);
+    all.only_given(true);
+    assert!(!all.called(address("a:1"), at(0)));
+    assert!(!all.suggest(address("b:1"), at(0)));
+    assert_eq!(all.candidate(0, at(0)), None);
+    assert_eq!(all.addresses().collect::<Vec<_>>(), [&address("given:1")]);
 }
 
 #[test]
