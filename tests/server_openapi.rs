@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
+use blockchain::api::client::MinerClient;
 use blockchain::api::routes::{OPENAPI, ROUTES};
 use blockchain::api::{
     Added, Cursor, DataPage, DataState, Event, EventPage, FileReport, Happening, Health, JobReport,
@@ -239,8 +240,8 @@ fn what_a_miner_really_answers_is_as_described() {
     let id = miner.add("hello");
     logs.wait_until("a block", || miner.health().length == 2);
     let (document, mut answered) = (document(), BTreeSet::new());
-    let (_, chain) = miner.send("GET", "/chain?from=1&limit=1", b"");
-    let block = chain["chain"][0].to_string();
+    let page = MinerClient::http(None).chain(&miner.address, 1, 1).unwrap();
+    let block = page.chain[0].get().to_owned();
     let gap = block.replace("\"index\":1", "\"index\":9");
     let message = json!({"id": "e".repeat(32), "message": "pushed"}).to_string();
     for (method, target, expected) in [

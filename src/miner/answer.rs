@@ -103,6 +103,7 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
         }
         Request::DeleteNeighbour(address) => {
             if miner.shared.with_neighbours(|all| all.delete(&address)) {
+                miner.shared.bells.push.ring();
                 log::info!("neighbours: deleted by hand neighbour={address}");
                 done("Neighbour deleted!", format!("{address} is not asked any more"))
             } else {

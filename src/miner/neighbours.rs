@@ -278,6 +278,10 @@ impl Neighbours {
         let twins: Vec<Address> = twins.into_iter().map(|(twin, _)| twin.clone()).collect();
         let claimed = claims.first().map(|(other, _)| (*other).clone());
         let Some(neighbour) = self.known.get_mut(address) else { return false };
+        if neighbour.is_banned(now) {
+            // It was asked before.
+            return false;
+        }
         if neighbour.origin == Origin::Learned && is_named {
             self.known.remove(address);
             return false;
@@ -307,6 +311,10 @@ impl Neighbours {
     pub fn failed(&mut self, address: &Address, fault: &Fault, now: Moment) -> Fate {
         let Some(neighbour) = self.known.get_mut(address) else { return Fate::Kept };
         let learned = neighbour.origin == Origin::Learned;
+        if neighbour.is_banned(now) {
+            // What was asked before comes to nothing now, which takes no ban back.
+            return Fate::Kept;
+        }
         let answered = neighbour.state == NeighbourState::Ok;
         let reason = fault.to_string();
         match fault {
@@ -468,6 +476,10 @@ impl Neighbour {
             brought: false,
             news: News::default(),
         }
+    }
+
+    fn is_banned(&self, now: Moment) -> bool {
+        self.state == NeighbourState::Banned && self.until > now.steady
     }
 
     fn fail(&mut self, reason: &str, until: Duration) {

@@ -223,6 +223,7 @@ pub(super) fn ask_health(miner: &Miner, address: &Address) -> Result<Health, Fau
 pub(super) fn note_answer(miner: &Miner, job: &str, address: &Address, health: &Health) {
     let now = miner.now();
     if miner.shared.with_neighbours(|all| all.answered(address, health, now)) {
+        miner.shared.bells.push.ring();
         log::info!("{job}: neighbour={address} answers length={}", health.length);
         miner.tell(Happening::NeighbourCame { neighbour: address.clone() });
     }
@@ -245,6 +246,8 @@ pub(in crate::miner) fn note_fault(miner: &Miner, job: &str, address: &Address, 
         _ => log::warn!("{job}: neighbour={address} is {fate}: {fault}"),
     }
     if matches!(fate, Fate::Gone | Fate::Banned | Fate::Forgotten) {
+        // Nothing is pushed to it any more.
+        miner.shared.bells.push.ring();
         let (neighbour, reason) = (address.clone(), fault.to_string());
         miner.tell(Happening::NeighbourGone { neighbour, reason });
     }

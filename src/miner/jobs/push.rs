@@ -254,14 +254,15 @@ struct To {
 enum Ended {
     /// The miner stops, or it is no neighbour any more.
     ForGood,
-    /// The connection broke.
-    Broken(String),
+    /// The connection broke; whether there was an answer before.
+    Broken { why: String, has_answered: bool },
 }
 
 /// What a connection's two threads share.
 #[derive(Default)]
 struct UnderWay {
     sent: VecDeque<(Sent, Instant)>,
+    has_answered: bool,
     /// Why no answer comes any more.
     broken: Option<String>,
 }
@@ -273,15 +274,29 @@ impl To {
         self.miner.shared.with_neighbours(|all| all.set_pushed(&self.address, arrivals));
         loop {
             let began = Instant::now();
-            let why = match self.miner.client().line(&self.address) {
+            let (why, has_answered) = match self.miner.client().line(&self.address) {
                 Ok(line) => match self.over(&*line) {
                     Ended::ForGood => return,
-                    Ended::Broken(why) => Fault::Failing(why),
+                    Ended::Broken { why, has_answered } => (
+                        Fault::Failing(format!("no answer from {}: {why}", self.address)),
+                        has_answered,
+                    ),
                 },
-                Err(error) => error.into(),
+                Err(error) => (error.into(), false),
             };
-            if began.elapsed() < LASTS {
+            if self.stop.within(Duration::ZERO) {
+                return;
+            }
+            if began.elapsed() >= LASTS {
+                continue;
+            }
+            if !has_answered {
                 return note_fault(&self.miner, "push", &self.address, &why);
+            }
+            // It keeps no connection open: a new one waits for news.
+            select! {
+                recv(self.stop.0) -> _ => return,
+                recv(self.rings) -> ring => if ring.is_err() { return },
             }
         }
     }
@@ -296,7 +311,7 @@ impl To {
             let reads = reads.spawn_scoped(scope, || self.read(line, &under_way, &answers));
             let ended = match reads {
                 Ok(_) => self.write(line, &under_way, &answered),
-                Err(error) => Ended::Broken(error.to_string()),
+                Err(error) => Ended::Broken { why: error.to_string(), has_answered: false },
             };
             line.close();
             ended
@@ -314,14 +329,14 @@ impl To {
             let sent: Vec<Sent> = {
                 let mut under_way = under_way.lock();
                 if let Some(why) = under_way.broken.take() {
-                    return Ended::Broken(why);
+                    return Ended::Broken { why, has_answered: under_way.has_answered };
                 }
                 under_way.sent.iter().map(|(sent, _)| *sent).collect()
             };
             if let Some((request, sent)) = next(&self.miner, &self.address, &sent) {
                 under_way.lock().sent.push_back((sent, Instant::now()));
                 if let Err(why) = line.send(&request) {
-                    return Ended::Broken(why);
+                    return Ended::Broken { why, has_answered: under_way.lock().has_answered };
                 }
                 continue;
             }
@@ -338,7 +353,12 @@ impl To {
         let why = loop {
             match line.receive(ANSWER_TIMEOUT) {
                 Ok(Some((status, body))) => {
-                    let Some((sent, _)) = under_way.lock().sent.pop_front() else {
+                    let sent = {
+                        let mut under_way = under_way.lock();
+                        under_way.has_answered = true;
+                        under_way.sent.pop_front()
+                    };
+                    let Some((sent, _)) = sent else {
                         break "it answers what nobody asked".to_owned();
                     };
                     answered(&self.miner, &self.address, sent, status, &body);

@@ -104,7 +104,7 @@ impl Neighbours {
         fits.map(|(address, _)| address).collect()
     }
 
-    /// Who makes place for a candidate where there is no room. News is announced to those
+    /// Who makes place for a candidate where there is no room. News is pushed to those
     /// that know each other, so whoever knows this miner stays before one that does not; but
     /// one caller in [`CHANCE_WHEN_FULL`] gets a place all the same, or a newcomer would find
     /// every place taken.

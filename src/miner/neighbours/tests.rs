@@ -107,6 +107,9 @@ fn a_liar_is_banned_for_a_while_and_shown_with_its_reason() {
     let lie = Fault::Lying("block 7: proof: found …".into());
     assert_eq!(all.failed(&address("learned:1"), &lie, at(0)), Fate::Banned);
     assert_eq!(all.failed(&address("given:1"), &lie, at(0)), Fate::Banned);
+    // A call that was under way ended later, and took the ban back.
+    all.failed(&address("given:1"), &failing(), at(1));
+    all.answered(&address("given:1"), &health(3), at(1));
     assert!(all.due(at(599)).is_empty());
     let banned = NeighbourState::Banned;
     let expected = [("given:1".into(), banned), ("learned:1".into(), banned)];
