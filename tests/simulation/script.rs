@@ -57,7 +57,7 @@ const EVENTS: [(usize, Event); 22] = [
     (20, Event::Late),
     (15, Event::LiarCalls),
     (30, Event::Pass),
-    (10, Event::Tick(Job::Announce)),
+    (10, Event::Tick(Job::Push)),
 ];
 
 /// What may happen while a miner waits for an answer.
