@@ -88,27 +88,32 @@ fn neighbour(health: Value) -> (String, Arc<AtomicUsize>) {
     let count = Arc::clone(&asked);
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let mut stream = BufReader::new(stream);
-            let (mut first, mut line) = (String::new(), String::new());
-            let _ = stream.read_line(&mut first);
-            while stream.read_line(&mut line).is_ok_and(|length| length > 2) {
-                line.clear();
-            }
-            let body = if first.starts_with("GET /health") {
-                count.fetch_add(1, SeqCst);
-                health.clone()
-            } else if first.starts_with("GET /data") {
-                json!({"data": [], "length": 0, "cursor": format!("{:032x}-0", 7)})
-            } else {
-                json!({"neighbours": [], "length": 0})
-            };
-            let body = body.to_string();
-            let head = format!("Content-Length: {}\r\nConnection: close", body.len());
-            let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}");
-            let _ = stream.get_mut().write_all(answer.as_bytes());
+            // One connection stands, without a request.
+            let (count, health) = (Arc::clone(&count), health.clone());
+            thread::spawn(move || answer_one(BufReader::new(stream), &count, &health));
         }
     });
     (address, asked)
+}
+
+fn answer_one(mut stream: BufReader<TcpStream>, count: &AtomicUsize, health: &Value) {
+    let (mut first, mut line) = (String::new(), String::new());
+    let _ = stream.read_line(&mut first);
+    while stream.read_line(&mut line).is_ok_and(|length| length > 2) {
+        line.clear();
+    }
+    let body = if first.starts_with("GET /health") {
+        count.fetch_add(1, SeqCst);
+        health.clone()
+    } else if first.starts_with("GET /data") {
+        json!({"data": [], "length": 0, "cursor": format!("{:032x}-0", 7)})
+    } else {
+        json!({"neighbours": [], "length": 0})
+    };
+    let body = body.to_string();
+    let head = format!("Content-Length: {}\r\nConnection: close", body.len());
+    let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}");
+    let _ = stream.get_mut().write_all(answer.as_bytes());
 }
 
 #[test]
