@@ -27,8 +27,14 @@ impl Stranger {
 
     /// Asks, as the miner of this number at this port of this host; the answer's status.
     fn call(&mut self, line: &str, number: usize, port: u16) -> u16 {
+        self.send(line, number, port, "")
+    }
+
+    fn send(&mut self, line: &str, number: usize, port: u16, body: &str) -> u16 {
         let who = format!("Miner-Id: {number:032x}\r\nMiner-Address: :{port}");
-        let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{who}\r\n\r\n");
+        let length = format!("Content-Length: {}", body.len());
+        let request =
+            format!("{line} HTTP/1.1\r\nHost: localhost\r\n{who}\r\n{length}\r\n\r\n{body}");
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
         let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
         self.0.read_line(&mut first).unwrap();
@@ -82,33 +88,38 @@ fn neighbour(health: Value) -> (String, Arc<AtomicUsize>) {
     let count = Arc::clone(&asked);
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let mut stream = BufReader::new(stream);
-            let (mut first, mut line) = (String::new(), String::new());
-            let _ = stream.read_line(&mut first);
-            while stream.read_line(&mut line).is_ok_and(|length| length > 2) {
-                line.clear();
-            }
-            let body = if first.starts_with("GET /health") {
-                count.fetch_add(1, SeqCst);
-                health.clone()
-            } else if first.starts_with("GET /data") {
-                json!({"data": [], "length": 0, "cursor": format!("{:032x}-0", 7)})
-            } else {
-                json!({"neighbours": [], "length": 0})
-            };
-            let body = body.to_string();
-            let head = format!("Content-Length: {}\r\nConnection: close", body.len());
-            let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}");
-            let _ = stream.get_mut().write_all(answer.as_bytes());
+            // One connection stands, without a request.
+            let (count, health) = (Arc::clone(&count), health.clone());
+            thread::spawn(move || answer_one(BufReader::new(stream), &count, &health));
         }
     });
     (address, asked)
 }
 
+fn answer_one(mut stream: BufReader<TcpStream>, count: &AtomicUsize, health: &Value) {
+    let (mut first, mut line) = (String::new(), String::new());
+    let _ = stream.read_line(&mut first);
+    while stream.read_line(&mut line).is_ok_and(|length| length > 2) {
+        line.clear();
+    }
+    let body = if first.starts_with("GET /health") {
+        count.fetch_add(1, SeqCst);
+        health.clone()
+    } else if first.starts_with("GET /data") {
+        json!({"data": [], "length": 0, "cursor": format!("{:032x}-0", 7)})
+    } else {
+        json!({"neighbours": [], "length": 0})
+    };
+    let body = body.to_string();
+    let head = format!("Content-Length: {}\r\nConnection: close", body.len());
+    let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}");
+    let _ = stream.get_mut().write_all(answer.as_bytes());
+}
+
 #[test]
-fn a_flood_of_hints_is_one_question_now_and_then() {
-    // Each hint was followed by a question as soon as the one before was answered.
-    const HINTS: usize = 3_000;
+fn a_flood_of_blocks_that_do_not_fit_is_one_question_now_and_then() {
+    // Each was followed by a question as soon as the one before was answered.
+    const PUSHES: usize = 3_000;
     const GAP: Duration = Duration::from_millis(50);
     let (folder, logs) = (TestFolder::new(), Logs::new());
     let hour = "3600";
@@ -123,12 +134,12 @@ fn a_flood_of_hints_is_one_question_now_and_then() {
     assert_eq!(stranger.call("GET /health", 7, port), 200);
     logs.wait_for("new neighbour");
     let (before, start) = (asked.load(SeqCst), Instant::now());
-    let hint = format!("PUT /announce?head={}&length=999&unprocessed=0", "0".repeat(64));
-    for _ in 0..HINTS {
-        assert_eq!(stranger.call(&hint, 7, port), 200);
+    let block = json!({"index": 999, "previous_hash": "0".repeat(64)});
+    for _ in 0..PUSHES {
+        assert_eq!(stranger.send("PUT /blocks", 7, port, &block.to_string()), 409);
     }
     let most = start.elapsed().div_duration_f64(GAP) as usize + 4;
     let asked = asked.load(SeqCst) - before;
     assert_eq!(miner.health().neighbours, 1, "it is no neighbour any more");
-    assert!((1..=most).contains(&asked), "{HINTS} hints made {asked} questions of {most}");
+    assert!((1..=most).contains(&asked), "{PUSHES} pushes made {asked} questions of {most}");
 }

@@ -31,7 +31,7 @@ fn corpus() -> Vec<Vec<u8>> {
         format!("GET /data/{id}"),
         "PUT /add?message=a+b%20c%C3%A4&id=".to_owned() + id,
         "GET /chain?from=1&limit=18446744073709551615".to_owned(),
-        format!("PUT /announce?head={hash}&length=1&unprocessed=2"),
+        format!("PUT /data?after={id}-1&cursor={id}-2"),
         "DELETE /neighbours?neighbour=[::1]:5".to_owned(),
         "GET /openapi.json".to_owned(),
         "[".repeat(200_000),

@@ -184,7 +184,9 @@ fn meet(script: Script, expected: Option<(&str, &str)>) {
     let flags = ["--network", "liars"];
     let honest = TestMiner::start(folders[0].path(), &logs, &flags);
     let to_honest = honest.address.to_string();
-    let flags = ["--network", "liars", "--neighbours", &to_honest];
+    // Of two that mine at once, one's blocks come before what waits at the other.
+    let pause = ["--hash-rate-limit", "0"];
+    let flags = [&["--network", "liars", "--neighbours", &to_honest][..], &pause].concat();
     let miner = TestMiner::start(folders[1].path(), &logs, &flags);
     for message in ["one", "two", "three"] {
         honest.add(message);

@@ -1,5 +1,6 @@
 //! What a miner answers depends on who asks and on how full it is; what it takes in, on itself.
 
+use std::num::NonZeroU64;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,10 +10,13 @@ use std::time::Duration;
 
 use blockchain::api::client::{MinerClient, Transport};
 use blockchain::api::link::{self, EndsLink, ToMiner, ToServer};
-use blockchain::api::{Address, Caller, Health, Introduction, Reply, Request, RunId};
+use blockchain::api::{
+    Address, BanPage, BlocksTaken, Caller, Cursor, DataTaken, Happening, Health, Introduction,
+    Reply, Request, RunId, Span,
+};
 use blockchain::chain::testing::{Maker, NOW, data, network};
 use blockchain::chain::{Branch, Chain, Forks, Hash, Pool, PoolLimits};
-use blockchain::miner::jobs::{SideBySide, Wake, backup, communication, gossip, sync_chain};
+use blockchain::miner::jobs::{SideBySide, Wake, backup, communication, gossip, push, sync_chain};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
 use blockchain::store::sim_disk::{Failure, SimDisk};
 use blockchain::store::{ChainFile, Journal, Names, Start};
@@ -228,27 +232,171 @@ fn more_messages_than_the_disk_takes_may_come_again_later_and_reads_go_on() {
     });
 }
 
-#[test]
-fn hints_are_taken_from_neighbours_alone() {
-    let (miner, _) = miner(1);
-    let known = RunId::from_random([2; 16]);
-    let address: Address = "10.0.0.2:1".parse().unwrap();
-    let health = Health { id: known, ..health_of(&miner) };
+/// A neighbour at this address, which answers.
+fn known(miner: &Miner, address: &str) -> (Address, Caller) {
+    let address: Address = address.parse().unwrap();
+    let id = RunId::from_random([2; 16]);
+    let health = Health { id, ..health_of(miner) };
     miner.shared.with_neighbours(|all| {
         all.give(address.clone());
         all.answered(&address, &health, Still.now());
     });
-    let hint = |id| {
-        let miner_itself = Introduction { id, host: None, port: 1 };
-        let caller = Caller { miner: Some(miner_itself), ..caller("10.0.0.2") };
-        let request = Request::Announce { head: Hash::of("x"), length: 9, unprocessed: 1 };
-        assert_eq!(answer(&miner, request, &caller).status, 200);
-        asked_soon(&miner)
+    let itself = Introduction { id, host: None, port: address.port() };
+    let caller = Caller { miner: Some(itself), ip: address.ip() };
+    (address, caller)
+}
+
+/// Lines of a chain of so many blocks.
+fn lines(texts: &[&str]) -> Vec<String> {
+    let mut maker = Maker::new(network(1));
+    texts.iter().map(|text| maker.add(text)).collect()
+}
+
+fn push(miner: &Miner, lines: &[String], caller: &Caller) -> (u16, Option<BlocksTaken>) {
+    let reply = answer(miner, Request::PushBlocks { lines: lines.to_vec() }, caller);
+    (reply.status, serde_json::from_slice(&reply.body).ok())
+}
+
+#[test]
+fn pushed_blocks_are_checked_taken_if_they_win_and_passed_on() {
+    let (miner, _) = miner(1);
+    let stranger = caller("10.0.0.9");
+    let ours = lines(&["a", "b", "c"]);
+    let (status, taken) = push(&miner, &ours[..1], &stranger);
+    let taken = taken.unwrap();
+    assert_eq!((status, taken.taken, taken.length), (200, 1, 2));
+    assert!(miner.shared.bells.push.heard().try_recv().is_ok(), "it is not passed on");
+    // Known ones, a gap, a longer branch that begins with known ones.
+    assert_eq!(push(&miner, &ours[..1], &stranger).1.unwrap().taken, 0);
+    let (status, gap) = push(&miner, &ours[2..], &stranger);
+    assert_eq!((status, gap.unwrap().length), (409, 2));
+    assert_eq!(push(&miner, &ours, &stranger).1.unwrap().taken, 2);
+    // A worse branch is left alone, a better one replaces what is there.
+    let theirs = lines(&["x", "y", "z", "w"]);
+    assert_eq!(push(&miner, &theirs[..2], &stranger).1.unwrap().taken, 0);
+    let (_, taken) = push(&miner, &theirs, &stranger);
+    assert_eq!((taken.unwrap().taken, miner.shared.head().length()), (4, 5));
+}
+
+#[test]
+fn a_pushed_block_that_breaks_a_rule_is_refused_by_its_name() {
+    let (miner, _) = miner(1);
+    let (address, neighbour) = known(&miner, "10.0.0.2:1");
+    let block = lines(&["a"]).remove(0);
+    let broken = block.replace("\"message\":\"a\"", "\"message\":\"b\"");
+    for (lines, why) in [(vec![broken], "proof"), (vec!["{}".into()], "no block")] {
+        let reply = answer(&miner, Request::PushBlocks { lines }, &caller("10.0.0.9"));
+        let body = String::from_utf8(reply.body).unwrap();
+        assert_eq!(reply.status, 400);
+        assert!(body.contains(why), "{body}");
+        // Of somebody at another place nothing follows for the neighbour.
+        assert!(miner.shared.with_neighbours(|all| all.answering().contains(&address)));
+    }
+    let broken = block.replace("\"message\":\"a\"", "\"message\":\"b\"");
+    assert_eq!(push(&miner, &[broken], &neighbour).0, 400);
+    assert!(!miner.shared.with_neighbours(|all| all.answering().contains(&address)));
+}
+
+#[test]
+fn only_a_neighbour_at_its_place_is_asked_for_what_does_not_fit() {
+    let (miner, _) = miner(1);
+    let (address, neighbour) = known(&miner, "10.0.0.2:1");
+    let far = lines(&["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]);
+    asked_soon(&miner);
+    // Its run is known to everybody; where it is, it is alone.
+    let elsewhere = Caller { ip: "10.0.0.3".parse().ok(), ..neighbour.clone() };
+    for caller in [&elsewhere, &caller("10.0.0.2")] {
+        assert_eq!(push(&miner, &far[1..], caller).0, 409);
+        assert_eq!(asked_soon(&miner), ([false; 2], [vec![], vec![]]));
+    }
+    // A few that don't fit are followed by those before them, without being asked for.
+    assert_eq!(push(&miner, &far[2..4], &neighbour).0, 409);
+    assert_eq!(asked_soon(&miner), ([false; 2], [vec![], vec![]]));
+    assert_eq!(push(&miner, &far[1..], &neighbour).0, 409);
+    assert_eq!(asked_soon(&miner), ([true, false], [vec![address], vec![]]));
+}
+
+#[test]
+fn a_neighbour_is_pushed_what_it_lacks_and_no_more() {
+    let (miner, _) = miner(1);
+    let (address, neighbour) = known(&miner, "10.0.0.2:1");
+    let ours = lines(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]);
+    let next = || match push::next(&miner, &address, &[]) {
+        Some((Request::PushBlocks { lines }, sent)) => Some((lines, sent)),
+        other => other.map(|other| panic!("{other:?}")),
     };
-    let nobody: [Vec<Address>; 2] = [vec![], vec![]];
-    // Bells were rung for strangers, too.
-    assert_eq!(hint(RunId::from_random([3; 16])), ([false; 2], nobody));
-    assert_eq!(hint(known), ([true; 2], [vec![address.clone()], vec![address.clone()]]));
+    let answered = |sent, status, length: usize, head: Hash| {
+        let body = BlocksTaken {
+            message: String::new(),
+            more_information: String::new(),
+            taken: 0,
+            length: length as u64,
+            head,
+        };
+        push::answered(&miner, &address, sent, status, &serde_json::to_vec(&body).unwrap());
+    };
+    assert_eq!(next().map(|it| it.0), None, "it has the genesis block");
+    // What it sent itself, it is not sent; what follows goes alone, without waiting.
+    push(&miner, &ours[..1], &neighbour);
+    assert_eq!(next().map(|it| it.0), None);
+    for line in &ours[1..3] {
+        push(&miner, std::slice::from_ref(line), &caller("10.0.0.9"));
+        assert_eq!(next().unwrap().0, [line.clone()]);
+    }
+    // It is on a branch of its own: the last blocks follow, and then it asks by itself.
+    push(&miner, &ours[3..], &caller("10.0.0.9"));
+    let (lines, sent) = next().unwrap();
+    assert_eq!(lines, ours[3..]);
+    answered(sent, 409, 9, Hash::of("theirs"));
+    let (lines, sent) = next().unwrap();
+    assert_eq!(lines, ours[2..], "the last eight");
+    answered(sent, 409, 9, Hash::of("theirs"));
+    assert_eq!(next().map(|it| it.0), None);
+    // It is behind: exactly what is missing follows.
+    let behind = miner.shared.chain().hash(7).unwrap();
+    answered(sent, 409, 8, behind);
+    assert_eq!(next().unwrap().0, ours[7..]);
+}
+
+#[test]
+fn messages_are_pushed_once_and_not_back_to_who_sent_them() {
+    let (miner, _) = miner(100);
+    let (address, neighbour) = known(&miner, "10.0.0.2:1");
+    let next = || match push::next(&miner, &address, &[]) {
+        Some((Request::PushData { data, span }, _)) => Some((data, span.unwrap())),
+        other => other.map(|other| panic!("{other:?}")),
+    };
+    miner.keep(&[data("a")]);
+    let (sent, span) = next().unwrap();
+    assert_eq!(sent, [data("a")]);
+    assert_eq!((span.after.arrivals, span.cursor.arrivals), (0, 1));
+    let pushed = Request::PushData { data: vec![data("b"), data("a")], span: None };
+    let reply = answer(&miner, pushed, &neighbour);
+    let taken: DataTaken = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!((reply.status, taken.taken), (200, 1));
+    assert_eq!(taken.span.unwrap().cursor.arrivals, 2);
+    miner.keep(&[data("c")]);
+    assert_eq!(next().unwrap().0, [data("c")]);
+    assert_eq!(next(), None);
+}
+
+#[test]
+fn what_was_pushed_is_not_asked_for() {
+    let (miner, _) = miner(100);
+    let (address, neighbour) = known(&miner, "10.0.0.2:1");
+    let run = neighbour.miner.as_ref().unwrap().id;
+    let cursor = |arrivals| Cursor { run, arrivals };
+    let tell = |after, until| {
+        let span = Some(Span { after: cursor(after), cursor: cursor(until) });
+        let data = vec![data(&format!("{after}"))];
+        assert_eq!(answer(&miner, Request::PushData { data, span }, &neighbour).status, 200);
+        miner.shared.with_neighbours(|all| all.cursor(&address))
+    };
+    miner.shared.with_neighbours(|all| all.read_until(&address, cursor(3)));
+    assert_eq!(tell(3, 4), Some(cursor(4)));
+    // What came between is not known yet: it has to be asked for, or told later.
+    assert_eq!(tell(6, 8), Some(cursor(4)));
+    assert_eq!(tell(4, 6), Some(cursor(8)));
 }
 
 #[test]
@@ -266,10 +414,10 @@ fn asked_soon(miner: &Miner) -> ([bool; 2], [Vec<Address>; 2]) {
     let bells = &miner.shared.bells;
     let rung = [&bells.sync_chain, &bells.sync_data];
     let rung = rung.map(|bell| bell.heard().try_recv().is_ok());
-    let hinted = miner
+    let asked = miner
         .shared
-        .with_neighbours(|all| [&mut all.hinted_chain, &mut all.hinted_data].map(std::mem::take));
-    (rung, hinted.map(|all| all.into_iter().collect()))
+        .with_neighbours(|all| [&mut all.ask_chain, &mut all.ask_data].map(std::mem::take));
+    (rung, asked.map(|all| all.into_iter().collect()))
 }
 
 fn health_of(miner: &Miner) -> Health {
@@ -312,4 +460,75 @@ fn a_block_that_left_the_file_and_came_back_has_its_message_in_the_journal() {
         replaced += u32::from(failed && !in_file);
     }
     assert!(replaced > 0, "no save failed behind the replacement");
+}
+
+#[test]
+fn a_branch_that_drops_too_much_is_refused_told_and_taken_by_hand_alone() {
+    // Two hundred blocks of an idle chain are replaced in a second by whoever wants to.
+    let (miner, _) = miner(100);
+    miner.finality.set_depth(NonZeroU64::new(2));
+    let stranger = caller("10.0.0.9");
+    assert_eq!(push(&miner, &lines(&["a", "b", "c"]), &stranger).1.unwrap().taken, 3);
+    let head = miner.shared.head();
+    // As deep as is allowed.
+    let shallow = lines(&["a", "x", "y", "z"]);
+    assert_eq!(push(&miner, &shallow[1..], &stranger).1.unwrap().taken, 3);
+    let deep = lines(&["a", "1", "2", "3", "4"]);
+    for _ in 0..2 {
+        let (status, refused) = push(&miner, &deep[1..], &stranger);
+        assert_eq!((status, refused.unwrap().taken), (200, 0));
+    }
+    assert_ne!(miner.shared.head(), head);
+    let health = health_of(&miner);
+    let refused = health.refused.expect("it is told");
+    assert_eq!((refused.fork, refused.dropped, refused.length), (1, 3, 6));
+    let events = miner.diary.events(NOW).events;
+    let told = events.iter().filter(|it| matches!(it.what, Happening::BranchRefused { .. }));
+    assert_eq!(told.count(), 1, "once for each fork");
+    let accept = |hash, ip| answer(&miner, Request::Accept(hash), &caller(ip)).status;
+    assert_eq!(accept(refused.head, "10.0.0.9"), 403);
+    assert_eq!(accept(Hash::of("another"), "127.0.0.1"), 404);
+    assert_eq!(push(&miner, &deep[1..], &stranger).1.unwrap().taken, 0);
+    assert_eq!(accept(refused.head, "127.0.0.1"), 200);
+    assert_eq!(push(&miner, &deep[1..], &stranger).1.unwrap().taken, 4);
+    assert_eq!(health_of(&miner).refused, None);
+}
+
+#[test]
+fn a_deep_reorganisation_is_told_with_and_without_finality() {
+    let (miner, _) = miner(100);
+    let stranger = caller("10.0.0.9");
+    let one = lines(&["1", "2", "3", "4", "5", "6", "7"]);
+    let other = lines(&["a", "b", "c", "d", "e", "f", "g", "h"]);
+    push(&miner, &one[..6], &stranger);
+    push(&miner, &other[..7], &stranger);
+    assert_eq!(health_of(&miner).reorganised, None, "six are nothing special");
+    push(&miner, &other, &stranger);
+    let longer = lines(&["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    push(&miner, &longer, &stranger);
+    assert_eq!(health_of(&miner).reorganised.map(|it| it.depth), Some(8));
+}
+
+#[test]
+fn a_miner_banned_by_hand_is_neither_asked_nor_answered_until_told_otherwise() {
+    let (miner, _) = miner(1);
+    let (address, neighbour) = known(&miner, "10.0.0.2:1");
+    let ask = |request| answer(&miner, request, &neighbour).status;
+    assert_eq!(ask(Request::Health), 200);
+    let by_hand = |request| answer(&miner, request, &caller("127.0.0.1")).status;
+    assert_eq!(ask(Request::Ban(address.clone())), 403);
+    assert_eq!(by_hand(Request::Ban(address.clone())), 200);
+    assert_eq!(ask(Request::Health), 403);
+    miner.hear_from(&neighbour);
+    assert!(miner.shared.with_neighbours(|all| all.is_empty() && !all.has_callers()));
+    let bans = answer(&miner, Request::Bans, &caller("10.0.0.9"));
+    let bans: BanPage = serde_json::from_slice(&bans.body).unwrap();
+    assert_eq!(bans.bans, [address.clone()]);
+    // Others at its host are not meant.
+    assert_eq!(answer(&miner, Request::Health, &caller("10.0.0.2")).status, 200);
+    assert_eq!(by_hand(Request::Unban(address.clone())), 200);
+    assert_eq!(by_hand(Request::Unban(address)), 404);
+    assert_eq!(ask(Request::Health), 200);
+    miner.hear_from(&neighbour);
+    assert!(miner.shared.with_neighbours(|all| all.has_callers()));
 }

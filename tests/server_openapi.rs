@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
+use blockchain::api::client::MinerClient;
 use blockchain::api::routes::{OPENAPI, ROUTES};
 use blockchain::api::{
     Added, Cursor, DataPage, DataState, Event, EventPage, FileReport, Happening, Health, JobReport,
@@ -167,6 +168,8 @@ fn answers_are_as_described() {
         neighbours: 0,
         kernel: "portable".into(),
         uptime_seconds: 0,
+        reorganised: None,
+        refused: None,
         reasons: vec!["x".into()],
     };
     check("Health", &health);
@@ -237,13 +240,28 @@ fn what_a_miner_really_answers_is_as_described() {
     let id = miner.add("hello");
     logs.wait_until("a block", || miner.health().length == 2);
     let (document, mut answered) = (document(), BTreeSet::new());
-    let hint = format!("/announce?head={}&length=1&unprocessed=0", "0".repeat(64));
+    let page = MinerClient::http(None).chain(&miner.address, 1, 1).unwrap();
+    let block = page.chain[0].get().to_owned();
+    let gap = block.replace("\"index\":1", "\"index\":9");
+    let message = json!({"id": "e".repeat(32), "message": "pushed"}).to_string();
     for (method, target, expected) in [
         ("PUT", "/add?message=waits", 200),
         ("PUT", "/add", 400),
         ("PUT", &format!("/add?message=other&id={id}"), 409),
-        ("PUT", &hint, 200),
-        ("PUT", "/announce", 400),
+        ("PUT", &format!("/accept?hash={}", "0".repeat(64)), 404),
+        ("PUT", "/bans?neighbour=127.0.0.1:2", 200),
+        ("PUT", "/bans", 400),
+        ("GET", "/bans", 200),
+        ("DELETE", "/bans?neighbour=127.0.0.1:2", 200),
+        ("DELETE", "/bans?neighbour=127.0.0.1:2", 404),
+        ("PUT", "/blocks", 200),
+        ("PUT", "/blocks", 409),
+        ("PUT", "/blocks", 400),
+        ("PUT", "/data", 200),
+        ("PUT", "/data", 400),
+        ("GET", "/mining", 200),
+        ("PUT", "/mining?hash_rate_limit=1000000", 200),
+        ("PUT", "/mining?hash_rate_limit=x", 400),
         ("GET", "/chain", 200),
         ("GET", "/chain?from=1&limit=1", 200),
         ("GET", "/chain?from=x", 400),
@@ -265,7 +283,13 @@ fn what_a_miner_really_answers_is_as_described() {
         ("GET", "/status", 200),
         ("GET", "/status?x=1", 400),
     ] {
-        let (status, body) = miner.send(method, target, b"");
+        let body = match (target, expected) {
+            ("/blocks", 200) => &block,
+            ("/blocks", 409) => &gap,
+            ("/data", 200) if method == "PUT" => &message,
+            _ => "",
+        };
+        let (status, body) = miner.send(method, target, body.as_bytes());
         assert_eq!(status, expected, "{method} {target}: {body}");
         let schema = described(&document, method, target, status);
         if target == "/openapi.json" {
@@ -278,8 +302,9 @@ fn what_a_miner_really_answers_is_as_described() {
             answered.insert((method.to_owned(), path.replace(&id, "<id>")));
         }
     }
-    // /metrics is text, which promtool looks at.
-    let all = ROUTES.iter().filter(|route| route.path != "/metrics").flat_map(|route| {
+    // /metrics is text, which promtool looks at; nothing was refused that could be accepted.
+    let all = ROUTES.iter().filter(|route| !["/accept", "/metrics"].contains(&route.path));
+    let all = all.flat_map(|route| {
         let methods = route.allow.split(", ").filter(|method| *method != "HEAD");
         methods.map(|method| (method.to_owned(), route.path.to_owned()))
     });

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Address, Cursor, RunId};
+use super::{Address, Cursor, RunId, Span};
 use crate::chain::{Data, DataId, Difficulty, Dropped, Hash, Micros, NetworkName, Why};
 
 /// The answer to a request for blocks. Each is kept as it is spelled, since its hash is
@@ -65,9 +65,39 @@ pub struct Health {
     pub kernel: String,
     /// Whole seconds since the start.
     pub uptime_seconds: u64,
+    /// The deepest reorganisation of the last hour, if it was deeper than six blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reorganised: Option<DeepReorganisation>,
+    /// The last branch that was refused since it would have dropped too much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedBranch>,
     /// What is wrong, in words; nothing while `ok`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+}
+
+/// A reorganisation that somebody may want to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeepReorganisation {
+    /// How many blocks were dropped.
+    pub depth: u64,
+    /// Microseconds since the Unix epoch.
+    pub at: u64,
+}
+
+/// A branch that would win, and drop more than `--finality-depth` allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedBranch {
+    /// Height of the last block that both share.
+    pub fork: u64,
+    /// How many blocks it would drop.
+    pub dropped: u64,
+    /// Its last block that was read: what `PUT /accept` takes.
+    pub head: Hash,
+    /// Its length up to there.
+    pub length: u64,
+    /// Microseconds since the Unix epoch when it was offered last.
+    pub at: u64,
 }
 
 /// The answer to [`super::Request::Add`].
@@ -79,6 +109,33 @@ pub struct Added {
     pub more_information: String,
     /// The message and its id.
     pub data: Data,
+}
+
+/// The answer to [`super::Request::PushBlocks`], also where they don't fit (409): what the
+/// sender needs to know to send what is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlocksTaken {
+    /// `Blocks taken!`, or why not.
+    pub message: String,
+    /// What to know or do about it.
+    pub more_information: String,
+    /// How many of the blocks were taken.
+    pub taken: u64,
+    /// Blocks in the chain now.
+    pub length: u64,
+    /// Hash of the last.
+    pub head: Hash,
+}
+
+/// The answer to [`super::Request::PushData`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataTaken {
+    /// How many of the messages were new.
+    pub taken: u64,
+    /// Where they are among those that came to this miner: nobody who sent them has to ask
+    /// for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<Span>,
 }
 
 /// The answer to [`super::Request::DataState`].
@@ -237,6 +294,15 @@ pub struct NeighbourPage {
     pub details: Vec<NeighbourDetail>,
 }
 
+/// The answer to [`super::Request::Bans`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanPage {
+    /// Addresses banned by hand.
+    pub bans: Vec<Address>,
+    /// How many.
+    pub length: u64,
+}
+
 /// How a neighbour behaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeighbourDetail {
@@ -326,6 +392,17 @@ pub enum Happening {
         /// Whose branch it is.
         from: Option<Address>,
     },
+    /// A branch that would win was refused: it would drop more than `--finality-depth` allows.
+    BranchRefused {
+        /// Height of the last block that both share.
+        fork: u64,
+        /// How many blocks it would drop.
+        dropped: u64,
+        /// Its last block that was read: what `PUT /accept` takes.
+        head: Hash,
+        /// Whose branch it is.
+        from: Option<Address>,
+    },
     /// A neighbour is new here, or answers again.
     NeighbourCame {
         /// Where it is.
@@ -392,6 +469,15 @@ pub struct JobReport {
     pub next_run: Option<u64>,
     /// Why its last round failed; `null` if it did not.
     pub error: Option<String>,
+}
+
+/// The answer to [`super::Request::Mining`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MiningPace {
+    /// Most guesses a second; 0 while mining is paused, `null` without a limit.
+    pub hash_rate_limit: Option<u64>,
+    /// Nonces tried a second; the last measured.
+    pub guesses_per_second: f64,
 }
 
 /// The search for a proof.

@@ -3,7 +3,8 @@
 //! `routes` spells requests; a [`Transport`] carries them: HTTP here, a simulation in tests.
 //! An answer may come from a stranger: it is read up to a limit, and typed.
 
-use std::net::ToSocketAddrs;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -16,6 +17,10 @@ use super::{
 };
 use crate::chain::{Data, DataId, Hash};
 use crate::escape::words;
+
+mod line;
+
+use line::{HttpLine, Lines};
 
 /// Longest answer that is no page of blocks or messages.
 const SMALL_BYTES_MAX: u64 = 256 << 10;
@@ -138,11 +143,41 @@ pub trait Transport: Send + Sync {
         Err(NoAnswer { why, sent: Delivery::NotSent })
     }
 
+    /// Begins a standing connection.
+    ///
+    /// # Errors
+    /// In words, when nobody answers in time.
+    fn line(&self, _address: &Address) -> Result<Arc<dyn Line>, String> {
+        Err("no connection stands over this transport".to_owned())
+    }
+
     /// The addresses that a host's name has; none where it can't be looked up now.
     fn resolve(&self, name: &Address) -> Vec<Address>;
 
     /// Ends calls under way, and lets no further one begin.
     fn shut_down(&self);
+}
+
+/// A connection that stands: requests go out one behind the other, without waiting for
+/// answers, which come in the same order.
+pub trait Line: Send + Sync {
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// In words; the connection is of no use any more.
+    fn send(&self, request: &Request) -> Result<(), String>;
+
+    /// Waits for an answer, for at most `patience`; `None` if none has begun by then.
+    ///
+    /// # Errors
+    /// In words; the connection is of no use any more.
+    fn receive(&self, patience: Duration) -> Result<Option<(u16, Vec<u8>)>, String>;
+
+    /// The other end.
+    fn peer(&self) -> Option<IpAddr>;
+
+    /// Ends it: whoever sends or waits gets an error.
+    fn close(&self);
 }
 
 /// Asks miners.
@@ -288,20 +323,14 @@ impl MinerClient {
         self.ask(address, &Request::Status, SMALL_BYTES_MAX, "status")
     }
 
-    /// Hints that there is something new here.
+    /// Begins a standing connection.
     ///
     /// # Errors
-    /// [`ClientError`]
-    pub fn announce(
-        &self,
-        address: &Address,
-        head: Hash,
-        length: u64,
-        unprocessed: u64,
-    ) -> Result<(), ClientError> {
-        let request = Request::Announce { head, length, unprocessed };
-        let _: serde_json::Value = self.ask(address, &request, SMALL_BYTES_MAX, "confirmation")?;
-        Ok(())
+    /// [`ClientError::Unreachable`]
+    pub fn line(&self, address: &Address) -> Result<Arc<dyn Line>, ClientError> {
+        let sent = Delivery::NotSent;
+        let unreachable = |why| ClientError::Unreachable { address: address.clone(), why, sent };
+        self.transport.line(address).map_err(unreachable)
     }
 
     /// Sends any request; status and body of the answer.
@@ -397,6 +426,7 @@ struct Http {
     agent: ureq::Agent,
     introduction: Option<Introduction>,
     token: Option<Token>,
+    lines: Lines,
 }
 
 /// A secret that a miner wants to see before it changes anything. It never shows in a log.
@@ -438,7 +468,7 @@ impl Http {
             .max_idle_connections_per_host(1)
             .user_agent(concat!("blockchain/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: config.into(), introduction, token }
+        Self { agent: config.into(), introduction, token, lines: Lines::default() }
     }
 }
 
@@ -464,10 +494,8 @@ impl Transport for Http {
         if let Some(token) = self.token.as_ref().filter(|_| *method != "GET") {
             http = http.header("Authorization", token.bearer());
         }
-        if let Some(Introduction { id, host, port }) = &self.introduction {
-            let host = host.as_deref().unwrap_or_default();
-            http = http.header("Miner-Id", id.to_string());
-            http = http.header("Miner-Address", format!("{host}:{port}"));
+        for (name, value) in self.introduction.iter().flat_map(introducing) {
+            http = http.header(name, value);
         }
         let not_sent =
             |error: ureq::http::Error| NoAnswer { why: error.to_string(), sent: Delivery::NotSent };
@@ -486,8 +514,17 @@ impl Transport for Http {
         found.into_iter().flatten().map(|ip| Address::from_ip(ip.ip(), ip.port())).collect()
     }
 
+    fn line(&self, address: &Address) -> Result<Arc<dyn Line>, String> {
+        let headers = self.introduction.iter().flat_map(introducing);
+        let headers = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let line = Arc::new(HttpLine::connect(address, headers, CONNECT_TIMEOUT)?);
+        self.lines.add(&line)?;
+        Ok(line)
+    }
+
     fn shut_down(&self) {
         self.agent.clone().shutdown();
+        self.lines.end();
     }
 }
 
@@ -512,4 +549,11 @@ fn delivery(error: &ureq::Error) -> Delivery {
         _ => true,
     };
     if is_sent { Delivery::Uncertain } else { Delivery::NotSent }
+}
+
+/// The headers by which a miner introduces itself.
+fn introducing(introduction: &Introduction) -> [(&'static str, String); 2] {
+    let Introduction { id, host, port } = introduction;
+    let host = host.as_deref().unwrap_or_default();
+    [("Miner-Id", id.to_string()), ("Miner-Address", format!("{host}:{port}"))]
 }

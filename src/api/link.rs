@@ -12,15 +12,15 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Media, Reply, Request};
+use super::{Caller, Media, PUSH_BYTES_MAX, Reply, Request};
 
 /// The first argument of the server process, which the miner starts from its own binary with
 /// the listening socket as standard input and the link as standard output; the second is the
 /// least important level that it logs, and all others are names of this host.
 pub const SERVER_ARGUMENT: &str = "--server-process";
 
-/// Longest head: a request with the longest message, every byte of it escaped.
-const HEAD_BYTES_MAX: usize = 512 << 10;
+/// Longest head: a request with the longest push, every quote and backslash of it escaped.
+const HEAD_BYTES_MAX: usize = 2 * PUSH_BYTES_MAX + (64 << 10);
 
 /// Longest body.
 const BODY_BYTES_MAX: usize = 16 << 20;

@@ -18,10 +18,11 @@ pub mod routes;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
 pub use answers::{
-    Added, BlockAnswer, BlockName, ChainPage, DataPage, DataState, Departure, Event, EventPage,
-    FORK_BLOCKS_MAX, FORKS_MAX, FileReport, Fork, ForkBlock, ForksAnswer, Happening, Health,
-    JobReport, MiningReport, NeighbourDetail, NeighbourPage, NeighbourState, Problem, Setting,
-    Status, StatusReport,
+    Added, BanPage, BlockAnswer, BlockName, BlocksTaken, ChainPage, DataPage, DataState, DataTaken,
+    DeepReorganisation, Departure, Event, EventPage, FORK_BLOCKS_MAX, FORKS_MAX, FileReport, Fork,
+    ForkBlock, ForksAnswer, Happening, Health, JobReport, MiningPace, MiningReport,
+    NeighbourDetail, NeighbourPage, NeighbourState, Problem, RefusedBranch, Setting, Status,
+    StatusReport,
 };
 
 /// Most blocks in one answer to a request that names a limit.
@@ -45,6 +46,16 @@ pub fn json_bytes(data: &Data) -> usize {
 
 /// Most bytes that a page, whole, can have: what a client has to be ready to read.
 pub const PAGE_BYTES_MAX: u64 = 2 << 20;
+
+/// Most bytes of blocks that are pushed at once, but for a single block, which may be longer.
+pub const PUSH_BYTES: usize = 128 << 10;
+
+/// Longest body of a push: the longest line of a block has 394 KB.
+pub const PUSH_BYTES_MAX: usize = 400 << 10;
+
+/// Most blocks that are pushed at once to a neighbour: a fork is hardly ever deeper. What is
+/// missing below is asked for.
+pub const PUSH_BLOCKS: u64 = 8;
 
 /// Most events that a miner remembers of the last hour.
 pub const EVENTS_MAX: usize = 1_000;
@@ -112,6 +123,15 @@ impl TryFrom<String> for Cursor {
     }
 }
 
+/// What came to a miner between two cursors of one run of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The cursor before.
+    pub after: Cursor,
+    /// The cursor behind.
+    pub cursor: Cursor,
+}
+
 /// What can be asked of a miner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
@@ -148,6 +168,12 @@ pub enum Request {
     AddNeighbour(Address),
     /// Forget this neighbour.
     DeleteNeighbour(Address),
+    /// Neighbours banned by hand: [`BanPage`].
+    Bans,
+    /// Leave this miner alone, in both directions.
+    Ban(Address),
+    /// Take a ban back.
+    Unban(Address),
     /// Unprocessed data: all of it, or what is new since a cursor.
     Data {
         /// From an earlier answer.
@@ -177,16 +203,25 @@ pub enum Request {
     Events,
     /// Settings, files, jobs and the search for a proof: [`StatusReport`].
     Status,
+    /// Take the branch that was refused, which ends in this block.
+    Accept(Hash),
+    /// How fast it mines: [`MiningPace`].
+    Mining,
+    /// Make so many guesses a second at most; 0 pauses, none lifts the limit.
+    LimitMining(Option<u64>),
     /// What a monitoring system wants to know, in the Prometheus text format.
     Metrics,
-    /// A neighbour's hint that it has something new.
-    Announce {
-        /// Its head.
-        head: Hash,
-        /// Its length.
-        length: u64,
-        /// How many messages wait at it.
-        unprocessed: u64,
+    /// Check these blocks and take them if they win: [`BlocksTaken`].
+    PushBlocks {
+        /// Lines of blocks, each the child of the one before.
+        lines: Vec<String>,
+    },
+    /// Keep these messages, which a neighbour has: [`DataTaken`].
+    PushData {
+        /// The messages.
+        data: Vec<Data>,
+        /// These are all that came to it between two cursors and that this miner may lack.
+        span: Option<Span>,
     },
 }
 

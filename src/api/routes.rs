@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
-use super::{Address, Cursor, Reply, Request};
-use crate::chain::{DataId, Hash, Message};
+use super::{Address, Cursor, Reply, Request, Span};
+use crate::chain::{Data, DataId, Hash, Message};
 
 /// A path of the API and what it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,17 +21,20 @@ pub struct Route {
 }
 
 /// Every path of the API.
-pub const ROUTES: [Route; 13] = [
+pub const ROUTES: [Route; 16] = [
+    Route { path: "/accept", allow: "PUT" },
     Route { path: "/add", allow: "PUT" },
-    Route { path: "/announce", allow: "PUT" },
+    Route { path: "/bans", allow: "GET, HEAD, PUT, DELETE" },
+    Route { path: "/blocks", allow: "PUT" },
     Route { path: "/blocks/<height or hash>", allow: "GET, HEAD" },
     Route { path: "/chain", allow: "GET, HEAD" },
-    Route { path: "/data", allow: "GET, HEAD" },
+    Route { path: "/data", allow: "GET, HEAD, PUT" },
     Route { path: "/data/<id>", allow: "GET, HEAD" },
     Route { path: "/events", allow: "GET, HEAD" },
     Route { path: "/forks", allow: "GET, HEAD" },
     Route { path: "/health", allow: "GET, HEAD" },
     Route { path: "/metrics", allow: "GET, HEAD" },
+    Route { path: "/mining", allow: "GET, HEAD, PUT" },
     Route { path: "/neighbours", allow: "GET, HEAD, PUT, DELETE" },
     Route { path: "/openapi.json", allow: "GET, HEAD" },
     Route { path: "/status", allow: "GET, HEAD" },
@@ -64,11 +67,14 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
     let is_get = matches!(method, "GET" | "HEAD");
     let query = Query(query);
     match (name, method) {
+        ("/accept", "PUT") => query.read(&["hash"])?.required("hash").map(Request::Accept),
         ("/add", "PUT") => add(query, body),
-        ("/announce", "PUT") => {
-            let query = query.read(&["head", "length", "unprocessed"])?;
-            let (head, length) = (query.required::<Hash>("head")?, query.required("length")?);
-            Ok(Request::Announce { head, length, unprocessed: query.required("unprocessed")? })
+        ("/bans", "PUT") => neighbour(query).map(Request::Ban),
+        ("/bans", "DELETE") => neighbour(query).map(Request::Unban),
+        ("/blocks", "PUT") => {
+            query.read(&[])?;
+            let lines = lines(body)?.map(str::to_owned).collect();
+            Ok(Request::PushBlocks { lines })
         }
         ("/chain", _) if is_get => {
             let query = query.read(&["from", "limit"])?;
@@ -79,6 +85,17 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
             let query = query.read(&["after"])?;
             let after = query.optional::<CursorText>("after")?;
             Ok(Request::Data { after: after.map(|CursorText(cursor)| cursor) })
+        }
+        ("/data", "PUT") => {
+            let query = query.read(&["after", "cursor"])?;
+            let after = query.optional::<CursorText>("after")?;
+            let cursor = query.optional::<CursorText>("cursor")?;
+            let span = after.zip(cursor);
+            let span = span.map(|(CursorText(after), CursorText(cursor))| Span { after, cursor });
+            let read = |line| serde_json::from_str::<Data>(line);
+            let data = lines(body)?.map(read).collect::<Result<_, _>>();
+            let data = data.map_err(|error| bad_request(format!("a line is no message: {error}")));
+            Ok(Request::PushData { data: data?, span })
         }
         ("/data/<id>", _) if is_get => {
             let sha256 = query.read(&["sha256"])?.optional("sha256")?;
@@ -91,13 +108,22 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
             let block = block.unwrap_or_default().parse().map(Request::Block);
             block.map_err(|()| bad_request("a block is named by its height or by its hash"))
         }
-        ("/events" | "/forks" | "/health" | "/metrics" | "/status", _) if is_get => {
+        ("/mining", "PUT") => {
+            let query = query.read(&["hash_rate_limit"])?;
+            let HashRate(limit) = query.required("hash_rate_limit")?;
+            Ok(Request::LimitMining(limit))
+        }
+        ("/bans" | "/events" | "/forks" | "/health" | "/metrics" | "/mining" | "/status", _)
+            if is_get =>
+        {
             query.read(&[])?;
             Ok(match name {
+                "/bans" => Request::Bans,
                 "/events" => Request::Events,
                 "/forks" => Request::Forks,
                 "/health" => Request::Health,
                 "/metrics" => Request::Metrics,
+                "/mining" => Request::Mining,
                 _ => Request::Status,
             })
         }
@@ -138,6 +164,10 @@ pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
         Request::DeleteNeighbour(address) => {
             ("DELETE", format!("/neighbours?neighbour={address}"), Vec::new())
         }
+        Request::Accept(hash) => ("PUT", format!("/accept?hash={hash}"), Vec::new()),
+        Request::Bans => get("/bans".into()),
+        Request::Ban(address) => ("PUT", format!("/bans?neighbour={address}"), Vec::new()),
+        Request::Unban(address) => ("DELETE", format!("/bans?neighbour={address}"), Vec::new()),
         Request::Data { after: None } => get("/data".into()),
         Request::Data { after: Some(cursor) } => {
             get(format!("/data?after={}", String::from(*cursor)))
@@ -152,9 +182,21 @@ pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
         Request::Health => get("/health".into()),
         Request::Status => get("/status".into()),
         Request::Metrics => get("/metrics".into()),
-        Request::Announce { head, length, unprocessed } => {
-            let query = format!("head={head}&length={length}&unprocessed={unprocessed}");
-            ("PUT", format!("/announce?{query}"), Vec::new())
+        Request::Mining => get("/mining".into()),
+        Request::LimitMining(limit) => {
+            let limit = limit.map_or("none".into(), |limit| limit.to_string());
+            ("PUT", format!("/mining?hash_rate_limit={limit}"), Vec::new())
+        }
+        Request::PushBlocks { lines } => ("PUT", "/blocks".into(), lines.join("\n").into()),
+        Request::PushData { data, span } => {
+            let cursors = span.map(|Span { after, cursor }| (after.into(), cursor.into()));
+            let query = cursors.map_or_else(String::new, |(after, cursor): (String, String)| {
+                format!("?after={after}&cursor={cursor}")
+            });
+            let lines = data.iter().map(|data| serde_json::to_string(data));
+            let lines: Result<Vec<_>, _> = lines.collect();
+            let body = lines.expect("a message is always JSON").join("\n");
+            ("PUT", format!("/data{query}"), body.into())
         }
         Request::ChainRest { .. } | Request::DataRest { .. } => {
             unreachable!("parts of an answer are asked for over the link alone")
@@ -165,16 +207,19 @@ pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
 /// The path in [`ROUTES`] that `request` came by, for counting.
 pub fn path_of(request: &Request) -> &'static str {
     match request {
+        Request::Accept(_) => "/accept",
         Request::Add { .. } => "/add",
-        Request::Announce { .. } => "/announce",
+        Request::Bans | Request::Ban(_) | Request::Unban(_) => "/bans",
+        Request::PushBlocks { .. } => "/blocks",
         Request::Chain { .. } | Request::ChainRest { .. } => "/chain",
-        Request::Data { .. } | Request::DataRest { .. } => "/data",
+        Request::Data { .. } | Request::DataRest { .. } | Request::PushData { .. } => "/data",
         Request::DataState { .. } => "/data/<id>",
         Request::Block(_) => "/blocks/<height or hash>",
         Request::Forks => "/forks",
         Request::Events => "/events",
         Request::Health => "/health",
         Request::Metrics => "/metrics",
+        Request::Mining | Request::LimitMining(_) => "/mining",
         Request::Neighbours { .. } | Request::AddNeighbour(_) | Request::DeleteNeighbour(_) => {
             "/neighbours"
         }
@@ -222,6 +267,24 @@ fn add(query: Query<'_>, body: &[u8]) -> Result<Request, Reply> {
     }
     let message = Message::new(text).map_err(|error| refuse(error.to_string()))?;
     Ok(Request::Add { id, message })
+}
+
+/// The lines of a body, without line breaks; at least one.
+///
+/// No line of JSON holds a control character, and one that does would grow sixfold on its way
+/// to the miner.
+fn lines(body: &[u8]) -> Result<impl Iterator<Item = &str>, Reply> {
+    let text = std::str::from_utf8(body).map_err(|_| bad_request("the body is not UTF-8"))?;
+    let lines = || text.lines().filter(|line| !line.is_empty());
+    if lines().next().is_none() {
+        return Err(bad_request(
+            "the body is empty; it takes one block or message a line, as JSON",
+        ));
+    }
+    if lines().any(|line| line.bytes().any(|byte| byte < b' ')) {
+        return Err(bad_request("a line of the body holds a control character"));
+    }
+    Ok(lines())
 }
 
 fn neighbour(query: Query<'_>) -> Result<Address, Reply> {
@@ -331,6 +394,17 @@ impl Parameter for u64 {
     }
 }
 
+/// A limit of guesses a second as it is written.
+struct HashRate(Option<u64>);
+
+impl Parameter for HashRate {
+    const EXPECTED: &'static str = "guesses a second (0 pauses), or none";
+
+    fn read(text: &str) -> Option<Self> {
+        if text == "none" { Some(Self(None)) } else { u64::read(text).map(Some).map(Self) }
+    }
+}
+
 /// A [`Cursor`] as it is written.
 struct CursorText(Cursor);
 
@@ -357,7 +431,6 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_decoded() {
-        let hash = Hash::of("x");
         let cursor = Cursor { run: RunIdOf::id(), arrivals: 7 };
         for request in [
             Request::Add { id: Some(data("a").id), message: data("ä & b").message },
@@ -379,7 +452,19 @@ mod tests {
             Request::Health,
             Request::Status,
             Request::Metrics,
-            Request::Announce { head: hash, length: 3, unprocessed: 0 },
+            Request::Accept(Hash::of("x")),
+            Request::Bans,
+            Request::Ban("[::1]:5".parse().unwrap()),
+            Request::Unban("miner2".parse().unwrap()),
+            Request::Mining,
+            Request::LimitMining(Some(0)),
+            Request::LimitMining(None),
+            Request::PushBlocks { lines: vec!["{}".into(), "x".into()] },
+            Request::PushData { data: vec![data("a\nb")], span: None },
+            Request::PushData {
+                data: vec![data("a"), data("\0")],
+                span: Some(Span { after: cursor, cursor: Cursor { arrivals: 9, ..cursor } }),
+            },
         ] {
             let (method, target, body) = encode(&request);
             assert!(ROUTES.iter().any(|route| route.path == path_of(&request)), "{request:?}");

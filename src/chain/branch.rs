@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::block::Hash;
 use super::data::Data;
 use super::index::{BlockIndex, Keys, MessageKeys};
 use super::network::Network;
@@ -49,6 +50,12 @@ impl Branch {
     /// Its last block, or the fork while it has none.
     pub fn head(&self) -> &Head {
         self.blocks.head()
+    }
+
+    /// Whether the block of this hash is in it, as far as it can be read.
+    pub fn has(&self, hash: &Hash) -> bool {
+        let places = self.index.of_hash(hash);
+        places.into_iter().any(|height| self.blocks.hash(height) == Ok(Some(*hash)))
     }
 
     /// The last block it shares with the chain it leaves.

@@ -91,6 +91,8 @@ pub fn health(length: u64, unprocessed: u64) -> Vec<u8> {
         neighbours: 0,
         kernel: "portable".into(),
         uptime_seconds: 5,
+        reorganised: None,
+        refused: None,
         reasons: Vec::new(),
     };
     serde_json::to_vec(&health).unwrap()

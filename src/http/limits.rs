@@ -51,7 +51,7 @@ impl Default for Limits {
             connections_of_loopback_max: usize::MAX,
             upstreams_max: 16,
             asked_at_once_max: 64,
-            body_bytes_max: 68 << 10,
+            body_bytes_max: 400 << 10,
             held_bytes_max: 24 << 20,
             idle: Duration::from_secs(60),
             head: Duration::from_secs(10),

@@ -3,11 +3,11 @@
 use serde_json::value::RawValue;
 
 use super::keeper::{Kept, Sender};
-use super::{FoundBlock, Miner};
+use super::{DEEP, FoundBlock, Miner, pushed};
 use crate::api::{
-    Added, BlockAnswer, BlockName, Caller, Cursor, Departure, FORK_BLOCKS_MAX, FORKS_MAX, Fork,
-    ForkBlock, ForksAnswer, Health, Media, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply, Request, Status,
-    StatusReport, json_bytes,
+    Added, BanPage, BlockAnswer, BlockName, Caller, Cursor, Departure, FORK_BLOCKS_MAX, FORKS_MAX,
+    Fork, ForkBlock, ForksAnswer, Health, Media, MiningPace, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply,
+    Request, Status, StatusReport, json_bytes,
 };
 use crate::chain::{ChainView, Data, Hash, ReadError};
 
@@ -21,6 +21,9 @@ const PART_BYTES: usize = 256 << 10;
 /// Answers `request`. An [`Request::Add`] is written to disk first; whoever has several of
 /// them writes them together and answers with `added` instead.
 pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
+    if miner.is_shunned(caller) {
+        return Reply::problem(403, "Forbidden", "this miner was told to leave yours alone");
+    }
     match request {
         Request::Add { id, message } => {
             let data = Data { id: id.unwrap_or_else(|| miner.random_id()), message };
@@ -53,10 +56,55 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
             let now = miner.now();
             Reply::json(200, &miner.shared.with_neighbours(|all| all.page(details, now)))
         }
-        Request::AddNeighbour(_) | Request::DeleteNeighbour(_) if !is_local(caller) => {
-            let more = "neighbours are changed from the miner's own host alone (loopback)";
+        Request::AddNeighbour(_)
+        | Request::DeleteNeighbour(_)
+        | Request::Accept(_)
+        | Request::Ban(_)
+        | Request::Unban(_)
+        | Request::LimitMining(_)
+            if !is_local(caller) =>
+        {
+            let more = "this is changed from the miner's own host alone (loopback)";
             Reply::problem(403, "Forbidden", more)
         }
+        Request::Accept(hash) => match miner.finality.accept(hash) {
+            Some(from) => {
+                log::warn!("finality: a refused branch was accepted by hand head={hash}");
+                from.iter().for_each(|neighbour| miner.ask_soon(neighbour));
+                done("Accepted!", "it is taken as soon as a miner that has it is asked")
+            }
+            None => {
+                let more = "no branch that ends in this block was refused; GET /health names it";
+                Reply::problem(404, "Not found", more)
+            }
+        },
+        Request::Bans => {
+            let bans = miner.shared.with_neighbours(|all| all.shunned());
+            Reply::json(200, &BanPage { length: bans.len() as u64, bans })
+        }
+        Request::Ban(address) => {
+            if !miner.shared.with_neighbours(|all| all.shun(address.clone())) {
+                return Reply::problem(409, "Conflict", "too many are banned; unban some");
+            }
+            miner.shared.bells.push.ring();
+            log::info!("neighbours: banned by hand neighbour={address}");
+            done("Banned!", format!("{address} is neither asked nor answered any more"))
+        }
+        Request::Unban(address) => {
+            if miner.shared.with_neighbours(|all| all.unshun(&address)) {
+                log::info!("neighbours: unbanned by hand neighbour={address}");
+                done("Unbanned!", format!("{address} may become a neighbour again"))
+            } else {
+                Reply::problem(404, "Not found", format!("{address} is not banned by hand"))
+            }
+        }
+        Request::LimitMining(limit) => {
+            miner.limit_hash_rate(limit);
+            let limit = limit.map_or("none".into(), |limit| limit.to_string());
+            log::info!("mine: limited by hand hash_rate_limit={limit}");
+            mining(miner)
+        }
+        Request::Mining => mining(miner),
         Request::AddNeighbour(address) => {
             miner.shared.with_neighbours(|all| all.give(address.clone()));
             miner.ask_soon(&address);
@@ -65,6 +113,7 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
         }
         Request::DeleteNeighbour(address) => {
             if miner.shared.with_neighbours(|all| all.delete(&address)) {
+                miner.shared.bells.push.ring();
                 log::info!("neighbours: deleted by hand neighbour={address}");
                 done("Neighbour deleted!", format!("{address} is not asked any more"))
             } else {
@@ -87,9 +136,13 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
         Request::Events => Reply::json(200, &miner.diary.events(miner.now().wall)),
         Request::Status => Reply::json(200, &status(miner)),
         Request::Metrics => Reply::new(200, Media::Metrics, miner.metrics.scrape(miner)),
-        Request::Announce { head, length, unprocessed } => {
-            miner.hear_announcement(caller, head, length, unprocessed);
-            done("Thank you!", "it will be asked for")
+        Request::PushBlocks { lines } => pushed::blocks(miner, &lines, caller),
+        Request::PushData { data, span } => {
+            pushed::note_data(miner, &data, caller);
+            let arrivals = || miner.shared.with_pool(|pool| pool.cursor());
+            let before = arrivals();
+            let kept = miner.keep(&data, Sender::Neighbour);
+            pushed::data(miner, span, caller, &kept, before..arrivals())
         }
     }
 }
@@ -128,7 +181,7 @@ fn json(body: Vec<u8>) -> Reply {
 }
 
 /// The answer where blocks on disk can't be read as they were written: never a wrong block.
-fn unreadable(miner: &Miner, error: &ReadError) -> Reply {
+pub(super) fn unreadable(miner: &Miner, error: &ReadError) -> Reply {
     miner.unreadable(error);
     let problem = Reply::problem(503, "Cannot read the chain", error.to_string());
     problem.retry_after(RETRY_AFTER_SECONDS)
@@ -275,6 +328,12 @@ fn data_since(miner: &Miner, cursor: Cursor) -> Reply {
     Reply::json(200, &page)
 }
 
+fn mining(miner: &Miner) -> Reply {
+    let (hash_rate_limit, guesses_per_second) =
+        (miner.pace.limit(), miner.diary.guesses_per_second(miner.now()));
+    Reply::json(200, &MiningPace { hash_rate_limit, guesses_per_second })
+}
+
 fn status(miner: &Miner) -> StatusReport {
     let troubles = miner.troubles();
     let trouble = |job: &str| {
@@ -306,6 +365,8 @@ fn health(miner: &Miner) -> Reply {
         neighbours: miner.shared.with_neighbours(|all| all.len()) as u64,
         kernel: miner.kernel.to_string(),
         uptime_seconds: miner.now().steady.as_secs(),
+        reorganised: miner.diary.deepest_reorganisation(miner.wall(), DEEP),
+        refused: miner.finality.refused(),
         reasons,
     };
     Reply::json(if health.status == Status::Ok { 200 } else { 503 }, &health)

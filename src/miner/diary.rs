@@ -8,7 +8,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::api::{
-    Address, EVENTS_MAX, Event, EventPage, FileReport, Happening, JobReport, MiningReport, Setting,
+    Address, DeepReorganisation, EVENTS_MAX, Event, EventPage, FileReport, Happening, JobReport,
+    MiningReport, Setting,
 };
 use crate::chain::{DataId, Difficulty, Micros};
 use crate::miner::clock::Moment;
@@ -77,6 +78,17 @@ impl Diary {
         EventPage { length: events.len() as u64, events }
     }
 
+    /// The deepest reorganisation of the last hour before `now`, if it was deeper than `than`.
+    pub fn deepest_reorganisation(&self, now: Micros, than: u64) -> Option<DeepReorganisation> {
+        let since = now.saturating_sub(REMEMBERED.as_micros() as Micros);
+        let events = self.events.lock();
+        let depths = events.iter().filter(|event| event.at >= since).filter_map(|event| {
+            let Happening::Reorganisation { dropped: depth, .. } = event.what else { return None };
+            (depth > than).then_some(DeepReorganisation { depth, at: event.at })
+        });
+        depths.max_by_key(|it| it.depth)
+    }
+
     /// Notes that a round of `job` begins.
     pub fn job_begins(&self, job: &'static str, at: Micros) {
         let mut jobs = self.jobs.lock();
@@ -91,10 +103,10 @@ impl Diary {
     }
 
     /// Notes that a round of `job` has ended; the next tick comes after `next`.
-    pub fn job_ended(&self, job: &'static str, at: Micros, next: Duration) {
+    pub fn job_ended(&self, job: &'static str, at: Micros, next: Option<Duration>) {
         if let Some(report) = self.jobs.lock().get_mut(job) {
             report.took = report.last_run.map(|began| at.saturating_sub(began));
-            report.next_run = Some(at.saturating_add(next.as_micros() as Micros));
+            report.next_run = next.map(|next| at.saturating_add(next.as_micros() as Micros));
         }
     }
 
@@ -179,6 +191,8 @@ fn describe(settings: &Settings) -> Vec<Setting> {
         ("network", settings.network.name.to_string()),
         ("neighbours", listed(&settings.neighbours)),
         ("max-neighbours", settings.neighbours_max.to_string()),
+        ("only-given-neighbours", settings.only_given_neighbours.to_string()),
+        ("finality-depth", settings.finality_depth.map_or("off".into(), |depth| depth.to_string())),
         ("advertise", advertise.unwrap_or_default()),
         ("only-given-neighbours", settings.only_given_neighbours.to_string()),
         ("name", settings.name.as_ref().map_or_else(String::new, |it| it.as_str().to_owned())),

@@ -59,16 +59,16 @@ impl Keeper {
 
     /// Writes all of `batch` that is new, with one sync for all, and lets it wait to be mined.
     /// What became of each, in the same order.
-    pub fn keep(&mut self, shared: &Shared, batch: &[Data], sender: Sender) -> Vec<Kept> {
+    pub fn keep(&mut self, shared: &Shared, batch: &[(Data, Sender)]) -> Vec<Kept> {
         let mut in_batch: HashMap<DataId, Vec<&Data>> = HashMap::new();
         let (mut waiting, mut written) = (Vec::new(), Vec::new());
         let (mut count, mut bytes) = (0, 0);
         let mut outcomes: Vec<Kept> = Vec::with_capacity(batch.len());
-        for data in batch {
+        for (data, sender) in batch {
             let same_id = in_batch.entry(data.id).or_default();
             let place = match same_id.contains(&data) {
                 true => Ok(Place::Kept),
-                false if !same_id.is_empty() && sender == Sender::Client => Ok(Place::Taken),
+                false if !same_id.is_empty() && *sender == Sender::Client => Ok(Place::Taken),
                 false => shared.place_of(data),
             };
             outcomes.push(match place {
@@ -80,7 +80,7 @@ impl Keeper {
                     }
                     Kept::Again
                 }
-                Ok(Place::Taken) if sender == Sender::Client => Kept::Conflict,
+                Ok(Place::Taken) if *sender == Sender::Client => Kept::Conflict,
                 Ok(Place::Taken | Place::Unknown) => {
                     let size = bytes + data.message.as_str().len();
                     if shared.with_pool(|pool| pool.has_room(count + 1, size)) {
@@ -190,6 +190,12 @@ mod tests {
         (Keeper::new(journal), shared, disk, names)
     }
 
+    /// Keeps what a client adds.
+    fn keep(keeper: &mut Keeper, shared: &Shared, batch: &[Data]) -> Vec<Kept> {
+        let batch: Vec<_> = batch.iter().map(|data| (data.clone(), Sender::Client)).collect();
+        keeper.keep(shared, &batch)
+    }
+
     fn other_message(text: &str) -> Data {
         Data { message: Message::new("another").unwrap(), ..data(text) }
     }
@@ -198,10 +204,10 @@ mod tests {
     fn a_message_is_kept_once_and_an_id_belongs_to_one_message() {
         let (mut keeper, shared, ..) = keeper(PoolLimits::default());
         let batch = [data("a"), data("a"), other_message("a"), data("b")];
-        let kept = keeper.keep(&shared, &batch, Sender::Client);
+        let kept = keep(&mut keeper, &shared, &batch);
         assert_eq!(kept, [Kept::Added, Kept::Again, Kept::Conflict, Kept::Added]);
         assert_eq!(
-            keeper.keep(&shared, &[data("b"), other_message("b")], Sender::Client),
+            keep(&mut keeper, &shared, &[data("b"), other_message("b")]),
             [Kept::Again, Kept::Conflict]
         );
         assert_eq!(shared.with_pool(Pool::len), 2);
@@ -210,8 +216,7 @@ mod tests {
     #[test]
     fn a_full_pool_takes_no_more_and_loses_nothing() {
         let (mut keeper, shared, disk, names) = keeper(PoolLimits { count: 2, bytes: 1_000 });
-        let kept =
-            keeper.keep(&shared, &[data("a"), data("b"), data("c"), data("a")], Sender::Client);
+        let kept = keep(&mut keeper, &shared, &[data("a"), data("b"), data("c"), data("a")]);
         assert_eq!(kept, [Kept::Added, Kept::Added, Kept::Full, Kept::Again]);
         let (_, on_disk) = Journal::open(disk, names).unwrap();
         assert_eq!(on_disk, [data("a"), data("b")]);
@@ -220,18 +225,15 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_and_works_again_when_there_is_room() {
         let (mut keeper, shared, disk, names) = keeper(PoolLimits::default());
-        assert_eq!(keeper.keep(&shared, &[data("a")], Sender::Client), [Kept::Added]);
+        assert_eq!(keep(&mut keeper, &shared, &[data("a")]), [Kept::Added]);
         disk.set_full(true);
-        assert!(matches!(
-            &keeper.keep(&shared, &[data("b")], Sender::Client)[..],
-            [Kept::Failing(_)]
-        ));
+        assert!(matches!(&keep(&mut keeper, &shared, &[data("b")])[..], [Kept::Failing(_)]));
         assert!(keeper.failing().is_some());
         assert_eq!(shared.with_pool(Pool::len), 1);
         disk.set_full(false);
         keeper.tidy(&shared);
         assert_eq!(keeper.failing(), None);
-        assert_eq!(keeper.keep(&shared, &[data("b")], Sender::Client), [Kept::Added]);
+        assert_eq!(keep(&mut keeper, &shared, &[data("b")]), [Kept::Added]);
         let (_, on_disk) = Journal::open(disk, names).unwrap();
         assert_eq!(on_disk, [data("a"), data("b")]);
     }

@@ -40,6 +40,7 @@ struct Counted {
     requests: HistogramVec,
     journal_sync: Histogram,
     reorganisation_depth: Histogram,
+    refused_branches: IntCounter,
     mined: IntCounter,
     guesses: IntCounter,
     job_rounds: HistogramVec,
@@ -106,6 +107,11 @@ impl Metrics {
         self.counted.reorganisation_depth.observe(dropped as f64);
     }
 
+    /// Counts a branch that was refused since it would have gone too deep.
+    pub fn refused_branch(&self) {
+        self.counted.refused_branches.inc();
+    }
+
     /// Counts a search's guesses, and whether they gave a block.
     pub fn searched(&self, guesses: u64, found: bool) {
         self.counted.guesses.inc_by(guesses);
@@ -163,6 +169,10 @@ impl Counted {
             requests: known(to, HistogramVec::new(requests, &["route", "code"])),
             journal_sync: known(to, Histogram::with_opts(sync)),
             reorganisation_depth: known(to, Histogram::with_opts(depth)),
+            refused_branches: counter(
+                "refused_branches_total",
+                "Branches that would have dropped more than --finality-depth allows",
+            ),
             mined: counter("mined_blocks_total", "Proofs found here, also for blocks that lost"),
             guesses: counter("guesses_total", "Nonces tried"),
             job_rounds: known(to, HistogramVec::new(rounds, &["name"])),

@@ -7,12 +7,14 @@
 mod answer;
 mod clock;
 mod diary;
+mod finality;
 pub mod jobs;
 mod keeper;
 mod lock;
 mod metrics;
 mod neighbours;
 mod progress;
+mod pushed;
 mod running;
 mod server_process;
 mod service_manager;
@@ -27,20 +29,24 @@ use parking_lot::Mutex;
 pub use answer::answer;
 pub use clock::{Clock, HostClock, Moment};
 pub use diary::Diary;
+pub use finality::{Finality, NotAdopted};
 pub use keeper::{Keeper, Kept, Sender};
 #[cfg(debug_assertions)]
 pub use lock::{Watch, watch};
 pub use metrics::Metrics;
 use neighbours::may_be_told;
-pub use neighbours::{Fault, Neighbours};
+pub use neighbours::{End, Fault, Neighbours};
 pub use progress::Progress;
 pub use running::{Listener, MinerError, how_to_listen, run};
 pub use shared::{Adopted, FoundBlock, Place, Shared};
 
 use crate::api::client::MinerClient;
 use crate::api::{Address, Caller, Happening, RunId};
-use crate::chain::{Block, Data, DataId, Hash, Micros, Network, Rank, ReadError};
-use crate::pow::Kernel;
+use crate::chain::{Block, Data, DataId, Hash, Micros, Network, ReadError};
+use crate::pow::{Kernel, Pace};
+
+/// Deepest reorganisation that nobody needs to look at, in blocks.
+pub const DEEP: u64 = 6;
 
 /// The part of a miner that is in trouble when its chain file can't be read.
 const UNREADABLE: &str = "chain file";
@@ -67,6 +73,10 @@ pub struct Miner {
     pub shared: Shared,
     /// How it computes guesses.
     pub kernel: Kernel,
+    /// How many it may compute.
+    pub pace: Arc<Pace>,
+    /// How deep a reorganisation may go.
+    pub finality: Finality,
     /// What happened and what is going on.
     pub diary: Diary,
     /// What is counted and measured.
@@ -97,6 +107,8 @@ impl Miner {
             genesis,
             shared,
             kernel,
+            pace: Arc::new(Pace::new(None)),
+            finality: Finality::default(),
             diary,
             metrics,
             progress: Progress::default(),
@@ -111,10 +123,19 @@ impl Miner {
         Self { kernel, ..self }
     }
 
+    /// Limits the guesses a second from now on; 0 pauses mining.
+    pub fn limit_hash_rate(&self, limit: Option<u64>) {
+        self.pace.set_limit(limit);
+        self.shared.restart_search();
+    }
+
     /// Notes an event in the diary.
     pub fn tell(&self, what: Happening) {
-        if let Happening::Reorganisation { dropped, .. } = what {
+        if let Happening::Reorganisation { dropped, fork, .. } = what {
             self.metrics.reorganised(dropped);
+            if dropped > DEEP {
+                log::warn!("miner: a deep reorganisation dropped={dropped} fork={fork}");
+            }
         }
         self.diary.note(self.wall(), what);
     }
@@ -143,9 +164,15 @@ impl Miner {
     /// Writes messages to disk and lets them wait to be mined. Takes the keeper's lock, and
     /// returns once they are synced.
     pub fn keep(&self, batch: &[Data], sender: Sender) -> Vec<Kept> {
+        let batch: Vec<_> = batch.iter().map(|data| (data.clone(), sender)).collect();
+        self.keep_each(&batch)
+    }
+
+    /// The same for messages of several senders.
+    pub fn keep_each(&self, batch: &[(Data, Sender)]) -> Vec<Kept> {
         let mut keeper = self.keeper.lock();
         let began = self.now().steady;
-        let kept = keeper.keep(&self.shared, batch, sender);
+        let kept = keeper.keep(&self.shared, batch);
         if kept.contains(&Kept::Added) {
             self.metrics.synced(self.now().steady.saturating_sub(began));
         }
@@ -195,61 +222,62 @@ impl Miner {
         if introduction.id == self.id {
             return;
         }
-        let address = match (&introduction.host, caller.ip) {
-            (Some(host), _) => format!("{host}:{}", introduction.port).parse().ok(),
-            (None, Some(ip)) => Some(Address::from_ip(ip, introduction.port)),
-            (None, None) => None,
-        };
-        let address = address.filter(|address| may_be_told(address, caller.ip));
+        let address = claimed_address(caller).filter(|it| may_be_told(it, caller.ip));
         let Some(address) = address else { return };
         let now = self.now();
-        let is_new = self.shared.with_neighbours(|all| match all.with_id(&introduction.id) {
-            Some(known) => {
-                all.hear_from(&known, now);
-                false
-            }
-            None => all.called(address, now),
+        let id = &introduction.id;
+        let (known, is_new) = self.shared.with_neighbours(|all| {
+            let known = all.caller(&address, id, caller.ip);
+            let was_silent = known.as_ref().is_some_and(|known| all.hear_from(known, now));
+            let is_new = known.is_none() && all.called(address, now);
+            (known.filter(|_| was_silent), is_new)
         });
+        if let Some(back) = known {
+            self.ask_soon(&back);
+        }
         if is_new {
             self.shared.bells.gossip.ring();
         }
     }
 
+    /// Whether the miner that asks was banned by hand.
+    fn is_shunned(&self, caller: &Caller) -> bool {
+        let Some(claimed) = claimed_address(caller) else { return false };
+        let is_at = caller.ip.map(|ip| Address::from_ip(ip.to_canonical(), claimed.port()));
+        self.shared.with_neighbours(|all| {
+            all.is_shunned(&claimed) || is_at.is_some_and(|address| all.is_shunned(&address))
+        })
+    }
+
+    /// The neighbour that asks, if one does.
+    fn caller(&self, caller: &Caller) -> Option<Address> {
+        let introduction = caller.miner.as_ref()?;
+        let address = claimed_address(caller)?;
+        self.shared.with_neighbours(|all| all.caller(&address, &introduction.id, caller.ip))
+    }
+
     /// Lets a neighbour be asked for blocks and messages without waiting for the next round.
     fn ask_soon(&self, address: &Address) {
         self.shared.with_neighbours(|all| {
-            all.hinted_chain.insert(address.clone());
-            all.hinted_data.insert(address.clone());
+            all.ask_chain.insert(address.clone());
+            all.ask_data.insert(address.clone());
         });
         self.shared.bells.sync_chain.ring();
         self.shared.bells.sync_data.ring();
     }
 
-    /// Takes a hint from a known neighbour: whoever has something new is asked at once.
-    fn hear_announcement(&self, caller: &Caller, head: Hash, length: u64, unprocessed: u64) {
-        let Some(introduction) = &caller.miner else { return };
-        let ours = self.shared.head();
-        let better = Rank::new(length, head) > ours.rank();
-        let is_known = self.shared.with_neighbours(|all| {
-            let Some(address) = all.with_id(&introduction.id) else { return false };
-            if better {
-                all.hinted_chain.insert(address.clone());
-            }
-            if unprocessed > 0 {
-                all.hinted_data.insert(address);
-            }
-            true
-        });
-        if is_known && better {
-            self.shared.bells.sync_chain.ring();
-        }
-        if is_known && unprocessed > 0 {
-            self.shared.bells.sync_data.ring();
-        }
-    }
-
     /// Microseconds since the Unix epoch, by the host's clock.
     fn wall(&self) -> Micros {
         self.now().wall
+    }
+}
+
+/// Where a miner that asks says to be reached: at the address it comes from, unless it names
+/// another host.
+fn claimed_address(caller: &Caller) -> Option<Address> {
+    let introduction = caller.miner.as_ref()?;
+    match &introduction.host {
+        Some(host) => format!("{host}:{}", introduction.port).parse().ok(),
+        None => Some(Address::from_ip(caller.ip?, introduction.port)),
     }
 }

@@ -3,14 +3,18 @@
 //! Pure bookkeeping: it is told what happened and when, and asks nobody itself. Given
 //! neighbours are tried for ever; learned ones are forgotten when they fail for long.
 
+mod news;
 mod places;
 
+pub use news::End;
 pub use places::{may_be_looked_at, may_be_told};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use self::news::News;
 use super::clock::Moment;
 use crate::api::{Address, Cursor, Health, NeighbourDetail, NeighbourPage, NeighbourState, RunId};
 use crate::chain::{Hash, Micros};
@@ -118,6 +122,9 @@ struct Neighbour {
     since: Duration,
     /// When it asked this miner last.
     heard: Option<Duration>,
+    /// It brought a block that this miner took.
+    brought: bool,
+    news: News,
 }
 
 /// All neighbours of a miner.
@@ -132,12 +139,16 @@ pub struct Neighbours {
     callers: BTreeSet<Address>,
     invited: BTreeSet<Address>,
     banned: BTreeMap<Address, (Duration, String)>,
+    /// Banned by hand, until told otherwise.
+    shunned: BTreeSet<Address>,
+    /// No others than the given ones are taken in.
+    only_given: bool,
     /// Addresses under which this miner found itself.
     own: BTreeSet<Address>,
-    /// Those that hinted at a better chain, to be asked at once.
-    pub hinted_chain: BTreeSet<Address>,
-    /// Those that hinted at new messages, to be asked at once.
-    pub hinted_data: BTreeSet<Address>,
+    /// Those to be asked for their chain at once.
+    pub ask_chain: BTreeSet<Address>,
+    /// Those to be asked for their messages at once.
+    pub ask_data: BTreeSet<Address>,
 }
 
 impl Neighbours {
@@ -151,9 +162,11 @@ impl Neighbours {
             callers: BTreeSet::new(),
             invited: BTreeSet::new(),
             banned: BTreeMap::new(),
+            shunned: BTreeSet::new(),
+            only_given: false,
             own: BTreeSet::new(),
-            hinted_chain: BTreeSet::new(),
-            hinted_data: BTreeSet::new(),
+            ask_chain: BTreeSet::new(),
+            ask_data: BTreeSet::new(),
         };
         for address in given {
             neighbours.give(address);
@@ -161,8 +174,39 @@ impl Neighbours {
         neighbours
     }
 
+    /// Takes in the given ones alone, if `only`.
+    pub fn only_given(&mut self, only: bool) {
+        self.only_given = only;
+    }
+
+    /// Leaves this address alone until told otherwise; whether there is room to remember it.
+    pub fn shun(&mut self, address: Address) -> bool {
+        if self.shunned.len() >= BANNED_MAX {
+            return false;
+        }
+        self.delete(&address);
+        self.shunned.insert(address);
+        true
+    }
+
+    /// Takes a ban by hand back; whether there was one.
+    pub fn unshun(&mut self, address: &Address) -> bool {
+        self.shunned.remove(address)
+    }
+
+    /// Banned by hand.
+    pub fn shunned(&self) -> Vec<Address> {
+        self.shunned.iter().cloned().collect()
+    }
+
+    /// Whether what comes from this address is to be refused.
+    pub fn is_shunned(&self, address: &Address) -> bool {
+        self.shunned.contains(address)
+    }
+
     /// Takes in a neighbour that is never forgotten.
     pub fn give(&mut self, address: Address) {
+        self.shunned.remove(&address);
         self.own.remove(&address);
         self.banned.remove(&address);
         self.candidates.remove(&address);
@@ -220,28 +264,44 @@ impl Neighbours {
     }
 
     /// Hears that the neighbour at `address` is alive: it is asked at the next round, however
-    /// often it failed.
-    pub fn hear_from(&mut self, address: &Address, now: Moment) {
-        let Some(neighbour) = self.known.get_mut(address) else { return };
+    /// often it failed. Whether it did
+    /// not answer until now, and was not heard in the last second.
+    pub fn hear_from(&mut self, address: &Address, now: Moment) -> bool {
+        let Some(neighbour) = self.known.get_mut(address) else { return false };
+        let lately = neighbour.heard.is_some_and(|heard| heard + RETRY_FIRST > now.steady);
         neighbour.heard = Some(now.steady);
         if neighbour.state == NeighbourState::Failing {
             neighbour.until = Duration::ZERO;
         }
+        !lately && matches!(neighbour.state, NeighbourState::Failing | NeighbourState::New)
     }
 
-    /// Notes a good answer to a question for its health. If the same miner is known by
-    /// another address already, only one of the two stays: a given one before a learned one.
-    /// Whether it is new, or did not answer before.
+    /// Notes a good answer to a question for its health. Whether it is new, or did not answer
+    /// before.
+    ///
+    /// A run's id is known to everybody, so that what a neighbour says to be displaces no
+    /// other: only one that is at the same place, too, is the same miner. Of the two a given
+    /// one stays before a learned one.
     pub fn answered(&mut self, address: &Address, health: &Health, now: Moment) -> bool {
         let id = Some(health.id);
-        let twins: Vec<_> =
-            self.known.iter().filter(|(a, n)| *a != address && n.id == id).collect();
-        let given_twin = twins.iter().any(|(_, twin)| twin.origin != Origin::Learned);
-        let twin_addresses: Vec<Address> = twins.iter().map(|(a, _)| (*a).clone()).collect();
+        let twins = self.known.iter().filter(|(a, n)| *a != address && n.id == id);
+        let place = self.place(address);
+        let (twins, claims): (Vec<_>, Vec<_>) =
+            twins.partition(|(twin, _)| place.is_some() && self.place(twin) == place);
+        let is_named = twins.iter().any(|(_, twin)| twin.origin != Origin::Learned);
+        let twins: Vec<Address> = twins.into_iter().map(|(twin, _)| twin.clone()).collect();
+        let claimed = claims.first().map(|(other, _)| (*other).clone());
         let Some(neighbour) = self.known.get_mut(address) else { return false };
-        if neighbour.origin == Origin::Learned && !twin_addresses.is_empty() && given_twin {
+        if neighbour.is_banned(now) {
+            // It was asked before.
+            return false;
+        }
+        if neighbour.origin == Origin::Learned && is_named {
             self.known.remove(address);
             return false;
+        }
+        if let Some(other) = claimed.filter(|_| neighbour.id != id) {
+            log::warn!("neighbours: two say to be the same run one={address} other={other}");
         }
         let came = neighbour.state != NeighbourState::Ok;
         neighbour.state = NeighbourState::Ok;
@@ -251,14 +311,24 @@ impl Neighbours {
         neighbour.failures = 0;
         neighbour.reason = None;
         neighbour.until = Duration::ZERO;
-        self.known.retain(|a, n| n.origin != Origin::Learned || !twin_addresses.contains(a));
+        self.known.retain(|a, n| n.origin != Origin::Learned || !twins.contains(a));
         came
+    }
+
+    /// Where a neighbour is: the end of its connection, or what its address says.
+    fn place(&self, address: &Address) -> Option<(IpAddr, u16)> {
+        let peer = self.known.get(address).and_then(|neighbour| neighbour.news.peer());
+        Some((peer.or(address.ip())?.to_canonical(), address.port()))
     }
 
     /// Notes what went wrong with a neighbour, and what becomes of it.
     pub fn failed(&mut self, address: &Address, fault: &Fault, now: Moment) -> Fate {
         let Some(neighbour) = self.known.get_mut(address) else { return Fate::Kept };
         let learned = neighbour.origin == Origin::Learned;
+        if neighbour.is_banned(now) {
+            // What was asked before comes to nothing now, which takes no ban back.
+            return Fate::Kept;
+        }
         let answered = neighbour.state == NeighbourState::Ok;
         let reason = words(&fault.to_string());
         match fault {
@@ -299,6 +369,13 @@ impl Neighbours {
         }
     }
 
+    /// Notes that blocks of a neighbour were taken.
+    pub fn brought(&mut self, address: &Address) {
+        if let Some(neighbour) = self.known.get_mut(address) {
+            neighbour.brought = true;
+        }
+    }
+
     /// Notes that a neighbour's chain could be read to its end, or need not be read.
     pub fn kept_word(&mut self, address: &Address) {
         if let Some(neighbour) = self.known.get_mut(address) {
@@ -331,12 +408,25 @@ impl Neighbours {
         let stays =
             |a: &Address, n: &Neighbour| n.origin != Origin::Resolved || addresses.contains(a);
         self.known.retain(|address, neighbour| stays(address, neighbour));
-        for address in addresses.iter().filter(|address| !self.own.contains(address)) {
+        let is_wanted = |it: &&Address| !self.own.contains(it) && !self.shunned.contains(it);
+        for address in addresses.iter().filter(is_wanted) {
             let neighbour = self.known.entry(address.clone()).or_insert_with(Neighbour::new);
             if neighbour.origin == Origin::Learned {
                 neighbour.origin = Origin::Resolved;
             }
         }
+    }
+
+    /// When the first of those that fail may be asked again.
+    pub fn retry_at(&self) -> Option<Duration> {
+        let failing = self.known.values().filter(|n| n.state == NeighbourState::Failing);
+        failing.map(|neighbour| neighbour.until).min()
+    }
+
+    /// Those that fail and may be asked again by now.
+    pub fn to_retry(&self, now: Moment) -> Vec<Address> {
+        let is_due = |n: &Neighbour| n.state == NeighbourState::Failing && n.until <= now.steady;
+        self.known.iter().filter(|(_, n)| is_due(n)).map(|(address, _)| address.clone()).collect()
     }
 
     /// Given names that may stand for several addresses.
@@ -398,7 +488,13 @@ impl Neighbour {
             cursor: None,
             since: Duration::ZERO,
             heard: None,
+            brought: false,
+            news: News::default(),
         }
+    }
+
+    fn is_banned(&self, now: Moment) -> bool {
+        self.state == NeighbourState::Banned && self.until > now.steady
     }
 
     fn fail(&mut self, reason: &str, until: Duration) {

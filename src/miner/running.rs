@@ -1,7 +1,7 @@
 //! A miner on a host: its files, its socket, and what it is made of. Its threads are `threads`'.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,6 +40,12 @@ pub enum MinerError {
     /// A kernel that there is not, or not on this CPU.
     #[error(transparent)]
     Kernel(#[from] KernelError),
+    /// An address that leads nowhere, or to whoever asks.
+    #[error(
+        "cannot advertise {0}: it leads other miners nowhere; name an address at which they \
+         reach this host, or leave --advertise out"
+    )]
+    Advertise(Address),
     /// The host refuses something that every miner needs.
     #[error("cannot {what}: {source}")]
     Host {
@@ -173,6 +179,9 @@ fn prepare(
     settings: &Settings,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Prepared, MinerError> {
+    if let Some(address) = settings.advertise.as_ref().filter(|address| leads_nowhere(address)) {
+        return Err(MinerError::Advertise(address.clone()));
+    }
     let clock = Arc::new(HostClock::start());
     let kernel =
         settings.kernel.as_deref().map(str::parse).transpose()?.unwrap_or_else(Kernel::best);
@@ -215,7 +224,9 @@ fn prepare(
         host: settings.advertise.as_ref().map(|address| address.host().to_owned()),
         port: settings.advertise.as_ref().map_or(port, Address::port),
     };
-    let neighbours = Neighbours::new(settings.neighbours.iter().cloned(), settings.neighbours_max);
+    let mut neighbours =
+        Neighbours::new(settings.neighbours.iter().cloned(), settings.neighbours_max);
+    neighbours.only_given(settings.only_given_neighbours);
     let surroundings = Surroundings {
         clock,
         client: MinerClient::http(Some(introduction)),
@@ -225,6 +236,8 @@ fn prepare(
     let network: Network = settings.network.clone();
     let miner = Miner::new(id, network, shared, Keeper::new(journal), surroundings);
     let miner = Arc::new(miner.with_kernel(kernel));
+    miner.finality.set_depth(settings.finality_depth);
+    miner.pace.set_limit(settings.hash_rate_limit);
     miner.diary.set_settings(settings);
     Ok((miner, Files { chain: file, names, lock }, socket))
 }
@@ -247,6 +260,14 @@ pub(super) fn list_files(names: &Names) -> Vec<FileReport> {
     files
 }
 
+/// Whether no miner is reached at `address` from anywhere.
+fn leads_nowhere(address: &Address) -> bool {
+    address.ip().is_some_and(|ip| match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_unspecified() || ip.is_broadcast() || ip.is_multicast(),
+        IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast(),
+    })
+}
+
 fn listen(settings: &Settings) -> Result<TcpListener, MinerError> {
     let Settings { host, port, .. } = settings;
     let addresses = (host.as_str(), *port).to_socket_addrs();
@@ -266,4 +287,22 @@ fn cannot_listen(host: &str, port: u16, source: io::Error) -> MinerError {
 
 pub(super) fn host(what: &'static str) -> impl Fn(io::Error) -> MinerError {
     move |source| MinerError::Host { what, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_leads_nowhere_is_not_advertised() {
+        let leads_nowhere = |text: &str| leads_nowhere(&text.parse().unwrap());
+        for text in
+            ["0.0.0.0:1", "[::]:1", "[::ffff:0.0.0.0]:1", "255.255.255.255:1", "224.0.0.1:1"]
+        {
+            assert!(leads_nowhere(text), "{text}");
+        }
+        for text in ["miner2:1", "127.0.0.1:1", "10.0.0.1:1", "[::1]:1"] {
+            assert!(!leads_nowhere(text), "{text}");
+        }
+    }
 }

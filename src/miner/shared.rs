@@ -54,13 +54,13 @@ pub struct Bells {
     pub mine: Bell,
     /// The chain is not what is on disk.
     pub backup: Bell,
-    /// There is a block or message that neighbours may not have.
-    pub announce: Bell,
+    /// There is a block or message that neighbours may not have, or a neighbour to push to.
+    pub push: Bell,
     /// A newcomer was heard of.
     pub gossip: Bell,
-    /// A neighbour hinted at a better chain.
+    /// A neighbour is to be asked for its chain now.
     pub sync_chain: Bell,
-    /// A neighbour hinted at messages.
+    /// A neighbour is to be asked for its messages now.
     pub sync_data: Bell,
 }
 
@@ -163,7 +163,7 @@ impl Shared {
             bells: Bells {
                 mine: Bell::new(),
                 backup: Bell::new(),
-                announce: Bell::new(),
+                push: Bell::new(),
                 gossip: Bell::new(),
                 sync_chain: Bell::new(),
                 sync_data: Bell::new(),
@@ -373,7 +373,7 @@ impl Shared {
             }
         }
         self.bells.mine.ring();
-        self.bells.announce.ring();
+        self.bells.push.ring();
     }
 
     /// What to mine next: the oldest message that is not in the chain, on the head of the moment
@@ -456,6 +456,12 @@ impl Shared {
     pub fn end_searches(&self) {
         self.search.lock().ended = true;
         self.cancel_search();
+    }
+
+    /// Ends the search under way, so that the next one begins under what holds now.
+    pub fn restart_search(&self) {
+        self.cancel_search();
+        self.bells.mine.ring();
     }
 
     fn cancel_search(&self) {
@@ -602,9 +608,10 @@ impl Shared {
     }
 
     fn chain_changed(&self) {
+        // News first: nothing else is as urgent.
+        self.bells.push.ring();
         self.cancel_search();
         self.bells.mine.ring();
         self.bells.backup.ring();
-        self.bells.announce.ring();
     }
 }

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::Miner;
 use super::jobs::{
-    SideBySide, Stop, Wake, announce, backup, communication, gossip, mine, repeat, sync_chain,
+    SideBySide, Stop, Wake, backup, communication, gossip, mine, push, repeat, sync_chain,
     sync_data,
 };
 use super::running::{Files, MinerError, host, list_files};
@@ -157,11 +157,19 @@ impl Threads {
                 miner.diary.set_files(list_files(&names));
             };
             let bell = miner.shared.bells.backup.heard();
-            repeat(miner, "backup", interval, bell, &backup_stop, |wake| {
-                if wake == Wake::Tick || !backup_stop.within(settles) {
-                    save();
-                }
-            });
+            repeat(
+                miner,
+                "backup",
+                interval,
+                bell,
+                &backup_stop,
+                |_| None,
+                |wake| {
+                    if wake == Wake::Tick || !backup_stop.within(settles) {
+                        save();
+                    }
+                },
+            );
             save();
             miner.with_keeper(|keeper, shared| keeper.finish(shared));
         })?;
@@ -174,7 +182,8 @@ impl Threads {
         self.asking_job("sync_chain", move |miner| {
             let mut asks = SideBySide::new("sync_chain");
             let bell = miner.shared.bells.sync_chain.heard();
-            repeat(miner, "sync_chain", interval, bell, &until, |wake| {
+            let soonest = |miner: &Miner| miner.shared.with_neighbours(|all| all.retry_at());
+            repeat(miner, "sync_chain", interval, bell, &until, soonest, |wake| {
                 asks.ask(miner, wake, sync_chain::whom(miner, wake), sync_chain::round);
             });
             asks.join();
@@ -183,41 +192,48 @@ impl Threads {
         self.asking_job("sync_data", move |miner| {
             let mut asks = SideBySide::new("sync_data");
             let bell = miner.shared.bells.sync_data.heard();
-            repeat(miner, "sync_data", interval, bell, &until, |wake| {
-                asks.ask(miner, wake, sync_data::whom(miner, wake), sync_data::round);
-            });
+            repeat(
+                miner,
+                "sync_data",
+                interval,
+                bell,
+                &until,
+                |_| None,
+                |wake| {
+                    asks.ask(miner, wake, sync_data::whom(miner, wake), sync_data::round);
+                },
+            );
             asks.join();
         })?;
         let (interval, until) = (settings.gossip_interval, stop.clone());
         self.asking_job("gossip", move |miner| {
             let mut asks = SideBySide::new("gossip");
             let mut looks = SideBySide::telling("gossip", gossip::ring_for_callers);
-            repeat(miner, "gossip", interval, miner.shared.bells.gossip.heard(), &until, |wake| {
-                if wake == Wake::Tick {
-                    gossip::resolve(miner);
-                    asks.ask(miner, Wake::Tick, gossip::whom(miner), gossip::round);
-                }
-                let candidates = gossip::candidates(miner, looks.count());
-                looks.ask(miner, Wake::Tick, candidates, gossip::look_at);
-                if looks.count() < gossip::LOOKS_MAX {
-                    gossip::ring_for_callers(miner);
-                }
-            });
+            let bell = miner.shared.bells.gossip.heard();
+            repeat(
+                miner,
+                "gossip",
+                interval,
+                bell,
+                &until,
+                |_| None,
+                |wake| {
+                    if wake == Wake::Tick {
+                        gossip::resolve(miner);
+                        asks.ask(miner, Wake::Tick, gossip::whom(miner), gossip::round);
+                    }
+                    let candidates = gossip::candidates(miner, looks.count());
+                    looks.ask(miner, Wake::Tick, candidates, gossip::look_at);
+                    if looks.count() < gossip::LOOKS_MAX {
+                        gossip::ring_for_callers(miner);
+                    }
+                },
+            );
             asks.join();
             looks.join();
         })?;
         let until = stop.clone();
-        self.asking_job("announce", move |miner| {
-            let mut asks = SideBySide::new("announce");
-            let never = Duration::from_secs(60 * 60);
-            let bell = miner.shared.bells.announce.heard();
-            repeat(miner, "announce", never, bell, &until, |wake| {
-                if wake == Wake::Bell {
-                    asks.ask(miner, wake, announce::whom(miner), announce::round);
-                }
-            });
-            asks.join();
-        })
+        self.asking_job("push", move |miner| push::run(miner, &until))
     }
 
     /// Asks our own server process whether it answers, and replaces it if it does not.

@@ -9,10 +9,12 @@
 
 mod guess;
 mod kernel;
+mod pace;
 pub mod rate;
 mod search;
 
 pub use kernel::{Kernel, KernelError};
+pub use pace::Pace;
 pub use search::{CancelFlag, Outcome, Progress, Search};
 
 use sha2::{Digest, Sha256};

@@ -10,25 +10,60 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
 
 use super::guess::{BATCH, LAST_BATCH, Prefix, Target};
 use super::kernel::Kernel;
+use super::pace::Pace;
 use crate::chain::network::Difficulty;
 
 /// Stops the search it came from. Clones stop the same search.
 #[derive(Clone, Debug, Default)]
-pub struct CancelFlag(Arc<AtomicBool>);
+pub struct CancelFlag(Arc<Flag>);
+
+#[derive(Debug, Default)]
+struct Flag {
+    is_cancelled: AtomicBool,
+    /// For those that wait, since their pace is limited.
+    waiting: Mutex<()>,
+    woken: Condvar,
+}
 
 impl CancelFlag {
     /// Makes [`Search::run`] return [`Outcome::Cancelled`], within a fraction of a millisecond
     /// when it is running, at once when it is started later. There is no way back.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_cancelled.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Lets those that wait look again whether anything has changed.
+    fn wake(&self) {
+        let _waiting = self.0.waiting.lock();
+        self.0.woken.notify_all();
+    }
+
+    /// Waits until `time` (for ever, without one), but no longer than until somebody cancels
+    /// or `is_over`.
+    pub(super) fn wait_until(&self, time: Option<Instant>, is_over: impl Fn() -> bool) {
+        let mut waiting = self.0.waiting.lock();
+        while !self.is_cancelled() && !is_over() {
+            match time {
+                None => self.0.woken.wait(&mut waiting),
+                Some(time) => {
+                    if self.0.woken.wait_until(&mut waiting, time).timed_out() {
+                        return;
+                    }
+                }
+            }
+        }
     }
 
     /// Whether anybody cancelled.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_cancelled.load(Ordering::Relaxed)
     }
 }
 
@@ -73,6 +108,7 @@ pub struct Search {
     kernel: Kernel,
     cancel: CancelFlag,
     progress: Progress,
+    pace: Arc<Pace>,
 }
 
 impl Search {
@@ -84,7 +120,13 @@ impl Search {
             kernel: Kernel::best(),
             cancel: CancelFlag::default(),
             progress: Progress::default(),
+            pace: Arc::new(Pace::new(None)),
         }
+    }
+
+    /// Makes no more guesses a second than `pace` allows.
+    pub fn with_pace(self, pace: Arc<Pace>) -> Self {
+        Self { pace, ..self }
     }
 
     /// Takes `kernel` instead. The result is the same with every kernel.
@@ -108,7 +150,10 @@ impl Search {
     /// New threads have the priority of the calling one. One that the system refuses to start
     /// costs speed and nothing else.
     pub fn run(&self, threads: NonZeroUsize) -> Outcome {
-        let mut done = self.search_short_nonces();
+        self.pace.wait(&self.cancel, || false);
+        let mut done =
+            if self.cancel.is_cancelled() { Share::default() } else { self.search_short_nonces() };
+        self.pace.spend(done.guesses);
         if done.nonce.is_none() {
             done = done.and(self.search_batches_with(threads));
         }
@@ -156,7 +201,11 @@ impl Search {
     /// Takes batches until the search is over: one thread's part.
     fn search_batches(&self, race: &Race) -> Share {
         let mut share = Share::default();
-        while !self.cancel.is_cancelled() {
+        loop {
+            self.pace.wait(&self.cancel, || race.is_over());
+            if self.cancel.is_cancelled() {
+                break;
+            }
             let Some(number) = race.take_batch() else {
                 break;
             };
@@ -164,11 +213,13 @@ impl Search {
             let hit = self.kernel.smallest(&tail, self.target, &self.cancel);
             share.guesses += BATCH;
             self.progress.add(BATCH);
+            self.pace.spend(BATCH);
             // In the last batch, numbers above 2^64 are no nonces.
             let nonce = hit.and_then(|low| (number.get() * BATCH).checked_add(u64::from(low)));
             if nonce.is_some() {
                 race.lowest_hit.fetch_min(number.get(), Ordering::Relaxed);
                 share.nonce = nonce;
+                self.cancel.wake();
                 break;
             }
         }
@@ -187,6 +238,11 @@ struct Race {
 impl Race {
     fn from(number: u64) -> Self {
         Self { next: AtomicU64::new(number), lowest_hit: AtomicU64::new(u64::MAX) }
+    }
+
+    /// Whether a batch that is taken now can't hold the smallest nonce.
+    fn is_over(&self) -> bool {
+        self.next.load(Ordering::Relaxed) > self.lowest_hit.load(Ordering::Relaxed)
     }
 
     /// Takes the next batch, unless it cannot hold the smallest nonce any more.
@@ -216,7 +272,7 @@ impl Share {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::*;
     use crate::pow::proof_hash;

@@ -1,4 +1,4 @@
-//! A large network: real neighbours, gossip, announcements and sync of a thousand miners and
+//! A large network: real neighbours, gossip, pushes and sync of a thousand miners and
 //! more, of which some come and go. Disks and networks do not fail here; what is asked is
 //! how far and how fast news goes, what it costs, and whether the network stays in one piece.
 
@@ -12,7 +12,7 @@ use blockchain::api::client::{MinerClient, Transport};
 use blockchain::api::{Address, Caller, Introduction, Request, RunId};
 use blockchain::chain::testing::{Maker, NOW, data, network};
 use blockchain::chain::{Branch, Chain, Network, Pool};
-use blockchain::miner::jobs::{Wake, announce, gossip, sync_chain};
+use blockchain::miner::jobs::{Wake, gossip, push, sync_chain};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
 use blockchain::store::Journal;
 use blockchain::store::sim_disk::SimDisk;
@@ -92,8 +92,8 @@ impl Clock for CrowdClock {
 pub struct Spread {
     /// Miners that had it after each hop.
     pub hops: Vec<usize>,
-    /// When the last had it by announcements alone, and how many had it then.
-    pub announced: (f64, usize),
+    /// When the last had it by pushes alone, and how many had it then.
+    pub pushed: (f64, usize),
     /// Seconds until half, 99 in a hundred and all had it.
     pub seconds: [f64; 3],
     /// Requests that it took, for each miner.
@@ -104,10 +104,10 @@ pub struct Spread {
 #[derive(Debug)]
 pub struct Shape {
     pub miners: usize,
-    /// Pieces, when ways are walked in both directions; and if only by announcements, which
-    /// are taken from known ones alone.
+    /// Pieces, when ways are walked in both directions; and if only between those that
+    /// know each other.
     pub pieces: usize,
-    pub announcing_pieces: usize,
+    pub mutual_pieces: usize,
     /// Neighbours in a hundred that know each other both ways.
     pub mutual_percent: f64,
     /// Fewest, and most, that know a miner.
@@ -258,7 +258,7 @@ impl Crowd {
         Shape {
             miners: edges.len(),
             pieces: any_way.count(),
-            announcing_pieces: both_ways.count(),
+            mutual_pieces: both_ways.count(),
             mutual_percent: 100.0 * f64::from(mutual) / f64::from(all.max(1)),
             known_by: (fewest, most),
         }
@@ -299,31 +299,31 @@ impl Crowd {
     fn silence(&self, running: &[usize]) {
         for miner in running.iter().filter_map(|number| self.miner(*number)) {
             let bells = &miner.shared.bells;
-            for bell in [&bells.announce, &bells.sync_chain, &bells.gossip] {
+            for bell in [&bells.push, &bells.sync_chain, &bells.gossip] {
                 let _ = bell.heard().try_recv();
             }
         }
     }
 
-    /// An announcement (0), a tick of the chain sync (1), or its bell (2).
+    /// Pushes (0), or a tick of the chain sync (1).
     fn happen(&self, news: &mut News, number: usize, kind: u8, at: u64) {
         let miner = self.miner(number).expect("nobody leaves meanwhile");
         if kind == 0 {
-            for address in announce::whom(&miner) {
-                announce::round(&miner, &address);
+            for address in push::whom(&miner) {
                 let Some(other) = self.by_address.get(&address).copied() else { continue };
                 let Some(told) = self.miner(other) else { continue };
-                if told.shared.bells.sync_chain.heard().try_recv().is_ok() {
-                    news.queue.push(Reverse((at + EXCHANGE / 2, other, 2)));
+                let before = told.shared.head();
+                push::round(&miner, &address);
+                if told.shared.head() != before {
+                    let had = at + EXCHANGE / 2;
+                    news.has(other, number, had, false);
+                    news.queue.push(Reverse((had, other, 0)));
                 }
             }
             return;
         }
-        let wake = if kind == 1 { Wake::Tick } else { Wake::Bell };
-        if kind == 1 {
-            news.queue.push(Reverse((at + SYNC, number, 1)));
-        }
-        for address in sync_chain::whom(&miner, wake) {
+        news.queue.push(Reverse((at + SYNC, number, 1)));
+        for address in sync_chain::whom(&miner, Wake::Tick) {
             if news.hops.contains_key(&number) {
                 break;
             }
@@ -333,7 +333,7 @@ impl Crowd {
                 let from = self.by_address[&address];
                 // Its health, and the block.
                 let had = at + 2 * EXCHANGE;
-                news.has(number, from, had, kind == 1);
+                news.has(number, from, had, true);
                 news.queue.push(Reverse((had, number, 0)));
             }
         }
@@ -346,7 +346,7 @@ struct News {
     times: Vec<u64>,
     queue: BinaryHeap<Reverse<(u64, usize, u8)>>,
     /// How many had it, and when, before anybody got it at a mere tick.
-    announced: Option<(u64, usize)>,
+    pushed: Option<(u64, usize)>,
     last: u64,
 }
 
@@ -354,13 +354,13 @@ impl News {
     fn new(first: usize, at: u64) -> Self {
         let queue = BinaryHeap::from([Reverse((at, first, 0))]);
         let hops = BTreeMap::from([(first, 0)]);
-        Self { hops, times: vec![at], queue, announced: None, last: at }
+        Self { hops, times: vec![at], queue, pushed: None, last: at }
     }
 
     fn has(&mut self, number: usize, from: usize, at: u64, by_tick: bool) {
-        let quiet = !self.queue.iter().any(|Reverse((_, _, kind))| *kind != 1);
-        if by_tick && quiet && self.announced.is_none() {
-            self.announced = Some((self.last, self.hops.len()));
+        let quiet = !self.queue.iter().any(|Reverse((_, _, kind))| *kind == 0);
+        if by_tick && quiet && self.pushed.is_none() {
+            self.pushed = Some((self.last, self.hops.len()));
         }
         let hop = self.hops.get(&from).copied().unwrap_or(0) + 1;
         self.hops.insert(number, hop);
@@ -374,10 +374,10 @@ impl News {
         let after = |percent: usize| seconds(self.times[(miners * percent).div_ceil(100) - 1]);
         let farthest = self.hops.values().copied().max().unwrap_or(0);
         let within = |hop: usize| self.hops.values().filter(|hops| **hops <= hop).count();
-        let (last, had) = self.announced.unwrap_or((self.last, miners));
+        let (last, had) = self.pushed.unwrap_or((self.last, miners));
         Spread {
             hops: (0..=farthest).map(within).collect(),
-            announced: (seconds(last), had),
+            pushed: (seconds(last), had),
             seconds: [after(50), after(99), after(100)],
             requests: requests as f64 / miners as f64,
         }

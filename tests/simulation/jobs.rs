@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use blockchain::api::Address;
 use blockchain::miner::Miner;
-use blockchain::miner::jobs::{Wake, announce, backup, gossip, mine, sync_chain, sync_data};
+use blockchain::miner::jobs::{Wake, backup, gossip, mine, push, sync_chain, sync_data};
 
 use crate::locks::Held;
 use crate::node::Running;
@@ -14,18 +14,18 @@ use crate::world::World;
 /// A job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Job {
-    Announce,
     Backup,
     Gossip,
     GossipLook,
     Mine,
+    Push,
     SyncChain,
     SyncData,
 }
 
 /// The jobs that have a bell, in the order in which bells are heard.
 pub const BELLS: [Job; 6] =
-    [Job::Announce, Job::SyncChain, Job::SyncData, Job::Gossip, Job::Mine, Job::Backup];
+    [Job::Push, Job::SyncChain, Job::SyncData, Job::Gossip, Job::Mine, Job::Backup];
 
 impl World {
     /// Runs one round of a job, if a miner runs there.
@@ -36,10 +36,6 @@ impl World {
         }
         let miner = &running.miner;
         match job {
-            Job::Announce => {
-                let whom = self.in_turn(node, job, || announce::whom(miner));
-                self.ask(node, &running, (job, wake), whom, announce::round);
-            }
             Job::Backup => {
                 let saved = self.back_up(&running);
                 self.say(|| format!("{node} backs up: {saved}"));
@@ -55,6 +51,9 @@ impl World {
             }
             Job::GossipLook => {}
             Job::Mine => self.mine(node, &running),
+            Job::Push => {
+                self.ask(node, &running, (job, wake), push::whom(miner), push::round);
+            }
             Job::SyncChain => {
                 let whom = self.in_turn(node, job, || {
                     sync_chain::drop_ahead(miner);
@@ -74,10 +73,10 @@ impl World {
         let Some(running) = self.nodes[node].running() else { return false };
         let bells = &running.miner.shared.bells;
         let bell = match job {
-            Job::Announce => &bells.announce,
             Job::Backup => &bells.backup,
             Job::Gossip | Job::GossipLook => &bells.gossip,
             Job::Mine => &bells.mine,
+            Job::Push => &bells.push,
             Job::SyncChain => &bells.sync_chain,
             Job::SyncData => &bells.sync_data,
         };

@@ -124,9 +124,25 @@ impl Liar {
         let caller = Caller { ip: self.address.ip(), miner: Some(introduction) };
         let request = match world.chance.percent(50) {
             true => Request::Health,
-            false => Request::Announce { head: Hash::of("none"), length: 1 << 40, unprocessed: 9 },
+            false => self.push(world),
         };
         (request, caller)
+    }
+
+    /// Blocks and messages that it pushes: some follow nothing, some are wrong.
+    fn push(&self, world: &World) -> Request {
+        if world.chance.percent(20) {
+            return Request::PushData { data: vec![self.message(world)], span: None };
+        }
+        let forged = self.forged.lock();
+        let from = world.chance.below(forged.len().max(1));
+        let mut lines: Vec<String> =
+            forged[from.min(forged.len())..].iter().map(|line| line.to_string()).collect();
+        if lines.is_empty() || world.chance.percent(20) {
+            let hash = Hash::of("none");
+            lines = vec![format!("{{\"index\":9,\"previous_hash\":\"{hash}\"}}"); 8];
+        }
+        Request::PushBlocks { lines }
     }
 
     fn garbage(&self, world: &World) -> (u16, Vec<u8>) {
@@ -172,6 +188,8 @@ impl Liar {
             neighbours: 1,
             kernel: "portable".into(),
             uptime_seconds: 1,
+            reorganised: None,
+            refused: None,
             reasons: Vec::new(),
         }
     }

@@ -163,10 +163,10 @@ fn news_reaches_everybody_in_a_large_network() {
     let crowd = Crowd::new(1, count);
     crowd.live(count, MINUTES);
     let (requests, seconds) = (crowd.requests(), crowd.seconds());
-    let Shape { miners, pieces, announcing_pieces, mutual_percent, known_by } = crowd.shape();
+    let Shape { miners, pieces, mutual_pieces, mutual_percent, known_by } = crowd.shape();
     println!("{miners:>12}  miners after {:.0} minutes, some of them new", seconds / 60.0);
     println!("{pieces:>12}  pieces of the network");
-    println!("{announcing_pieces:>12}  pieces that announcements can't leave");
+    println!("{mutual_pieces:>12}  pieces of those that know each other");
     println!("{mutual_percent:>12.1}  % of neighbours know each other");
     println!("{:>12}  know the least known miner", known_by.0);
     println!("{:>12}  know the best known miner", known_by.1);
@@ -180,8 +180,8 @@ fn news_reaches_everybody_in_a_large_network() {
         println!("news: {} % after each hop", hops.join(", "));
         println!(
             "      {} % after {:.1} s, before any tick was needed",
-            share(&spread.announced.1),
-            spread.announced.0
+            share(&spread.pushed.1),
+            spread.pushed.0
         );
         let [half, most, all] = spread.seconds;
         println!("      half of all {half:.1} s, 99 % {most:.1} s, all {all:.1} s");

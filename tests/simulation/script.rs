@@ -59,7 +59,7 @@ const EVENTS: [(usize, Event); 23] = [
     (20, Event::Late),
     (15, Event::LiarCalls),
     (30, Event::Pass),
-    (10, Event::Tick(Job::Announce)),
+    (10, Event::Tick(Job::Push)),
 ];
 
 /// What may happen in a gap of a job.

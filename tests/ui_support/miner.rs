@@ -241,6 +241,8 @@ fn health(state: &State) -> Reply {
         neighbours: state.neighbours.len() as u64,
         kernel: "portable".into(),
         uptime_seconds: state.lie.unwrap_or(5_025),
+        reorganised: None,
+        refused: None,
         reasons: state.reasons.clone(),
     };
     Reply::json(if is_ok { 200 } else { 503 }, &health)

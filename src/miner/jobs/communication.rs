@@ -15,10 +15,10 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::api::link::{self, EndsLink, ToMiner, ToServer};
-use crate::api::{Caller, Reply, Request, routes};
+use crate::api::{Caller, Reply, Request, Span, routes};
 use crate::chain::Data;
 use crate::miner::answer::{added, answer};
-use crate::miner::{Miner, Sender};
+use crate::miner::{Kept, Miner, Sender, pushed};
 
 /// Messages that may wait to be written; more are answered 503.
 const ADDS_MAX: usize = 4_096;
@@ -88,10 +88,29 @@ struct Adds {
     is_writing: bool,
 }
 
-/// A message to be written, and whom to tell.
+/// Messages to be written, and whom to tell.
 struct Add {
-    data: Data,
+    data: Vec<Data>,
+    from: From,
     asker: Asker,
+}
+
+impl Add {
+    fn each(&self) -> impl Iterator<Item = (Data, Sender)> + '_ {
+        let sender = match self.from {
+            From::Client => Sender::Client,
+            From::Neighbour(..) => Sender::Neighbour,
+        };
+        self.data.iter().map(move |data| (data.clone(), sender))
+    }
+}
+
+/// Whom messages come from.
+enum From {
+    /// Somebody who adds one.
+    Client,
+    /// A neighbour that pushes what it has.
+    Neighbour(Caller, Option<Span>),
 }
 
 /// Whom to answer, and what to measure by.
@@ -147,13 +166,20 @@ impl Desk<'_> {
         let (route, is_miner) = (routes::path_of(&request), caller.miner.is_some());
         let asker = Asker { id, came: Instant::now(), route, is_miner };
         self.miner.hear_from(caller);
-        let Request::Add { id, message } = request else {
-            return outbox.put(asker, answer(self.miner, request, caller));
+        let (data, from) = match request {
+            Request::Add { id, message } => {
+                let id = id.unwrap_or_else(|| self.miner.random_id());
+                (vec![Data { id, message }], From::Client)
+            }
+            Request::PushData { data, span } if !self.miner.is_shunned(caller) => {
+                pushed::note_data(self.miner, &data, caller);
+                (data, From::Neighbour(caller.clone(), span))
+            }
+            request => return outbox.put(asker, answer(self.miner, request, caller)),
         };
-        let data = Data { id: id.unwrap_or_else(|| self.miner.random_id()), message };
         let mut adds = self.adds.lock();
         if adds.waiting.len() < ADDS_MAX {
-            return adds.waiting.push_back(Add { data, asker });
+            return adds.waiting.push_back(Add { data, from, asker });
         }
         drop(adds);
         self.miner.metrics.overloaded();
@@ -179,12 +205,23 @@ impl Desk<'_> {
             if batch.is_empty() {
                 return;
             }
-            let (data, askers): (Vec<_>, Vec<_>) =
-                batch.into_iter().map(|add| (add.data, add.asker)).unzip();
-            let kept = self.miner.keep(&data, Sender::Client);
+            let data: Vec<(Data, Sender)> = batch.iter().flat_map(Add::each).collect();
+            let arrivals = || self.miner.shared.with_pool(|pool| pool.cursor());
+            let before = arrivals();
+            let mut kept = self.miner.keep_each(&data).into_iter();
+            let arrived = before..arrivals();
             let mut outbox = Outbox::new(self);
-            for ((data, asker), kept) in data.into_iter().zip(askers).zip(kept) {
-                outbox.put(asker, added(data, kept));
+            for Add { data, from, asker } in batch {
+                let kept: Vec<Kept> = kept.by_ref().take(data.len()).collect();
+                let reply = match from {
+                    From::Client => {
+                        data.into_iter().zip(kept).map(|(data, kept)| added(data, kept)).next()
+                    }
+                    From::Neighbour(caller, span) => {
+                        Some(pushed::data(self.miner, span, &caller, &kept, arrived.clone()))
+                    }
+                };
+                outbox.put(asker, reply.expect("a client adds one message"));
             }
         }
     }

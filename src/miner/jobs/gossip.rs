@@ -92,6 +92,7 @@ pub fn look_at(miner: &Miner, address: &Address) {
                 .shared
                 .with_neighbours(|all| all.learn(address.clone(), &health, random, now));
             if is_new {
+                miner.shared.bells.push.ring();
                 log::info!("gossip: new neighbour={address} id={}", health.id);
                 miner.tell(Happening::NeighbourCame { neighbour: address.clone() });
                 miner.ask_soon(address);

@@ -1,6 +1,7 @@
 //! Mining: the oldest unprocessed message, in a block on the head, with its proof of work.
 
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
 
 use crate::api::Happening;
 use crate::chain::block::TIMESTAMP_END;
@@ -33,7 +34,8 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
     let Some(mut block) = block_of(&head, data, miner.wall()) else { return Mined::Nothing };
     let seal = Hash::of(block.unsealed_line());
     let search = Search::new(head.search_prefix(&seal).as_bytes(), miner.network.difficulty)
-        .with_kernel(miner.kernel);
+        .with_kernel(miner.kernel)
+        .with_pace(Arc::clone(&miner.pace));
     miner.shared.searching(search.cancel_flag());
     if miner.shared.head() != head {
         return Mined::TooLate;

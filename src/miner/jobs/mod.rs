@@ -1,11 +1,11 @@
 //! The jobs: each a plain function of one round, so that tests can drive many miners in one
 //! thread; and the one small loop that runs them.
 
-pub mod announce;
 pub mod backup;
 pub mod communication;
 pub mod gossip;
 pub mod mine;
+pub mod push;
 pub mod sync_chain;
 pub mod sync_data;
 
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, select, tick};
+use crossbeam_channel::{Receiver, after, never, select, tick};
 use parking_lot::Mutex;
 
 use super::neighbours::Fate;
@@ -39,7 +39,7 @@ impl Stop {
 pub enum Wake {
     /// The interval is over.
     Tick,
-    /// Somebody rang.
+    /// Somebody rang, or something is due that has no interval.
     Bell,
 }
 
@@ -47,14 +47,15 @@ pub enum Wake {
 /// often, comes to so many rounds a second at most.
 const RING_GAP: Duration = Duration::from_millis(50);
 
-/// Runs `round` of `job` at once, at every tick of `interval` and at every ring of `bell`,
-/// until `stop`, and keeps the diary.
+/// Runs `round` of `job` at once, at every tick of `interval`, at every ring of `bell` and at
+/// the time that `soonest` tells, until `stop`, and keeps the diary.
 pub fn repeat(
     miner: &Miner,
     job: &'static str,
     interval: Duration,
     bell: &Receiver<()>,
     stop: &Stop,
+    soonest: fn(&Miner) -> Option<Duration>,
     mut round: impl FnMut(Wake),
 ) {
     miner.metrics.job_begins(job);
@@ -71,14 +72,16 @@ pub fn repeat(
             // Ticks that came while a round went on were dropped.
             next_tick = began.steady + interval;
         }
-        miner.diary.job_ended(job, now.wall, next_tick.saturating_sub(now.steady));
+        miner.diary.job_ended(job, now.wall, Some(next_tick.saturating_sub(now.steady)));
         if wake == Wake::Bell && stop.within(RING_GAP) {
             return;
         }
+        let soonest = soonest(miner).map(|at| after(at.saturating_sub(miner.now().steady)));
         wake = select! {
             recv(stop.0) -> _ => return,
             recv(bell) -> _ => Wake::Bell,
             recv(ticks) -> _ => Wake::Tick,
+            recv(soonest.unwrap_or_else(never)) -> _ => Wake::Bell,
         };
     }
 }
@@ -221,16 +224,21 @@ pub(super) fn ask_health(miner: &Miner, address: &Address) -> Result<Health, Fau
 pub(super) fn note_answer(miner: &Miner, job: &str, address: &Address, health: &Health) {
     let now = miner.now();
     if miner.shared.with_neighbours(|all| all.answered(address, health, now)) {
+        miner.shared.bells.push.ring();
         log::info!("{job}: neighbour={address} answers length={}", health.length);
         miner.tell(Happening::NeighbourCame { neighbour: address.clone() });
     }
 }
 
 /// Notes what is wrong with a neighbour, and tells what is done about it.
-pub(super) fn note_fault(miner: &Miner, job: &str, address: &Address, fault: &Fault) {
+pub(in crate::miner) fn note_fault(miner: &Miner, job: &str, address: &Address, fault: &Fault) {
     let now = miner.now();
     let fate = miner.shared.with_neighbours(|all| all.failed(address, fault, now));
     let fault_words = words(&fault.to_string());
+    if matches!(fate, Fate::Gone | Fate::Failing) {
+        // It looks when to try again.
+        miner.shared.bells.sync_chain.ring();
+    }
     miner.metrics.job_failed(job);
     match (fault, fate) {
         (Fault::Failing(_), Fate::Failing) => {
@@ -242,6 +250,8 @@ pub(super) fn note_fault(miner: &Miner, job: &str, address: &Address, fault: &Fa
         _ => log::warn!("{job}: neighbour={address} is {fate}: {fault_words}"),
     }
     if matches!(fate, Fate::Gone | Fate::Banned | Fate::Forgotten) {
+        // Nothing is pushed to it any more.
+        miner.shared.bells.push.ring();
         miner.tell(Happening::NeighbourGone { neighbour: address.clone(), reason: fault_words });
     }
 }

@@ -4,6 +4,7 @@
 //! steps. A branch is checked outside every lock, as it arrives, given up at its first wrong
 //! block, and adopted as soon as it wins; it then goes on page by page.
 
+use std::collections::BTreeSet;
 use std::thread;
 
 use serde_json::value::RawValue;
@@ -13,7 +14,7 @@ use crate::api::{Address, ChainPage, Happening, Health, RETURNED_IDS_MAX};
 use crate::chain::{
     Block, BlockError, Branch, ChainView, Hash, Head, Rank, ReadError, Refused, Rule,
 };
-use crate::miner::{Adopted, Fault, Miner, Neighbours};
+use crate::miner::{Adopted, Fault, Miner, Neighbours, NotAdopted};
 
 /// Blocks asked for at once.
 const PAGE_BLOCKS: u64 = 1_000;
@@ -24,14 +25,18 @@ const ASKED_AHEAD_LINES_MIN: usize = 100;
 /// How much further back each step looks for the fork.
 const STEP_GROWTH: u64 = 4;
 
-/// Whom a round asks: at a tick all that are due, in between those that hinted.
+/// Whom a round asks: at a tick all that are due, in between those that have
+/// more, and those that failed and may be asked again.
 pub fn whom(miner: &Miner, wake: Wake) -> Vec<Address> {
     let now = miner.now();
     miner.shared.with_neighbours(|all| {
-        let hinted = std::mem::take(&mut all.hinted_chain);
+        let at_once = std::mem::take(&mut all.ask_chain);
         match wake {
             Wake::Tick => all.due(now),
-            Wake::Bell => hinted.into_iter().collect(),
+            Wake::Bell => {
+                let retried = all.to_retry(now);
+                at_once.into_iter().chain(retried).collect::<BTreeSet<_>>().into_iter().collect()
+            }
         }
     })
 }
@@ -269,7 +274,7 @@ fn push(miner: &Miner, branch: &mut Branch, page: &Page) -> Result<(), Fault> {
 
 /// What a wrong block says of its sender. Between two pages its chain may have changed, and
 /// one of two clocks may be wrong: both happen to honest miners.
-fn fault_of(error: BlockError, number: usize) -> Fault {
+pub(in crate::miner) fn fault_of(error: BlockError, number: usize) -> Fault {
     match error.rule {
         Rule::Link if number == 0 => Fault::Changed(error.to_string()),
         Rule::Clock => Fault::Odd(error.to_string()),
@@ -278,30 +283,49 @@ fn fault_of(error: BlockError, number: usize) -> Fault {
 }
 
 fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Broken> {
-    match miner.shared.adopt(branch, miner.wall()) {
+    match miner.adopt(branch, Some(address)) {
         Ok(adopted) => {
-            log::debug!(
-                "sync_chain: adopted a better chain neighbour={address} length={} head={} \
-                 new={} dropped={} returned={}",
-                branch.head().length(),
-                branch.head().hash,
-                adopted.blocks,
-                adopted.depth,
-                adopted.returned.len()
-            );
+            let from = address.to_string();
+            log_adopted("sync_chain: adopted a better chain", &from, branch, &adopted);
             let (head, blocks) = (branch.head(), adopted.blocks);
             miner.progress.adopted(address, blocks, adopted.depth, head, miner.now().steady);
-            tell(miner, address, branch, &adopted);
+            tell(miner, Some(address.clone()), branch, &adopted);
             Ok(())
         }
-        Err(Refused::Moved | Refused::NotBetter) => Ok(()),
-        Err(Refused::Invalid(error)) => Err(Fault::Lying(error.to_string()).into()),
-        Err(Refused::Unreadable(error)) => Err(error.into()),
+        Err(NotAdopted::TooDeep(depth)) => {
+            let why = format!("its branch would drop {depth} blocks, more than is allowed");
+            Err(Fault::Odd(why).into())
+        }
+        Err(NotAdopted::Refused(Refused::Moved | Refused::NotBetter)) => Ok(()),
+        Err(NotAdopted::Refused(Refused::Invalid(error))) => {
+            Err(Fault::Lying(error.to_string()).into())
+        }
+        Err(NotAdopted::Refused(Refused::Unreadable(error))) => Err(error.into()),
     }
 }
 
-fn tell(miner: &Miner, address: &Address, branch: &Branch, adopted: &Adopted) {
-    let from = Some(address.clone());
+/// Logs a branch that was adopted.
+pub(in crate::miner) fn log_adopted(what: &str, from: &str, branch: &Branch, adopted: &Adopted) {
+    log::info!(
+        "{what} neighbour={from} length={} head={} new={} dropped={} returned={}",
+        branch.head().length(),
+        branch.head().hash,
+        adopted.blocks,
+        adopted.depth,
+        adopted.returned.len()
+    );
+}
+
+/// Tells of a branch that was adopted.
+pub(in crate::miner) fn tell(
+    miner: &Miner,
+    from: Option<Address>,
+    branch: &Branch,
+    adopted: &Adopted,
+) {
+    if let Some(from) = &from {
+        miner.shared.with_neighbours(|all| all.brought(from));
+    }
     if adopted.depth > 0 {
         miner.tell(Happening::Reorganisation {
             fork: branch.fork().index,

@@ -8,11 +8,11 @@ use crate::miner::{Fault, Kept, Miner, Sender};
 /// Pages fetched from one neighbour in one round.
 const PAGES_MAX: usize = 40;
 
-/// Whom a round asks: at a tick all that answer, in between those of them that hinted. One
+/// Whom a round asks: at a tick all that answer, in between those of them that are new. One
 /// that was never asked for its health may be of another network, and its messages with it.
 pub fn whom(miner: &Miner, wake: Wake) -> Vec<Address> {
     miner.shared.with_neighbours(|all| {
-        let hinted = std::mem::take(&mut all.hinted_data);
+        let hinted = std::mem::take(&mut all.ask_data);
         let mut whom = all.answering();
         whom.retain(|address| wake == Wake::Tick || hinted.contains(address));
         whom

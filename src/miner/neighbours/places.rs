@@ -22,6 +22,9 @@ const MUTUAL: Duration = Duration::from_secs(60);
 /// gets one.
 pub(super) const CHANCE_WHEN_FULL: u64 = 4;
 
+/// Places in four that callers can't take from mutual neighbours.
+const SETTLED_OF_FOUR: usize = 3;
+
 /// Whether `address` may be asked because a miner at `teller` spoke of it: one on this host or
 /// link can be told only by another there, or a stranger could have this miner ask what only
 /// this host can reach. Names are judged by what they look up to, see [`may_be_looked_at`].
@@ -102,7 +105,9 @@ impl Neighbours {
 
     fn may_be_suggested(&mut self, address: &Address, now: Moment) -> bool {
         self.banned.retain(|_, (until, _)| *until > now.steady);
-        !self.known.contains_key(address)
+        !self.only_given
+            && !self.shunned.contains(address)
+            && !self.known.contains_key(address)
             && !self.own.contains(address)
             && !self.banned.contains_key(address)
     }
@@ -146,10 +151,14 @@ impl Neighbours {
         fits.map(|(address, _)| address).collect()
     }
 
-    /// Who makes place for a candidate where there is no room. News is announced to those
+    /// Who makes place for a candidate where there is no room. News is pushed to those
     /// that know each other, so whoever knows this miner stays before one that does not; but
     /// one caller in [`CHANCE_WHEN_FULL`] gets a place all the same, or a newcomer would find
     /// every place taken.
+    ///
+    /// Three places in four are not for callers to take, as long as those that have them are
+    /// mutual neighbours: first those that brought blocks, then those that are there longest.
+    /// So a stranger with many ports gets the rest, and an honest newcomer may, too.
     fn makes_place(&self, is_caller: bool, random: u64, now: Moment) -> Option<Address> {
         let mut standings = vec![Standing::OneWay];
         if is_caller {
@@ -159,7 +168,16 @@ impl Neighbours {
             }
         }
         standings.into_iter().find_map(|standing| {
-            let leaving = self.at_standing(standing, now);
+            let mut leaving = self.at_standing(standing, now);
+            if standing == Standing::Mutual {
+                leaving.sort_by_key(|address| {
+                    let neighbour = &self.known[*address];
+                    (std::cmp::Reverse(neighbour.brought), neighbour.since)
+                });
+                let settled = self.max * SETTLED_OF_FOUR / 4;
+                let given = self.known.len() - leaving.len();
+                leaving.drain(..settled.saturating_sub(given).min(leaving.len()));
+            }
             index(random / CHANCE_WHEN_FULL, leaving.len()).map(|index| leaving[index].clone())
         })
     }
@@ -168,7 +186,9 @@ impl Neighbours {
     /// place for it. Whether it is one now.
     pub fn learn(&mut self, address: Address, health: &Health, random: u64, now: Moment) -> bool {
         let is_caller = self.invited.remove(&address);
-        if self.with_id(&health.id).is_some() {
+        let place = self.place(&address);
+        let is_known = |known: &Address| place.is_some() && self.place(known) == place;
+        if self.known.keys().any(is_known) {
             return false;
         }
         if !self.has_room() {

@@ -29,6 +29,8 @@ fn health(id: u8) -> Health {
         neighbours: 0,
         kernel: "portable".into(),
         uptime_seconds: 0,
+        reorganised: None,
+        refused: None,
         reasons: Vec::new(),
     }
 }
@@ -62,6 +64,29 @@ fn a_failing_neighbour_is_asked_less_and_less_often() {
 }
 
 #[test]
+fn one_that_fails_is_tried_again_at_its_time_and_not_at_the_next_round() {
+    // A given neighbour that refused at the start was asked ten seconds later.
+    let mut all = Neighbours::new([address("a:1"), address("b:1")], 8);
+    assert_eq!(all.retry_at(), None);
+    all.failed(&address("a:1"), &failing(), at(0));
+    assert_eq!(all.retry_at(), Some(Duration::from_secs(1)));
+    assert_eq!(all.to_retry(at(0)), []);
+    assert_eq!(all.to_retry(at(1)), [address("a:1")]);
+    all.answered(&address("a:1"), &health(1), at(1));
+    assert_eq!(all.retry_at(), None);
+}
+
+#[test]
+fn a_closed_network_takes_in_nobody() {
+    let mut all = Neighbours::new([address("given:1")], 8);
+    all.only_given(true);
+    assert!(!all.called(address("a:1"), at(0)));
+    assert!(!all.suggest(address("b:1"), at(0)));
+    assert_eq!(all.candidate(0, at(0)), None);
+    assert_eq!(all.addresses().collect::<Vec<_>>(), [&address("given:1")]);
+}
+
+#[test]
 fn a_given_neighbour_is_never_forgotten_and_a_learned_one_is() {
     let mut all = Neighbours::new([address("given:1")], 8);
     assert!(all.learn(address("learned:1"), &health(1), 0, at(0)));
@@ -82,6 +107,9 @@ fn a_liar_is_banned_for_a_while_and_shown_with_its_reason() {
     let lie = Fault::Lying("block 7: proof: found …".into());
     assert_eq!(all.failed(&address("learned:1"), &lie, at(0)), Fate::Banned);
     assert_eq!(all.failed(&address("given:1"), &lie, at(0)), Fate::Banned);
+    // A call that was under way ended later, and took the ban back.
+    all.failed(&address("given:1"), &failing(), at(1));
+    all.answered(&address("given:1"), &health(3), at(1));
     assert!(all.due(at(599)).is_empty());
     let banned = NeighbourState::Banned;
     let expected = [("given:1".into(), banned), ("learned:1".into(), banned)];
@@ -99,9 +127,52 @@ fn a_miner_does_not_keep_itself_nor_one_neighbour_twice() {
     assert!(!all.suggest(address("own:1"), at(0)));
     assert!(all.answered(&address("name:1"), &health(1), at(0)));
     assert!(!all.answered(&address("name:1"), &health(1), at(0)));
+    all.push_begins(&address("name:1"), "10.0.0.1".parse().ok());
     assert!(!all.learn(address("10.0.0.1:1"), &health(1), 0, at(0)));
     assert_eq!(all.len(), 1);
     assert_eq!(all.with_id(&health(1).id), Some(address("name:1")));
+}
+
+#[test]
+fn who_says_to_be_another_displaces_nobody_and_keeps_nobody_out() {
+    // A learned neighbour was dropped as soon as another claimed its run's id, which /health
+    // tells everybody.
+    let mut all = Neighbours::new([], 8);
+    let (honest, liar) = (address("10.0.0.1:1"), address("10.0.0.2:1"));
+    assert!(all.learn(honest.clone(), &health(1), 0, at(0)));
+    assert!(all.learn(liar.clone(), &health(2), 0, at(0)));
+    all.answered(&liar, &health(1), at(1));
+    assert!(all.addresses().any(|address| *address == honest), "it was displaced");
+    let late = address("10.0.0.3:1");
+    all.answered(&liar, &health(3), at(1));
+    assert!(all.called(late.clone(), at(2)));
+    assert!(all.learn(late, &health(3), 0, at(2)), "it is kept out");
+}
+
+#[test]
+fn strangers_that_call_all_the_time_leave_most_places_alone() {
+    // One address with 60 ports took every place within half a minute.
+    let mut all = Neighbours::new([], 8);
+    let honest: Vec<Address> = (1..=6).map(|n| address(&format!("10.0.{n}.1:1"))).collect();
+    for (id, address) in honest.iter().enumerate() {
+        assert!(all.learn(address.clone(), &health(id as u8), 0, at(0)));
+    }
+    let mut random = 0;
+    for second in 1..600 {
+        for address in &honest {
+            all.hear_from(address, at(second));
+        }
+        let stranger = address(&format!("10.9.9.9:{}", 1 + second % 60));
+        all.called(stranger.clone(), at(second));
+        while let Some(candidate) = all.candidate(second, at(second)) {
+            all.learn(candidate.clone(), &health(100), random, at(second));
+            all.hear_from(&candidate, at(second));
+            random += 1;
+        }
+    }
+    let left = honest.iter().filter(|address| all.addresses().any(|it| it == *address)).count();
+    assert_eq!(left, 6);
+    assert_eq!(all.len(), 8);
 }
 
 #[test]

@@ -225,6 +225,7 @@ fn mark(what: &Happening) -> Markup {
     let (class, sign) = match what {
         Happening::Block { .. } => ("block-mark", "■"),
         Happening::Reorganisation { .. } => ("branch", "◆"),
+        Happening::BranchRefused { .. } => ("branch", "◇"),
         Happening::NeighbourCame { .. } => ("came", "+"),
         Happening::NeighbourGone { .. } => ("gone", "−"),
     };
@@ -253,6 +254,9 @@ fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
                     @if *returned_count > shown.len() as u64 { " and " (count(returned_count - shown.len() as u64)) " more" }
                 }
             },
+            Happening::BranchRefused { fork, dropped, .. } => {
+                "refused a branch from block " (fork) " that would drop " (dropped) " blocks"
+            }
             Happening::NeighbourCame { neighbour } => { "neighbour " (brief(neighbour)) " came" },
             Happening::NeighbourGone { neighbour, reason } => { "neighbour " (brief(neighbour)) " gone: " (Shown(reason, REASON_CHARACTERS)) },
         }

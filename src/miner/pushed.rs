@@ -1,0 +1,222 @@
+//! What comes in by a push: blocks that anybody hands in, and messages of a neighbour.
+
+use serde::Deserialize;
+
+use super::answer::unreadable;
+use super::jobs::note_fault;
+use super::jobs::sync_chain::{self, tell};
+use super::{Fault, Kept, Miner, NotAdopted};
+use crate::api::{
+    Address, BlocksTaken, Caller, Cursor, DataTaken, PUSH_BLOCKS, PUSH_BYTES, Reply, Span,
+};
+use crate::chain::{BlockError, Branch, ChainView, Data, Hash, Head, ReadError, Refused};
+
+/// Times that a branch is checked anew because the chain moved meanwhile.
+const TRIES: usize = 4;
+
+/// Where a block says to be.
+#[derive(Deserialize)]
+struct Link {
+    index: u64,
+    previous_hash: Option<Hash>,
+}
+
+impl Link {
+    fn of(line: &str) -> Result<Self, String> {
+        let link = serde_json::from_str::<Self>(line);
+        link.map_err(|error| format!("the first line is no block: {error}"))
+    }
+}
+
+/// What became of pushed blocks.
+enum Outcome {
+    /// So many were taken.
+    Taken(u64),
+    /// All are in the chain.
+    Known,
+    /// They keep the rules, but the chain at hand is better.
+    NotBetter,
+    /// They would drop so many blocks, more than this miner allows.
+    TooDeep(u64),
+    /// The first follows no block of the chain; the last would have this height.
+    DoesNotFit { last: u64 },
+    /// A rule is broken, in words, and what that says of the sender.
+    Invalid(String, Fault),
+}
+
+/// Checks pushed blocks, takes them if they win, and passes them on before it answers.
+pub(super) fn blocks(miner: &Miner, lines: &[String], caller: &Caller) -> Reply {
+    let neighbour = miner.caller(caller);
+    let outcome = match take(miner, lines, neighbour.as_ref()) {
+        Ok(outcome) => outcome,
+        Err(error) => return unreadable(miner, &error),
+    };
+    let head = miner.shared.head();
+    let reply = |status, message: &str, more: String, taken| {
+        let (message, more_information) = (message.to_owned(), more);
+        let (length, head) = (head.length(), head.hash);
+        Reply::json(status, &BlocksTaken { message, more_information, taken, length, head })
+    };
+    match outcome {
+        Outcome::Taken(count) => {
+            reply(200, "Blocks taken!", "They are in the chain.".into(), count)
+        }
+        Outcome::Known => reply(200, "No block taken", "All are in the chain.".into(), 0),
+        Outcome::NotBetter => {
+            reply(200, "No block taken", "The chain at hand is as good.".into(), 0)
+        }
+        Outcome::TooDeep(depth) => {
+            let more = format!("they would drop {depth} blocks, more than this miner allows");
+            reply(200, "No block taken", more, 0)
+        }
+        Outcome::DoesNotFit { last } => {
+            if let Some(neighbour) = neighbour.filter(|_| is_asked_for(lines, last, &head)) {
+                miner.shared.with_neighbours(|all| all.ask_chain.insert(neighbour));
+                miner.shared.bells.sync_chain.ring();
+            }
+            let more = "the first block follows none of this chain; send those before it, too";
+            reply(409, "Conflict", more.into(), 0)
+        }
+        Outcome::Invalid(why, fault) => {
+            if let Some(neighbour) = neighbour {
+                note_fault(miner, "push", &neighbour, &fault);
+            }
+            Reply::problem(400, "No block taken", why)
+        }
+    }
+}
+
+/// Whether to ask a neighbour for its chain whose blocks don't fit: it sends no more of them
+/// by itself, and they would win.
+fn is_asked_for(lines: &[String], last: u64, head: &Head) -> bool {
+    let is_all = lines.len() as u64 >= PUSH_BLOCKS
+        || lines.iter().map(String::len).sum::<usize>() > PUSH_BYTES / 2;
+    last >= head.index && (is_all || last >= head.index + PUSH_BLOCKS)
+}
+
+fn take(
+    miner: &Miner,
+    lines: &[String],
+    neighbour: Option<&Address>,
+) -> Result<Outcome, ReadError> {
+    let first = match lines
+        .first()
+        .ok_or_else(|| "there is no block".into())
+        .and_then(|line| Link::of(line))
+    {
+        Ok(first) => first,
+        Err(why) => return Ok(Outcome::Invalid(why.clone(), Fault::Lying(why))),
+    };
+    let last = first.index.saturating_add(lines.len() as u64 - 1);
+    for _ in 0..TRIES {
+        let view = miner.shared.chain();
+        let Some(parent) = first.index.checked_sub(1) else {
+            return Ok(Outcome::DoesNotFit { last });
+        };
+        if first.previous_hash.is_none() || view.hash(parent)? != first.previous_hash {
+            return Ok(Outcome::DoesNotFit { last });
+        }
+        let known = shared_lines(&view, first.index, lines)?;
+        let Some(fork) = view.head_at(parent + known as u64)? else {
+            return Ok(Outcome::DoesNotFit { last });
+        };
+        if known == lines.len() {
+            note_has(miner, neighbour, &fork);
+            return Ok(Outcome::Known);
+        }
+        let mut branch = Branch::new(fork);
+        for line in &lines[known..] {
+            if let Err(error) = branch.push(line.as_str(), miner.wall(), &miner.network) {
+                return Ok(invalid(error));
+            }
+        }
+        // Before the news of it goes out: the sender has it.
+        note_has(miner, neighbour, branch.head());
+        match miner.adopt(&branch, neighbour) {
+            Ok(adopted) => {
+                let neighbour = neighbour.cloned();
+                let from = neighbour.as_ref().map_or("none".into(), Address::to_string);
+                sync_chain::log_adopted("push: adopted a pushed block", &from, &branch, &adopted);
+                tell(miner, neighbour, &branch, &adopted);
+                return Ok(Outcome::Taken(branch.len() as u64));
+            }
+            Err(NotAdopted::TooDeep(depth)) => {
+                note_has(miner, neighbour, &fork);
+                return Ok(Outcome::TooDeep(depth));
+            }
+            Err(NotAdopted::Refused(Refused::NotBetter)) => {
+                note_has(miner, neighbour, &fork);
+                return Ok(Outcome::NotBetter);
+            }
+            Err(NotAdopted::Refused(Refused::Moved)) => {}
+            Err(NotAdopted::Refused(Refused::Invalid(error))) => return Ok(invalid(error)),
+            Err(NotAdopted::Refused(Refused::Unreadable(error))) => return Err(error),
+        }
+    }
+    Ok(Outcome::DoesNotFit { last })
+}
+
+/// How many of the lines are those of our chain from height `from` on.
+fn shared_lines(view: &ChainView, from: u64, lines: &[String]) -> Result<usize, ReadError> {
+    for (at, (line, ours)) in lines.iter().zip(view.lines_from(from)).enumerate() {
+        if **line != *ours? {
+            return Ok(at);
+        }
+    }
+    let ours = view.length().saturating_sub(from);
+    Ok(lines.len().min(usize::try_from(ours).unwrap_or(usize::MAX)))
+}
+
+fn invalid(error: BlockError) -> Outcome {
+    Outcome::Invalid(error.to_string(), sync_chain::fault_of(error, 1))
+}
+
+/// Notes that a neighbour shares this block with us, or soon will.
+fn note_has(miner: &Miner, neighbour: Option<&Address>, block: &Head) {
+    if let Some(neighbour) = neighbour {
+        let has = Some((block.index, block.hash));
+        miner.shared.with_neighbours(|all| all.set_has(neighbour, has));
+    }
+}
+
+/// Notes which messages come from a neighbour, before the news of them goes out.
+pub(super) fn note_data(miner: &Miner, data: &[Data], caller: &Caller) {
+    if let Some(neighbour) = miner.caller(caller) {
+        let ids = data.iter().map(|data| data.id);
+        miner.shared.with_neighbours(|all| all.gave(&neighbour, ids));
+    }
+}
+
+/// The answer to pushed messages, of which became what `kept` says. `arrivals` had come before
+/// and after all of `kept` was written.
+pub(super) fn data(
+    miner: &Miner,
+    span: Option<Span>,
+    caller: &Caller,
+    kept: &[Kept],
+    arrivals: std::ops::Range<u64>,
+) -> Reply {
+    let taken = kept.iter().filter(|kept| **kept == Kept::Added).count() as u64;
+    if let Some(failing) = kept.iter().find_map(not_kept) {
+        return failing;
+    }
+    if let Some((neighbour, span)) = miner.caller(caller).zip(span) {
+        miner.shared.with_neighbours(|all| all.told(&neighbour, span));
+    }
+    let cursor = |arrivals| Cursor { run: miner.id, arrivals };
+    // Others may have come among them.
+    let are_all = taken > 0 && arrivals.end - arrivals.start == taken;
+    let span =
+        are_all.then(|| Span { after: cursor(arrivals.start), cursor: cursor(arrivals.end) });
+    Reply::json(200, &DataTaken { taken, span })
+}
+
+/// The answer where one of the messages can't be kept.
+fn not_kept(kept: &Kept) -> Option<Reply> {
+    let why = match kept {
+        Kept::Full => "too many messages wait to be mined",
+        Kept::Failing(why) => why,
+        Kept::Added | Kept::Again | Kept::Conflict => return None,
+    };
+    Some(Reply::problem(503, "No Message added!", why).retry_after(5))
+}
