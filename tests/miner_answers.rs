@@ -1,6 +1,7 @@
 //! What a miner answers depends on who asks and on how full it is; what it takes in, on itself.
 
 use std::num::NonZeroU64;
+use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +18,9 @@ use blockchain::api::{
 use blockchain::chain::testing::{Maker, NOW, data, network};
 use blockchain::chain::{Branch, Chain, Forks, Hash, Pool, PoolLimits};
 use blockchain::miner::jobs::{SideBySide, Wake, backup, communication, gossip, push, sync_chain};
-use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
+use blockchain::miner::{
+    Clock, Keeper, Miner, Moment, Neighbours, Sender, Shared, Surroundings, answer,
+};
 use blockchain::store::sim_disk::{Failure, SimDisk};
 use blockchain::store::{ChainFile, Journal, Names, Start};
 
@@ -353,7 +356,7 @@ fn a_neighbour_is_pushed_what_it_lacks_and_no_more() {
     answered(sent, 409, 9, Hash::of("theirs"));
     assert_eq!(next().map(|it| it.0), None);
     // It is behind: exactly what is missing follows.
-    let behind = miner.shared.chain().hash(7).unwrap();
+    let behind = miner.shared.chain().hash(7).unwrap().unwrap();
     answered(sent, 409, 8, behind);
     assert_eq!(next().unwrap().0, ours[7..]);
 }
@@ -366,7 +369,7 @@ fn messages_are_pushed_once_and_not_back_to_who_sent_them() {
         Some((Request::PushData { data, span }, _)) => Some((data, span.unwrap())),
         other => other.map(|other| panic!("{other:?}")),
     };
-    miner.keep(&[data("a")]);
+    miner.keep(&[data("a")], Sender::Client);
     let (sent, span) = next().unwrap();
     assert_eq!(sent, [data("a")]);
     assert_eq!((span.after.arrivals, span.cursor.arrivals), (0, 1));
@@ -375,7 +378,7 @@ fn messages_are_pushed_once_and_not_back_to_who_sent_them() {
     let taken: DataTaken = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!((reply.status, taken.taken), (200, 1));
     assert_eq!(taken.span.unwrap().cursor.arrivals, 2);
-    miner.keep(&[data("c")]);
+    miner.keep(&[data("c")], Sender::Client);
     assert_eq!(next().unwrap().0, [data("c")]);
     assert_eq!(next(), None);
 }
@@ -443,9 +446,10 @@ fn a_block_that_left_the_file_and_came_back_has_its_message_in_the_journal() {
         let names = Names::of(Path::new("test.chain")).unwrap();
         let load = ChainFile::load;
         let (on, start) = (network(1), Start::Keep);
-        let (mut file, _) =
-            load(disk.clone(), names.clone(), &on, start, 2, NOW, &mut |_, _| {}).unwrap();
-        miner.keep(&[data("a")]);
+        let progress = &mut |_, _| ControlFlow::Continue(());
+        let mut file =
+            load(disk.clone(), names.clone(), &on, start, 2, NOW, progress).unwrap().file;
+        miner.keep(&[data("a")], Sender::Client);
         miner.shared.adopt(&branch(&["a"]), NOW).unwrap();
         assert!(backup::round(&miner, &mut file));
         miner.shared.adopt(&branch(&["b", "c"]), NOW).unwrap();

@@ -138,8 +138,8 @@ fn answers_are_as_described() {
     check("ChainPage", &json!({"chain": [block], "length": 2}));
     let cursor = Some(Cursor { run, arrivals: 1 });
     check("DataPage", &DataPage { data: vec![data], length: 1, cursor });
-    check("DataState", &DataState::Unprocessed);
-    check("DataState", &DataState::Mined { index: 1, confirmations: 1 });
+    check("DataState", &DataState::Unprocessed { sha256: hash });
+    check("DataState", &DataState::Mined { index: 1, confirmations: 1, sha256: hash });
     for known in [Some(1), None] {
         let detail = NeighbourDetail {
             neighbour: neighbour.clone(),

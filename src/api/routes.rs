@@ -432,6 +432,7 @@ mod tests {
     #[test]
     fn what_is_encoded_is_decoded() {
         let cursor = Cursor { run: RunIdOf::id(), arrivals: 7 };
+        let hash = Hash::of("x");
         for request in [
             Request::Add { id: Some(data("a").id), message: data("ä & b").message },
             Request::Add { id: None, message: data("\0").message },

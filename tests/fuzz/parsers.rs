@@ -9,7 +9,7 @@ use blockchain::api::{ChainPage, DataPage, Health, NeighbourPage, routes};
 use blockchain::chain::testing::{NOW, network};
 use blockchain::chain::{Block, Chain, check_block};
 use blockchain::store::sim_disk::SimDisk;
-use blockchain::store::{Disk, Journal, Names};
+use blockchain::store::{Journal, Names};
 
 /// A parser under a name.
 pub type Target = (&'static str, fn(&[u8]));
@@ -88,7 +88,7 @@ pub fn link_frame(bytes: &[u8]) {
 pub fn journal_record(bytes: &[u8]) {
     let names = Names::of(Path::new("test.chain")).unwrap();
     let disk = SimDisk::default();
-    disk.append(&names.data, bytes).unwrap();
+    disk.put(&names.data, bytes);
     match Journal::open(Arc::new(disk), names) {
         Ok((_, data)) => assert!(data.len() <= bytes.len()),
         Err(error) => assert!(error.to_string().contains("test.data"), "{error}"),

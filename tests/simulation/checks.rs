@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use blockchain::api::{Caller, NeighbourState, Request};
 use blockchain::chain::testing::NOW;
-use blockchain::chain::{Block, ChainView, Data, Hash, Head, Pool, check_block};
+use blockchain::chain::{Block, ChainView, Data, Hash, Head, check_block};
 use blockchain::miner::jobs::Wake;
 use blockchain::miner::{Miner, Place};
 
@@ -51,7 +51,7 @@ impl World {
 
     /// Where a message is in every chain, pool and file.
     fn all_about(&self, data: &Data) -> String {
-        let mut about = format!("about {}, then {}", data.id, data.renamed().id);
+        let mut about = format!("about {}", data.id);
         for node in &self.nodes {
             let file = |name: &str| {
                 let bytes = node.disk().contents(name).unwrap_or_default();
@@ -67,8 +67,10 @@ impl World {
             }
             if let Some(running) = node.running() {
                 let view = running.miner.shared.chain();
-                for line in view.lines_from(0).filter(|line| line.contains(&data.id.to_string())) {
-                    about += &format!("\n{} has {}", node.number, start(line));
+                let id = data.id.to_string();
+                let lines = view.lines_from(0).map(|line| line.expect("it can be read"));
+                for line in lines.filter(|line| line.contains(&id)) {
+                    about += &format!("\n{} has {}", node.number, start(&line));
                 }
             }
         }
@@ -108,16 +110,14 @@ impl World {
             return;
         }
         let view = running.miner.shared.chain();
-        let shared = view.shared_length(&seen);
+        let shared = view.shared_length(&seen).expect("both can be read");
         let dropped = seen.length() - shared;
         if dropped > 0 {
             self.tally.count("reorganisations");
             self.tally.add("blocks dropped", dropped);
-            let dropped = (shared..seen.length()).filter_map(|index| seen.block(index));
-            let is_back = |block: &Block| {
-                let waiting = |pool: &Pool| pool.get(&block.data.id) == Some(&block.data);
-                running.miner.shared.with_pool(waiting)
-            };
+            let dropped = seen.messages_from(shared).map(|data| data.expect("it can be read"));
+            let is_back =
+                |data: &Data| running.miner.shared.with_pool(|pool| pool.how_came(data).is_some());
             self.tally.add("messages returned", dropped.filter(is_back).count() as u64);
         }
         self.check_from(&view, shared, u64::MAX);
@@ -127,17 +127,19 @@ impl World {
 
     /// Checks the blocks from height `from` on by the public rules, and all ids.
     fn check_from(&self, view: &ChainView, from: u64, now: u64) {
-        assert_eq!(&**view.line(0).expect("it is there"), Block::genesis(&self.network).line());
+        let first = view.line(0).expect("it can be read").expect("it is there");
+        assert_eq!(*first, Block::genesis(&self.network).line());
         let from = from.max(1);
-        let mut head = view.head_at(from - 1).expect("it is there");
+        let mut head = view.head_at(from - 1).expect("it can be read").expect("it is there");
         for line in view.lines_from(from) {
-            let block = check_block(&head, Arc::clone(line), now, &self.network);
+            let line = line.expect("it can be read");
+            let block = check_block(&head, &*line, now, &self.network);
             head = *block.unwrap_or_else(|error| panic!("an invalid block: {error}")).head();
         }
         assert_eq!(head, *view.head(), "the head is another block");
-        let mut ids = HashSet::new();
+        let mut seen = HashSet::new();
         for data in messages(view) {
-            assert!(ids.insert(data.id), "the id {} is in a chain twice", data.id);
+            assert!(seen.insert(data.clone()), "{} is in a chain twice", data.id);
         }
     }
 
@@ -300,7 +302,8 @@ impl World {
                 "sha256sum would not agree"
             );
             let view = running.miner.shared.chain();
-            let lines: Vec<&str> = view.lines_from(0).map(|line| &**line).collect();
+            let lines = view.lines_from(0).map(|line| line.expect("it can be read").to_string());
+            let lines: Vec<String> = lines.collect();
             assert_eq!(String::from_utf8_lossy(&chain), lines.join("\n") + "\n");
             let all = Request::Chain { from: 0, limit: None };
             let served = self.deliver(node.number, &all, &Caller::default()).expect("it runs");
@@ -319,11 +322,10 @@ impl World {
 }
 
 fn messages(view: &ChainView) -> impl Iterator<Item = Data> + '_ {
-    (1..view.length()).filter_map(|index| Some(view.block(index)?.data))
+    view.messages_from(1).map(|data| data.expect("it can be read"))
 }
 
-/// Whether the message is in the chain or waits, under its id or the one that it gets if
-/// its own is taken.
+/// Whether the message is in the chain or waits.
 fn is_here(miner: &Miner, data: &Data) -> bool {
-    matches!(miner.shared.place_of(data), Place::Kept | Place::Unsaved)
+    matches!(miner.shared.place_of(data), Ok(Place::Kept | Place::Unsaved))
 }

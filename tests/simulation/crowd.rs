@@ -11,7 +11,7 @@ use std::time::Duration;
 use blockchain::api::client::{MinerClient, Transport};
 use blockchain::api::{Address, Caller, Introduction, Request, RunId};
 use blockchain::chain::testing::{Maker, NOW, data, network};
-use blockchain::chain::{Branch, Chain, Network, Pool};
+use blockchain::chain::{Branch, Chain, Forks, Network, Pool};
 use blockchain::miner::jobs::{Wake, gossip, push, sync_chain};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
 use blockchain::store::Journal;
@@ -148,7 +148,8 @@ impl Crowd {
         let (journal, _) =
             Journal::open(Arc::new(SimDisk::default()), names()).expect("its disk is empty");
         let neighbours = Neighbours::new(given, NEIGHBOURS);
-        let shared = Shared::new(Chain::new(&self.network), Pool::default(), neighbours);
+        let shared =
+            Shared::new(Chain::new(&self.network), Forks::default(), Pool::default(), neighbours);
         let random = self.me.clone();
         let surroundings = Surroundings {
             clock: Arc::new(CrowdClock(self.me.clone())),

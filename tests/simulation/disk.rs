@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Weak};
 
 use blockchain::store::sim_disk::SimDisk;
-use blockchain::store::{Disk, Source};
+use blockchain::store::{Disk, DiskFile, Stamp};
 
 use crate::world::World;
 
@@ -30,13 +30,16 @@ impl WatchedDisk {
 }
 
 impl Disk for WatchedDisk {
-    fn read(&self, name: &str) -> io::Result<Option<Source>> {
-        self.disk.read(name)
+    fn open(&self, name: &str) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        self.disk.open(name)
     }
 
-    fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.meanwhile();
-        self.disk.append(name, bytes)
+    fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
+        self.disk.stamp(name)
+    }
+
+    fn scratch(&self) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.scratch()
     }
 
     fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
@@ -56,11 +59,6 @@ impl Disk for WatchedDisk {
     fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
         self.meanwhile();
         self.disk.truncate(name, bytes)
-    }
-
-    fn copy(&self, from: &str, to: &str, bytes: u64) -> io::Result<()> {
-        self.meanwhile();
-        self.disk.copy(from, to, bytes)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

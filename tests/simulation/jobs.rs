@@ -55,10 +55,7 @@ impl World {
                 self.ask(node, &running, (job, wake), push::whom(miner), push::round);
             }
             Job::SyncChain => {
-                let whom = self.in_turn(node, job, || {
-                    sync_chain::drop_ahead(miner);
-                    sync_chain::whom(miner, wake)
-                });
+                let whom = self.in_turn(node, job, || sync_chain::whom(miner, wake));
                 self.ask(node, &running, (job, wake), whom, sync_chain::round);
             }
             Job::SyncData => {

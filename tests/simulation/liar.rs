@@ -224,9 +224,10 @@ impl Liar {
         let chance = &world.chance;
         let back = chance.between(1, 6).min(view.length() as usize) as u64;
         let fork = view.length() - back;
+        let lines = view.lines_from(0).take(fork as usize + 1);
         let mut lines: Vec<Arc<str>> =
-            view.lines_from(0).take(fork as usize + 1).cloned().collect();
-        let mut head = view.head_at(fork).expect("it is in the chain");
+            lines.map(|line| line.expect("it can be read").to_string().into()).collect();
+        let mut head = view.head_at(fork).expect("it can be read").expect("it is in the chain");
         let more = match self.lie {
             Lie::ShorterThanClaimed | Lie::HalfOfIt => 0,
             _ => back as usize + chance.below(3),
@@ -263,7 +264,7 @@ impl Liar {
             Lie::IdTwice => {
                 let line = &before[world.chance.below(before.len())];
                 let index = before.iter().position(|other| other == line).unwrap_or(0);
-                block.data.id = Block::read(line, index as u64).expect("it is a block").data.id;
+                block.data = Block::read(line, index as u64).expect("it is a block").data;
             }
             Lie::NoWork | Lie::CheaperDifficulty => return self.cheap(world, head, block),
             Lie::WrongSeal => return maker.mine(block).replacen("says", "said", 1),

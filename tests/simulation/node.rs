@@ -11,7 +11,7 @@ use blockchain::chain::testing::NOW;
 use blockchain::chain::{ChainView, Hash, Micros, Pool, PoolLimits};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings};
 use blockchain::store::sim_disk::{Loss, SimDisk};
-use blockchain::store::{ChainFile, Journal, Names, Start, StoreError};
+use blockchain::store::{ChainFile, Journal, Loaded, Names, Start, StoreError};
 use parking_lot::Mutex;
 
 use crate::disk::WatchedDisk;
@@ -169,7 +169,7 @@ impl Node {
         let weak = Arc::downgrade(world);
         let watched = Arc::new(WatchedDisk::new(disk, weak.clone(), self.number, run));
         let names = names();
-        let (file, chain) = ChainFile::load(
+        let Loaded { file, chain, forks } = ChainFile::load(
             watched.clone(),
             names.clone(),
             &world.network,
@@ -180,8 +180,10 @@ impl Node {
         )?;
         let (journal, kept) = Journal::open(watched, names)?;
         let mut pool = Pool::new(self.limits);
-        for data in kept.into_iter().filter_map(|data| chain.unless_mined(data)) {
-            pool.add(data);
+        for data in kept {
+            if chain.height_of(&data).map_err(StoreError::from)?.is_none() {
+                pool.add(data);
+            }
         }
         let neighbours = Neighbours::new(self.given.iter().cloned(), world.neighbours_max());
         let id = RunId::from_random(world.chance.bytes());
@@ -196,7 +198,7 @@ impl Node {
             random: Box::new(move || random.upgrade().map_or([0; 16], |w| w.chance.bytes())),
         };
         let seen = Mutex::new(chain.view());
-        let shared = Shared::new(chain, pool, neighbours);
+        let shared = Shared::new(chain, forks, pool, neighbours);
         let network = world.network.clone();
         let miner = Miner::new(id, network, shared, Keeper::new(journal), surroundings);
         miner.shared.bells.gossip.ring();

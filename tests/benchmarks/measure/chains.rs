@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use blockchain::chain::Block;
 use blockchain::chain::testing::{Maker, NOW, network};
-use blockchain::chain::{Block, Chain};
-use blockchain::store::{ChainFile, Disk, Folder, Names, Start, StoreError};
+use blockchain::store::{ChainFile, Disk, Folder, Loaded, Names, Start, StoreError};
 
 use crate::Outcome;
 
@@ -41,7 +41,7 @@ pub fn message(number: u64) -> String {
 }
 
 /// Loads and checks a chain.
-pub fn load(file: &Path) -> Result<(ChainFile, Chain), StoreError> {
+pub fn load(file: &Path) -> Result<Loaded, StoreError> {
     let names = Names::of(file)?;
     let disk: Arc<dyn Disk> = Arc::new(Folder::open(names.folder()).expect("it is there"));
     ChainFile::load(disk, names, &network(1), Start::Keep, 1, NOW, &mut |_, _| {

@@ -7,7 +7,7 @@ use blockchain::api::RunId;
 use blockchain::api::client::MinerClient;
 use blockchain::chain::rules::AHEAD_MAX;
 use blockchain::chain::testing::{NOW, data, network};
-use blockchain::chain::{Chain, Pool, PoolLimits, check_block};
+use blockchain::chain::{Chain, Forks, Pool, PoolLimits, check_block};
 use blockchain::miner::jobs::{backup, sync_chain};
 use blockchain::miner::{Clock, HostClock, Keeper, Miner, Neighbours, Shared, Surroundings};
 use blockchain::store::{ChainFile, Folder, Journal, Names};
@@ -99,7 +99,9 @@ fn at_length(table: &mut Table, blocks: u64) -> Outcome<Costs> {
     let nothing_new = best(ROUNDS, || timed(|| sync_chain::round(&bench.miner, &seed.address())));
     let before = chain.maker.head().timestamp - NEW;
     let ten_new = best(ROUNDS, || {
-        bench.miner.shared.drop_ahead(before - AHEAD_MAX.as_micros() as u64);
+        let (shared, now) = (&bench.miner.shared, before - AHEAD_MAX.as_micros() as u64);
+        let first = shared.first_ahead(now).unwrap().expect("there are ten");
+        shared.drop_ahead(&first, now).unwrap();
         timed(|| sync_chain::round(&bench.miner, &seed.address()))
     });
     if bench.miner.shared.head() != *chain.maker.head() {
@@ -139,7 +141,7 @@ fn look_up(seed: &program::Miner, index: u64) -> Outcome<f64> {
 
 /// Backups of ten blocks each that were mined since the one before.
 fn back_up(miner: &Miner, chain: &MadeChain) -> Outcome<f64> {
-    let (mut file, _) = chains::load(&chain.file)?;
+    let mut file = chains::load(&chain.file)?.file;
     let (mut maker, mut number) = (chain.maker.clone(), chain.blocks);
     let mut best = f64::INFINITY;
     for _ in 0..BACKUPS {
@@ -170,7 +172,8 @@ impl Bench {
         let disk = Arc::new(Folder::open(folder.path())?);
         let (journal, _) = Journal::open(disk, Names::of(&folder.path().join("test.chain"))?)?;
         let neighbours = Neighbours::new([seed.address()], 1);
-        let shared = Shared::new(chain, Pool::new(PoolLimits::default()), neighbours);
+        let shared =
+            Shared::new(chain, Forks::default(), Pool::new(PoolLimits::default()), neighbours);
         let clock: Arc<dyn Clock> = Arc::new(HostClock::start());
         let random: Box<dyn Fn() -> [u8; 16] + Send + Sync> = Box::new(|| [7; 16]);
         let surroundings = Surroundings { clock, client: MinerClient::http(None), random };
