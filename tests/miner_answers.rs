@@ -344,7 +344,7 @@ fn a_neighbour_is_pushed_what_it_lacks_and_no_more() {
     assert_eq!(next().map(|it| it.0), None);
     for line in &ours[1..3] {
         push(&miner, std::slice::from_ref(line), &caller("10.0.0.9"));
-        assert_eq!(next().unwrap().0, [line.clone()]);
+        assert_eq!(next().unwrap().0, std::slice::from_ref(line));
     }
     // It is on a branch of its own: the last blocks follow, and then it asks by itself.
     push(&miner, &ours[3..], &caller("10.0.0.9"));
@@ -366,7 +366,7 @@ fn messages_are_pushed_once_and_not_back_to_who_sent_them() {
     let (miner, _) = miner(100);
     let (address, neighbour) = known(&miner, "10.0.0.2:1");
     let next = || match push::next(&miner, &address, &[]) {
-        Some((Request::PushData { data, span }, _)) => Some((data, span.unwrap())),
+        Some((Request::PushData { data, span }, _)) => Some((data, *span.unwrap())),
         other => other.map(|other| panic!("{other:?}")),
     };
     miner.keep(&[data("a")], Sender::Client);
@@ -390,7 +390,8 @@ fn what_was_pushed_is_not_asked_for() {
     let run = neighbour.miner.as_ref().unwrap().id;
     let cursor = |arrivals| Cursor { run, arrivals };
     let tell = |after, until| {
-        let span = Some(Span { after: cursor(after), cursor: cursor(until) });
+        let span = Span { after: cursor(after), cursor: cursor(until) };
+        let span = Some(Box::new(span));
         let data = vec![data(&format!("{after}"))];
         assert_eq!(answer(&miner, Request::PushData { data, span }, &neighbour).status, 200);
         miner.shared.with_neighbours(|all| all.cursor(&address))
@@ -527,7 +528,7 @@ fn a_miner_banned_by_hand_is_neither_asked_nor_answered_until_told_otherwise() {
     assert!(miner.shared.with_neighbours(|all| all.is_empty() && !all.has_callers()));
     let bans = answer(&miner, Request::Bans, &caller("10.0.0.9"));
     let bans: BanPage = serde_json::from_slice(&bans.body).unwrap();
-    assert_eq!(bans.bans, [address.clone()]);
+    assert_eq!(bans.bans, std::slice::from_ref(&address));
     // Others at its host are not meant.
     assert_eq!(answer(&miner, Request::Health, &caller("10.0.0.2")).status, 200);
     assert_eq!(by_hand(Request::Unban(address.clone())), 200);

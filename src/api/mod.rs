@@ -221,7 +221,7 @@ pub enum Request {
         /// The messages.
         data: Vec<Data>,
         /// These are all that came to it between two cursors and that this miner may lack.
-        span: Option<Span>,
+        span: Option<Box<Span>>,
     },
 }
 

@@ -91,7 +91,9 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
             let after = query.optional::<CursorText>("after")?;
             let cursor = query.optional::<CursorText>("cursor")?;
             let span = after.zip(cursor);
-            let span = span.map(|(CursorText(after), CursorText(cursor))| Span { after, cursor });
+            let span = span
+                .map(|(CursorText(after), CursorText(cursor))| Span { after, cursor })
+                .map(Box::new);
             let read = |line| serde_json::from_str::<Data>(line);
             let data = lines(body)?.map(read).collect::<Result<_, _>>();
             let data = data.map_err(|error| bad_request(format!("a line is no message: {error}")));
@@ -189,11 +191,11 @@ pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
         }
         Request::PushBlocks { lines } => ("PUT", "/blocks".into(), lines.join("\n").into()),
         Request::PushData { data, span } => {
-            let cursors = span.map(|Span { after, cursor }| (after.into(), cursor.into()));
+            let cursors = span.as_deref().map(|span| (span.after.into(), span.cursor.into()));
             let query = cursors.map_or_else(String::new, |(after, cursor): (String, String)| {
                 format!("?after={after}&cursor={cursor}")
             });
-            let lines = data.iter().map(|data| serde_json::to_string(data));
+            let lines = data.iter().map(serde_json::to_string);
             let lines: Result<Vec<_>, _> = lines.collect();
             let body = lines.expect("a message is always JSON").join("\n");
             ("PUT", format!("/data{query}"), body.into())
@@ -464,7 +466,10 @@ mod tests {
             Request::PushData { data: vec![data("a\nb")], span: None },
             Request::PushData {
                 data: vec![data("a"), data("\0")],
-                span: Some(Span { after: cursor, cursor: Cursor { arrivals: 9, ..cursor } }),
+                span: Some(Box::new(Span {
+                    after: cursor,
+                    cursor: Cursor { arrivals: 9, ..cursor },
+                })),
             },
         ] {
             let (method, target, body) = encode(&request);

@@ -191,7 +191,7 @@ pub(super) fn note_data(miner: &Miner, data: &[Data], caller: &Caller) {
 /// and after all of `kept` was written.
 pub(super) fn data(
     miner: &Miner,
-    span: Option<Span>,
+    span: Option<Box<Span>>,
     caller: &Caller,
     kept: &[Kept],
     arrivals: std::ops::Range<u64>,
@@ -201,7 +201,7 @@ pub(super) fn data(
         return failing;
     }
     if let Some((neighbour, span)) = miner.caller(caller).zip(span) {
-        miner.shared.with_neighbours(|all| all.told(&neighbour, span));
+        miner.shared.with_neighbours(|all| all.told(&neighbour, *span));
     }
     let cursor = |arrivals| Cursor { run: miner.id, arrivals };
     // Others may have come among them.

@@ -110,7 +110,7 @@ enum From {
     /// Somebody who adds one.
     Client,
     /// A neighbour that pushes what it has.
-    Neighbour(Caller, Option<Span>),
+    Neighbour(Caller, Option<Box<Span>>),
 }
 
 /// Whom to answer, and what to measure by.

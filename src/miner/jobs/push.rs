@@ -5,6 +5,7 @@
 //! are under way as may be goes together with the next. What a push does not reach is repaired
 //! by the rounds of `sync_chain` and `sync_data`.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::thread::{self, Builder, JoinHandle};
@@ -119,7 +120,8 @@ fn next_data(miner: &Miner, address: &Address) -> Option<(Request, Sent)> {
         });
         if !data.is_empty() {
             let cursor = |arrivals| Cursor { run: miner.id, arrivals };
-            let span = Some(Span { after: cursor(after), cursor: cursor(next) });
+            let span = Span { after: cursor(after), cursor: cursor(next) };
+            let span = Some(Box::new(span));
             return Some((Request::PushData { data, span }, Sent::Data));
         }
     }
@@ -200,11 +202,10 @@ pub fn run(miner: &Arc<Miner>, stop: &Stop) {
             let _ = pusher.bell.as_ref().map(|bell| bell.try_send(()));
         }
         for address in whom {
-            if !pushers.contains_key(&address) {
-                match Pusher::start(miner, &address, stop) {
-                    Ok(pusher) => drop(pushers.insert(address, pusher)),
-                    Err(error) => log::warn!("push: cannot start a thread: {error}"),
-                }
+            let Entry::Vacant(place) = pushers.entry(address) else { continue };
+            match Pusher::start(miner, place.key(), stop) {
+                Ok(pusher) => drop(place.insert(pusher)),
+                Err(error) => log::warn!("push: cannot start a thread: {error}"),
             }
         }
         let now = miner.now();
