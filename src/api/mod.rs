@@ -35,7 +35,7 @@ pub const PAGE_BYTES: usize = 1 << 20;
 /// Bytes that a message with its id takes in an answer: JSON spells some characters in six.
 pub fn json_bytes(data: &Data) -> usize {
     /// `{"id":"","message":""},` with 32 hex digits.
-    const AROUND: usize = 56;
+    const AROUND: usize = 55;
     let spelled = |byte| match byte {
         b'"' | b'\\' | 8..=10 | 12 | 13 => 2,
         0..32 => 6,

@@ -178,7 +178,7 @@ mod tests {
         let found = names("plain");
         assert_eq!([&found.chain, &found.hash], ["plain", "plain-hash"]);
         assert_eq!(found.version("chain", 0, &[]), "plain_1970-01-01_00-00-00-chain");
-        assert_eq!(names(".chain").hash, ".chain.hash");
+        assert_eq!(names(".chain").hash, ".chain-hash");
         for bad in ["", "/", "a/..", "a\nb.chain", "a\\b.chain"] {
             assert!(Names::of(Path::new(bad)).is_err(), "{bad:?}");
         }
