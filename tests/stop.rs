@@ -265,6 +265,6 @@ fn a_folder_is_no_chain_path() {
     let command = TestMiner::command(folder.path(), 0, &[]);
     let Err((status, said)) = TestMiner::try_start(command, &logs) else { panic!("it started") };
     assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains("is a folder; name a chain file in it"), "{said}");
+    assert!(said.contains("is a folder; name the chain file in it"), "{said}");
     assert!(!folder.path().join("miner.log").exists());
 }

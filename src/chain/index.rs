@@ -92,7 +92,7 @@ impl BlockIndex {
     /// Adds the block at `height`, above all others.
     pub fn insert(&mut self, keys: Keys, height: u64) {
         let Keys { message: MessageKeys { id, message }, hash } = keys;
-        let by_id = self.messages.get(id).len() < SAME_ID_MAX;
+        let by_id = self.messages.count(id) < SAME_ID_MAX;
         self.messages.insert(if by_id { id } else { message }, height);
         self.hashes.insert(hash, height);
     }
@@ -152,11 +152,19 @@ impl Heights {
         self.shard(fingerprint).remove(u64::from(fingerprint) << 32 | TAKEN | height)
     }
 
+    /// The number of heights under `fingerprint`.
+    fn count(&self, fingerprint: u32) -> usize {
+        let shard = &self.shards[fingerprint as usize % SHARDS];
+        let entries = shard.run(fingerprint).map(|at| shard.slots[at]);
+        entries.filter(|entry| entry >> 32 == u64::from(fingerprint)).count()
+    }
+
     /// The heights under `fingerprint`, lowest first.
     fn get(&self, fingerprint: u32) -> Vec<u64> {
         let shard = &self.shards[fingerprint as usize % SHARDS];
-        let mut found: Vec<u64> = shard.run(fingerprint).map(|at| shard.slots[at]).collect();
-        found.retain(|entry| entry >> 32 == u64::from(fingerprint));
+        let entries = shard.run(fingerprint).map(|at| shard.slots[at]);
+        let mut found: Vec<u64> =
+            entries.filter(|entry| entry >> 32 == u64::from(fingerprint)).collect();
         found.iter_mut().for_each(|entry| *entry &= TAKEN - 1);
         found.sort_unstable();
         found
@@ -183,7 +191,7 @@ impl Shard {
     /// The slots from the fingerprint's home to the next free one.
     fn run(&self, fingerprint: u32) -> impl Iterator<Item = usize> + '_ {
         let (start, slots) = (self.home(fingerprint), self.slots.len());
-        (0..slots).map(move |step| (start + step) % slots).take_while(|at| self.slots[*at] != 0)
+        (start..slots).chain(0..start).take_while(|at| self.slots[*at] != 0)
     }
 
     fn insert(&mut self, entry: Entry) {
@@ -199,7 +207,7 @@ impl Shard {
     fn put(&mut self, entry: Entry) {
         let mut at = self.home((entry >> 32) as u32);
         while self.slots[at] != 0 {
-            at = (at + 1) % self.slots.len();
+            at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
         }
         self.slots[at] = entry;
     }

@@ -25,6 +25,6 @@ pub use forks::{Dropped, Forks, Why};
 pub use index::{BlockIndex, Keys, MessageKeys, keyed_hash};
 pub use network::{Difficulty, Network, NetworkName};
 pub use pool::{Came, Pool, PoolLimits};
-pub use rules::{Head, Micros, Rank, ValidBlock, check_block};
+pub use rules::{Head, Micros, Rank, ValidBlock, check_block, check_line};
 pub use spelling::{BlockError, Field, Rule};
 pub use view::{ChainView, Line, Page, ReadError, StoredLines};

@@ -63,7 +63,10 @@ impl Head {
     /// What a proof of work for a child with this `seal` is searched behind: all of the
     /// concatenation of the two proofs but the nonce.
     pub fn search_prefix(&self, seal: &Hash) -> String {
-        let mut prefix = self.proof.map(|proof| proof.to_string()).unwrap_or_default();
+        let mut prefix = String::with_capacity(4 * 64);
+        if let Some(proof) = self.proof {
+            write!(prefix, "{proof}").expect("a String takes all");
+        }
         write!(prefix, "{seal}-").expect("a String takes all");
         prefix
     }
@@ -130,7 +133,7 @@ impl ValidBlock {
 /// and work. `now` is the checking host's clock.
 ///
 /// # Errors
-/// [`BlockError`] names the block, the field, what was found and what was expected.
+/// [`BlockError`] names the block, the rule, what was found and what was expected.
 pub fn check_block(
     parent: &Head,
     line: impl Into<Arc<str>>,
@@ -138,7 +141,21 @@ pub fn check_block(
     network: &Network,
 ) -> Result<ValidBlock, BlockError> {
     let line = line.into();
-    let block = Block::read(&line, parent.index + 1)?;
+    let (data, head, keys) = check_line(parent, &line, now, network)?;
+    Ok(ValidBlock { line, head, parent: parent.hash, data, keys })
+}
+
+/// The same for a line that nobody needs to hold: its message, and what is known of the block.
+///
+/// # Errors
+/// As [`check_block`].
+pub fn check_line(
+    parent: &Head,
+    line: &str,
+    now: Micros,
+    network: &Network,
+) -> Result<(Data, Head, Keys), BlockError> {
+    let block = Block::read(line, parent.index + 1)?;
     let fail = |rule, field, found: String, expected: String| {
         Err(BlockError { block: block.index, rule, field, found, expected })
     };
@@ -158,7 +175,7 @@ pub fn check_block(
     let Some(proof) = block.proof else {
         return fail(Rule::Work, Field::Proof, "null".into(), "a proof of work".into());
     };
-    let (hash, seal) = hash_and_seal(&line, &proof);
+    let (hash, seal) = hash_and_seal(line, &proof);
     if proof.seal != seal {
         return fail(
             Rule::Work,
@@ -167,7 +184,9 @@ pub fn check_block(
             format!("the seal {seal}"),
         );
     }
-    let work = Hash::of(format!("{}{}", parent.search_prefix(&seal), proof.nonce));
+    let mut concatenation = parent.search_prefix(&seal);
+    write!(concatenation, "{}", proof.nonce).expect("a String takes all");
+    let work = Hash::of(concatenation);
     if !network.difficulty.is_met_by(work.as_bytes()) {
         let expected = format!("one that ends with {} zeros", network.difficulty);
         return fail(
@@ -179,12 +198,13 @@ pub fn check_block(
     }
     let head = Head { index: block.index, timestamp: block.timestamp, hash, proof: Some(proof) };
     let keys = Keys::of(&block.data, &hash);
-    Ok(ValidBlock { line, head, parent: parent.hash, data: block.data, keys })
+    Ok((block.data, head, keys))
 }
 
 /// The hash of a canonical line and its seal, which share all bytes but the proof's.
 fn hash_and_seal(line: &str, proof: &Proof) -> (Hash, Hash) {
-    let proof_bytes = format!(",\"proof\":\"{proof}\"}}").len();
+    let digits = proof.nonce.checked_ilog10().unwrap_or(0) as usize + 1;
+    let proof_bytes = r#","proof":"-"}"#.len() + 64 + digits;
     let (sealed, tail) = line.split_at(line.len() - proof_bytes);
     let common = Sha256::new_with_prefix(sealed);
     let finish = |tail: &str| Hash::from(common.clone().chain_update(tail));

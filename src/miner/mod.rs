@@ -49,7 +49,7 @@ use crate::pow::{Kernel, Pace};
 pub const DEEP: u64 = 6;
 
 /// The part of a miner that is in trouble when its chain file can't be read.
-const UNREADABLE: &str = "chain file";
+pub(crate) const UNREADABLE: &str = "chain file";
 
 /// Where a miner lives: what it can't make itself, and what tests give it.
 pub struct Surroundings {
@@ -208,6 +208,11 @@ impl Miner {
     pub fn unreadable(&self, error: &ReadError) {
         self.note_trouble(UNREADABLE, Some(error.to_string()));
         self.shared.bells.backup.ring();
+    }
+
+    /// Whether something is wrong with this part.
+    pub fn is_in_trouble(&self, part: &str) -> bool {
+        self.troubles.lock().contains_key(part)
     }
 
     /// What is wrong, in words.

@@ -233,11 +233,15 @@ impl Shared {
         self.chain.lock().forks.note_saved(forks);
     }
 
+    /// Bytes of blocks that came in and are not saved yet.
+    pub fn unsaved_bytes(&self) -> u64 {
+        let blocks = self.chain.lock();
+        blocks.bytes - blocks.bytes_saved
+    }
+
     /// Whether so much is not saved yet that nothing more should come in; asks for a save then.
     pub fn is_unsaved_full(&self) -> bool {
-        let blocks = self.chain.lock();
-        let full = blocks.bytes - blocks.bytes_saved > UNSAVED_BYTES_MAX;
-        drop(blocks);
+        let full = self.unsaved_bytes() > UNSAVED_BYTES_MAX;
         if full {
             self.bells.backup.ring();
         }

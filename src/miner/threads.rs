@@ -151,6 +151,8 @@ impl Threads {
         let (interval, settles) =
             (settings.backup_interval, settings.backup_interval.min(BACKUP_SETTLES));
         let backups = threads.backup.held.clone();
+        // For those who look before the first backup has ended.
+        miner.diary.set_files(list_files(&names));
         threads.spawn("backup", backups, move |miner| {
             let mut save = || {
                 backup::round(miner, &mut chain);
@@ -165,7 +167,7 @@ impl Threads {
                 &backup_stop,
                 |_| None,
                 |wake| {
-                    if wake == Wake::Tick || !backup_stop.within(settles) {
+                    if wake == Wake::Tick || backup::settle(miner, &backup_stop, settles) {
                         save();
                     }
                 },

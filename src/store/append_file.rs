@@ -139,6 +139,15 @@ impl AppendFile {
         Ok(())
     }
 
+    /// Writes `bytes` over contents that were damaged, and returns once they are on disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`]
+    pub fn mend(&mut self, at: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        self.disk.write(&self.name, at, bytes).doing("mend", &self.names, &self.name)?;
+        self.disk.sync(&self.name).doing("sync", &self.names, &self.name)
+    }
+
     /// Makes the contents end after `bytes`, and returns once that is so on disk.
     ///
     /// # Errors

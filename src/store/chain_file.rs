@@ -299,6 +299,19 @@ impl ChainFile {
         }
     }
 
+    /// Puts `text`, the lines from height `from` on, in place of a damaged page, if it is just what
+    /// that page held; whether it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`]
+    pub fn mend(&mut self, from: u64, text: &str) -> Result<bool, StoreError> {
+        let Some(at) = self.growing.pages.place_of(from, text.as_bytes()) else {
+            return Ok(false);
+        };
+        self.file.mend(at, text.as_bytes())?;
+        Ok(true)
+    }
+
     /// Sees to it that the blocks which `view` drops from the file are kept: what was dropped from
     /// the chain in memory may have been another branch.
     fn keep_dropped(&self, forks: &mut Forks, shared: u64, view: &ChainView, now: Micros) {

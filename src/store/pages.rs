@@ -37,6 +37,11 @@ enum Body {
     },
 }
 
+/// What is remembered of the bytes of a page.
+pub(super) fn check(text: &[u8]) -> u64 {
+    keyed_hash(text)
+}
+
 /// Whole pages of a file of lines. Pages are only ever added; a file that is cut back goes on
 /// as other `Pages`.
 #[derive(Debug)]
@@ -79,10 +84,15 @@ impl Pages {
 
     /// Adds a page of `lines` lines with these bytes.
     pub fn add(&self, text: &[u8], lines: u64) {
+        self.add_checked(text.len() as u64, lines, check(text));
+    }
+
+    /// Adds a page of `lines` lines with so many bytes, of which `check` is the [`check`].
+    fn add_checked(&self, bytes: u64, lines: u64, check: u64) {
         let mut marks = self.marks.write();
         let last = marks.last_mut().expect("there is always an end");
-        last.check = keyed_hash(text);
-        let (height, offset) = (last.height + lines, last.offset + text.len() as u64);
+        last.check = check;
+        let (height, offset) = (last.height + lines, last.offset + bytes);
         marks.push(Mark { height, offset, check: 0 });
     }
 
@@ -117,7 +127,7 @@ impl Pages {
 
     fn checked(&self, mark: Mark, end: Mark) -> Result<Arc<str>, String> {
         let bytes = self.bytes(mark.offset, end.offset).map_err(|error| error.to_string())?;
-        if keyed_hash(&bytes[..]) != mark.check {
+        if check(&bytes) != mark.check {
             return Err("the file was changed behind the miner's back".to_owned());
         }
         String::from_utf8(bytes).map(Arc::from).map_err(|error| error.to_string())
@@ -130,11 +140,12 @@ impl Pages {
         marks.windows(2).filter_map(error).collect()
     }
 
-    /// Whether `text` is the page with the block at `height`, and where in the file it lies.
+    /// Where in the file the page lies that begins with the block at `height`, if `text` is just what
+    /// it held.
     pub fn place_of(&self, height: u64, text: &[u8]) -> Option<u64> {
         let marks = self.marks.read();
-        let at = marks.partition_point(|mark| mark.height <= height).checked_sub(1)?;
-        (marks.get(at)?.check == keyed_hash(text)).then_some(marks[at].offset)
+        let mark = marks.iter().find(|mark| mark.height == height)?;
+        (mark.check == check(text)).then_some(mark.offset)
     }
 
     fn read(&self, mark: Mark, end: Mark) -> Result<Page, ReadError> {
@@ -190,6 +201,16 @@ impl Growing {
         self.lines += 1;
         if self.rest.len() >= PAGE_BYTES {
             self.close();
+        }
+    }
+
+    /// Goes on with whole lines, of which `check` is the [`check`]: a page of their own, if they are
+    /// long enough.
+    pub fn push_all(&mut self, text: &str, lines: u64, check: u64) {
+        if self.lines == 0 && text.len() >= PAGE_BYTES {
+            self.pages.add_checked(text.len() as u64, lines, check);
+        } else {
+            text.split_terminator('\n').for_each(|line| self.push(line));
         }
     }
 

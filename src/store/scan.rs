@@ -17,12 +17,12 @@ use super::genesis::{names_as_parent, network_of};
 use super::hash_file::{self, Recorded};
 use super::lines::{Ending, LINE_BYTES_MAX, Line, Lines};
 use super::names::Names;
-use super::pages::{Growing, PAGE_BYTES, Pages};
+use super::pages::{self, Growing, PAGE_BYTES, Pages};
 use super::redo;
 use super::running_hash::{RunningHash, has_border};
 use crate::chain::{
     Block, BlockError, BlockIndex, Chain, Field, Hash, Head, Keys, Micros, Network, Rule,
-    StoredLines, check_block,
+    StoredLines, check_line,
 };
 
 /// Pages that were read and not checked yet, for each thread that checks.
@@ -78,6 +78,8 @@ struct Piece {
 /// What checking a piece found.
 struct Checked {
     piece: Piece,
+    /// What its page is checked by.
+    check: u64,
     /// Of each good block, and where its line ends in the piece.
     blocks: Vec<(Keys, usize)>,
     head: Option<Head>,
@@ -205,7 +207,8 @@ impl Pieces {
 
 /// Checks the lines of a piece, each as the child of the one before.
 fn check(piece: Piece, network: &Network) -> Checked {
-    let mut checked = Checked { piece, blocks: Vec::new(), head: None, fault: None };
+    let check = pages::check(&piece.text);
+    let mut checked = Checked { piece, check, blocks: Vec::new(), head: None, fault: None };
     let fault = checked.all(network);
     checked.fault = fault.err();
     checked
@@ -251,8 +254,8 @@ impl Checked {
                 }
                 None => return Ok(()),
                 Some(parent) => {
-                    let block = check_block(&parent, line, ANY_TIME, network)?;
-                    (*block.keys(), *block.head())
+                    let (_, head, keys) = check_line(&parent, line, ANY_TIME, network)?;
+                    (keys, head)
                 }
             };
             self.blocks.push((keys, end + 1));
@@ -311,18 +314,26 @@ impl Merge {
 
     /// Takes the good blocks of a piece in.
     fn take(&mut self, checked: Checked) {
-        let Checked { piece, blocks, head, fault } = checked;
+        let Checked { piece, check, blocks, head, fault } = checked;
+        let good = blocks.last().map_or(0, |(_, end)| *end);
+        let text = std::str::from_utf8(&piece.text[..good]).expect("it was checked");
         let (mut height, mut start) = (piece.first, 0);
         for (keys, end) in &blocks {
-            let line = std::str::from_utf8(&piece.text[start..end - 1]).expect("it was checked");
+            let line =
+                |at: u64| self.line(at).or_else(|| line_in(text, at.checked_sub(piece.first)?));
             if let Some(twice) = self.twice(keys, line, height) {
+                self.head = line(height - 1).and_then(|l| parent_in(l.as_bytes(), height - 1));
+                text[..start].split_terminator('\n').for_each(|line| self.growing.push(line));
                 self.fault = Some((twice, false));
-                self.head = self.line(height - 1).and_then(|l| parent_in(l.as_bytes(), height - 1));
                 return;
             }
             self.index.insert(*keys, height);
-            self.growing.push(line);
             (height, start) = (height + 1, *end);
+        }
+        if good == piece.text.len() {
+            self.growing.push_all(text, blocks.len() as u64, check);
+        } else {
+            text.split_terminator('\n').for_each(|line| self.growing.push(line));
         }
         self.head = head.or(self.head);
         let rest = &piece.text[start..];
@@ -332,13 +343,18 @@ impl Merge {
     }
 
     /// The fault of a block whose message is in the chain already.
-    fn twice(&self, keys: &Keys, line: &str, height: u64) -> Option<BlockError> {
+    fn twice(
+        &self,
+        keys: &Keys,
+        line: impl Fn(u64) -> Option<String>,
+        height: u64,
+    ) -> Option<BlockError> {
         let maybe_at = self.index.of_message(keys.message());
         if maybe_at.is_empty() {
             return None;
         }
-        let data = Block::read(line, height).expect("it was checked").data;
-        let message = |at: u64| Some(Block::read(&self.line(at)?, at).ok()?.data);
+        let message = |at: u64| Some(Block::read(&line(at)?, at).ok()?.data);
+        let data = message(height)?;
         let same = maybe_at.iter().any(|at| message(*at).as_ref() == Some(&data));
         same.then(|| BlockError::twice(height, &data.id))
     }
@@ -349,7 +365,7 @@ impl Merge {
             return self.growing.rest().nth(at as usize).map(str::to_owned);
         }
         let page = self.growing.pages.page(height).ok()?;
-        page.text.lines().nth((height - page.first) as usize).map(str::to_owned)
+        line_in(&page.text, height - page.first)
     }
 
     /// The first line that is wrong, as a fault of the file.
@@ -370,6 +386,10 @@ impl Merge {
         });
         Ok(trouble)
     }
+}
+
+fn line_in(text: &str, at: u64) -> Option<String> {
+    text.split_terminator('\n').nth(usize::try_from(at).ok()?).map(str::to_owned)
 }
 
 /// Refuses a file that begins with the genesis block of another network, and goes on with it.
