@@ -22,7 +22,7 @@ impl fmt::Display for Escaped<'_> {
 /// Longest text of a stranger that is kept, logged or passed on, in characters.
 pub const WORDS_MAX: usize = 300;
 
-/// What a stranger said about itself or about an error: escaped, and cut after [`WORDS_MAX`]
+/// A stranger's words about itself or about an error: escaped, and cut after [`WORDS_MAX`]
 /// characters.
 pub fn words(text: &str) -> String {
     // No character is escaped to nothing, so those behind are never looked at.

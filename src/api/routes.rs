@@ -46,7 +46,7 @@ const SERVER: Route = Route { path: "*", allow: "GET, HEAD, PUT, DELETE" };
 /// This API's description, for machines. A test holds it to [`ROUTES`] and to the answers.
 pub const OPENAPI: &str = include_str!("openapi.json");
 
-/// What HTTP asks, as a request.
+/// Decodes an HTTP request.
 ///
 /// # Errors
 /// The answer, where the miner need not be asked: 400, 404 and 405 for who sent something
@@ -143,7 +143,7 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
     }
 }
 
-/// How HTTP asks for `request`: method, target and body.
+/// Encodes `request` for HTTP: method, target and body.
 ///
 /// # Panics
 /// For the parts of an answer, which only the server process asks for, over the link.
@@ -365,7 +365,7 @@ impl Values<'_> {
 
 /// A type that a query's parameter can have.
 trait Parameter: Sized {
-    /// What to write, in words.
+    /// The expected spelling, in words.
     const EXPECTED: &'static str;
 
     fn read(text: &str) -> Option<Self>;
