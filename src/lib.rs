@@ -23,6 +23,17 @@
 //! | 2 | [`ui`] | the web UI: pages about a miner and its network |
 //! | 3 | [`cli`] | arguments, commands, and output |
 //! | 3 | [`logging`] | the log, on stderr and in the chain's folder |
+//!
+//! A block is one line, and the first one follows from the network:
+//!
+//! ```
+//! use blockchain::chain::{Block, Hash};
+//! use blockchain::settings::Settings;
+//!
+//! let genesis = Block::genesis(&Settings::default_network()).line();
+//! assert!(genesis.ends_with(r#""previous_hash":null,"proof":null}"#));
+//! assert!(Hash::of(genesis).to_string().starts_with("9be6afafea4e"));
+//! ```
 
 pub mod api;
 pub mod chain;

@@ -1,6 +1,15 @@
 //! The one table between HTTP (method, path, query, body) and [`Request`], in both directions.
 //!
 //! Bad input ends here: what comes out of [`decode`] is typed and within its limits.
+//!
+//! ```
+//! use blockchain::api::{Request, routes};
+//!
+//! let request = routes::decode("GET", "/chain?from=7", b"").unwrap();
+//! assert_eq!(request, Request::Chain { from: 7, limit: None });
+//! assert_eq!(routes::encode(&request).1, "/chain?from=7");
+//! assert_eq!(routes::decode("GET", "/chain?from=x", b"").unwrap_err().status, 400);
+//! ```
 
 use std::borrow::Cow;
 use std::collections::HashMap;
