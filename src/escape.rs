@@ -1,4 +1,4 @@
-//! FLOOR 0: what a stranger wrote, made harmless for a terminal, a log line or a table.
+//! FLOOR 0: strangers' text, made harmless for a terminal, a log line or a table.
 
 use std::fmt::{self, Write as _};
 
@@ -22,8 +22,14 @@ impl fmt::Display for Escaped<'_> {
 /// Longest text of a stranger that is kept, logged or passed on, in characters.
 pub const WORDS_MAX: usize = 300;
 
-/// What a stranger said about itself or about an error: escaped, and cut after [`WORDS_MAX`]
+/// A stranger's words about itself or about an error: escaped, and cut after [`WORDS_MAX`]
 /// characters.
+///
+/// ```
+/// use blockchain::escape::words;
+///
+/// assert_eq!(words("line 1\nline 2\u{1b}[31m"), r"line 1\nline 2\u{1b}[31m");
+/// ```
 pub fn words(text: &str) -> String {
     // No character is escaped to nothing, so those behind are never looked at.
     let start = text.char_indices().nth(WORDS_MAX).map_or(text, |(end, _)| &text[..end]);

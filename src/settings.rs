@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::api::{Address, DEFAULT_PORT};
 use crate::chain::{Difficulty, Network};
 
-/// What a miner is started with.
+/// Settings of a miner.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The chain file; a leading `~/` is the home folder already.
@@ -26,7 +26,7 @@ pub struct Settings {
     pub neighbours: Vec<Address>,
     /// Most neighbours that are kept, those given by hand included.
     pub neighbours_max: usize,
-    /// What the miner tells others to reach it by; otherwise they take the address that it
+    /// Address at which others reach the miner; otherwise they take the address that it
     /// comes from and the port that it listens on.
     pub advertise: Option<Address>,
     /// Ask the given neighbours alone, and take in no others.
@@ -41,7 +41,7 @@ pub struct Settings {
     pub finality_depth: Option<NonZeroU64>,
     /// File with the token that a request has to carry to change anything.
     pub write_token_file: Option<PathBuf>,
-    /// What a chain file that is missing or of no use means.
+    /// Treatment of the chain file that is there.
     pub start: Start,
     /// Older versions of the chain file that stay.
     pub versions_kept: usize,
@@ -55,14 +55,14 @@ pub struct Settings {
     pub backup_interval: Duration,
     /// Least important lines that are logged.
     pub log_level: log::LevelFilter,
-    /// How lines of the log look.
+    /// Format of the log.
     pub log_format: LogFormat,
     /// The proof-of-work kernel by its name; the fastest that this CPU has without one.
     pub kernel: Option<String>,
 }
 
 impl Settings {
-    /// What the command line takes where nothing is said, for this chain file and network.
+    /// The command line's defaults, for this chain file and network.
     pub fn new(chain_path: impl Into<PathBuf>, network: Network) -> Self {
         Self {
             chain_path: chain_path.into(),
@@ -97,7 +97,7 @@ impl Settings {
     }
 }
 
-/// What a miner does with the chain file that it finds, or does not find.
+/// Treatment of the chain file that a miner finds, or does not find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// Goes on from it; begins a new chain only where there never was one.
@@ -106,7 +106,7 @@ pub enum Start {
     ForceNewChain,
 }
 
-/// How lines of the log look.
+/// Format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people: time, level, part of the program, message, values.

@@ -22,13 +22,13 @@ pub struct ChainPage {
 /// The body of every error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// What went wrong, in a few words.
+    /// The problem, in a few words.
     pub message: String,
-    /// What to know or do about it.
+    /// Explanation, with what to do.
     pub more_information: String,
 }
 
-/// Whether a miner is well.
+/// State of a miner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -71,7 +71,7 @@ pub struct Health {
     /// The last branch that was refused since it would have dropped too much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedBranch>,
-    /// What is wrong, in words; nothing while `ok`.
+    /// Faults, in words; none while `ok`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
 }
@@ -79,7 +79,7 @@ pub struct Health {
 /// A reorganisation that somebody may want to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeepReorganisation {
-    /// How many blocks were dropped.
+    /// Number of dropped blocks.
     pub depth: u64,
     /// Microseconds since the Unix epoch.
     pub at: u64,
@@ -90,7 +90,7 @@ pub struct DeepReorganisation {
 pub struct RefusedBranch {
     /// Height of the last block that both share.
     pub fork: u64,
-    /// How many blocks it would drop.
+    /// Number of blocks that it would drop.
     pub dropped: u64,
     /// Its last block that was read: what `PUT /accept` takes.
     pub head: Hash,
@@ -105,7 +105,7 @@ pub struct RefusedBranch {
 pub struct Added {
     /// `Message added!`
     pub message: String,
-    /// What happens next.
+    /// Explanation of the outcome.
     pub more_information: String,
     /// The message and its id.
     pub data: Data,
@@ -117,9 +117,9 @@ pub struct Added {
 pub struct BlocksTaken {
     /// `Blocks taken!`, or why not.
     pub message: String,
-    /// What to know or do about it.
+    /// Explanation, with what to do.
     pub more_information: String,
-    /// How many of the blocks were taken.
+    /// Number of blocks that were taken.
     pub taken: u64,
     /// Blocks in the chain now.
     pub length: u64,
@@ -130,7 +130,7 @@ pub struct BlocksTaken {
 /// The answer to [`super::Request::PushData`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataTaken {
-    /// How many of the messages were new.
+    /// Number of new messages.
     pub taken: u64,
     /// Where they are among those that came to this miner: nobody who sent them has to ask
     /// for them.
@@ -167,7 +167,7 @@ impl DataState {
     }
 }
 
-/// What a block is asked for by.
+/// Name of a block: its height or its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlockName {
     /// The block of the chain at this height.
@@ -222,7 +222,7 @@ pub struct BlockAnswer {
     pub block: Box<RawValue>,
     /// SHA-256 of that line.
     pub hash: Hash,
-    /// Whether it is in the chain.
+    /// True if it is in the chain, false if it is in a kept branch.
     pub in_chain: bool,
     /// The number of blocks from it to the head, itself included; 0 outside of the chain.
     pub confirmations: u64,
@@ -275,7 +275,7 @@ pub struct ForksAnswer {
 pub struct DataPage {
     /// Messages that wait.
     pub data: Vec<Data>,
-    /// How many wait in all.
+    /// Number of all pending messages.
     pub length: u64,
     /// Asks for what comes after these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -287,9 +287,9 @@ pub struct DataPage {
 pub struct NeighbourPage {
     /// Their addresses.
     pub neighbours: Vec<Address>,
-    /// How many.
+    /// Their number.
     pub length: u64,
-    /// How each behaves, if that was asked for.
+    /// Behaviour of each, if asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<NeighbourDetail>,
 }
@@ -299,24 +299,24 @@ pub struct NeighbourPage {
 pub struct BanPage {
     /// Addresses banned by hand.
     pub bans: Vec<Address>,
-    /// How many.
+    /// Their number.
     pub length: u64,
 }
 
-/// How a neighbour behaves.
+/// Behaviour of a neighbour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeighbourDetail {
     /// Where it is.
     pub neighbour: Address,
     /// `new`, `ok`, `failing`, `banned`
     pub state: NeighbourState,
-    /// Whether it was given by hand and is never forgotten.
+    /// True if it was given by hand and is never forgotten.
     pub permanent: bool,
     /// Microseconds since the Unix epoch of its last good answer.
     pub last_answer: Option<u64>,
     /// Failures since that.
     pub failures: u32,
-    /// What went wrong last.
+    /// Last failure.
     pub reason: Option<String>,
     /// Microseconds since the Unix epoch before which it is not asked again.
     pub until: Option<u64>,
@@ -326,7 +326,7 @@ pub struct NeighbourDetail {
     pub head: Option<Hash>,
 }
 
-/// What a miner makes of a neighbour.
+/// A miner's opinion of a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NeighbourState {
@@ -345,7 +345,7 @@ pub enum NeighbourState {
 pub struct EventPage {
     /// Oldest first; at most the newest [`super::EVENTS_MAX`].
     pub events: Vec<Event>,
-    /// How many these are.
+    /// Their number.
     pub length: u64,
 }
 
@@ -355,12 +355,12 @@ pub struct EventPage {
 pub struct Event {
     /// Microseconds since the Unix epoch, by this miner's clock.
     pub at: u64,
-    /// What it was.
+    /// The event.
     #[serde(flatten)]
     pub what: Happening,
 }
 
-/// What can happen at a miner.
+/// An event at a miner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Happening {
@@ -380,14 +380,14 @@ pub enum Happening {
     Reorganisation {
         /// Height of the last block that both share.
         fork: u64,
-        /// How many blocks were dropped: how deep it went.
+        /// Number of dropped blocks: its depth.
         dropped: u64,
-        /// How many came in their place.
+        /// Number of blocks in their place.
         adopted: u64,
         /// Messages that wait again, oldest first; at most the first
         /// [`super::RETURNED_IDS_MAX`].
         returned: Vec<DataId>,
-        /// How many messages wait again.
+        /// Number of messages that wait again.
         returned_count: u64,
         /// Whose branch it is.
         from: Option<Address>,
@@ -396,7 +396,7 @@ pub enum Happening {
     BranchRefused {
         /// Height of the last block that both share.
         fork: u64,
-        /// How many blocks it would drop.
+        /// Number of blocks that it would drop.
         dropped: u64,
         /// Its last block that was read: what `PUT /accept` takes.
         head: Hash,
@@ -426,7 +426,7 @@ pub struct StatusReport {
     /// The flags it runs with, as on the command line but without dashes before:
     /// `gossip-interval`, `20`.
     pub settings: Vec<Setting>,
-    /// What it keeps on disk.
+    /// Files of its chain path.
     pub files: Vec<FileReport>,
     /// Its jobs.
     pub jobs: Vec<JobReport>,
@@ -456,14 +456,14 @@ pub struct FileReport {
     pub changed: Option<u64>,
 }
 
-/// How a job of a miner does. Times are microseconds since the Unix epoch.
+/// Rounds of a job of a miner. Times are microseconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobReport {
     /// `gossip`, `sync_chain`, `mine`, …
     pub job: String,
     /// When its last round began; `null` before the first.
     pub last_run: Option<u64>,
-    /// How long that took, in microseconds; `null` while it runs.
+    /// Duration of that round in microseconds; `null` while it runs.
     pub took: Option<u64>,
     /// When the next begins; `null` for a job that waits to be woken.
     pub next_run: Option<u64>,
@@ -493,7 +493,7 @@ pub struct MiningReport {
     pub since: u64,
     /// Nonces tried a second; the last measured.
     pub guesses_per_second: f64,
-    /// How long a search takes on average: 16^difficulty / guesses a second. It does not
+    /// Average duration of a search: 16^difficulty / guesses a second. It does not
     /// shrink by waiting.
     pub expected_seconds: f64,
 }

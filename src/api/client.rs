@@ -25,10 +25,10 @@ use line::{HttpLine, Lines};
 /// Longest answer that is no page of blocks or messages.
 const SMALL_BYTES_MAX: u64 = 256 << 10;
 
-/// How long connecting may take.
+/// Limit of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long an exchange may take in all: a page over a slow line.
+/// Limit of a whole exchange: a page over a slow line.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const _: () = assert!(CONNECT_TIMEOUT.as_secs() < EXCHANGE_TIMEOUT.as_secs());
@@ -41,9 +41,9 @@ pub enum ClientError {
     Unreachable {
         /// The miner that was asked.
         address: Address,
-        /// What the network said.
+        /// Error of the network.
         why: String,
-        /// Whether the miner may have got the request all the same.
+        /// State of the request, which may have arrived all the same.
         sent: Delivery,
     },
     /// It answered, but not with what was asked for.
@@ -53,22 +53,22 @@ pub enum ClientError {
         address: Address,
         /// HTTP status.
         status: u16,
-        /// What it says about it.
+        /// Its explanation.
         problem: Option<Problem>,
     },
-    /// What it sent is no answer to this request.
+    /// Its answer is none to this request.
     #[error("{address} sent no valid {what}: {why}")]
     Malformed {
         /// Who was asked.
         address: Address,
-        /// What was asked for.
+        /// Name of what was asked for.
         what: &'static str,
-        /// What is wrong with it.
+        /// Fault of the answer.
         why: String,
     },
 }
 
-/// What is known of a request that got no answer.
+/// State of a request that got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// It never left: there was no connection.
@@ -80,9 +80,9 @@ pub enum Delivery {
 /// Why a transport has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoAnswer {
-    /// What the network said.
+    /// Error of the network.
     pub why: String,
-    /// Whether the request may have arrived.
+    /// State of the request.
     pub sent: Delivery,
 }
 
@@ -219,7 +219,7 @@ impl MinerClient {
         self.received.load(Relaxed)
     }
 
-    /// How it is.
+    /// Its health.
     ///
     /// # Errors
     /// [`ClientError`]; not for a miner that answers 503 with its reasons.
@@ -307,7 +307,7 @@ impl MinerClient {
         self.ask(address, &Request::DataState { id, sha256 }, SMALL_BYTES_MAX, "state of a message")
     }
 
-    /// What happened at it in the last hour.
+    /// Its events of the last hour.
     ///
     /// # Errors
     /// [`ClientError`]
@@ -537,7 +537,7 @@ fn in_words(error: &ureq::Error) -> String {
     }
 }
 
-/// Whether a request that failed so may have arrived: not where there never was a connection.
+/// State of a request that failed with `error`: not sent where there never was a connection.
 fn delivery(error: &ureq::Error) -> Delivery {
     use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
     let is_sent = match error {

@@ -25,7 +25,7 @@ const HEAD_BYTES_MAX: usize = 2 * PUSH_BYTES_MAX + (64 << 10);
 /// Longest body.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
-/// What the server process tells the miner.
+/// A message of the server process to the miner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToMiner {
     /// It answers on the socket it was given.
@@ -34,9 +34,9 @@ pub enum ToMiner {
     Ask {
         /// Comes back with the answer.
         id: u64,
-        /// Who.
+        /// The one who asks.
         caller: Caller,
-        /// What.
+        /// The question.
         request: Request,
     },
     /// A line for the log.
@@ -46,7 +46,7 @@ pub enum ToMiner {
 /// A line for the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// How important it is.
+    /// Level.
     pub level: log::Level,
     /// Which part of the program says it.
     pub target: String,
@@ -61,7 +61,7 @@ impl LogLine {
     }
 }
 
-/// What the miner tells its server process: the answer to a question.
+/// A message of the miner to its server process: the answer to a question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToServer {
     /// The question's.
@@ -182,7 +182,7 @@ impl<R: Read> Receiver<R> {
         Ok(Some(ToServer { id, reply }))
     }
 
-    /// Whether a part of the next frame is here already.
+    /// True if a part of the next frame is here already.
     pub fn has_more(&self) -> bool {
         !self.0.buffer().is_empty()
     }

@@ -123,7 +123,7 @@ impl TryFrom<String> for Cursor {
     }
 }
 
-/// What came to a miner between two cursors of one run of it.
+/// Messages that came to a miner between two cursors of one run of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// The cursor before.
@@ -132,7 +132,7 @@ pub struct Span {
     pub cursor: Cursor,
 }
 
-/// What can be asked of a miner.
+/// A request to a miner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// Keep this message and see to it that it is mined.
@@ -149,7 +149,7 @@ pub enum Request {
         /// Most that are wanted.
         limit: Option<u64>,
     },
-    /// What is left of a chain that is being sent in parts; never comes in over HTTP.
+    /// The rest of a chain that is being sent in parts; never comes in over HTTP.
     ChainRest {
         /// Height of the first that was not sent.
         from: u64,
@@ -179,11 +179,11 @@ pub enum Request {
         /// From an earlier answer.
         after: Option<Cursor>,
     },
-    /// What is left of all unprocessed data; never comes in over HTTP.
+    /// The rest of all unprocessed data; never comes in over HTTP.
     DataRest {
         /// Place in the order of age of the last that was sent.
         after: i64,
-        /// How many were sent.
+        /// Number of messages that were sent.
         sent: u64,
     },
     /// Where a message is.
@@ -197,19 +197,19 @@ pub enum Request {
     Block(BlockName),
     /// The branches that left the chain and are kept.
     Forks,
-    /// How the miner is.
+    /// Health of the miner: [`Health`].
     Health,
-    /// What happened in the last hour: [`EventPage`].
+    /// Events of the last hour: [`EventPage`].
     Events,
     /// Settings, files, jobs and the search for a proof: [`StatusReport`].
     Status,
     /// Take the branch that was refused, which ends in this block.
     Accept(Hash),
-    /// How fast it mines: [`MiningPace`].
+    /// Hash rate and its limit: [`MiningPace`].
     Mining,
     /// Make so many guesses a second at most; 0 pauses, none lifts the limit.
     LimitMining(Option<u64>),
-    /// What a monitoring system wants to know, in the Prometheus text format.
+    /// Metrics, in the Prometheus text format.
     Metrics,
     /// Check these blocks and take them if they win: [`BlocksTaken`].
     PushBlocks {
@@ -230,11 +230,11 @@ pub enum Request {
 pub struct Caller {
     /// The other end of the connection.
     pub ip: Option<IpAddr>,
-    /// What a miner says of itself.
+    /// The introduction of a miner that asks.
     pub miner: Option<Introduction>,
 }
 
-/// What a miner that asks another says of itself, in the headers `Miner-Id` and
+/// The introduction of a miner that asks another, in the headers `Miner-Id` and
 /// `Miner-Address`, so that knowing goes both ways.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Introduction {
@@ -246,7 +246,7 @@ pub struct Introduction {
     pub port: u16,
 }
 
-/// What the body of an answer is.
+/// Media type of a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Media {
     /// JSON: every answer but one.
@@ -278,11 +278,11 @@ pub struct Reply {
     pub retry_after: Option<u32>,
     /// Methods that the path takes (`Allow`).
     pub allow: Option<&'static str>,
-    /// What the body is.
+    /// Media type of the body.
     pub media: Media,
     /// The body.
     pub body: Vec<u8>,
-    /// What fetches the next part, where this is not the whole.
+    /// The request for the next part, if this is not the whole.
     pub rest: Option<Request>,
 }
 

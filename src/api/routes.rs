@@ -1,6 +1,15 @@
 //! The one table between HTTP (method, path, query, body) and [`Request`], in both directions.
 //!
 //! Bad input ends here: what comes out of [`decode`] is typed and within its limits.
+//!
+//! ```
+//! use blockchain::api::{Request, routes};
+//!
+//! let request = routes::decode("GET", "/chain?from=7", b"").unwrap();
+//! assert_eq!(request, Request::Chain { from: 7, limit: None });
+//! assert_eq!(routes::encode(&request).1, "/chain?from=7");
+//! assert_eq!(routes::decode("GET", "/chain?from=x", b"").unwrap_err().status, 400);
+//! ```
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -46,7 +55,7 @@ const SERVER: Route = Route { path: "*", allow: "GET, HEAD, PUT, DELETE" };
 /// This API's description, for machines. A test holds it to [`ROUTES`] and to the answers.
 pub const OPENAPI: &str = include_str!("openapi.json");
 
-/// What HTTP asks, as a request.
+/// Decodes an HTTP request.
 ///
 /// # Errors
 /// The answer, where the miner need not be asked: 400, 404 and 405 for who sent something
@@ -143,7 +152,7 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
     }
 }
 
-/// How HTTP asks for `request`: method, target and body.
+/// Encodes `request` for HTTP: method, target and body.
 ///
 /// # Panics
 /// For the parts of an answer, which only the server process asks for, over the link.
@@ -365,7 +374,7 @@ impl Values<'_> {
 
 /// A type that a query's parameter can have.
 trait Parameter: Sized {
-    /// What to write, in words.
+    /// The expected spelling, in words.
     const EXPECTED: &'static str;
 
     fn read(text: &str) -> Option<Self>;

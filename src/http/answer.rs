@@ -16,11 +16,11 @@ pub struct AnswerHead {
     status_end: usize,
     /// Bytes in the body.
     pub length: usize,
-    /// What asks for the next part.
+    /// The request for the next part.
     pub rest: Option<String>,
 }
 
-/// How the client is told where the answer ends.
+/// Way in which the client sees the end of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// After as many bytes as the head says.
@@ -31,7 +31,7 @@ pub enum End {
     Connection,
 }
 
-/// What the head of most answers needs.
+/// Length of most heads.
 const HEAD_BYTES: usize = 192;
 
 const LENGTH: &[u8] = b"Content-Length: ";
@@ -91,7 +91,7 @@ impl AnswerHead {
         Ok(Some((Self { lines, status_end, length, rest }, end + 4)))
     }
 
-    /// Whether this is what was asked for.
+    /// True for a status of 200.
     pub fn is_ok(&self) -> bool {
         self.lines.starts_with(b"HTTP/1.1 200 ")
     }

@@ -111,7 +111,7 @@ impl Incoming {
         header(self.request(), name)
     }
 
-    /// What an earlier part of the answer said to ask for the next one with.
+    /// The request for the next part, as an earlier part of the answer gave it.
     pub fn rest(&self) -> Option<&str> {
         self.header(REST)
     }

@@ -1,4 +1,4 @@
-//! What strangers may use up, and for how long.
+//! Limits of what strangers use up, in number, bytes and time.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const UPSTREAM_DESCRIPTORS: usize = 3;
 /// Descriptors for everything else.
 const RESERVED_DESCRIPTORS: usize = 32;
 
-/// What strangers may use up, and for how long.
+/// Limits of what strangers use up, in number, bytes and time.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections in all; fewer if the process may not have as many descriptors.
@@ -27,19 +27,19 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Bytes of requests and answers that are held for clients.
     pub held_bytes_max: usize,
-    /// How long a connection may have no request.
+    /// Time that a connection may have no request.
     pub idle: Duration,
-    /// How long the head of a request may take.
+    /// Limit of the head of a request.
     pub head: Duration,
-    /// How long its body may take.
+    /// Limit of its body.
     pub body: Duration,
-    /// How long the miner may take to answer; less than neighbours wait.
+    /// Limit of the answer of the miner; less than neighbours wait.
     pub answer: Duration,
-    /// How long a client may take none of an answer.
+    /// Time that a client may take none of an answer.
     pub progress: Duration,
-    /// How long a client that is refused may take to read why.
+    /// Time that a refused client has to read the reason.
     pub linger: Duration,
-    /// How long tiny_http may take to prove that it has not forgotten a connection.
+    /// Time that tiny_http has to prove that it has not forgotten a connection.
     pub proof: Duration,
 }
 

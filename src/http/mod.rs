@@ -31,10 +31,10 @@ pub use limits::{Limits, raise_descriptors};
 pub use listener::bind;
 pub use refusal::Refusal;
 
-/// What stands behind the guard, as far as the guard has to know.
+/// Description of the server behind the guard.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What strangers may use up.
+    /// Limits of what strangers use up.
     pub limits: Limits,
     /// Headers that go on to the workers; all others end at the guard.
     pub passed: &'static [&'static str],
@@ -44,7 +44,7 @@ pub struct Options {
     pub for_pages: bool,
     /// Names of this host beside those that no stranger can own.
     pub names: Vec<String>,
-    /// How a refusal is spelled: the media type of the body, and the body.
+    /// Spells a refusal: the media type of the body, and the body.
     pub spell: fn(&Refusal) -> (&'static str, Vec<u8>),
 }
 
@@ -105,7 +105,7 @@ impl Http {
     /// Ends it: no request comes any more to any of this many workers.
     ///
     /// # Errors
-    /// What made the guard end before.
+    /// The error that ended the guard before.
     pub fn stop(self, workers: usize) -> io::Result<()> {
         drop(self.stop);
         // Twice, since a worker may take the first for the end of what is there at once.

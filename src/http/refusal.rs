@@ -1,13 +1,13 @@
-//! What the guard itself answers.
+//! The guard's own answers.
 
 /// Why a request, or a connection, gets no answer from a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// HTTP status.
     pub status: u16,
-    /// What went wrong.
+    /// The problem.
     pub message: &'static str,
-    /// What to know or do about it.
+    /// Explanation, with what to do.
     pub more: String,
     /// Seconds after which to try again.
     pub retry_after: Option<u32>,

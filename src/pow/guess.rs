@@ -1,4 +1,4 @@
-//! What one guess hashes, and when it is a hit.
+//! One guess: the bytes that it hashes, and the test for a hit.
 //!
 //! Guesses come in batches of 10,000 nonces that share all digits but the last four. Whatever
 //! a batch has in common is laid out, and where it fills whole blocks compressed, once; the
@@ -53,7 +53,7 @@ const fn four_digits() -> [u32; BATCH as usize] {
 /// A prefix with its whole blocks compressed.
 pub(super) struct Prefix {
     midstate: [u32; 8],
-    /// What is left behind the whole blocks: less than a block.
+    /// Bytes behind the whole blocks: less than a block.
     rest: Vec<u8>,
     bytes: u64,
 }
@@ -176,7 +176,7 @@ impl OneBlock {
     }
 }
 
-/// What a hash has to look like.
+/// The end that a hash has to have.
 #[derive(Clone, Copy)]
 pub(super) struct Target {
     difficulty: Difficulty,
@@ -193,7 +193,7 @@ impl Target {
         Self { difficulty, last_word_mask }
     }
 
-    /// Whether the last word alone decides.
+    /// True if the last word alone decides.
     pub(super) fn is_last_word_enough(self) -> bool {
         self.difficulty.zeros() <= 8
     }

@@ -6,6 +6,17 @@
 //! [`Difficulty`](crate::chain::network::Difficulty)'s.
 //!
 //! Every kernel finds the same nonce: the smallest that works.
+//!
+//! ```
+//! use std::num::NonZeroUsize;
+//!
+//! use blockchain::chain::Difficulty;
+//! use blockchain::pow::{Outcome, Search};
+//!
+//! let three_zeros = Difficulty::new(3).expect("it is from 1 to 64");
+//! let outcome = Search::new(b"None", three_zeros).run(NonZeroUsize::MIN);
+//! assert!(matches!(outcome, Outcome::Found { nonce: 3969, .. }));
+//! ```
 
 mod guess;
 mod kernel;

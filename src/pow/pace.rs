@@ -1,4 +1,4 @@
-//! How many guesses a second may be made.
+//! A limit of guesses a second.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::search::CancelFlag;
 
-/// What is made up for after a pause: a thread that woke late, or a search that had to be
+/// Time made up for after a pause: a thread that woke late, or a search that had to be
 /// prepared, costs no rate.
 const MADE_UP: Duration = Duration::from_millis(50);
 

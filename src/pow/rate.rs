@@ -1,4 +1,4 @@
-//! How fast a kernel is on this host, and what that means for the time a block takes.
+//! Hash rate of a kernel on this host, and the expected time of a block.
 
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};

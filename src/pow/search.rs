@@ -61,7 +61,7 @@ impl CancelFlag {
         }
     }
 
-    /// Whether anybody cancelled.
+    /// True once the search was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.is_cancelled.load(Ordering::Relaxed)
     }
@@ -82,7 +82,7 @@ impl Progress {
     }
 }
 
-/// How a search ended.
+/// Result of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// No smaller nonce works.
@@ -227,7 +227,7 @@ impl Search {
     }
 }
 
-/// What the threads of one search share.
+/// State shared by the threads of one search.
 struct Race {
     /// The number of the next batch that nobody has taken.
     next: AtomicU64,
@@ -240,7 +240,7 @@ impl Race {
         Self { next: AtomicU64::new(number), lowest_hit: AtomicU64::new(u64::MAX) }
     }
 
-    /// Whether a batch that is taken now can't hold the smallest nonce.
+    /// True if a batch that is taken now can't hold the smallest nonce.
     fn is_over(&self) -> bool {
         self.next.load(Ordering::Relaxed) > self.lowest_hit.load(Ordering::Relaxed)
     }
@@ -253,7 +253,7 @@ impl Race {
     }
 }
 
-/// What one thread, or several together, did.
+/// Work of one thread, or of several together.
 #[derive(Default)]
 struct Share {
     /// The smallest nonce found.

@@ -26,11 +26,11 @@ use worker::{INTRODUCTION, Pending};
 mod log;
 mod worker;
 
-/// How long threads may take to end once the link has. The process ends all the same: a miner
+/// Limit of the end of threads once the link has ended. The process ends all the same: a miner
 /// that is gone can't kill it, and one was seen to live on.
 const END_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What the child process does: serves on its standard input, a listening socket, and asks
+/// Runs the child process: serves on its standard input, a listening socket, and asks
 /// the miner over its standard output, a stream socket, until that ends.
 ///
 /// Signals that mean "stop" are the miner's business, so that Ctrl-C in a terminal, which
@@ -101,7 +101,7 @@ fn answer_all(link: UnixStream, pending: &Pending) -> io::Result<()> {
     let mut answered = Vec::new();
     while let Some(answer) = receiver.from_miner()? {
         answered.extend(pending.answer(answer));
-        // What came together goes out together.
+        // Answers that came together go out together.
         if !receiver.has_more() {
             answered.clear();
         }

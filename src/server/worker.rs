@@ -66,7 +66,7 @@ pub fn work(requests: &Requests, link: &Sender, pending: &Pending) {
     }
 }
 
-/// What is asked, and by whom; or the answer, where the miner need not be asked.
+/// Reads the caller and the request; or the answer, where the miner need not be asked.
 fn read(request: &mut Incoming) -> Result<(Caller, Request), Reply> {
     let [id, address] = INTRODUCTION.map(|name| request.header(name));
     let caller = Caller { ip: Some(request.caller()), miner: introduction(id, address) };
@@ -82,7 +82,7 @@ fn read(request: &mut Incoming) -> Result<(Caller, Request), Reply> {
     Ok((caller, asked))
 }
 
-/// What a miner says of itself; nothing if it makes no sense.
+/// The introduction of a miner; none if it makes no sense.
 fn introduction(id: Option<&str>, address: Option<&str>) -> Option<Introduction> {
     let id = id?.parse().ok()?;
     let (host, port) = address?.rsplit_once(':')?;

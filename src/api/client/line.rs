@@ -13,10 +13,10 @@ use parking_lot::Mutex;
 use super::Line;
 use crate::api::{Address, Request, routes};
 
-/// How long the other end may take nothing of a request.
+/// Limit of a pause in which the other end takes nothing of a request.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the rest of an answer may take that has begun.
+/// Limit of the rest of an answer that has begun.
 const REST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest head of an answer.
@@ -36,7 +36,7 @@ pub(super) struct HttpLine {
     stream: TcpStream,
     /// Held while a request is written: two must not mix.
     writing: Mutex<()>,
-    /// What has come and belongs to no answer that was read.
+    /// Bytes that have come and belong to no answer yet.
     inbox: Mutex<Vec<u8>>,
 }
 

@@ -15,7 +15,7 @@ pub struct Body {
     next: Next,
 }
 
-/// What has to come next.
+/// The next part of a chunked body.
 #[derive(Clone, Copy, Debug)]
 enum Next {
     /// So many bytes, and nothing then.
@@ -108,7 +108,7 @@ fn chunk_size(bytes: &[u8], bytes_max: usize) -> Result<Option<(usize, usize)>, 
     }
 }
 
-/// Whether `bytes` begin with a line break; not an error if it may still come.
+/// True if `bytes` begin with a line break; not an error if it may still come.
 fn line_break(bytes: &[u8]) -> Result<bool, Refusal> {
     match bytes {
         [] | [b'\r'] => Ok(false),

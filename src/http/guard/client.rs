@@ -19,18 +19,18 @@ use crate::http::{Limits, Options, Refusal, incoming};
 /// unread, closing would reset the connection and take the answer with it.
 const DRAINED_BYTES_MAX: usize = 4 << 20;
 
-/// What the head of most answers needs.
+/// Length of most heads.
 const HEAD_BYTES: usize = 256;
 
-/// What all clients have in common.
+/// Clock, limits and buffer, shared by all clients.
 pub struct Context {
     pub clock: Clock,
     pub options: Options,
-    /// What is read lands here first, so that an idle client takes no memory.
+    /// Buffer for reading, shared so that an idle client takes no memory.
     pub scratch: Vec<u8>,
 }
 
-/// What a client needs next.
+/// Next step of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// An event, or its deadline.
@@ -39,7 +39,7 @@ pub enum Next {
     Ask,
 }
 
-/// What a request may wait for.
+/// Kind of a request, by what it may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It reads.
@@ -328,7 +328,7 @@ impl Client {
         Some((request, self.exchange.without_body))
     }
 
-    /// What its request may wait for.
+    /// Kind of its request.
     pub fn kind(&self) -> Kind {
         if self.exchange.writes { Kind::Write } else { Kind::Read }
     }

@@ -1,4 +1,4 @@
-//! What the guard does with its clients.
+//! The guard's work with its clients.
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ use crate::http::answer::End;
 /// Connections accepted before others get their turn.
 const ACCEPTED_AT_ONCE: usize = 128;
 
-/// How long to wait before accepting again when there are no descriptors.
+/// Pause before accepting again when there are no descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Clients that are cut at once when there is no place for another: the look at all of
@@ -40,7 +40,7 @@ impl Guard {
                         .push(Reverse((self.context.clock.now + ACCEPT_PAUSE, Token::Listener)));
                     break;
                 }
-                // What went wrong with one connection before it was accepted.
+                // One connection failed before it was accepted.
                 Err(_) => {}
             }
         }

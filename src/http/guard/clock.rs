@@ -36,7 +36,7 @@ impl Clock {
         }
     }
 
-    /// How long it is until then.
+    /// Time until then.
     pub fn until(&self, then: Instant) -> Timespec {
         let wait = then.saturating_duration_since(self.now);
         Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 })

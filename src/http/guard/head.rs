@@ -18,8 +18,8 @@ const HEADERS_BYTES_MAX: usize = 16 << 10;
 /// Most headers.
 const HEADERS_MAX: usize = 64;
 
-/// What may stand around a header's value. Unicode knows more white space, and whoever takes
-/// that off too reads another length than the proxy before it.
+/// Characters allowed around a header's value. Unicode has more white space; a server that takes
+/// that off, too, reads another length than the proxy before it.
 const SPACE: [char; 2] = [' ', '\t'];
 
 /// Most headers that are passed on.
@@ -30,15 +30,15 @@ const PASSED_MAX: usize = 4;
 pub struct Head {
     /// The head for tiny_http, but for its length and its end.
     pub request: Vec<u8>,
-    /// How long the body is.
+    /// Length of the body.
     pub framing: Framing,
-    /// What the answer has to look like.
+    /// Shape of the answer.
     pub exchange: Exchange,
-    /// Whether the client waits to be told to send its body.
+    /// True if the client waits to be told to send its body.
     pub expects_continue: bool,
 }
 
-/// How a body's end is known.
+/// Way in which the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// After so many bytes.
@@ -47,7 +47,7 @@ pub enum Framing {
     Chunked,
 }
 
-/// What an answer has to look like.
+/// Shape of an answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Exchange {
     /// It has no body (`HEAD`).
@@ -60,7 +60,7 @@ pub struct Exchange {
     pub writes: bool,
 }
 
-/// How far the search for a head's end has come.
+/// Progress of the search for a head's end.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Search {
     scanned: usize,
@@ -239,8 +239,8 @@ impl<'a> Known<'a> {
         Ok(known)
     }
 
-    /// How the body's end is known. Two ways at once are what smuggles requests past
-    /// whoever takes the other one.
+    /// Reads how the body's end is known. Two ways at once would smuggle requests past a
+    /// server that takes the other one.
     fn framing(&self, is_1_0: bool, bytes_max: usize) -> Result<Framing, Refusal> {
         match (self.chunked, self.length) {
             (true, Some(_)) => {
@@ -327,7 +327,7 @@ fn too_many_headers() -> Refusal {
     Refusal::new(431, "Request header fields too large", more)
 }
 
-/// What addresses count as one: an IPv6 host has a whole /64 to choose from.
+/// The address by which limits count: an IPv6 host has a whole /64 to choose from.
 pub fn place(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(v4) if v4.is_loopback() => Ipv4Addr::LOCALHOST.into(),

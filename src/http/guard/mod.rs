@@ -62,11 +62,11 @@ pub struct Guard {
     _stop: UnixStream,
     /// Where tiny_http listens.
     path: PathBuf,
-    /// What its clients have in common.
+    /// Clock, limits and buffer of its clients.
     context: Context,
     /// Where answers' bytes land first.
     answer_scratch: Vec<u8>,
-    /// What follows for clients from what an upstream sent.
+    /// Next steps of clients, after an upstream's answers.
     outcomes: Vec<(Key, io::Result<Next>)>,
     clients: Slab<Client>,
     /// Connections of each place; each client knows its seat there.
@@ -88,7 +88,7 @@ pub struct Guard {
     ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
-/// What an event or a timer is about.
+/// Subject of an event or a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Token {
     Stop,
@@ -228,7 +228,7 @@ impl Guard {
     }
 }
 
-/// Whether no connection at all can be accepted for now.
+/// True if no connection at all can be accepted for now.
 fn is_exhausted(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))

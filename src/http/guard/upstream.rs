@@ -22,7 +22,7 @@ pub struct Upstream {
     name: u64,
     /// Requests that were sent, the probe among them.
     turns: u64,
-    /// What tiny_http has not taken yet.
+    /// Bytes that tiny_http has not taken yet.
     unsent: Vec<u8>,
     /// The beginning of an answer's head.
     inbox: Vec<u8>,
@@ -31,9 +31,9 @@ pub struct Upstream {
     asked_bytes: usize,
     /// The answer that comes, and how much of its body is missing.
     answer: Option<(AnswerHead, usize)>,
-    /// Whether it is asked by those that write; see [`Upstream::is_idle`].
+    /// True if it is for requests that write; see [`Upstream::is_idle`].
     pub writes: bool,
-    /// Whether it has answered at all: tiny_http forgets connections that come in a burst.
+    /// True once it has answered: tiny_http forgets connections that come in a burst.
     pub is_proven: bool,
     /// When it has to be proven, or may be closed.
     pub deadline: Option<Instant>,
@@ -49,7 +49,7 @@ struct Asked {
     bytes: usize,
 }
 
-/// What came from an upstream, in this order.
+/// A piece of what came from an upstream, in this order.
 pub enum Piece<'a> {
     /// The head of an answer.
     Head(&'a AnswerHead),
@@ -83,12 +83,12 @@ impl Upstream {
         Ok(upstream)
     }
 
-    /// Whether it has nothing to answer.
+    /// True if it has nothing to answer.
     pub fn is_idle(&self) -> bool {
         self.asked.is_empty()
     }
 
-    /// Whether it may be asked one more, if it may be asked `asked_max` at a time.
+    /// True if it may be asked one more, of `asked_max` at a time.
     pub fn has_room(&self, asked_max: usize) -> bool {
         self.asked.len() < asked_max && self.asked_bytes < ASKED_BYTES_MAX
     }

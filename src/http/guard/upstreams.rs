@@ -1,4 +1,4 @@
-//! What the guard does with its connections to tiny_http.
+//! The guard's work with its connections to tiny_http.
 
 use std::cmp::Reverse;
 use std::io;
@@ -15,7 +15,7 @@ use super::{Guard, Kind, Token, is_exhausted};
 /// Upstreams that stay when there is nothing to do: tiny_http keeps as many threads.
 const UPSTREAMS_KEPT: usize = 4;
 
-/// How long an upstream above those is kept for nothing.
+/// Time after which an idle upstream above those is closed.
 const UPSTREAM_IDLE: Duration = Duration::from_secs(10);
 
 /// Proofs that may fail in a row before tiny_http is taken for dead.

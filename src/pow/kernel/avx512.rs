@@ -41,7 +41,7 @@ fn smallest(lanes: Avx512, block: &OneBlock, target: Target, cancel: &CancelFlag
 const XOR3: i32 = 0b1001_0110;
 /// `if x { y } else { z }`.
 const CHOOSE: i32 = 0b1100_1010;
-/// What two of the three are.
+/// Ternary logic: the value of two of the three.
 const MAJORITY: i32 = 0b1110_1000;
 
 impl Lanes for Avx512 {

@@ -63,7 +63,7 @@ pub(super) fn smallest<L: Lanes, const STREAMS: usize>(
             if cancel.is_cancelled() {
                 return None;
             }
-            // What is left at the end of a run may be less: a stream then does again what
+            // The end of a run may be shorter: a stream then does again what
             // another does.
             let last = layout.inner.count - layout.inner_lanes;
             let inner_firsts: [usize; STREAMS] =
@@ -86,7 +86,7 @@ pub(super) fn smallest<L: Lanes, const STREAMS: usize>(
     smallest
 }
 
-/// What the guesses of a run have in common. Digits are added to the inner word.
+/// The common part of the guesses of a run. Digits are added to the inner word.
 struct Run<W> {
     /// The inner word's place.
     inner: usize,

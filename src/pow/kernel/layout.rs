@@ -1,4 +1,4 @@
-//! How the last four digits lie in the words of a block, for guesses side by side.
+//! Place of the last four digits in the words of a block, for guesses side by side.
 //!
 //! Within a run of guesses only the *inner* word varies. When the digits lie in two words, the
 //! other one is the *outer*: each lane keeps one of its numbers through a run. A batch then
@@ -12,7 +12,7 @@ pub(super) struct Layout {
     pub(super) inner: Part,
     /// The word that differs between lanes and runs only; one number, 0, if there is none.
     outer: Part,
-    /// How many neighbouring lanes share an outer number.
+    /// Number of neighbouring lanes that share an outer number.
     pub(super) inner_lanes: usize,
     outer_lanes: usize,
 }
@@ -21,11 +21,11 @@ pub(super) struct Layout {
 pub(super) struct Part {
     /// The word's place in the block.
     pub(super) word: usize,
-    /// How many numbers the digits show.
+    /// Number of values that the digits show.
     pub(super) count: usize,
-    /// What the number contributes to the four digits, per unit.
+    /// Contribution of the number to the four digits, per unit.
     weight: usize,
-    /// How far the digits lie to the left of the word's end, in bits.
+    /// Distance of the digits from the word's end, in bits.
     pub(super) shift: u32,
     /// The digits' bits, in an entry of the table.
     mask: u32,
