@@ -134,7 +134,9 @@ impl Style {
 fn shortened(text: impl ToString) -> String {
     let mut text = text.to_string();
     if text.len() > TEXT_BYTES_MAX {
-        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        let is_whole = |at: &usize| text.is_char_boundary(*at);
+        let cut = (0..=TEXT_BYTES_MAX).rev().find(is_whole);
+        text.truncate(cut.unwrap_or_default());
         text.push('…');
     }
     text

@@ -211,7 +211,7 @@ fn meet(script: Script, expected: Option<(&str, &str)>) {
     let (status, _) = miner.send("PUT", &format!("/neighbours?neighbour={address}"), b"");
     assert_eq!(status, 200);
     let mut told = vec!["one", "two", "three"];
-    if matches!(expected, Some((_, "timeout"))) {
+    if matches!(expected, Some((_, "in time"))) {
         // It keeps whoever asks it waiting for ten seconds, and nobody else.
         is_asked.recv_timeout(support::DEADLINE).expect("the liar is asked");
         honest.add("news meanwhile");
@@ -279,7 +279,7 @@ fn garbage() {
 
 #[test]
 fn html() {
-    meet(answer("<html><body>hello</body></html>".into()), Some(("banned", "sends no")));
+    meet(answer("<html><body>hello</body></html>".into()), Some(("banned", "sent no")));
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn silence() {
         let mut rest = stream.try_clone()?;
         std::io::copy(&mut rest, &mut std::io::sink()).map(drop)
     });
-    meet(script, Some(("failing", "timeout")));
+    meet(script, Some(("failing", "in time")));
 }
 
 #[test]
@@ -344,7 +344,7 @@ fn one_byte_a_second() {
         }
         Ok(())
     });
-    meet(script, Some(("failing", "timeout")));
+    meet(script, Some(("failing", "in time")));
 }
 
 #[test]
@@ -396,7 +396,7 @@ fn a_redirect_loop() {
 
 #[test]
 fn json_200_000_deep() {
-    meet(answer("[".repeat(200_000)), Some(("banned", "sends no")));
+    meet(answer("[".repeat(200_000)), Some(("banned", "sent no")));
 }
 
 #[test]
@@ -406,7 +406,7 @@ fn wrong_types() {
         health["length"] = json!("5");
         send(stream, &health.to_string())
     });
-    meet(script, Some(("banned", "sends no")));
+    meet(script, Some(("banned", "sent no")));
 }
 
 #[test]
@@ -491,7 +491,7 @@ fn a_chain_with_a_message_twice() {
         });
         truth.page(&lines, target, 7)
     });
-    let (banned, words) = ("banned", "an id that is not in the chain yet");
+    let (banned, words) = ("banned", "that is not in the chain yet");
     meet(script, Some((banned, words)));
 }
 

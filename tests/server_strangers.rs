@@ -66,7 +66,7 @@ fn fault_2_connections_that_come_in_a_burst_are_all_answered() {
 #[test]
 fn fault_3_a_length_without_measure_is_refused() {
     let scripted = obliging();
-    for length in ["69633", "1000000000000", "18446744073709551616", &"9".repeat(999)] {
+    for length in ["409601", "1000000000000", "18446744073709551616", &"9".repeat(999)] {
         check(&scripted, get(&format!("Content-Length: {length}\r\n")), 413);
     }
     scripted.assert_answers();
@@ -254,7 +254,7 @@ fn only_plain_chunks_are_taken() {
     ] {
         check(&scripted, chunks(text), 400);
     }
-    for text in ["ffffffff\r\n", "fffffffff\r\n", "11001\r\n"] {
+    for text in ["ffffffff\r\n", "fffffffff\r\n", "64001\r\n"] {
         check(&scripted, chunks(text), 413);
     }
     let start = "PUT /add HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";

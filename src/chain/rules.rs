@@ -287,9 +287,9 @@ mod tests {
         if b.hash < a.hash {
             std::mem::swap(&mut a, &mut b);
         }
-        assert!(a > b && !(b > a) && !(a > a));
+        assert!(a > b && b < a && a <= a);
         b.index = 6;
-        assert!(b > a && !(a > b));
+        assert!(b > a && a < b);
     }
 
     #[test]

@@ -191,8 +191,6 @@ fn describe(settings: &Settings) -> Vec<Setting> {
         ("network", settings.network.name.to_string()),
         ("neighbours", listed(&settings.neighbours)),
         ("max-neighbours", settings.neighbours_max.to_string()),
-        ("only-given-neighbours", settings.only_given_neighbours.to_string()),
-        ("finality-depth", settings.finality_depth.map_or("off".into(), |depth| depth.to_string())),
         ("advertise", advertise.unwrap_or_default()),
         ("only-given-neighbours", settings.only_given_neighbours.to_string()),
         ("name", settings.name.as_ref().map_or_else(String::new, |it| it.as_str().to_owned())),

@@ -67,7 +67,7 @@ pub(super) fn write(
 /// # Errors
 /// [`StoreError::Disk`]; the record is still there then.
 pub(super) fn replay(disk: &dyn Disk, names: &Names) -> Result<Option<Redo>, StoreError> {
-    let Some((redo, file, start)) = read(disk, names)? else { return Ok(None) };
+    let Some(Record { redo, file, start }) = read(disk, names)? else { return Ok(None) };
     let chain = disk.stamp(&names.chain).doing("read", names, &names.chain)?;
     if chain.is_none_or(|chain| chain.bytes < redo.cut) {
         return Ok(None);
@@ -76,9 +76,15 @@ pub(super) fn replay(disk: &dyn Disk, names: &Names) -> Result<Option<Redo>, Sto
     let fits = || {
         let mut sha = Sha256::new();
         if let Some(chain) = disk.open(&names.chain)? {
-            each_part(&*chain, 0, redo.cut, |part| Ok(sha.update(part)))?;
+            each_part(&*chain, 0, redo.cut, |part| {
+                sha.update(part);
+                Ok(())
+            })?;
         }
-        each_part(&*file, start, file.bytes()?, |part| Ok(sha.update(part)))?;
+        each_part(&*file, start, file.bytes()?, |part| {
+            sha.update(part);
+            Ok(())
+        })?;
         Ok(Hash::from(sha) == redo.hash)
     };
     if !fits().doing("read", names, &names.redo)? {
@@ -131,14 +137,19 @@ pub(super) fn is_there(disk: &dyn Disk, names: &Names) -> Result<bool, StoreErro
 
 /// What the record in the folder asks for; for those who only look.
 pub(super) fn pending(disk: &dyn Disk, names: &Names) -> Result<Option<Redo>, StoreError> {
-    Ok(read(disk, names)?.map(|(redo, ..)| redo))
+    Ok(read(disk, names)?.map(|record| record.redo))
 }
 
-/// A whole record: its header, its file, and where in that the lines begin.
-fn read(
-    disk: &dyn Disk,
-    names: &Names,
-) -> Result<Option<(Redo, Arc<dyn DiskFile>, u64)>, StoreError> {
+/// A whole record.
+struct Record {
+    redo: Redo,
+    file: Arc<dyn DiskFile>,
+    /// Where in the file its lines begin.
+    start: u64,
+}
+
+/// The record in the folder, if it is whole.
+fn read(disk: &dyn Disk, names: &Names) -> Result<Option<Record>, StoreError> {
     let name = &names.redo;
     let Some(file) = disk.open(name).doing("read", names, name)? else { return Ok(None) };
     let whole = || {
@@ -149,12 +160,15 @@ fn read(
             return Ok(None);
         };
         let mut sha = Sha256::new();
-        each_part(&*file, CHECK_DIGITS as u64, end, |part| Ok(sha.update(part)))?;
+        each_part(&*file, CHECK_DIGITS as u64, end, |part| {
+            sha.update(part);
+            Ok(())
+        })?;
         if Hash::from(sha).to_string().as_bytes()[..CHECK_DIGITS] != *check {
             return Ok(None);
         }
         Ok(serde_json::from_slice(header).ok().map(|redo| (redo, line as u64 + 1)))
     };
     let whole = whole().doing("read", names, name)?;
-    Ok(whole.map(|(redo, start)| (redo, file, start)))
+    Ok(whole.map(|(redo, start)| Record { redo, file, start }))
 }

@@ -21,6 +21,9 @@ use serde_json::Value;
 /// How long anything may take before a test gives up.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Silence after which a condition is looked at again.
+const SILENCE: Duration = Duration::from_millis(100);
+
 /// A folder that goes when it is dropped.
 #[derive(Debug)]
 pub struct TestFolder(PathBuf);
@@ -82,16 +85,17 @@ impl Logs {
         })
     }
 
-    /// Waits until `done`, which is asked again after each line that any miner logs.
+    /// Waits until `done`, which is asked again after each line that any miner logs, and where
+    /// they are silent: not all that happens is logged.
     pub fn wait_until(&self, what: &str, mut done: impl FnMut() -> bool) {
         let deadline = Instant::now() + DEADLINE;
         let mut seen = Vec::new();
         while !done() {
-            match self.lines.recv_deadline(deadline) {
-                Ok(line) => seen.push(line),
-                Err(_) => panic!("{what} did not come about; logged was:\n{}", seen.join("\n")),
-            }
+            let next = deadline.min(Instant::now() + SILENCE);
+            seen.extend(self.lines.recv_deadline(next));
             seen.extend(self.lines.try_iter());
+            let in_time = Instant::now() < deadline;
+            assert!(in_time, "{what} did not come about; logged was:\n{}", seen.join("\n"));
         }
     }
 
