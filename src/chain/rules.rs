@@ -287,9 +287,10 @@ mod tests {
         if b.hash < a.hash {
             std::mem::swap(&mut a, &mut b);
         }
-        assert!(a > b && b < a && a <= a);
+        assert_eq!(a.partial_cmp(&b), Some(Ordering::Greater));
+        assert_eq!(a.partial_cmp(&a), Some(Ordering::Equal));
         b.index = 6;
-        assert!(b > a && a < b);
+        assert_eq!(a.partial_cmp(&b), Some(Ordering::Less));
     }
 
     #[test]

@@ -14,7 +14,10 @@ type Answer = Result<(u16, Vec<u8>), String>;
 
 /// Gives its answers in turn, and remembers what was asked.
 #[derive(Clone)]
-pub struct Fake(Arc<Mutex<(VecDeque<Answer>, Vec<Request>, Vec<String>)>>);
+pub struct Fake(Arc<Mutex<Script>>);
+
+/// Answers to come, and the requests and names that came.
+type Script = (VecDeque<Answer>, Vec<Request>, Vec<String>);
 
 impl Fake {
     /// A miner that answers so, and then not at all.

@@ -180,7 +180,8 @@ fn beyond(
             let mined = chain.view().find(&chain.may_hold_id(&id), |data| data.id == id);
             mined.is_ok_and(|mined| mined.is_some()) || known.iter().any(|data| data.id == id)
         });
-        if !held && !(lost.line == 1 && lost.file == names.shown(&names.chain)) {
+        let is_genesis = lost.line == 1 && lost.file == names.shown(&names.chain);
+        if !(held || is_genesis) {
             repair.lost.push(lost);
         }
     }
