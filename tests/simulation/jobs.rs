@@ -92,7 +92,8 @@ impl World {
             _ => self.turns.lock().contains(&(node, job)),
         };
         let writes = matches!(job, Job::Backup | Job::SyncData);
-        !is_at_work && !(writes && self.locks.held(&running.miner) == Held::Keeper)
+        let would_wait = writes && self.locks.held(&running.miner) == Held::Keeper;
+        !(is_at_work || would_wait)
     }
 
     /// Does what the own thread of a job does, which runs once.

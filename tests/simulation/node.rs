@@ -50,6 +50,9 @@ pub enum Ended {
     PowerCut,
 }
 
+/// Head, pool and promises at the last look.
+pub type Looked = (Hash, (usize, u64), usize);
+
 /// A miner that runs.
 pub struct Running {
     pub miner: Miner,
@@ -60,7 +63,7 @@ pub struct Running {
     pub seen: Mutex<ChainView>,
     /// Head, pool and number of promises when its promises were last looked at: they are where
     /// they were as long as these are the same.
-    pub looked_at: Mutex<Option<(Hash, (usize, u64), usize)>>,
+    pub looked_at: Mutex<Option<Looked>>,
 }
 
 /// The clock of a host.

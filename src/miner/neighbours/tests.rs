@@ -280,7 +280,7 @@ fn reasons_are_cut_and_escaped_and_all_of_them_fit_into_one_answer() {
     assert_eq!(all.failed(&given, &fault, at(0)), Fate::Banned);
     let page = all.page(true, at(0));
     assert_eq!(page.details.len(), BANNED_MAX + 1);
-    let reasons = page.details.iter().map(|detail| detail.reason.as_deref().unwrap());
+    let mut reasons = page.details.iter().map(|detail| detail.reason.as_deref().unwrap());
     assert!(reasons.clone().all(|reason| reason.chars().count() == 300));
     assert!(reasons.next_back().unwrap().chars().all(crate::escape::is_harmless));
     let bytes = serde_json::to_vec(&page).unwrap().len() as u64;
