@@ -20,6 +20,7 @@ const JOURNAL: &str = "test.data";
 
 /// The files of a miner that has lived a little, and what it had promised.
 struct Store {
+    disk: Arc<SimDisk>,
     files: BTreeMap<String, Vec<u8>>,
     acknowledged: Vec<Data>,
     head: Hash,
@@ -49,7 +50,8 @@ impl Store {
         let contents = |name: String| (name.clone(), disk.contents(&name).unwrap());
         let files: BTreeMap<_, _> = disk.list().unwrap().into_iter().map(contents).collect();
         assert_eq!(files.len(), 5, "chain, hash, journal, forks, a version: {:?}", files.keys());
-        Self { files, acknowledged: promises.acknowledged, head: miner.chain.head().hash }
+        let (acknowledged, head) = (promises.acknowledged, miner.chain.head().hash);
+        Self { disk, files, acknowledged, head }
     }
 
     fn version(&self) -> &str {
@@ -58,10 +60,7 @@ impl Store {
 
     /// A disk with these files, but for one that has other contents or is missing.
     fn with(&self, name: &str, contents: Option<&[u8]>) -> Arc<SimDisk> {
-        let disk = SimDisk::default();
-        for (name, contents) in &self.files {
-            disk.put(name, contents);
-        }
+        let disk = self.disk.after_kill();
         match contents {
             Some(contents) => disk.put(name, contents),
             None => disk.take(name),
