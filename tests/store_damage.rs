@@ -345,6 +345,14 @@ fn a_forced_new_chain_moves_the_old_one_aside_as_it_is() {
     assert_eq!(files, ["test_2026-09-21_14-14-20.chain"]);
     assert_eq!(disk.contents(&files[0]).unwrap(), b"damaged");
     assert_eq!(Miner::start(&disk).unwrap().chain.head().length(), 1);
+    // There is only a genesis block now, and nothing to set aside.
+    let (as_disk, before): (Arc<dyn Disk>, _) = (Arc::clone(&disk) as _, disk.list().unwrap());
+    let other = network(2);
+    ChainFile::load(as_disk, names(), &other, Start::ForceNew, 9, now, &mut |_, _| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(disk.list().unwrap(), before);
 }
 
 #[test]

@@ -177,8 +177,9 @@ impl SimDisk {
     pub fn put(&self, name: &str, bytes: &[u8]) {
         let mut state = self.0.lock();
         if let Some(number) = state.names.get(name).copied() {
-            let changes = state.files[number].changes + 1;
-            state.files[number] = File { changes, ..File::synced(bytes.to_vec()) };
+            let mut file = File::synced(bytes.to_vec());
+            file.changes = state.files[number].changes + 1;
+            state.files[number] = file;
             return;
         }
         let file = state.add(File::synced(bytes.to_vec()));
