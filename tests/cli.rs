@@ -41,7 +41,10 @@ fn json_is_one_document_and_keeps_the_canonical_lines() {
     assert_eq!(document["length"], 2);
     assert_eq!(document["chain"][1]["data"], added["data"]);
     let block = miner.run(&["get", "block", "1", "--json"]).stdout;
-    assert!(chain.stdout.contains(block.trim_end()), "{block}");
+    let line = chain.stdout.split_once("},{").unwrap().1;
+    let line = format!("{{\"block\":{{{},", line.rsplit_once("],").unwrap().0);
+    assert!(block.starts_with(&line), "{block} {line}");
+    assert_eq!(json(&block)["in_chain"], true);
     assert_eq!(json(&miner.run(&["get", "data", "--json"]).stdout)["length"], 0);
     assert_eq!(json(&miner.run(&["get", "neighbours", "--json"]).stdout)["length"], 0);
     assert_eq!(json(&miner.run(&["get", "health", "--json"]).stdout)["length"], 2);
@@ -88,7 +91,7 @@ fn stdin_gives_a_message_that_is_too_long_for_a_command_line() {
     add.stdin.take().unwrap().write_all(message.as_bytes()).unwrap();
     assert!(add.wait().unwrap().success());
     let block = json(&miner.run(&["get", "block", "1", "--json"]).stdout);
-    assert_eq!(block["data"]["message"], message);
+    assert_eq!(block["block"]["data"]["message"], message);
 }
 
 #[test]
@@ -537,8 +540,114 @@ fn files_are_verified_and_repaired_without_a_miner() {
     assert!(damaged.stderr.contains("block 2") && damaged.stderr.contains("repair"));
     assert_eq!(json(&damaged.stdout)["ok"], false);
     let repaired = run(&["repair", path, "--json"]);
-    assert_eq!(json(&repaired.stdout)["length"], 2, "{}", repaired.stderr);
+    assert_eq!(repaired.code, Some(6), "{}", repaired.stderr);
+    assert!(repaired.stderr.contains("1 message lost"), "{}", repaired.stderr);
+    let report = json(&repaired.stdout);
+    assert_eq!((&report["length"], &report["returned"]), (&2.into(), &1.into()), "{report}");
+    let lost = report["lost"][0]["found"].as_str().unwrap();
+    assert!(lost.contains(r#"\"B\""#) && report["lost"][0]["line"] == 3, "{report}");
     assert_eq!(run(&["verify", path]).code, Some(0));
+    let again = run(&["repair", path]);
+    assert!(again.code == Some(0) && again.stdout.contains("needed no repair"), "{}", again.stdout);
+}
+
+#[test]
+fn repair_leaves_no_lock_file_beside_what_it_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    fs::write(&path, "no chain\n").unwrap();
+    let done = run(&["repair", path.to_str().unwrap()]);
+    assert_eq!(done.code, Some(6), "{}", done.stderr);
+    let left: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left, ["notes.txt"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "no chain\n");
+}
+
+/// A block that left the chain, as another process may have left it in the folder.
+#[test]
+fn blocks_that_left_the_chain_are_shown_by_hash() {
+    let mut miner = Miner::start();
+    let none = miner.run(&["get", "forks"]).stdout;
+    assert!(none.contains("no block has left the chain"), "{none}");
+    for message in ["a", "b"] {
+        miner.run(&["add", message, "--wait"]);
+    }
+    assert_eq!(miner.stop(), Some(0));
+    let (chain, folder) = (miner.chain(), miner.chain().parent().unwrap().to_owned());
+    let text = fs::read_to_string(&chain).unwrap();
+    let block = text.lines().nth(2).unwrap();
+    let hash = blockchain::chain::Hash::of(block).to_string();
+    fs::write(folder.join("test_2026-01-02_03-04-05.chain"), format!("{block}\n")).unwrap();
+    fs::write(&chain, text.lines().take(2).map(|line| line.to_owned() + "\n").collect::<String>())
+        .unwrap();
+    fs::remove_file(folder.join("test.hash")).unwrap();
+    miner.start_again();
+    let forks = miner.run(&["get", "forks"]).stdout;
+    assert!(forks.contains(&hash) && forks.contains("2026-01-02 03:04:05"), "{forks}");
+    assert_eq!(json(&miner.run(&["get", "forks", "--json"]).stdout)["length"], 1);
+    let shown = miner.run(&["get", "block", &hash]).stdout;
+    assert!(shown.contains("left the chain at 2026-01-02 03:04:05"), "{shown}");
+    let answer = miner.run(&["get", "block", &hash, "--json"]).stdout;
+    assert!(answer.contains(block) && json(&answer)["in_chain"] == false, "{answer}");
+    let first = miner.run(&["get", "block", "1"]).stdout;
+    assert!(first.contains("mined in block 1"), "{first}");
+    let none = "0".repeat(64);
+    for (name, why) in [
+        ("7", "there is no block 7: the last block"),
+        (none.as_str(), "has no block with the hash"),
+    ] {
+        let missing = miner.run(&["get", "block", name]);
+        assert!(missing.code == Some(1) && missing.stderr.contains(why), "{}", missing.stderr);
+    }
+    assert_eq!(miner.run(&["get", "block", "x"]).code, Some(2));
+}
+
+/// Messages come in meanwhile; each that was acknowledged before a backup began is in it.
+#[test]
+fn a_running_miner_is_backed_up() {
+    let miner = Miner::start_with(&["--backup-interval", "0.05"]);
+    let folder = tempfile::tempdir().unwrap();
+    let chain = miner.chain();
+    let chain = chain.to_str().unwrap();
+    let texts: String = (0..200_000).map(|number| format!("message {number}\n")).collect();
+    let lines = folder.path().join("lines");
+    fs::write(&lines, texts).unwrap();
+    let mut load = program()
+        .args(["add", "--lines", lines.to_str().unwrap(), "--port", &miner.port])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    for number in 0..5 {
+        let text = format!("before {number}");
+        assert_eq!(miner.run(&["add", &text]).code, Some(0));
+        let to = folder.path().join(number.to_string());
+        let to = to.to_str().unwrap();
+        if number == 3 {
+            let mut killed = program().args(["backup", chain, to]).spawn().unwrap();
+            _ = killed.try_wait();
+            killed.kill().unwrap();
+            killed.wait().unwrap();
+            if fs::exists(format!("{to}/test.chain")).unwrap() {
+                continue;
+            }
+        }
+        let done = run(&["backup", chain, to, "--json"]);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let copy = format!("{to}/test.chain");
+        let verified = run(&["verify", &copy, "--json"]);
+        let (report, backup) = (json(&verified.stdout), json(&done.stdout));
+        assert_eq!(report["warnings"], json("[]"), "{}", verified.stdout);
+        assert_eq!(report["length"], backup["length"]);
+        assert_eq!(report["unprocessed"], backup["unprocessed"]);
+        let all = fs::read_to_string(&copy).unwrap()
+            + &fs::read_to_string(format!("{to}/test.data")).unwrap();
+        assert!((0..=number).all(|it| all.contains(&format!("\"before {it}\""))), "{number}");
+        let again = run(&["backup", chain, to]);
+        assert!(again.code == Some(1) && again.stderr.contains("is there already"));
+    }
+    load.kill().unwrap();
+    load.wait().unwrap();
 }
 
 /// A closure took what it used of the miner's files, and the lock beside them was let go of

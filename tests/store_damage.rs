@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use blockchain::chain::testing::{NOW, data, network};
 use blockchain::chain::{Data, Hash};
-use blockchain::store::sim_disk::{Rng, SimDisk};
+use blockchain::store::sim_disk::{Rng, SimDisk, When};
 use blockchain::store::{ChainFile, Disk, Repair, Start, repair, verify};
 use store_life::{Event, Miner, Promises, names};
 
@@ -20,6 +20,7 @@ const JOURNAL: &str = "test.data";
 
 /// The files of a miner that has lived a little, and what it had promised.
 struct Store {
+    disk: Arc<SimDisk>,
     files: BTreeMap<String, Vec<u8>>,
     acknowledged: Vec<Data>,
     head: Hash,
@@ -49,7 +50,8 @@ impl Store {
         let contents = |name: String| (name.clone(), disk.contents(&name).unwrap());
         let files: BTreeMap<_, _> = disk.list().unwrap().into_iter().map(contents).collect();
         assert_eq!(files.len(), 5, "chain, hash, journal, forks, a version: {:?}", files.keys());
-        Self { files, acknowledged: promises.acknowledged, head: miner.chain.head().hash }
+        let (acknowledged, head) = (promises.acknowledged, miner.chain.head().hash);
+        Self { disk, files, acknowledged, head }
     }
 
     fn version(&self) -> &str {
@@ -58,10 +60,7 @@ impl Store {
 
     /// A disk with these files, but for one that has other contents or is missing.
     fn with(&self, name: &str, contents: Option<&[u8]>) -> Arc<SimDisk> {
-        let disk = SimDisk::default();
-        for (name, contents) in &self.files {
-            disk.put(name, contents);
-        }
+        let disk = self.disk.after_kill();
         match contents {
             Some(contents) => disk.put(name, contents),
             None => disk.take(name),
@@ -346,6 +345,14 @@ fn a_forced_new_chain_moves_the_old_one_aside_as_it_is() {
     assert_eq!(files, ["test_2026-09-21_14-14-20.chain"]);
     assert_eq!(disk.contents(&files[0]).unwrap(), b"damaged");
     assert_eq!(Miner::start(&disk).unwrap().chain.head().length(), 1);
+    // There is only a genesis block now, and nothing to set aside.
+    let (as_disk, before): (Arc<dyn Disk>, _) = (Arc::clone(&disk) as _, disk.list().unwrap());
+    let other = network(2);
+    ChainFile::load(as_disk, names(), &other, Start::ForceNew, 9, now, &mut |_, _| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(disk.list().unwrap(), before);
 }
 
 #[test]
@@ -399,4 +406,189 @@ fn repair_returns_messages_of_intact_blocks_behind_the_damage() {
     assert!(repair.returned > 0, "{repair:?}");
     assert!(store.lost(&disk).len() <= 1);
     assert!(Miner::start(&disk).unwrap().pool.contains(&data("d")));
+}
+
+/// A change of a whole file.
+type Damage = fn(&[u8], &mut Rng) -> Vec<u8>;
+
+/// Kinds of damage, and whether whole lines may be gone without a trace.
+const DAMAGES: [(&str, Damage, bool); 9] = [
+    ("CRLF", |bytes, _| replaced(bytes, b"\n", b"\r\n"), false),
+    ("a byte order mark", |bytes, _| [b"\xef\xbb\xbf", bytes].concat(), false),
+    ("no first line", |bytes, _| bytes[line_at(bytes, 1)..].to_vec(), false),
+    ("a byte", changed_byte, false),
+    ("two bytes", |bytes, rng| changed_byte(&changed_byte(bytes, rng), rng), false),
+    ("a line less", line_less, true),
+    ("a cut", |bytes, rng| bytes[..rng.below(bytes.len())].to_vec(), true),
+    ("empty", |_, _| Vec::new(), true),
+    ("zeros", zeros, true),
+];
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    bytes.split(|byte| from == [*byte]).collect::<Vec<_>>().join(to)
+}
+
+/// Where line `number`, from 0, begins.
+fn line_at(bytes: &[u8], number: usize) -> usize {
+    let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(ends).nth(number).unwrap_or(bytes.len())
+}
+
+fn changed_byte(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
+    let mut changed = bytes.to_vec();
+    changed[rng.below(bytes.len())] ^= 1 << rng.below(8);
+    changed
+}
+
+fn line_less(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
+    let number = rng.below(bytes.iter().filter(|byte| **byte == b'\n').count());
+    [&bytes[..line_at(bytes, number)], &bytes[line_at(bytes, number + 1)..]].concat()
+}
+
+fn zeros(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
+    let mut changed = bytes.to_vec();
+    let from = rng.below(bytes.len());
+    let to = (from + 1 + rng.below(600)).min(bytes.len());
+    changed[from..to].fill(0);
+    changed
+}
+
+#[test]
+fn repair_keeps_or_names_every_message_whatever_was_damaged() {
+    let store = Store::new();
+    for seed in 0..700 {
+        let mut rng = Rng(seed);
+        let (what, damage, may_vanish) = DAMAGES[seed as usize % DAMAGES.len()];
+        let name = [CHAIN, CHAIN, JOURNAL, HASH][rng.below(4)];
+        let (contents, room) = match name {
+            JOURNAL => records_and_room(&store.files[name]),
+            _ => (&store.files[name][..], &[][..]),
+        };
+        let damaged = [&damage(contents, &mut rng)[..], room].concat();
+        let disk = store.with(name, Some(&damaged));
+        let repair = repaired(&disk);
+        let what = format!("seed {seed}, {what} in {name}: {repair:?}");
+        let miner = Miner::start(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let is_missing = |data: &&Data| {
+            miner.chain.height_of(data).unwrap().is_none() && !miner.pool.contains(data)
+        };
+        let missing: Vec<&Data> = store.acknowledged.iter().filter(is_missing).collect();
+        let named = |data: &Data| repair.lost.iter().any(|lost| lost.id == Some(data.id));
+        let unnamed = missing.iter().filter(|data| !named(data)).count();
+        let unknown = repair.lost.iter().filter(|lost| {
+            lost.id.is_none_or(|id| store.acknowledged.iter().all(|data| data.id != id))
+        });
+        assert!(may_vanish || unnamed <= unknown.count(), "{what}: missing {missing:?}");
+        let held = |data: &Data| !missing.contains(&data) && named(data);
+        let held: Vec<_> = store.acknowledged.iter().filter(|data| held(data)).collect();
+        assert!(held.is_empty(), "{what}: said to be lost, and is not: {held:?}");
+    }
+}
+
+#[test]
+fn line_ends_and_marks_of_editors_cost_no_block() {
+    let store = Store::new();
+    for (what, damage, _) in &DAMAGES[..3] {
+        let damaged = damage(&store.files[CHAIN], &mut Rng(1));
+        let disk = store.with(CHAIN, Some(&damaged));
+        disk.take(store.version());
+        let repair = repaired(&disk);
+        assert_eq!((repair.lost.len(), store.lost(&disk)), (0, Vec::new()), "{what}");
+        let head = Miner::start(&disk).unwrap().chain.head().hash;
+        assert_eq!(head, store.head, "{what}");
+    }
+}
+
+#[test]
+fn blocks_gone_without_a_trace_are_counted_by_the_heights_around_them() {
+    let store = Store::new();
+    let chain = &store.files[CHAIN];
+    let damaged = [&chain[..line_at(chain, 2)], &chain[line_at(chain, 3)..]].concat();
+    let repair = repaired(&store.with(CHAIN, Some(&damaged)));
+    assert_eq!(repair.lost.len(), 1, "{repair:?}");
+    assert!(repair.lost[0].found.starts_with("nothing of block 2 "), "{repair:?}");
+    let cut = &chain[..line_at(chain, 3)];
+    let repair = repaired(&store.with(CHAIN, Some(cut)));
+    assert!(repair.doubt.is_some() && repair.lost.is_empty(), "{repair:?}");
+}
+
+/// Files copied one after the other while their miner wrote.
+#[test]
+fn copies_of_files_that_were_being_written_start_without_repair() {
+    let store = Store::new();
+    let (chain, hash) = (&store.files[CHAIN], &store.files[HASH]);
+    let (records, room) = records_and_room(&store.files[JOURNAL]);
+    let mut holes = records.to_vec();
+    let third = line_at(records, 3);
+    holes[third + 5..third + 20].fill(0);
+    holes.extend(room);
+    let copies: [(&str, Vec<u8>, u64, usize); 4] = [
+        ("a hash of a later moment", chain[..line_at(chain, 4)].to_vec(), 4, 0),
+        ("a torn last line", chain[..line_at(chain, 4) + 30].to_vec(), 4, 0),
+        ("whole", chain.clone(), 5, 0),
+        ("a hole", holes, 5, 1),
+    ];
+    for (what, contents, length, lost) in copies {
+        let name = if lost > 0 { JOURNAL } else { CHAIN };
+        assert!(name == CHAIN || Miner::start(&store.with(name, Some(&contents))).is_err());
+        let disk = store.with(name, None);
+        disk.put(name, &contents);
+        assert_eq!(disk.contents(HASH).as_ref(), Some(hash), "{what}");
+        let report = verify(&*disk, &names(), &mut |_, _| ControlFlow::Continue(())).unwrap();
+        assert!(report.ok, "{what}: {report:?}");
+        let miner = Miner::start(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(miner.chain.head().length() >= length, "{what}");
+        if name == JOURNAL {
+            assert_eq!(miner.pool.len() + lost, 7, "{what}");
+        }
+        drop(miner);
+        // It is our own from then on.
+        let now = disk.contents(CHAIN).unwrap();
+        disk.put(CHAIN, &now[..now.len() - 9]);
+        disk.take(HASH);
+        assert!(Miner::start(&disk).is_err(), "{what}");
+    }
+    let damaged = replaced(chain, b"{", b"[");
+    let disk = store.with(CHAIN, None);
+    disk.put(CHAIN, &damaged);
+    assert!(Miner::start(&disk).is_err(), "a copy may be torn, not damaged");
+}
+
+#[test]
+fn a_backup_is_whole_or_is_done_again() {
+    let store = Store::new();
+    let from = store.disk.after_kill();
+    let back_up = |to: &Arc<SimDisk>| {
+        let to: Arc<dyn Disk> = Arc::clone(to) as _;
+        blockchain::store::back_up(&from, &names(), &to, &names(), &mut |_, _| {
+            ControlFlow::Continue(())
+        })
+    };
+    let check = |to: &Arc<SimDisk>| {
+        let report = verify(&**to, &names(), &mut |_, _| ControlFlow::Continue(())).unwrap();
+        assert!(report.ok && report.warnings.is_empty(), "{report:?}");
+        assert_eq!((report.length, report.unprocessed), (6, 7), "{report:?}");
+        assert_eq!(store.lost(to), Vec::<String>::new());
+    };
+    let to = Arc::new(SimDisk::default());
+    back_up(&to).unwrap();
+    let operations = to.operations();
+    check(&to);
+    let error = back_up(&to).unwrap_err().to_string();
+    assert!(error.ends_with("is there already; give a folder without files of this name"));
+    for at in 0..operations {
+        let to = Arc::new(SimDisk::default());
+        to.crash_at(at, When::After);
+        let done = back_up(&to).is_ok();
+        let to = Arc::new(to.after_kill());
+        if to.contents(CHAIN).is_none() {
+            assert!(!done);
+            back_up(&to).unwrap_or_else(|error| panic!("operation {at}: {error}"));
+        }
+        check(&to);
+    }
+    let other = Arc::new(SimDisk::default());
+    other.put(JOURNAL, b"somebody's");
+    assert!(back_up(&other).is_err());
+    assert_eq!(other.contents(JOURNAL).unwrap(), b"somebody's");
 }

@@ -20,7 +20,7 @@ use clap::{
 use super::manual;
 use super::start::Start;
 use super::values::{chain_path, host, seconds};
-use crate::api::Address;
+use crate::api::{Address, BlockName};
 use crate::chain::{DataId, Hash};
 
 /// Begins the name of every environment variable.
@@ -295,7 +295,18 @@ pub enum Command {
         #[command(flatten)]
         format: Format,
     },
-    /// Restore the longest valid chain from damaged files
+    /// Copy the files of a chain, whose miner may be running, to another folder
+    Backup {
+        /// Chain file; its hash file and its journal are copied along with it
+        #[arg(value_name = "CHAIN_PATH", value_parser = path(), value_hint = ValueHint::FilePath)]
+        chain_path: PathBuf,
+        /// Folder for the copy, created if missing; it must hold no files of such a chain
+        #[arg(value_name = "FOLDER", value_parser = path(), value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Restore the longest valid chain from damaged files; exits 6 if messages were lost
     Repair {
         /// Chain file; its miner must not be running
         #[arg(value_name = "CHAIN_PATH", value_parser = path(), value_hint = ValueHint::FilePath)]
@@ -336,6 +347,7 @@ impl Command {
             } => common.format,
             Self::Verify { format, .. }
             | Self::Repair { format, .. }
+            | Self::Backup { format, .. }
             | Self::Benchmark(Benchmark { format, .. }) => *format,
             Self::Miner { .. }
             | Self::Watch(_)
@@ -425,11 +437,11 @@ pub struct Add {
 pub enum Get {
     /// Show the blocks of the chain, oldest first
     Chain(GetChain),
-    /// Show one block
+    /// Show one block, also a kept one that left the chain
     Block {
-        /// Height of the block; the genesis block has height 0
-        #[arg(value_hint = ValueHint::Other)]
-        index: u64,
+        /// Height of a block of the chain (the genesis block has height 0), or hash of any
+        #[arg(value_name = "HEIGHT|HASH", value_parser = block_name, value_hint = ValueHint::Other)]
+        which: BlockName,
         #[command(flatten)]
         common: Common,
     },
@@ -466,6 +478,11 @@ pub enum Get {
         #[command(flatten)]
         common: Common,
     },
+    /// Show the kept branches that left the chain, newest first
+    Forks {
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 impl Get {
@@ -478,7 +495,8 @@ impl Get {
             | Self::Data { common }
             | Self::Health { common }
             | Self::Status { common }
-            | Self::Events { common } => common,
+            | Self::Events { common }
+            | Self::Forks { common } => common,
         }
     }
 }
@@ -592,6 +610,11 @@ pub enum Shell {
     Zsh,
     /// fish
     Fish,
+}
+
+/// Reads the height or the hash of a block.
+fn block_name(text: &str) -> Result<BlockName, String> {
+    text.parse().map_err(|()| "a block has a height, like 7, or a hash of 64 hex digits".to_owned())
 }
 
 /// Reads a log level.

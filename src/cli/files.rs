@@ -1,5 +1,6 @@
-//! `verify` and `repair`: the files beside a chain path, without a miner.
+//! `verify`, `repair` and `backup`: the files beside a chain path, without a miner.
 
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use super::args::Format;
 use super::error::{CliError, Exit};
 use super::output::{Look, Output, ReadBar, count};
 use super::values::no_folder;
-use crate::store::{self, Disk, Folder, Lock, Lost, Names, Repair, Report};
+use crate::store::{self, Backup, Disk, Folder, Lock, Lost, Names, Repair, Report};
 
 /// Checks the files and says what is wrong; an error, too, if something is.
 pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
@@ -40,6 +41,7 @@ pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<()
 
 fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(), CliError> {
     let Report { network, difficulty, length, head, unprocessed, .. } = report;
+    let Report { journal_messages, journal_bytes, .. } = report;
     let (look, status) = if report.ok { (Look::Green, "valid") } else { (Look::Red, "damaged") };
     let status = output.look(look, status);
     output.line(format_args!("{}: {status}", path.display()))?;
@@ -51,7 +53,10 @@ fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(),
     if let Some(head) = head {
         output.field("head", &head.to_string())?;
     }
-    output.field("journal", &count(*unprocessed, "message"))?;
+    let saved = journal_messages - unprocessed;
+    let saved = if saved > 0 { format!(", {saved} more are mined") } else { String::new() };
+    let pending = count(*unprocessed, "pending message");
+    output.field("journal", &format!("{pending}{saved}; {}", count(*journal_bytes, "byte")))?;
     for fault in &report.faults {
         output.field("fault", &fault.to_string())?;
     }
@@ -65,49 +70,105 @@ fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(),
 pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
     no_folder(path)?;
     let names = Names::resolve(path)?;
-    let folder: Arc<dyn Disk> = Arc::new(open(&names)?);
+    let folder = open(&names)?;
+    let was_locked = names.folder().join(&names.lock).exists();
     let _lock = Lock::take(&names)?;
+    let repaired = repair_locked(&names, Arc::new(folder));
+    if repaired.is_err() && !was_locked {
+        // What was refused stays as it was.
+        _ = fs::remove_file(names.folder().join(&names.lock));
+    }
+    let repair = repaired?;
+    if format.json {
+        output.json_line(&repair)?;
+    } else {
+        describe_repair(&repair, path, &names, output)?;
+    }
+    if repair.lost.is_empty() {
+        return Ok(());
+    }
+    let lost = count(repair.lost.len() as u64, "message");
+    let why = format!(
+        "{lost} lost: nothing on this host holds what the damaged lines held; \
+         neighbours may, start the miner and look"
+    );
+    Err(CliError::Other(Exit::Unhealthy, why))
+}
+
+fn repair_locked(names: &Names, folder: Arc<dyn Disk>) -> Result<Repair, CliError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let bar = ReadBar::default();
     let progress = &mut |read, of| {
         bar.show(read, of);
         ControlFlow::Continue(())
     };
-    let repair = store::repair(&folder, &names, now.as_micros() as u64, progress)?;
-    drop(bar);
-    if format.json {
-        output.json_line(&repair)?;
-    } else {
-        describe_repair(&repair, path, output)?;
-    }
-    if repair.lost.is_empty() {
-        return Ok(());
-    }
-    let lost = count(repair.lost.len() as u64, "message");
-    Err(CliError::other(format!(
-        "{lost} could not be saved: nothing on this host holds them any more; \
-         a neighbour may, start the miner and look"
-    )))
+    Ok(store::repair(&folder, names, now.as_micros() as u64, progress)?)
 }
 
-fn describe_repair(repair: &Repair, path: &Path, output: &mut Output<'_>) -> Result<(), CliError> {
+/// Copies the files to a folder.
+pub fn back_up(
+    path: &Path,
+    folder: &Path,
+    format: Format,
+    output: &mut Output<'_>,
+) -> Result<(), CliError> {
+    no_folder(path)?;
+    let names = Names::resolve(path)?;
+    let from = open(&names)?;
+    let to_names = Names::of(&folder.join(&names.chain))?;
+    let to: Arc<dyn Disk> = Arc::new(Folder::make(folder).map_err(|error| {
+        CliError::other(format!("cannot open folder {}: {error}", folder.display()))
+    })?);
+    let bar = ReadBar::default();
+    let progress = &mut |read, of| {
+        bar.show(read, of);
+        ControlFlow::Continue(())
+    };
+    let backup = store::back_up(&from, &names, &to, &to_names, progress)?;
+    drop(bar);
+    if format.json {
+        return Ok(output.json_line(&backup)?);
+    }
+    let Backup { length, head, unprocessed } = backup;
+    let copy = to_names.shown(&to_names.chain);
+    output.line(format_args!("{copy}: {}", output.look(Look::Green, "copied")))?;
+    output.field("chain", &count(length, "block"))?;
+    output.field("head", &head.to_string())?;
+    Ok(output.field("journal", &count(unprocessed, "message"))?)
+}
+
+fn describe_repair(
+    repair: &Repair,
+    path: &Path,
+    names: &Names,
+    output: &mut Output<'_>,
+) -> Result<(), CliError> {
     let Repair { chain_moved_to, taken_from, journal_moved_to, .. } = repair;
-    let touched = chain_moved_to.is_some() || !taken_from.is_empty() || journal_moved_to.is_some();
+    let touched = chain_moved_to.is_some()
+        || !taken_from.is_empty()
+        || journal_moved_to.is_some()
+        || repair.doubt.is_some();
     let status = if touched { "repaired" } else { "needed no repair" };
     output.line(format_args!("{}: {}", path.display(), output.look(Look::Green, status)))?;
     output.field("chain", &count(repair.length, "block"))?;
     output.field("journal", &count(repair.unprocessed, "message"))?;
     if repair.returned > 0 {
         let returned = count(repair.returned, "message");
-        output.field("returned", &format!("{returned} of lost blocks, pending again"))?;
+        output.field(
+            "returned",
+            &format!("{returned} of blocks outside of the chain, pending again"),
+        )?;
     }
     for version in taken_from {
         output.field("taken from", version)?;
     }
     for (name, value) in [("old chain", chain_moved_to), ("old journal", journal_moved_to)] {
         if let Some(value) = value {
-            output.field(name, value)?;
+            output.field(name, &names.shown(value))?;
         }
+    }
+    if let Some(doubt) = &repair.doubt {
+        output.field("doubt", doubt)?;
     }
     for lost in &repair.lost {
         let id = lost.id.map_or("an unknown id".to_owned(), |id| format!("id {id}"));

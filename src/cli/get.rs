@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::args::{Format, Get, GetChain};
+use super::control::explain_old_miner;
 use super::error::{CliError, Exit};
 use super::miner::{Miner, Sent};
 use super::output::{
@@ -13,10 +14,10 @@ use super::output::{
 use super::wait::mined;
 use crate::api::client::{ClientError, PlainRequest};
 use crate::api::{
-    DataPage, Health, NeighbourDetail, NeighbourPage, NeighbourState, PAGE_BYTES_MAX, Request,
-    Status,
+    BlockAnswer, BlockName, DataPage, Departure, ForksAnswer, Health, NeighbourDetail,
+    NeighbourPage, NeighbourState, PAGE_BYTES_MAX, Request, Status,
 };
-use crate::chain::DataId;
+use crate::chain::{Block, DataId, Hash, Why};
 use crate::escape::Escaped;
 
 /// Most bytes of all unprocessed messages: 32 MiB of text, every byte of it escaped, and
@@ -30,8 +31,9 @@ const SCREEN: u64 = 20;
 pub fn run(get: &Get, output: &mut Output<'_>) -> Result<(), CliError> {
     match get {
         Get::Chain(get) => chain(&Miner::at(&get.common.target)?, get, output),
-        Get::Block { index, common } => {
-            block(&Miner::at(&common.target)?, *index, common.format, output)
+        Get::Block { which, common } => {
+            let miner = Miner::at(&common.target)?;
+            block(&miner, *which, common.format, output).map_err(explain_old_miner)
         }
         Get::Message { id, common } => {
             message(&Miner::at(&common.target)?, *id, common.format, output)
@@ -43,6 +45,9 @@ pub fn run(get: &Get, output: &mut Output<'_>) -> Result<(), CliError> {
         Get::Health { common } => health(&Miner::at(&common.target)?, common.format, output),
         Get::Status { common } => status(&Miner::at(&common.target)?, common.format, output),
         Get::Events { common } => events(&Miner::at(&common.target)?, common.format, output),
+        Get::Forks { common } => {
+            forks(&Miner::at(&common.target)?, common.format, output).map_err(explain_old_miner)
+        }
     }
 }
 
@@ -101,32 +106,100 @@ fn chain_row(Sent { block, hash, .. }: &Sent, columns: usize, output: &Output<'_
 /// Prints all of one block.
 fn block(
     miner: &Miner,
-    index: u64,
+    which: BlockName,
     format: Format,
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
-    let length = miner.health()?.length;
-    if index >= length {
-        let last = length.saturating_sub(1);
-        let why = format!("there is no block {index}: the last block is block {last}");
-        return Err(CliError::other(why));
-    }
-    for sent in miner.blocks(index, index + 1) {
-        let Sent { line, block, hash } = sent?;
-        if format.json {
-            output.json(line.get())?;
-            output.line("")?;
-            continue;
+    let request = PlainRequest::from(&Request::Block(which));
+    let answer: BlockAnswer = match miner.client.call(&miner.address, &request, "block") {
+        Err(ClientError::Refused { status: 404, address, problem: Some(problem) })
+            if !problem.more_information.starts_with("there is no /") =>
+        {
+            return Err(CliError::other(match which {
+                BlockName::Hash(hash) => format!("{address} has no block with the hash {hash}"),
+                BlockName::Height(height) => {
+                    let last = miner.health()?.length.saturating_sub(1);
+                    format!("there is no block {height}: the last block is block {last}")
+                }
+            }));
         }
-        output.field("block", &block.index.to_string())?;
-        output.field("time", &micros_utc(block.timestamp))?;
-        output.field("message", block.data.message.as_str())?;
-        output.field("message id", &block.data.id.to_string())?;
-        output.field("hash", &hash.to_string())?;
-        let nothing = || "none: this is the genesis block".to_owned();
-        let previous = block.previous_hash.map_or_else(nothing, |hash| hash.to_string());
-        output.field("previous hash", &previous)?;
-        output.field("proof", &block.proof.map_or_else(nothing, |proof| proof.to_string()))?;
+        answer => answer?,
+    };
+    let BlockAnswer { block: line, hash, in_chain, confirmations, dropped } = &answer;
+    #[derive(serde::Deserialize)]
+    struct Index {
+        index: u64,
+    }
+    let malformed = |why: String| miner.malformed("block", why);
+    let Index { index } =
+        serde_json::from_str(line.get()).map_err(|error| malformed(error.to_string()))?;
+    let block = Block::read(line.get(), index).map_err(|error| malformed(error.to_string()))?;
+    let is_asked_for = match which {
+        BlockName::Height(height) => height == index,
+        BlockName::Hash(asked) => asked == *hash,
+    };
+    if Hash::of(line.get()) != *hash || !is_asked_for {
+        return Err(malformed("it is another block".into()).into());
+    }
+    if format.json {
+        return Ok(output.json_line(&answer)?);
+    }
+    output.field("block", &index.to_string())?;
+    output.field("time", &micros_utc(block.timestamp))?;
+    output.field("message", block.data.message.as_str())?;
+    output.field("message id", &block.data.id.to_string())?;
+    output.field("hash", &hash.to_string())?;
+    let nothing = || "none: this is the genesis block".to_owned();
+    let previous = block.previous_hash.map_or_else(nothing, |hash| hash.to_string());
+    output.field("previous hash", &previous)?;
+    output.field("proof", &block.proof.map_or_else(nothing, |proof| proof.to_string()))?;
+    match dropped {
+        _ if *in_chain => output.field("state", &mined(index, *confirmations))?,
+        None => output.field("state", "not in the chain")?,
+        Some(dropped) => {
+            let at = micros_utc(dropped.at);
+            output.field("state", &format!("left the chain at {at}: {}", reason(dropped.why)))?;
+            output.field("winner", &dropped.winner.to_string())?;
+            output.field("kept in", dropped.file.as_deref().unwrap_or("memory"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Why a branch left the chain, in words.
+fn reason(why: Why) -> &'static str {
+    match why {
+        Why::Longer => "another branch was longer",
+        Why::LowerHash => "another branch of the same length had a lower hash",
+        Why::Clock => "its timestamps were ahead of the clock",
+        Why::Accepted => "the other branch was accepted by hand",
+    }
+}
+
+/// Prints the kept branches, each with where it left the chain, when and why.
+fn forks(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+    let request = PlainRequest::from(&Request::Forks);
+    let answer: ForksAnswer = miner.client.call(&miner.address, &request, "list of branches")?;
+    if format.json {
+        return Ok(output.json_line(&answer)?);
+    }
+    if answer.forks.is_empty() {
+        return Ok(output.line("no kept branches: no block has left the chain")?);
+    }
+    let rows = answer.forks.iter().map(|it| {
+        let heights = (it.fork + 1, it.fork + it.depth);
+        let heights = match it.depth {
+            1 => heights.0.to_string(),
+            _ => format!("{}-{}", heights.0, heights.1),
+        };
+        let Departure { at, why, .. } = &it.dropped;
+        vec![heights, it.head.to_string(), seconds_utc(*at), reason(*why).to_owned()]
+    });
+    table(&["blocks", "last hash", "left (UTC)", "reason"], rows.collect(), output)?;
+    let hidden = answer.length.saturating_sub(answer.forks.len() as u64);
+    if hidden > 0 {
+        let more = count(hidden, "older branch").replace("branchs", "branches");
+        output.line(output.look(Look::Dim, more))?;
     }
     Ok(())
 }
@@ -150,6 +223,9 @@ fn message(
         return Ok(output.json_line(&answer)?);
     }
     output.field("message id", &id.to_string())?;
+    if let Some(sha256) = answer["sha256"].as_str() {
+        output.field("sha256", sha256)?;
+    }
     match answer["index"].as_u64() {
         None => output.field("state", "pending")?,
         Some(index) => {

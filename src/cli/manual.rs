@@ -64,6 +64,14 @@ fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
             ("blockchain mining limit 1000000", "at most a million guesses a second"),
             ("blockchain mining resume", "no limit"),
         ],
+        "block" => &[
+            ("blockchain get block 7", "the block at height 7"),
+            ("blockchain get forks", "hashes of kept blocks that left the chain"),
+        ],
+        "backup" => &[(
+            "blockchain backup ~/miner1/test.chain /mnt/stick/monday",
+            "copy the files of a miner that runs",
+        )],
         "completions" => &[(
             "blockchain completions bash > ~/.local/share/bash-completion/completions/blockchain",
             "complete commands in bash",

@@ -120,6 +120,9 @@ fn command(
         Command::Wait(wait) => wait::run(&wait, output),
         Command::Watch(watch) => watch::run(&watch, output),
         Command::Verify { chain_path, format } => files::verify(&chain_path, format, output),
+        Command::Backup { chain_path, folder, format } => {
+            files::back_up(&chain_path, &folder, format, output)
+        }
         Command::Repair { chain_path, format } => files::repair(&chain_path, format, output),
         Command::Ui(flags) => ui::run(&flags, &stop()?),
         Command::Benchmark(asked) => benchmark::run(&asked, output),

@@ -185,12 +185,17 @@ impl AppendFile {
         Ok(())
     }
 
-    /// Puts a file with `parts` in place of the present one, which stays whole until then.
+    /// Puts a file with `parts` in place of the present one, which stays whole until then. The
+    /// parts are asked for when the unfinished file is there and empty.
     ///
     /// # Errors
     /// [`StoreError::Disk`]
-    pub fn replace(&mut self, parts: Parts<'_>) -> Result<(), StoreError> {
-        let bytes = self.prepare(parts)?;
+    pub fn replace<P: Iterator<Item = Result<Vec<u8>, StoreError>>>(
+        &mut self,
+        parts: impl FnOnce() -> Result<P, StoreError>,
+    ) -> Result<(), StoreError> {
+        let name = begin_unfinished(&*self.disk, &self.names, &self.name)?;
+        let bytes = write_begun(&*self.disk, &self.names, &name, &mut parts()?)?;
         self.put_in_place(bytes)
     }
 
@@ -213,24 +218,38 @@ pub(super) fn write_unfinished(
     name: &str,
     parts: Parts<'_>,
 ) -> Result<u64, StoreError> {
+    let name = begin_unfinished(disk, names, name)?;
+    write_begun(disk, names, &name, parts)
+}
+
+/// Makes the unfinished file of `name`, empty; its name.
+fn begin_unfinished(disk: &dyn Disk, names: &Names, name: &str) -> Result<String, StoreError> {
     let name = Names::unfinished(name);
     disk.remove(&name).doing("remove", names, &name)?;
-    let mut write = || {
+    disk.write(&name, 0, b"").doing("write", names, &name)?;
+    Ok(name)
+}
+
+/// Writes and syncs `parts` to the empty file `name`; how many bytes they have.
+fn write_begun(
+    disk: &dyn Disk,
+    names: &Names,
+    name: &str,
+    parts: Parts<'_>,
+) -> Result<u64, StoreError> {
+    let write = || {
         let mut end = 0;
-        for part in &mut *parts {
+        for part in parts {
             let part = part?;
-            disk.write(&name, end, &part).doing("write", names, &name)?;
+            disk.write(name, end, &part).doing("write", names, name)?;
             end += part.len() as u64;
         }
-        if end == 0 {
-            disk.write(&name, 0, b"").doing("write", names, &name)?;
-        }
-        disk.sync(&name).doing("sync", names, &name)?;
+        disk.sync(name).doing("sync", names, name)?;
         Ok(end)
     };
     write().inspect_err(|_| {
         // At once, so that a full disk has its room back.
-        let _ = disk.remove(&name);
+        let _ = disk.remove(name);
     })
 }
 

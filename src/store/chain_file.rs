@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::append_file::{AppendFile, put_in_place};
 use super::disk::{Disk, read_exact};
 use super::error::{Doing, StoreError};
+use super::genesis::network_of;
 use super::hash_file;
 use super::lines::parts;
 use super::names::Names;
@@ -20,7 +21,7 @@ use super::running_hash::RunningHash;
 use super::scan::{HashFile, Progress, Scan, Verdict, judge, scan};
 use super::versions;
 use crate::chain::{
-    Block, Branch, Chain, ChainView, Change, Data, Dropped, Forks, Micros, Network, ReadError,
+    Branch, Chain, ChainView, Change, Data, Dropped, Forks, Micros, Network, ReadError,
 };
 
 /// What to do with a chain file that is there.
@@ -121,7 +122,8 @@ impl ChainFile {
     ) -> Result<Loaded, StoreError> {
         let scanned = match start {
             Start::ForceNew => {
-                set_aside(&*disk, &names, network, now)?;
+                redo::replay(&*disk, &names)?;
+                set_aside(&*disk, &names, now)?;
                 None
             }
             Start::Keep => {
@@ -160,6 +162,10 @@ impl ChainFile {
             Verdict::Torn { hash_file, bytes: cut } => {
                 log::warn!("store: cuts off a torn last line file={} bytes={cut}", names.chain);
                 hash_file
+            }
+            Verdict::Copied { fault, bytes: cut } => {
+                log::warn!("store: takes the whole blocks of a copy cut={cut} fault={fault}");
+                HashFile::Uncertain
             }
             Verdict::Damaged(fault) => {
                 return Err(StoreError::Damaged { kind: "chain file", fault });
@@ -508,20 +514,15 @@ fn remove_unfinished(disk: &dyn Disk, names: &Names) -> Result<(), StoreError> {
 
 /// Gives the present chain file, if there is more than a genesis block in it, the further name of
 /// an older version, which is never removed.
-fn set_aside(
-    disk: &dyn Disk,
-    names: &Names,
-    network: &Network,
-    now: Micros,
-) -> Result<Option<String>, StoreError> {
+fn set_aside(disk: &dyn Disk, names: &Names, now: Micros) -> Result<Option<String>, StoreError> {
     let all = disk.list().doing("list the folder of", names, &names.chain)?;
     let Some(found) = disk.stamp(&names.chain).doing("read", names, &names.chain)? else {
         return Ok(None);
     };
-    let genesis = Block::genesis(network).line() + "\n";
     let first = disk.open(&names.chain).doing("read", names, &names.chain)?;
     let first = first.and_then(|file| read_exact(&*file, 0, found.bytes.min(1 << 10)).ok());
-    if first.is_some_and(|first| first == genesis.as_bytes()) {
+    let line = first.as_deref().and_then(|first| first.strip_suffix(b"\n"));
+    if found.bytes <= 1 << 10 && line.and_then(network_of).is_some() {
         return Ok(None);
     }
     let version = names.version("chain", now, &all);

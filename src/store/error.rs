@@ -142,6 +142,12 @@ pub enum StoreError {
         /// The chain file.
         file: String,
     },
+    /// A copy would take the place of other files.
+    #[error("{file} is there already; give a folder without files of this name")]
+    Present {
+        /// The file.
+        file: String,
+    },
     /// Repair found nothing to begin with.
     #[error("cannot repair {file}: {reason}")]
     BeyondRepair {

@@ -25,8 +25,10 @@ pub(super) fn find_network<'a>(
             Ok(line.map(|line| line.bytes.to_vec()).unwrap_or_default())
         };
         let (first, second) = (next()?, next()?);
-        let stated = network_of(&first);
-        let links = |network: &Network| names_as_parent(&second, network);
+        let stated = network_of(bare(&first));
+        // Of a file without its genesis block, the first line says which it follows.
+        let links =
+            |network: &Network| [&first, &second].iter().any(|line| names_as_parent(line, network));
         let known = stated.clone().into_iter().chain(noted.clone());
         let certain = known.chain(candidates(&first)).find(links);
         if certain.is_some() {
@@ -35,6 +37,12 @@ pub(super) fn find_network<'a>(
         spare = spare.or(stated);
     }
     Ok(spare)
+}
+
+/// A line without what editors put around it: a byte order mark and a carriage return.
+fn bare(line: &[u8]) -> &[u8] {
+    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// The networks that a damaged genesis line may have been of.

@@ -12,7 +12,7 @@ use super::disk::Disk;
 use super::error::{Doing, StoreError};
 use super::lines::{PART_BYTES, ROOM_BYTES};
 use super::names::Names;
-use super::record::{self, Tail};
+use super::record::{self, Numbers, Tail};
 use crate::chain::Data;
 
 /// A journal below this length is not worth compaction.
@@ -50,21 +50,27 @@ impl Journal {
     /// [`StoreError`] if anything else is wrong with it; nothing was changed then.
     pub fn open(disk: Arc<dyn Disk>, names: Names) -> Result<(Self, Vec<Data>), StoreError> {
         let reading = record::read_journal(&*disk, &names)?;
-        let name = &names.data;
+        let name = &names.data.clone();
         let unwritten = AppendFile::unwritten(Arc::clone(&disk), &names, name);
         let mut data = Vec::new();
         let mut bytes = 0;
+        let mut numbers = Numbers::default();
         let file = match reading {
             None => unwritten,
             Some(reading) => {
                 data = reading.data;
                 bytes = reading.bytes;
+                numbers = reading.numbers;
                 match reading.tail {
                     Tail::Damaged(fault) => {
                         return Err(StoreError::Damaged { kind: "journal", fault });
                     }
                     Tail::Sound => {
                         AppendFile::go_on(Arc::clone(&disk), &names, name, bytes, reading.room)?
+                    }
+                    Tail::Copied(fault) => {
+                        log::warn!("store: takes what is good of a copied journal: {fault}");
+                        unwritten
                     }
                     // All that is good is written anew; the torn file stays whole until then.
                     Tail::Torn(_) => {
@@ -82,6 +88,11 @@ impl Journal {
         let mut journal = Self { disk, names, file, full, compaction_bytes_min };
         if journal.is_poisoned() {
             journal.rewrite(&data)?;
+        } else if numbers != Numbers::present(&*journal.disk, &journal.names, name)? {
+            // Copied files are our own from now on.
+            if let Err(error) = journal.rewrite(&data) {
+                log::warn!("store: the journal goes on as it is: {error}");
+            }
         }
         Ok((journal, data))
     }
@@ -148,7 +159,12 @@ impl Journal {
     /// # Errors
     /// [`StoreError::Disk`]; the present journal then goes on, unless its folder could not be synced.
     pub fn rewrite(&mut self, live: &[Data]) -> Result<(), StoreError> {
-        self.file.replace(&mut records(live))?;
+        let (disk, names) = (&*self.disk, &self.names);
+        let unfinished = Names::unfinished(&names.data);
+        self.file.replace(|| {
+            let numbers = Numbers::present(disk, names, &unfinished)?;
+            Ok(records(live, numbers))
+        })?;
         self.full = Size { bytes: self.file.bytes(), asked: asked(live.iter()) };
         Ok(())
     }
@@ -174,7 +190,10 @@ impl Journal {
 }
 
 /// A whole journal of these messages, in parts.
-pub(super) fn records(live: &[Data]) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
+pub(super) fn records(
+    live: &[Data],
+    numbers: Numbers,
+) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
     let mut buffer = Vec::new();
     let length = live.iter().map(|data| {
         buffer.clear();
@@ -183,7 +202,7 @@ pub(super) fn records(live: &[Data]) -> impl Iterator<Item = Result<Vec<u8>, Sto
     });
     let length = length.sum();
     let mut header = Vec::new();
-    record::spell_header(&mut header, length);
+    record::spell_header(&mut header, length, numbers);
     let mut left = live.iter();
     let rest = std::iter::from_fn(move || {
         let mut part = Vec::new();

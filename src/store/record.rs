@@ -9,6 +9,10 @@
 //! record that is written over them changes neither the file's length nor where it lies, so
 //! its sync has less to do.
 //!
+//! The first line also tells the numbers that the file system has given to the journal and to the
+//! chain file. A file with another number is a copy: whoever made it may have read some of it
+//! before and some after a write, so that it is read with less rigour than our own.
+//!
 //! A batch is begun only when the one before it is on disk. So a crash leaves a bad line in
 //! the last batch alone: cut short, or with zeros where a whole block of the disk was not
 //! written. Every other bad line was changed after it had been acknowledged.
@@ -19,6 +23,7 @@ use super::disk::{Disk, Source};
 use super::error::{Doing, Fault, StoreError};
 use super::lines::{CHECK_DIGITS, Ending, Line, Lines};
 use super::names::Names;
+use super::salvage;
 use crate::chain::{Data, Hash};
 
 /// Smallest stretch that a disk writes or does not write.
@@ -26,12 +31,53 @@ const SECTOR_BYTES: u64 = 512;
 
 /// The first line of a journal, behind its check.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Header {
     /// Version of this spelling.
     journal: u32,
     /// Bytes behind this line that were synced along with it.
     bytes: u64,
+    /// Numbers of the files, as they were then.
+    #[serde(flatten)]
+    numbers: Numbers,
+}
+
+/// Numbers that the file system gave to files: a copy has another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Numbers {
+    /// The journal's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<u64>,
+    /// The chain file's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<u64>,
+}
+
+impl Numbers {
+    /// Those of the journal that has the name `journal` now, and of the chain file.
+    pub fn present(disk: &dyn Disk, names: &Names, journal: &str) -> Result<Self, StoreError> {
+        let number = |name: &str| -> Result<Option<u64>, StoreError> {
+            let stamp = disk.stamp(name).doing("look at", names, name)?;
+            Ok(stamp.map(|stamp| stamp.identity.1))
+        };
+        Ok(Self { file: number(journal)?, chain: number(&names.chain)? })
+    }
+}
+
+/// Whether the chain file is not the one that the journal beside it was written for.
+pub(super) fn is_chain_copied(disk: &dyn Disk, names: &Names) -> Result<bool, StoreError> {
+    let Some(source) = Source::open(disk, &names.data).doing("read", names, &names.data)? else {
+        return Ok(false);
+    };
+    let mut lines = Lines::of(source);
+    let first = lines.next().doing("read", names, &names.data)?;
+    let header = first.and_then(|line| header(line.bytes));
+    let chain = header.and_then(|header| header.numbers.chain);
+    Ok(chain.is_some() && chain != Numbers::present(disk, names, &names.data)?.chain)
+}
+
+fn header(line: &[u8]) -> Option<Header> {
+    let header: Header = serde_json::from_str(checked(line)?).ok()?;
+    (header.journal == 1).then_some(header)
 }
 
 /// Appends the record of `data` to `out`.
@@ -41,8 +87,9 @@ pub(super) fn spell(out: &mut Vec<u8>, batch: u64, data: &Data) {
 }
 
 /// Appends a journal's first line to `out`.
-pub(super) fn spell_header(out: &mut Vec<u8>, bytes: u64) {
-    let header = serde_json::to_string(&Header { journal: 1, bytes }).expect("numbers are JSON");
+pub(super) fn spell_header(out: &mut Vec<u8>, bytes: u64, numbers: Numbers) {
+    let header = Header { journal: 1, bytes, numbers };
+    let header = serde_json::to_string(&header).expect("numbers are JSON");
     spell_checked(out, &header);
 }
 
@@ -82,6 +129,10 @@ pub(super) struct Reading {
     pub room: u64,
     /// What lies behind the good lines.
     pub tail: Tail,
+    /// The numbers that the first line tells.
+    pub numbers: Numbers,
+    /// Whether the file has another number.
+    is_copy: bool,
     /// Where the batch of the last good record begins.
     batch: u64,
     /// Where ends what was synced before the file took its name.
@@ -96,6 +147,8 @@ pub(super) enum Tail {
     Sound,
     /// What a crash leaves of a batch that was not acknowledged.
     Torn(Box<Fault>),
+    /// What a copy has that was made while records were written: all its good ones were read.
+    Copied(Box<Fault>),
     /// Something that had been written was changed.
     Damaged(Box<Fault>),
 }
@@ -107,12 +160,13 @@ pub(super) fn read_journal(disk: &dyn Disk, names: &Names) -> Result<Option<Read
         return Ok(None);
     };
     let mut reading = Reading { total: source.bytes, ..Reading::default() };
-    reading.read(names, source).doing("read", names, name)?;
+    let present = Numbers::present(disk, names, name)?.file;
+    reading.read(names, source, present).doing("read", names, name)?;
     Ok(Some(reading))
 }
 
 impl Reading {
-    fn read(&mut self, names: &Names, source: Source) -> std::io::Result<()> {
+    fn read(&mut self, names: &Names, source: Source, number: Option<u64>) -> std::io::Result<()> {
         let mut lines = Lines::of(source);
         while let Some(mut line) = lines.next()? {
             if line.ending == Ending::File {
@@ -124,7 +178,10 @@ impl Reading {
                     break;
                 }
             }
-            let Err(expected) = self.take(&line) else { continue };
+            let Err(expected) = self.take(&line) else {
+                self.is_copy = self.numbers.file.is_some() && self.numbers.file != number;
+                continue;
+            };
             let fault = Fault::new(names, &names.data, line.number, "record");
             let fault = Box::new(fault.found(line.shown(), expected));
             let whole = line.ending == Ending::File
@@ -139,6 +196,12 @@ impl Reading {
                 self.data.push(data);
                 self.bytes = self.total;
                 self.tail = Tail::Torn(fault);
+            } else if self.is_copy && self.total >= self.certain {
+                self.data.extend(salvage::records(line.bytes).0);
+                while let Some(line) = lines.next()? {
+                    self.data.extend(salvage::records(line.bytes).0);
+                }
+                self.tail = Tail::Copied(fault);
             } else if torn && !later_batch(&mut lines, start)? {
                 self.tail = Tail::Torn(fault);
             } else {
@@ -162,10 +225,8 @@ impl Reading {
             return Err(expected);
         }
         if line.number == 1 {
-            let header = checked(line.bytes).and_then(|text| serde_json::from_str(text).ok());
-            let header: Header = header
-                .filter(|header: &Header| header.journal == 1)
-                .ok_or("a journal's first line")?;
+            let header = header(line.bytes).ok_or("a journal's first line")?;
+            self.numbers = header.numbers;
             self.certain = line.end() + header.bytes;
         } else {
             if !self.fits(line, line.bytes) {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::append_file::{put_in_place, write_unfinished};
-use super::chain_file::{ChainFile, Loaded};
+use super::chain_file::ChainFile;
 use super::disk::{Disk, Source};
 use super::error::{Doing, StoreError};
 use super::genesis::find_network;
 use super::journal::{self, Journal};
 use super::lines::Lines;
 use super::names::Names;
-use super::record::{self, Tail};
+use super::record::{self, Numbers, Tail};
 use super::redo;
 use super::salvage::{self, Piece};
 use super::scan::{HashFile, Progress, Scan, Verdict, judge, scan, unheard};
@@ -38,6 +38,9 @@ pub struct Repair {
     pub unprocessed: u64,
     /// Messages that nothing on this host holds any more.
     pub lost: Vec<Lost>,
+    /// Why more may be missing than can be told: all that is left is sound, but the hash file told
+    /// of something else.
+    pub doubt: Option<String>,
 }
 
 /// A message that could not be saved.
@@ -80,23 +83,36 @@ pub fn repair(
     let verdict = match &found {
         None => None,
         Some(found) => match (judge(&**disk, names, found)?, &found.trouble) {
-            // Every block is good, so it is the hash that is not.
-            (Verdict::Damaged(_), None) => Some(Verdict::Sound { hash_file: HashFile::Uncertain }),
+            // Every block is good, so that either the hash is not, or blocks at the end are gone.
+            (Verdict::Damaged(fault), None) => {
+                repair.doubt = Some(format!("the hash file told of another chain file: {fault}"));
+                Some(Verdict::Sound { hash_file: HashFile::Uncertain })
+            }
             (Verdict::Damaged(_), Some(_)) => None,
             (sound_or_torn, _) => Some(sound_or_torn),
         },
     };
     let keep = usize::MAX;
     let (disk, names) = (Arc::clone(disk), names.clone());
-    match (found, verdict) {
+    let chain = match (found, verdict) {
         (Some(found), Some(verdict)) => {
-            let Loaded { chain, .. } =
-                ChainFile::go_on(disk, names, &network, keep, found, verdict)?;
-            repair.length = chain.head().length();
+            ChainFile::go_on(disk, names, &network, keep, found, verdict)?.chain
         }
         _ => rebuild(&disk, &names, &network, &files, waiting.clone(), now, &mut repair)?,
+    };
+    repair.length = chain.head().length();
+    repair.unprocessed = repair.returned;
+    for data in &waiting {
+        repair.unprocessed += u64::from(chain.height_of(data)?.is_none());
     }
-    repair.unprocessed = waiting.len() as u64 + repair.returned;
+    let is_mined = |id: DataId| chain.view().find(&chain.may_hold_id(&id), |data| data.id == id);
+    let mut lost = Vec::new();
+    for it in std::mem::take(&mut repair.lost) {
+        if it.id.map(is_mined).transpose()?.flatten().is_none() {
+            lost.push(it);
+        }
+    }
+    repair.lost = lost;
     Ok(repair)
 }
 
@@ -109,7 +125,7 @@ fn rebuild(
     mut known: HashSet<Data>,
     now: Micros,
     repair: &mut Repair,
-) -> Result<(), StoreError> {
+) -> Result<Chain, StoreError> {
     let pieces = Pieces::find(&**disk, names, files)?;
     if pieces.all.is_empty()
         && !disk.list().doing("list the folder of", names, &names.chain)?.contains(&names.chain)
@@ -146,8 +162,7 @@ fn rebuild(
     ChainFile::written(Arc::clone(disk), names.clone(), network, usize::MAX, &chain.view())?;
     disk.remove(&made).doing("remove", names, &made)?;
     repair.returned = lost.len() as u64;
-    repair.length = chain.head().length();
-    Ok(())
+    Ok(chain)
 }
 
 /// Messages of intact blocks in the chain file that are neither in `chain` nor `known`; those of
@@ -159,13 +174,34 @@ fn beyond(
     known: &mut HashSet<Data>,
     repair: &mut Repair,
 ) -> Result<Vec<Data>, StoreError> {
-    let (mut found, mut lost) = (Vec::new(), Vec::new());
+    let (mut found, mut gaps) = (Vec::new(), vec![Gap::default()]);
     each_line(disk, names, &names.chain, |number, line| {
         for piece in salvage::blocks(line) {
+            let gap = gaps.last_mut().expect("there is always one");
             match piece {
-                Piece::Block(block, _) if block.index > 0 => found.push(block.data),
-                Piece::Block(..) => {}
-                Piece::Damaged(id) => lost.push(lost_in(names, &names.chain, number, line, id)),
+                Piece::Block(block, text) => {
+                    let next = (block.index, Hash::of(&text));
+                    gap.next = Some(next);
+                    // Blocks of which nothing is left are known by the heights around them.
+                    let missing = block.index.saturating_sub(gap.from + gap.lost.len() as u64);
+                    if gap.from > 0 && missing > 0 {
+                        let nothing = lost_in(names, &names.chain, number, b"", None);
+                        let from = gap.from;
+                        let each = (from..from + missing).map(|height| Lost {
+                            found: format!("nothing of block {height} or one near it"),
+                            ..nothing.clone()
+                        });
+                        gap.lost.extend(each);
+                    }
+                    gaps.push(Gap { from: block.index + 1, ..Gap::default() });
+                    if block.index > 0 {
+                        found.push(block.data);
+                    }
+                }
+                Piece::Damaged(id) if number == 1 && is_genesis(line, id) => gap.from = 1,
+                Piece::Damaged(id) => {
+                    gap.lost.push(lost_in(names, &names.chain, number, line, id));
+                }
             }
         }
     })?;
@@ -175,17 +211,37 @@ fn beyond(
             beyond.push(data);
         }
     }
-    for lost in lost {
-        let held = lost.id.is_some_and(|id| {
-            let mined = chain.view().find(&chain.may_hold_id(&id), |data| data.id == id);
-            mined.is_ok_and(|mined| mined.is_some()) || known.iter().any(|data| data.id == id)
-        });
-        let is_genesis = lost.line == 1 && lost.file == names.shown(&names.chain);
-        if !(held || is_genesis) {
-            repair.lost.push(lost);
+    let ids: HashSet<DataId> = known.iter().map(|data| data.id).collect();
+    for gap in gaps {
+        // Where the block behind is in the chain, those before it were found elsewhere.
+        let is_filled = match gap.next {
+            Some((height, hash)) => chain.view().hash(height)? == Some(hash),
+            None => false,
+        };
+        let is_held = |lost: &Lost| lost.id.is_some_and(|id| ids.contains(&id));
+        if !is_filled {
+            repair.lost.extend(gap.lost.into_iter().filter(|lost| !is_held(lost)));
         }
     }
     Ok(beyond)
+}
+
+/// What is damaged between two blocks that are not.
+#[derive(Default)]
+struct Gap {
+    /// The height behind that of the block before.
+    from: u64,
+    lost: Vec<Lost>,
+    /// Height and hash of the block behind.
+    next: Option<(u64, Hash)>,
+}
+
+/// Whether a damaged first line is one of a genesis block, which holds no message.
+fn is_genesis(line: &[u8], id: Option<DataId>) -> bool {
+    let text = String::from_utf8_lossy(line);
+    id == Some(DataId::from_bytes([0; 16]))
+        || text.contains("\"previous_hash\":null")
+        || text.contains("\"network=")
 }
 
 fn lost_in(names: &Names, file: &str, line: u64, bytes: &[u8], id: Option<DataId>) -> Lost {
@@ -211,11 +267,14 @@ fn repair_journal(
     each_line(disk, names, name, |number, line| {
         let (records, damaged) = salvage::records(line);
         good.extend(records.into_iter().filter(|data| known.insert(data.clone())));
-        lost.extend(damaged.into_iter().map(|id| lost_in(names, name, number, line, id)));
+        // The first line holds no message.
+        let damaged = damaged.into_iter().filter(|id| number > 1 || id.is_some());
+        lost.extend(damaged.map(|id| lost_in(names, name, number, line, id)));
     })?;
-    lost.retain(|lost| !known.iter().any(|data| Some(data.id) == lost.id));
+    let ids: HashSet<DataId> = known.iter().map(|data| data.id).collect();
+    lost.retain(|lost| lost.id.is_none_or(|id| !ids.contains(&id)));
     repair.lost.extend(lost);
-    write_unfinished(disk, names, name, &mut journal::records(&good))?;
+    write_unfinished(disk, names, name, &mut journal::records(&good, Numbers::default()))?;
     let all = disk.list().doing("list the folder of", names, name)?;
     let aside = names.version("data", now, &all);
     disk.link(name, &aside).doing("keep a copy as", names, &aside)?;

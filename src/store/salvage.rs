@@ -54,16 +54,21 @@ fn is_sealed(block: &Block) -> bool {
     block.index == 0 || block.proof.as_ref().is_some_and(|proof| proof.seal == seal())
 }
 
-/// The first id in a damaged line.
+/// The first id in a damaged line: 32 hex digits in quotes, which no message can hold.
 fn id_in(line: &[u8]) -> Option<DataId> {
-    let at = *find_all(line, RECORD_MARK).first()? + RECORD_MARK.len();
-    std::str::from_utf8(line.get(at..at + 32)?).ok()?.parse().ok()
+    let quoted = line.windows(34).filter(|it| it[0] == b'"' && it[33] == b'"');
+    let mut ids = quoted.filter_map(|it| std::str::from_utf8(&it[1..33]).ok()?.parse().ok());
+    ids.next()
 }
 
 /// The messages of the records in `line` whose check is right, and the ids of others.
 pub(super) fn records(line: &[u8]) -> (Vec<Data>, Vec<Option<DataId>>) {
     let (mut good, mut damaged) = (Vec::new(), Vec::new());
-    for mark in find_all(line, RECORD_MARK) {
+    let marks = find_all(line, RECORD_MARK);
+    if marks.is_empty() && line.iter().any(|byte| *byte != 0 && !byte.is_ascii_whitespace()) {
+        damaged.push(id_in(line));
+    }
+    for mark in marks {
         match record_around(line, mark) {
             Some(data) => good.push(data),
             None => damaged.push(id_in(&line[mark..])),

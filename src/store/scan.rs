@@ -11,13 +11,14 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use super::disk::{Disk, Source};
+use super::disk::{Disk, Source, read_exact};
 use super::error::{Doing, Fault, StoreError};
 use super::genesis::{names_as_parent, network_of};
 use super::hash_file::{self, Recorded};
 use super::lines::{Ending, LINE_BYTES_MAX, Line, Lines};
 use super::names::Names;
 use super::pages::{self, Growing, PAGE_BYTES, Pages};
+use super::record;
 use super::redo;
 use super::running_hash::{RunningHash, has_border};
 use crate::chain::{
@@ -429,6 +430,13 @@ pub(super) enum Verdict {
         /// Length of what is to be cut off.
         bytes: u64,
     },
+    /// A copy of a chain file that was being written: every whole line is good.
+    Copied {
+        /// What would be damage in a file of our own.
+        fault: Box<Fault>,
+        /// Length of a torn last line, which is to be cut off.
+        bytes: u64,
+    },
     /// Something was changed that had been written.
     Damaged(Box<Fault>),
 }
@@ -450,7 +458,35 @@ pub(super) enum HashFile {
 /// the one that is to replace it (which is then in the unfinished hash file or in the redo
 /// record). So if none fits any line's end, something was changed; and what lies behind the
 /// line that one fits was never reported as saved, so it may be cut off if it looks torn.
+///
+/// In a copy that was made while the file was written, hash and chain may be of different moments.
 pub(super) fn judge(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<Verdict, StoreError> {
+    let verdict = judge_our_own(disk, names, scan)?;
+    let bytes = scan.total - scan.bytes;
+    let has_whole_lines = scan.bytes > 0 && scan.trouble.as_ref().is_none_or(|it| it.torn);
+    if let Verdict::Damaged(fault) = verdict {
+        let is_copy = has_whole_lines && record::is_chain_copied(disk, names)?;
+        return Ok(match is_copy && ends_in_one_line(disk, names, scan)? {
+            true => Verdict::Copied { fault, bytes },
+            false => Verdict::Damaged(fault),
+        });
+    }
+    Ok(verdict)
+}
+
+/// Whether at most a part of one line lies behind the good lines.
+fn ends_in_one_line(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<bool, StoreError> {
+    if scan.total - scan.bytes > LINE_BYTES_MAX as u64 {
+        return Ok(false);
+    }
+    let Some(file) = disk.open(&names.chain).doing("read", names, &names.chain)? else {
+        return Ok(false);
+    };
+    let rest = read_exact(&*file, scan.bytes, scan.total).doing("read", names, &names.chain)?;
+    Ok(!rest.contains(&b'\n'))
+}
+
+fn judge_our_own(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<Verdict, StoreError> {
     let recorded = hash_file::read(disk, names, &names.hash)?;
     if scan.trouble.is_none() && recorded == Recorded::Hash(scan.hash.digest()) {
         return Ok(Verdict::Sound { hash_file: HashFile::Current });

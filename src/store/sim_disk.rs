@@ -172,9 +172,16 @@ impl SimDisk {
         state.names.get(name).map(|&file| state.files[file].written.clone())
     }
 
-    /// Puts a file on the disk, as if it had always been there.
+    /// Puts a file on the disk, as if it had always been there. Where there is one of this name, its
+    /// contents are changed, and it stays the same file.
     pub fn put(&self, name: &str, bytes: &[u8]) {
         let mut state = self.0.lock();
+        if let Some(number) = state.names.get(name).copied() {
+            let mut file = File::synced(bytes.to_vec());
+            file.changes = state.files[number].changes + 1;
+            state.files[number] = file;
+            return;
+        }
         let file = state.add(File::synced(bytes.to_vec()));
         state.names.insert(name.to_owned(), file);
         state.names_on_disk.insert(name.to_owned(), file);

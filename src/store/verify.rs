@@ -78,6 +78,10 @@ fn look(disk: &dyn Disk, names: &Names, progress: Progress<'_>) -> Result<Report
                 let remedy = format!("the next start cuts off its {bytes} bytes");
                 warnings.push(Fault { remedy, ..trouble.fault });
             }
+            Verdict::Copied { fault, .. } => {
+                let remedy = "it is a copy, and the next start takes its whole blocks".to_owned();
+                warnings.push(Fault { remedy, ..*fault });
+            }
             Verdict::Damaged(fault) => chain_faults.push(*fault),
         }
         on_disk = Some(scanned.chain);
@@ -108,6 +112,10 @@ fn look(disk: &dyn Disk, names: &Names, progress: Progress<'_>) -> Result<Report
                 let bytes = journal.total - journal.bytes;
                 let remedy = format!("the next start cuts off the last {bytes} bytes");
                 warnings.extend((bytes > 0).then_some(Fault { remedy, ..*fault }));
+            }
+            Tail::Copied(fault) => {
+                let remedy = "it is a copy, and the next start takes its good records".to_owned();
+                warnings.push(Fault { remedy, ..*fault });
             }
             Tail::Sound => {}
         }

@@ -42,6 +42,7 @@ pub struct Miner {
     pub port: String,
 }
 
+#[allow(dead_code, reason = "each test file uses a part of it")]
 impl Miner {
     /// Starts a miner of difficulty 1 and waits until it answers.
     pub fn start() -> Self {
@@ -51,21 +52,13 @@ impl Miner {
     /// The same, with more flags.
     pub fn start_with(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("there is room");
-        let chain = folder.path().join("new folder").join("test.chain");
-        let mut command = program();
-        command.args(["miner", "start"]).arg(&chain).args(["--port", "0", "--difficulty", "1"]);
-        let mut child = command
-            .args(flags)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("it is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
-        let port = line.trim().strip_prefix("listening on http://127.0.0.1:");
-        let port = port.unwrap_or_else(|| panic!("{line:?}")).to_owned();
+        let (child, port) = start(&folder.path().join("new folder").join("test.chain"), flags);
         Self { child, folder, port }
+    }
+
+    /// Starts it once more on the same files, after it was stopped.
+    pub fn start_again(&mut self) {
+        (self.child, self.port) = start(&self.chain(), &[]);
     }
 
     /// Its chain file.
@@ -93,6 +86,24 @@ impl Drop for Miner {
         _ = self.child.kill();
         _ = self.child.wait();
     }
+}
+
+/// Starts a miner of difficulty 1; the process, and the port on which it answers.
+fn start(chain: &Path, flags: &[&str]) -> (Child, String) {
+    let mut command = program();
+    command.args(["miner", "start"]).arg(chain).args(["--port", "0", "--difficulty", "1"]);
+    let mut child = command
+        .args(flags)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("it is piped");
+    BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
+    let port = line.trim().strip_prefix("listening on http://127.0.0.1:");
+    let port = port.unwrap_or_else(|| panic!("{line:?}")).to_owned();
+    (child, port)
 }
 
 /// The root of the repository.
