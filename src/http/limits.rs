@@ -35,6 +35,8 @@ pub struct Limits {
     pub body: Duration,
     /// How long the miner may take to answer; less than neighbours wait.
     pub answer: Duration,
+    /// How long an answer may take that is said to come later.
+    pub later: Duration,
     /// How long a client may take none of an answer.
     pub progress: Duration,
     /// How long a client that is refused may take to read why.
@@ -57,6 +59,7 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             body: Duration::from_secs(20),
             answer: Duration::from_secs(8),
+            later: Duration::from_secs(40),
             progress: Duration::from_secs(20),
             linger: Duration::from_secs(2),
             proof: Duration::from_secs(1),
