@@ -7,16 +7,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use blockchain::api::client::{MinerClient, Transport};
 use blockchain::api::link::{self, EndsLink, ToMiner, ToServer};
 use blockchain::api::{
-    Address, BanPage, BlocksTaken, Caller, Cursor, DataTaken, Happening, Health, Introduction,
-    Reply, Request, RunId, Span,
+    Address, BanPage, BlocksTaken, Caller, Cursor, DataTaken, EVENT_WAIT_MAX, EventPage, Happening,
+    Health, Introduction, Reply, Request, RunId, Span,
 };
 use blockchain::chain::testing::{Maker, NOW, data, network};
-use blockchain::chain::{Branch, Chain, Forks, Hash, Pool, PoolLimits};
+use blockchain::chain::{Branch, Chain, Forks, Hash, Pool, PoolLimits, Why};
 use blockchain::miner::jobs::{SideBySide, Wake, backup, communication, gossip, push, sync_chain};
 use blockchain::miner::{
     Clock, Keeper, Miner, Moment, Neighbours, Sender, Shared, Surroundings, answer,
@@ -233,6 +233,128 @@ fn more_messages_than_the_disk_takes_may_come_again_later_and_reads_go_on() {
             assert!(refused > 0);
         });
     });
+}
+
+/// What a miner answers those who ask over its link.
+struct Asked<'a> {
+    asks: &'a link::Sender,
+    heard: &'a crossbeam_channel::Receiver<ToServer>,
+}
+
+impl Asked<'_> {
+    fn ask_from(&self, ip: &str, id: u64, request: Request) {
+        self.asks.to_miner(&[ToMiner::Ask { id, caller: caller(ip), request }]).unwrap();
+    }
+
+    /// The next answer: whose, and the page in it.
+    fn next(&self) -> (u64, EventPage) {
+        let ToServer { id, reply } = self.heard.recv().unwrap();
+        assert_eq!(reply.status, 200);
+        (id, serde_json::from_slice(&reply.body).unwrap())
+    }
+}
+
+/// Lets `work` ask `miner` over a link.
+fn over_a_link(miner: &Miner, work: impl FnOnce(&Asked<'_>)) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let asks = link::Sender::new(ours.try_clone().unwrap());
+    let mut answers = link::Receiver::new(ours.try_clone().unwrap());
+    let (told, heard) = crossbeam_channel::unbounded();
+    thread::scope(|scope| {
+        let _ends = EndsLink(ours);
+        scope.spawn(|| communication::serve(miner, theirs, &mut || ()));
+        scope.spawn(move || {
+            while let Ok(Some(answer)) = answers.from_miner() {
+                told.send(answer).unwrap();
+            }
+        });
+        asks.to_miner(&[ToMiner::Ready]).unwrap();
+        work(&Asked { asks: &asks, heard: &heard });
+    });
+}
+
+fn follow(after: u64) -> Request {
+    Request::Events { after: Some(after), wait: EVENT_WAIT_MAX }
+}
+
+#[test]
+fn who_waits_for_an_event_holds_up_nobody_and_is_answered_at_the_first() {
+    let (miner, _) = self::miner(9);
+    let begin = miner.diary.last_event();
+    over_a_link(&miner, |link| {
+        let last = 100;
+        (0..last).for_each(|id| link.ask_from("127.0.0.1", id, follow(begin)));
+        link.ask_from("10.0.0.1", last, Request::EVENTS);
+        // All of them were read before it, and none has an answer.
+        assert_eq!(link.next(), (last, EventPage { last: begin, ..EventPage::default() }));
+        let neighbour: Address = "10.0.0.9:1".parse().unwrap();
+        miner.tell(Happening::NeighbourCame { neighbour: neighbour.clone() });
+        let mut answered = Vec::new();
+        for _ in 0..last {
+            let (id, page) = link.next();
+            answered.push(id);
+            let came = Happening::NeighbourCame { neighbour: neighbour.clone() };
+            assert_eq!((&page.events[0].what, page.length, page.missed), (&came, 1, false));
+            assert!(page.events[0].id > begin && page.last == page.events[0].id);
+        }
+        answered.sort_unstable();
+        assert_eq!(answered, (0..last).collect::<Vec<_>>());
+        // What happened before is told at once, and what a message is at its acknowledgement.
+        let last = miner.diary.last_event();
+        link.ask_from("10.0.0.1", 0, follow(begin));
+        assert_eq!(link.next().1.length, 1);
+        link.ask_from("10.0.0.1", 1, follow(last));
+        assert_eq!(add(&miner, "a").status, 200);
+        let (id, page) = link.next();
+        assert_eq!((id, &page.events[0].what), (1, &Happening::Messages { unprocessed: 1 }));
+    });
+}
+
+#[test]
+fn a_wait_for_an_event_ends_without_one() {
+    let (miner, _) = self::miner(9);
+    let begin = miner.diary.last_event();
+    over_a_link(&miner, |link| {
+        let began = Instant::now();
+        link.ask_from("10.0.0.1", 0, follow(begin));
+        link.ask_from("10.0.0.1", 1, Request::Events { after: None, wait: 1 });
+        assert_eq!(link.next(), (1, EventPage { last: begin, ..EventPage::default() }));
+        assert!((1..5).contains(&began.elapsed().as_secs()));
+    });
+}
+
+#[test]
+fn followers_beyond_the_bound_are_answered_at_once() {
+    let (miner, _) = self::miner(9);
+    let begin = miner.diary.last_event();
+    over_a_link(&miner, |link| {
+        let empty = EventPage { last: begin, ..EventPage::default() };
+        // One address has a share of the places.
+        (0..33).for_each(|id| link.ask_from("10.0.0.1", id, follow(begin)));
+        assert_eq!(link.next(), (32, empty.clone()));
+        // So many have all.
+        (33..33 + 224).for_each(|id| link.ask_from("127.0.0.1", id, follow(begin)));
+        link.ask_from("127.0.0.1", 999, follow(begin));
+        assert_eq!(link.next(), (999, empty));
+    });
+}
+
+#[test]
+fn a_reorganisation_says_what_was_dropped_for_what_and_why() {
+    let (miner, _) = self::miner(9);
+    let before = lines(&["a", "b"]);
+    assert_eq!(push(&miner, &before, &caller("10.0.0.1")).0, 200);
+    let after = lines(&["c", "d", "e"]);
+    assert_eq!(push(&miner, &after, &caller("10.0.0.1")).0, 200);
+    let events = miner.diary.events(NOW).events;
+    let told = events.iter().find_map(|event| match &event.what {
+        Happening::Reorganisation { fork, dropped, dropped_head, adopted, head, why, .. } => {
+            Some((*fork, *dropped, *dropped_head, *adopted, *head, *why))
+        }
+        _ => None,
+    });
+    let (lost, won) = (Hash::of(&before[1]), Hash::of(&after[2]));
+    assert_eq!(told, Some((0, 2, lost, 3, won, Why::Longer)));
 }
 
 /// A neighbour at this address, which answers.

@@ -8,15 +8,20 @@ use std::collections::BTreeSet;
 use blockchain::api::client::MinerClient;
 use blockchain::api::routes::{OPENAPI, ROUTES};
 use blockchain::api::{
-    Added, Cursor, DataPage, DataState, Event, EventPage, FileReport, Happening, Health, JobReport,
-    MiningReport, NeighbourDetail, NeighbourPage, NeighbourState, Problem, RunId, Setting, Status,
-    StatusReport,
+    Added, Cursor, DataPage, DataState, Departure, Event, EventPage, FileReport, Fork, ForkBlock,
+    ForksAnswer, Happening, Health, JobReport, MiningReport, NeighbourDetail, NeighbourPage,
+    NeighbourState, Problem, RunId, Setting, Status, StatusReport,
 };
-use blockchain::chain::{Data, DataId, Difficulty, Hash};
+use blockchain::chain::{Data, DataId, Difficulty, Hash, Why};
 use scripted_miner::obliging;
 use serde::Serialize;
 use serde_json::{Value, json};
 use support::{Logs, TestFolder, TestMiner};
+
+/// A path of the API as the document has it.
+fn in_document(path: &str) -> String {
+    path.replace("<id>", "{id}").replace("<height or hash>", "{block}")
+}
 
 fn document() -> Value {
     serde_json::from_str(OPENAPI).unwrap()
@@ -36,7 +41,7 @@ fn the_description_names_every_path_and_method_and_no_other() {
         .collect();
     let known = ROUTES.iter().flat_map(|route| {
         let methods = route.allow.split(", ").filter(|method| *method != "HEAD");
-        methods.map(|method| (route.path.replace("<id>", "{id}"), method.to_owned()))
+        methods.map(|method| (in_document(route.path), method.to_owned()))
     });
     assert_eq!(described, known.collect());
 }
@@ -158,6 +163,7 @@ fn answers_are_as_described() {
     let health = Health {
         status: Status::Failing,
         id: run,
+        name: Some("x".into()),
         version: "1".into(),
         network: "main".parse().unwrap(),
         difficulty: Difficulty::DEFAULT,
@@ -185,16 +191,27 @@ fn events_and_status_are_as_described() {
         Happening::Reorganisation {
             fork: 1,
             dropped: 1,
+            dropped_head: hash,
             adopted: 2,
+            head: hash,
+            why: Why::LowerHash,
             returned: vec![id],
             returned_count: 1,
             from,
         },
+        Happening::BranchRefused { fork: 1, dropped: 1, head: hash, from: None },
+        Happening::Messages { unprocessed: 1 },
         Happening::NeighbourCame { neighbour: neighbour.clone() },
         Happening::NeighbourGone { neighbour, reason: "x".into() },
     ];
-    let events = events.map(|what| Event { at: 1, what }).to_vec();
-    check("EventPage", &EventPage { events, length: 4 });
+    let events = events.map(|what| Event { id: 2, at: 1, what }).to_vec();
+    check("EventPage", &EventPage { events, length: 6, last: 2, missed: false });
+    for why in [Why::Longer, Why::LowerHash, Why::Clock, Why::Accepted] {
+        let dropped = Departure { at: 1, why, winner: hash, file: Some("x".into()) };
+        let blocks = vec![ForkBlock { index: 2, hash }];
+        let fork = Fork { fork: 1, depth: 1, head: hash, blocks, dropped };
+        check("ForksAnswer", &ForksAnswer { forks: vec![fork], length: 1 });
+    }
     for known in [Some(1), None] {
         let mining = known.map(|since| MiningReport {
             index: 1,
@@ -221,7 +238,11 @@ fn events_and_status_are_as_described() {
 /// What the document says of an answer with this status: its schema.
 fn described<'a>(document: &'a Value, method: &str, target: &str, status: u16) -> &'a Value {
     let path = target.split('?').next().unwrap();
-    let path = if path.starts_with("/data/") { "/data/{id}" } else { path };
+    let path = match path {
+        _ if path.starts_with("/data/") => "/data/{id}",
+        _ if path.starts_with("/blocks/") => "/blocks/{block}",
+        _ => path,
+    };
     let responses = &document["paths"][path][method.to_lowercase()]["responses"];
     let (exact, class) = (status.to_string(), format!("{}XX", status / 100));
     let response = responses.get(&exact).or_else(|| responses.get(&class));
@@ -239,6 +260,7 @@ fn what_a_miner_really_answers_is_as_described() {
     let miner = TestMiner::start(folder.path(), &logs, &[]);
     let id = miner.add("hello");
     logs.wait_until("a block", || miner.health().length == 2);
+    let health = miner.health();
     let (document, mut answered) = (document(), BTreeSet::new());
     let page = MinerClient::http(None).chain(&miner.address, 1, 1).unwrap();
     let block = page.chain[0].get().to_owned();
@@ -277,7 +299,15 @@ fn what_a_miner_really_answers_is_as_described() {
         ("GET", "/neighbours?details=x", 400),
         ("DELETE", "/neighbours?neighbour=127.0.0.1:1", 200),
         ("DELETE", "/neighbours?neighbour=127.0.0.1:1", 404),
+        ("GET", "/blocks/1", 200),
+        ("GET", &format!("/blocks/{}", health.head), 200),
+        ("GET", "/blocks/9", 404),
+        ("GET", "/blocks/x", 400),
+        ("GET", &format!("/data/{id}?sha256={}", Hash::of("hello")), 200),
+        ("GET", "/forks", 200),
         ("GET", "/events", 200),
+        ("GET", "/events?after=1&wait=30", 200),
+        ("GET", "/events?wait=31", 400),
         ("GET", "/health", 200),
         ("GET", "/openapi.json", 200),
         ("GET", "/status", 200),
@@ -299,7 +329,11 @@ fn what_a_miner_really_answers_is_as_described() {
         }
         if status == 200 {
             let path = target.split('?').next().unwrap();
-            answered.insert((method.to_owned(), path.replace(&id, "<id>")));
+            let path = match path.strip_prefix("/blocks/") {
+                Some(_) => "/blocks/<height or hash>".to_owned(),
+                None => path.replace(&id, "<id>"),
+            };
+            answered.insert((method.to_owned(), path));
         }
     }
     // /metrics is text, which promtool looks at; nothing was refused that could be accepted.

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use blockchain::api::{Event, Happening};
-use blockchain::chain::Hash;
 use blockchain::chain::testing::data;
+use blockchain::chain::{Hash, Why};
 use serde_json::{Value, json};
 use ui_support::TestUi;
 use ui_support::browser::Browser;
@@ -567,7 +567,10 @@ fn dropped_blocks_leave_visibly_and_the_banner_says_why() {
         let what = Happening::Reorganisation {
             fork: 1,
             dropped: 1,
+            dropped_head: Hash::of("dropped"),
             adopted: 1,
+            head: Hash::of("head"),
+            why: Why::Longer,
             returned: Vec::new(),
             returned_count: 0,
             from: None,
@@ -575,7 +578,7 @@ fn dropped_blocks_leave_visibly_and_the_banner_says_why() {
         let mut state = miner.state();
         state.lines.truncate(2);
         state.extend(data(motion), now());
-        state.events = Some(vec![Event { at: now(), what }]);
+        state.events = Some(vec![Event { id: 0, at: now(), what }]);
         drop(state);
         browser.await_text(".mined", motion);
         browser.await_text("#reorganised", "the hash of its head is lower");
@@ -598,7 +601,7 @@ fn a_miner_in_the_drawing_leads_to_its_events_which_stay_open() {
     let from = town.home.address.clone();
     let what =
         Happening::Block { index: 70, hash: Hash::of("x"), id: data("x").id, from: Some(from) };
-    town.others[0].state().events = Some(vec![Event { at: now(), what }]);
+    town.others[0].state().events = Some(vec![Event { id: 0, at: now(), what }]);
     let ui = TestUi::start(&town.home.address);
     let browser = Browser::start();
     browser.open(&format!("{}/network", ui.url));

@@ -3,9 +3,8 @@
 mod ui_support;
 
 use blockchain::api::{Event, Happening, NeighbourDetail, NeighbourState, Setting};
-use blockchain::chain::Hash;
 use blockchain::chain::testing::data;
-use blockchain::chain::{Data, Message};
+use blockchain::chain::{Data, Hash, Message, Why};
 use ui_support::TestUi;
 use ui_support::miner::{FakeMiner, now};
 use ui_support::town::town;
@@ -288,12 +287,16 @@ fn the_banner_names_the_branch_that_won_and_why() {
         let what = Happening::Reorganisation {
             fork: 64,
             dropped: 2,
+            dropped_head: Hash::of("dropped"),
             adopted,
+            head: Hash::of("head"),
+            why: Why::Longer,
             returned: vec![data("a").id],
             returned_count: 1,
             from: Some(town.others[2].address.clone()),
         };
-        town.home.state().events = Some(vec![Event { at: now() - minutes * 60_000_000, what }]);
+        town.home.state().events =
+            Some(vec![Event { id: 0, at: now() - minutes * 60_000_000, what }]);
         banner()
     };
     let told = reorganised(3, 2);
@@ -338,6 +341,7 @@ fn error_pages_keep_header_chip_and_chosen_miner() {
 fn what_the_events_cover_is_told_as_it_is() {
     let home = miner(&["a"]);
     let event = |n: u64| Event {
+        id: 0,
         at: now() - (1_000 - n) * 100_000,
         what: Happening::Block { index: n, hash: Hash::of("x"), id: data("x").id, from: None },
     };
@@ -510,6 +514,7 @@ fn a_line_is_lit_when_a_block_came_by_it_and_a_tie_is_explained() {
     let ui = TestUi::start(&town.home.address);
     let [same, branch] = [0, 2].map(|at| &town.others[at]);
     let block = |seconds: u64, index: u64, from: &FakeMiner| Event {
+        id: 0,
         at: now() - seconds * 1_000_000,
         what: Happening::Block {
             index,
@@ -621,10 +626,12 @@ fn the_last_hour_is_told_event_by_event() {
 fn many_blocks_leave_room_for_what_is_rare() {
     let home = miner(&["a"]);
     let block = |index: u64| Event {
+        id: 0,
         at: now() - (1_000 - index) * 3_000_000,
         what: Happening::Block { index, hash: Hash::of("x"), id: data("x").id, from: None },
     };
     let came = Event {
+        id: 0,
         at: now() - 3_000_000_000,
         what: Happening::NeighbourCame { neighbour: home.address.clone() },
     };
@@ -692,13 +699,17 @@ fn the_worst_that_strangers_can_write_stays_light() {
     };
     let reason = "\"".repeat(500);
     let event = |n: usize| Event {
+        id: 0,
         at: now(),
         what: match n % 2 {
             0 => Happening::NeighbourGone { neighbour: address(n), reason: reason.clone() },
             _ => Happening::Reorganisation {
                 fork: 1,
                 dropped: 1,
+                dropped_head: Hash::of("dropped"),
                 adopted: 2,
+                head: Hash::of("head"),
+                why: Why::Longer,
                 returned: vec![data("x").id; 20],
                 returned_count: 20,
                 from: Some(address(n)),

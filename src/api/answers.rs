@@ -45,6 +45,9 @@ pub struct Health {
     pub status: Status,
     /// This run.
     pub id: RunId,
+    /// The name that its owner gave it (`--name`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The program's version.
     pub version: String,
     /// The network's name.
@@ -340,19 +343,33 @@ pub enum NeighbourState {
     Banned,
 }
 
-/// The answer to [`super::Request::Events`]: what happened here in the last hour.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The answer to [`super::Request::Events`]: what happened here in the last hour, or after an
+/// event.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EventPage {
-    /// Oldest first; at most the newest [`super::EVENTS_MAX`].
+    /// Oldest first; at most the newest [`super::EVENTS_MAX`], the newest
+    /// [`super::REORGANISATIONS_MAX`] about branches, and the newest about messages.
     pub events: Vec<Event>,
     /// Their number.
     pub length: u64,
+    /// Id of the newest event, or of the run's beginning before the first: `after` of the
+    /// next question.
+    #[serde(default)]
+    pub last: u64,
+    /// More happened after the event that was named than is told here: it is forgotten, or
+    /// belongs to an earlier run.
+    #[serde(default)]
+    pub missed: bool,
 }
 
 /// Something that happened at a miner, e.g.
-/// `{"at":1790000000123456,"event":"block","index":7,"hash":"…","id":"…","from":null}`.
+/// `{"id":1790000000123456,"at":1790000000123456,"event":"block","index":7,"hash":"…",…}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
+    /// Rises with every event: `at`, or one more than the id before where that is as high. So
+    /// it rises over runs, too, unless the clock is set back between them.
+    #[serde(default)]
+    pub id: u64,
     /// Microseconds since the Unix epoch, by this miner's clock.
     pub at: u64,
     /// The event.
@@ -372,8 +389,9 @@ pub enum Happening {
         /// SHA-256 of its line.
         hash: Hash,
         /// The message in it.
+        #[serde(rename = "data_id")]
         id: DataId,
-        /// Who had it first; `null` if it was mined here.
+        /// The neighbour that brought it; `null` if it was mined or handed in here.
         from: Option<Address>,
     },
     /// Blocks were dropped for a branch that wins.
@@ -382,8 +400,14 @@ pub enum Happening {
         fork: u64,
         /// Number of dropped blocks: its depth.
         dropped: u64,
-        /// Number of blocks in their place.
+        /// Hash of the last of them.
+        dropped_head: Hash,
+        /// Number of blocks that came in their place.
         adopted: u64,
+        /// Hash of the last block now.
+        head: Hash,
+        /// Why the branch wins.
+        why: Why,
         /// Messages that wait again, oldest first; at most the first
         /// [`super::RETURNED_IDS_MAX`].
         returned: Vec<DataId>,
@@ -402,6 +426,11 @@ pub enum Happening {
         head: Hash,
         /// Whose branch it is.
         from: Option<Address>,
+    },
+    /// Messages came that wait to be mined. Only the newest of these events is remembered.
+    Messages {
+        /// How many wait.
+        unprocessed: u64,
     },
     /// A neighbour is new here, or answers again.
     NeighbourCame {
@@ -505,8 +534,8 @@ mod tests {
     #[test]
     fn an_event_is_one_flat_object() {
         let neighbour = "miner2:1".parse().unwrap();
-        let event = Event { at: 5, what: Happening::NeighbourCame { neighbour } };
-        let json = r#"{"at":5,"event":"neighbour_came","neighbour":"miner2:1"}"#;
+        let event = Event { id: 6, at: 5, what: Happening::NeighbourCame { neighbour } };
+        let json = r#"{"id":6,"at":5,"event":"neighbour_came","neighbour":"miner2:1"}"#;
         assert_eq!(serde_json::to_string(&event).unwrap(), json);
         assert_eq!(serde_json::from_str::<Event>(json).unwrap(), event);
     }

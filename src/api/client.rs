@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Added, Address, ChainPage, Cursor, DataPage, DataState, EventPage, Health, Introduction,
-    NeighbourPage, PAGE_BYTES_MAX, Problem, Request, StatusReport, routes,
+    Added, Address, ChainPage, Cursor, DataPage, DataState, EVENT_WAIT_MAX, EventPage, Health,
+    Introduction, NeighbourPage, PAGE_BYTES_MAX, Problem, Request, StatusReport, routes,
 };
 use crate::chain::{Data, DataId, Hash};
 use crate::escape::words;
@@ -312,7 +312,17 @@ impl MinerClient {
     /// # Errors
     /// [`ClientError`]
     pub fn events(&self, address: &Address) -> Result<EventPage, ClientError> {
-        self.ask(address, &Request::Events, PAGE_BYTES_MAX, "list of events")
+        self.ask(address, &Request::EVENTS, PAGE_BYTES_MAX, "list of events")
+    }
+
+    /// What happened at it after the event `after`: as soon as there is something, or after
+    /// [`EVENT_WAIT_MAX`] seconds.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn events_after(&self, address: &Address, after: u64) -> Result<EventPage, ClientError> {
+        let request = Request::Events { after: Some(after), wait: EVENT_WAIT_MAX };
+        self.ask(address, &request, PAGE_BYTES_MAX, "list of events")
     }
 
     /// Its settings, files, jobs and search.
@@ -405,6 +415,7 @@ const REASONS_MAX: usize = 20;
 fn bounded(mut health: Health) -> Health {
     health.version = words(&health.version);
     health.kernel = words(&health.kernel);
+    health.name = health.name.as_deref().map(words);
     health.reasons.truncate(REASONS_MAX);
     for reason in &mut health.reasons {
         *reason = words(reason);
@@ -470,23 +481,14 @@ impl Http {
             .build();
         Self { agent: config.into(), introduction, token, lines: Lines::default() }
     }
-}
 
-impl Transport for Http {
-    fn exchange(
-        &self,
-        address: &Address,
-        request: &Request,
-        bytes_max: u64,
-    ) -> Result<(u16, Vec<u8>), String> {
-        self.exchange_plain(address, &request.into(), bytes_max).map_err(|error| error.why)
-    }
-
-    fn exchange_plain(
+    /// Sends a request and reads the answer, within `timeout`.
+    fn run(
         &self,
         address: &Address,
         request: &PlainRequest,
         bytes_max: u64,
+        timeout: Duration,
     ) -> Result<(u16, Vec<u8>), NoAnswer> {
         let PlainRequest { method, target, body } = request;
         let mut http =
@@ -502,11 +504,33 @@ impl Transport for Http {
         let no_answer =
             |error: ureq::Error| NoAnswer { sent: delivery(&error), why: in_words(&error) };
         let http = http.body(body.as_slice()).map_err(not_sent)?;
+        let http = self.agent.configure_request(http).timeout_global(Some(timeout)).build();
         let mut answer = self.agent.run(http).map_err(no_answer)?;
         let body = answer.body_mut().with_config().limit(bytes_max).read_to_vec();
         let cut =
             |error: ureq::Error| NoAnswer { why: in_words(&error), sent: Delivery::Uncertain };
         Ok((answer.status().as_u16(), body.map_err(cut)?))
+    }
+}
+
+impl Transport for Http {
+    fn exchange(
+        &self,
+        address: &Address,
+        request: &Request,
+        bytes_max: u64,
+    ) -> Result<(u16, Vec<u8>), String> {
+        let timeout = EXCHANGE_TIMEOUT + request.wait();
+        self.run(address, &request.into(), bytes_max, timeout).map_err(|error| error.why)
+    }
+
+    fn exchange_plain(
+        &self,
+        address: &Address,
+        request: &PlainRequest,
+        bytes_max: u64,
+    ) -> Result<(u16, Vec<u8>), NoAnswer> {
+        self.run(address, request, bytes_max, EXCHANGE_TIMEOUT)
     }
 
     fn resolve(&self, name: &Address) -> Vec<Address> {

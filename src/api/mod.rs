@@ -5,6 +5,7 @@
 //! and the network ([`client`]).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,12 @@ pub const PUSH_BLOCKS: u64 = 8;
 
 /// Most events that a miner remembers of the last hour.
 pub const EVENTS_MAX: usize = 1_000;
+
+/// Most events about branches that a miner remembers: the others don't push them out.
+pub const REORGANISATIONS_MAX: usize = 100;
+
+/// Longest wait for an event, in seconds.
+pub const EVENT_WAIT_MAX: u64 = 30;
 
 /// Most ids of returned messages that one event names.
 pub const RETURNED_IDS_MAX: usize = 20;
@@ -199,8 +206,14 @@ pub enum Request {
     Forks,
     /// Health of the miner: [`Health`].
     Health,
-    /// Events of the last hour: [`EventPage`].
-    Events,
+    /// What happened in the last hour, or after an event: [`EventPage`].
+    Events {
+        /// Id of the event.
+        after: Option<u64>,
+        /// Seconds to wait for the first event after it, or after now; 0 to
+        /// [`EVENT_WAIT_MAX`].
+        wait: u64,
+    },
     /// Settings, files, jobs and the search for a proof: [`StatusReport`].
     Status,
     /// Take the branch that was refused, which ends in this block.
@@ -223,6 +236,17 @@ pub enum Request {
         /// These are all that came to it between two cursors and that this miner may lack.
         span: Option<Box<Span>>,
     },
+}
+
+impl Request {
+    /// What happened in the last hour.
+    pub const EVENTS: Self = Self::Events { after: None, wait: 0 };
+
+    /// How long its answer may be waited for before there is something to tell.
+    pub fn wait(&self) -> Duration {
+        let Self::Events { wait, .. } = self else { return Duration::ZERO };
+        Duration::from_secs(*wait)
+    }
 }
 
 /// Who asks.

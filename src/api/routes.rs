@@ -17,7 +17,7 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
-use super::{Address, Cursor, Reply, Request, Span};
+use super::{Address, Cursor, EVENT_WAIT_MAX, Reply, Request, Span};
 use crate::chain::{Data, DataId, Hash, Message};
 
 /// A path of the API and what it takes.
@@ -124,13 +124,15 @@ pub fn decode(method: &str, target: &str, body: &[u8]) -> Result<Request, Reply>
             let HashRate(limit) = query.required("hash_rate_limit")?;
             Ok(Request::LimitMining(limit))
         }
-        ("/bans" | "/events" | "/forks" | "/health" | "/metrics" | "/mining" | "/status", _)
-            if is_get =>
-        {
+        ("/events", _) if is_get => {
+            let query = query.read(&["after", "wait"])?;
+            let WaitSeconds(wait) = query.optional("wait")?.unwrap_or(WaitSeconds(0));
+            Ok(Request::Events { after: query.optional("after")?, wait })
+        }
+        ("/bans" | "/forks" | "/health" | "/metrics" | "/mining" | "/status", _) if is_get => {
             query.read(&[])?;
             Ok(match name {
                 "/bans" => Request::Bans,
-                "/events" => Request::Events,
                 "/forks" => Request::Forks,
                 "/health" => Request::Health,
                 "/metrics" => Request::Metrics,
@@ -189,7 +191,13 @@ pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
         }
         Request::Block(which) => get(format!("/blocks/{which}")),
         Request::Forks => get("/forks".into()),
-        Request::Events => get("/events".into()),
+        Request::Events { after, wait } => {
+            let after = after.map(|after| format!("after={after}"));
+            let wait = (*wait > 0).then(|| format!("wait={wait}"));
+            let query: Vec<String> = after.into_iter().chain(wait).collect();
+            let mark = if query.is_empty() { "" } else { "?" };
+            get(format!("/events{mark}{}", query.join("&")))
+        }
         Request::Health => get("/health".into()),
         Request::Status => get("/status".into()),
         Request::Metrics => get("/metrics".into()),
@@ -227,7 +235,7 @@ pub fn path_of(request: &Request) -> &'static str {
         Request::DataState { .. } => "/data/<id>",
         Request::Block(_) => "/blocks/<height or hash>",
         Request::Forks => "/forks",
-        Request::Events => "/events",
+        Request::Events { .. } => "/events",
         Request::Health => "/health",
         Request::Metrics => "/metrics",
         Request::Mining | Request::LimitMining(_) => "/mining",
@@ -405,6 +413,17 @@ impl Parameter for u64 {
     }
 }
 
+/// Seconds to wait for an event.
+struct WaitSeconds(u64);
+
+impl Parameter for WaitSeconds {
+    const EXPECTED: &'static str = "whole seconds from 0 to 30";
+
+    fn read(text: &str) -> Option<Self> {
+        u64::read(text).filter(|wait| *wait <= EVENT_WAIT_MAX).map(Self)
+    }
+}
+
 /// A limit of guesses a second as it is written.
 struct HashRate(Option<u64>);
 
@@ -460,7 +479,10 @@ mod tests {
             Request::Block(super::super::BlockName::Height(7)),
             Request::Block(super::super::BlockName::Hash(hash)),
             Request::Forks,
-            Request::Events,
+            Request::EVENTS,
+            Request::Events { after: Some(7), wait: 0 },
+            Request::Events { after: None, wait: 1 },
+            Request::Events { after: Some(u64::MAX), wait: EVENT_WAIT_MAX },
             Request::Health,
             Request::Status,
             Request::Metrics,
@@ -541,6 +563,10 @@ mod tests {
             "/data/xyz",
             "/neighbours?details=yes",
             "/health?x=1",
+            "/events?wait=31",
+            "/events?wait=-1",
+            "/events?wait=0.5",
+            "/events?after=x",
         ] {
             assert_eq!(status("GET", target), 400, "{target}");
         }

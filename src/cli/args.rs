@@ -580,7 +580,7 @@ pub struct Wait {
 
 #[derive(Args, Debug)]
 pub struct Watch {
-    /// Seconds between two requests to a miner that cannot push events
+    /// Seconds until a miner that does not answer is asked again
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     #[arg(value_hint = ValueHint::Other)]
     pub interval: Duration,

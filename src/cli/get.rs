@@ -295,7 +295,7 @@ fn precise(seconds: f64) -> String {
 
 /// Prints the events of the last hour: what each is, and what it holds.
 fn events(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
-    let request = PlainRequest::from(&Request::Events);
+    let request = PlainRequest::from(&Request::EVENTS);
     let page: Value = miner.client.call(&miner.address, &request, "list of events")?;
     if format.json {
         return Ok(output.json_line(&page)?);
@@ -307,7 +307,7 @@ fn events(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), 
     let rows = events.iter().filter_map(Value::as_object).map(|event| {
         let at = event.get("at").and_then(Value::as_u64).map_or_else(|| "-".into(), seconds_utc);
         let what = event.get("event").map_or_else(|| "-".into(), shown).replace('_', " ");
-        let is_detail = |name: &&String| !matches!(name.as_str(), "at" | "event");
+        let is_detail = |name: &&String| !matches!(name.as_str(), "id" | "at" | "event");
         let details = event.keys().filter(is_detail).filter(|name| !event[*name].is_null());
         let details: Vec<_> =
             details.map(|name| format!("{name}={}", shown(&event[name]))).collect();

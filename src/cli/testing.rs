@@ -84,6 +84,7 @@ pub fn health(length: u64, unprocessed: u64) -> Vec<u8> {
     let health = Health {
         status: Status::Ok,
         id: RunId::from_random([1; 16]),
+        name: None,
         version: "1.0.0".into(),
         network: "test".parse().unwrap(),
         difficulty: crate::chain::Difficulty::DEFAULT,

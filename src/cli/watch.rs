@@ -1,10 +1,12 @@
-//! `watch`: new messages and blocks as they arrive, one line each.
+//! `watch`: new messages and blocks as they arrive, one line each. It waits for the miner's
+//! events: these say when to look, and what was dropped; the look itself is at the chain, so
+//! that no block is missed, also where only the last of many is told.
 
 use std::collections::{HashSet, VecDeque};
 use std::io::{self, Write as _};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, tick};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -13,8 +15,8 @@ use super::error::CliError;
 use super::miner::{Miner, Sent};
 use super::output::{Look, Output, count, seconds_utc, short};
 use crate::api::client::ClientError;
-use crate::api::{Cursor, RunId};
-use crate::chain::{Data, DataId, Hash};
+use crate::api::{Cursor, EventPage, Happening, RunId};
+use crate::chain::{Data, DataId, Hash, Why};
 
 /// Blocks that are remembered, to find where a longer chain left ours.
 const REMEMBERED: usize = 1_000;
@@ -25,7 +27,7 @@ pub fn run(watch: &Watch, output: &mut Output<'_>) -> Result<(), CliError> {
     let mut watcher = Watcher::start(&miner, watch.json)?;
     let head = watcher.blocks.back().map_or(0, |(index, _)| *index);
     _ = writeln!(io::stderr(), "watching {} from block {head} on; Ctrl-C stops", miner.address);
-    watcher.follow(&tick(watch.interval), output)
+    watcher.follow(watch.interval, output)
 }
 
 /// What is printed as JSON.
@@ -34,7 +36,27 @@ pub fn run(watch: &Watch, output: &mut Output<'_>) -> Result<(), CliError> {
 enum Event<'a> {
     Block { index: u64, hash: Hash, block: &'a RawValue },
     Message { data: &'a Data },
-    Reorganisation { fork: u64, dropped: u64 },
+    Reorganisation(&'a Dropped),
+}
+
+/// Blocks that left the chain; what the miner itself told of it, if it did.
+#[derive(Serialize)]
+struct Dropped {
+    fork: u64,
+    dropped: u64,
+    dropped_head: Option<Hash>,
+    head: Option<Hash>,
+    why: Option<Why>,
+}
+
+impl Dropped {
+    fn told(what: &Happening) -> Option<Self> {
+        let Happening::Reorganisation { fork, dropped, dropped_head, head, why, .. } = what else {
+            return None;
+        };
+        let (dropped_head, head, why) = (Some(*dropped_head), Some(*head), Some(*why));
+        Some(Self { fork: *fork, dropped: *dropped, dropped_head, head, why })
+    }
 }
 
 /// What was seen of a miner so far.
@@ -44,6 +66,8 @@ struct Watcher<'a> {
     /// The newest blocks, each by height and hash.
     blocks: VecDeque<(u64, Hash)>,
     cursor: Cursor,
+    /// The last event.
+    last: u64,
     /// Messages that were told and are in no block yet.
     told: HashSet<DataId>,
 }
@@ -53,8 +77,9 @@ impl<'a> Watcher<'a> {
     fn start(miner: &'a Miner, json: bool) -> Result<Self, CliError> {
         let run = RunId::from_random([0; 16]);
         let cursor = Cursor { run, arrivals: 0 };
-        let mut watcher =
-            Self { miner, json, blocks: VecDeque::new(), cursor, told: HashSet::new() };
+        let last = miner.client.events(&miner.address)?.last;
+        let (blocks, told) = (VecDeque::new(), HashSet::new());
+        let mut watcher = Self { miner, json, blocks, cursor, last, told };
         let length = miner.health()?.length;
         for sent in miner.blocks(length.saturating_sub(REMEMBERED as u64), length) {
             watcher.remember(&sent?);
@@ -63,43 +88,60 @@ impl<'a> Watcher<'a> {
         Ok(watcher)
     }
 
-    /// Prints what is new after every tick. A miner that does not answer is told once, on
-    /// stderr, and asked again.
-    fn follow(
-        &mut self,
-        ticks: &Receiver<Instant>,
-        output: &mut Output<'_>,
-    ) -> Result<(), CliError> {
+    /// Prints what is new whenever something happened. A miner that does not answer is told
+    /// once, on stderr, and asked again after `pause`; so is one that has no place for another
+    /// who waits.
+    fn follow(&mut self, pause: Duration, output: &mut Output<'_>) -> Result<(), CliError> {
         let mut away = false;
-        for _ in ticks {
-            match self.round(output) {
+        loop {
+            let asked = Instant::now();
+            let told = match self.round(output) {
                 Err(CliError::Client(error)) if is_passing(&error) => {
                     if !std::mem::replace(&mut away, true) {
                         _ = writeln!(io::stderr(), "{error}; asking again");
                     }
+                    false
                 }
                 result => {
-                    result?;
                     away = false;
+                    result?
                 }
-            }
+            };
             output.flush()?;
+            if !told && asked.elapsed() < pause {
+                thread::sleep(pause);
+            }
         }
-        Ok(())
     }
 
-    fn round(&mut self, output: &mut Output<'_>) -> Result<(), CliError> {
+    /// Waits until something has happened, for as long as the miner lets it, and prints it;
+    /// whether there was anything.
+    fn round(&mut self, output: &mut Output<'_>) -> Result<bool, CliError> {
+        let page = self.miner.client.events_after(&self.miner.address, self.last)?;
+        let is_news = page.missed || !page.events.is_empty();
+        if is_news {
+            self.look(&page, output)?;
+        }
+        self.last = page.last;
+        Ok(is_news)
+    }
+
+    fn look(&mut self, page: &EventPage, output: &mut Output<'_>) -> Result<(), CliError> {
         for data in self.new_messages()? {
             if self.told.insert(data.id) {
                 self.message(&data, output)?;
             }
         }
+        for told in page.events.iter().filter_map(|event| Dropped::told(&event.what)) {
+            self.reorganisation(&told, output)?;
+        }
         let length = self.miner.health()?.length;
         let fork = self.fork(length)?;
         let dropped = self.blocks.iter().filter(|(index, _)| *index > fork).count() as u64;
-        if dropped > 0 {
-            self.blocks.retain(|(index, _)| *index <= fork);
-            self.reorganisation(fork, dropped, output)?;
+        self.blocks.retain(|(index, _)| *index <= fork);
+        if dropped > 0 && page.missed {
+            let (dropped_head, head, why) = (None, None, None);
+            self.reorganisation(&Dropped { fork, dropped, dropped_head, head, why }, output)?;
         }
         for sent in self.miner.blocks(fork + 1, length) {
             let sent = sent?;
@@ -169,18 +211,20 @@ impl<'a> Watcher<'a> {
         Ok(output.line(format_args!("{label}  {start}  {message}"))?)
     }
 
-    fn reorganisation(
-        &self,
-        fork: u64,
-        dropped: u64,
-        output: &mut Output<'_>,
-    ) -> Result<(), CliError> {
+    fn reorganisation(&self, told: &Dropped, output: &mut Output<'_>) -> Result<(), CliError> {
         if self.json {
-            return Ok(output.json_line(&Event::Reorganisation { fork, dropped })?);
+            return Ok(output.json_line(&Event::Reorganisation(told))?);
         }
         let label = output.look(Look::Red, "reorganisation");
-        let blocks = count(dropped, "block");
-        Ok(output.line(format_args!("{label}  {blocks} above block {fork} dropped"))?)
+        let blocks = count(told.dropped, "block");
+        let why = match told.why {
+            Some(Why::Longer) => ": the other branch is longer",
+            Some(Why::LowerHash) => ": the other branch is as long, and its last hash is lower",
+            Some(Why::Clock) => ": ahead of time, and no neighbour has them",
+            Some(Why::Accepted) => ": the other branch was accepted by hand",
+            None => "",
+        };
+        Ok(output.line(format_args!("{label}  {blocks} above block {} dropped{why}", told.fork))?)
     }
 
     fn remember(&mut self, sent: &Sent) {
@@ -200,6 +244,7 @@ fn is_passing(error: &ClientError) -> bool {
 mod tests {
     use super::super::testing::{Fake, health, page};
     use super::*;
+    use crate::api::{self, EVENT_WAIT_MAX, Request};
     use crate::chain::Block;
     use crate::chain::testing::{Maker, network};
 
@@ -214,9 +259,16 @@ mod tests {
         Ok((200, body))
     }
 
+    fn events(last: u64, what: &[Happening], missed: bool) -> Result<(u16, Vec<u8>), String> {
+        let event = |(id, what): (u64, &Happening)| api::Event { id, at: id, what: what.clone() };
+        let events: Vec<_> = (1..).zip(what).map(event).collect();
+        let page = EventPage { length: events.len() as u64, events, last, missed };
+        Ok((200, serde_json::to_vec(&page).unwrap()))
+    }
+
     /// What two rounds print after a start at a chain of genesis, `a` and `b`: nothing new,
     /// and then a longer chain of genesis, `a`, `c` and `d`, and a message `e`.
-    fn watched(json: bool) -> String {
+    fn watched(json: bool, missed: bool) -> String {
         let genesis = Block::genesis(&network(1)).line();
         let mut maker = Maker::new(network(1));
         let a = maker.add("a");
@@ -224,37 +276,59 @@ mod tests {
         let (b, c, d) = (maker.add("b"), other.add("c"), other.add("d"));
         let (before, after) = ([genesis.clone(), a.clone(), b.clone()], [genesis, a, c, d]);
         let e = crate::chain::testing::data("e");
+        let what = Happening::Reorganisation {
+            fork: 1,
+            dropped: 1,
+            dropped_head: Hash::of("b"),
+            adopted: 2,
+            head: Hash::of("d"),
+            why: Why::Longer,
+            returned: Vec::new(),
+            returned_count: 0,
+            from: None,
+        };
         let fake = Fake::new([
+            events(5, &[], false),
             answer(health(3, 0)),
             answer(page(&before, 3)),
             data(0, &[]),
             data(0, &[]),
-            answer(health(3, 0)),
-            answer(page(&before[2..], 3)),
+            events(5, &[], false),
+            events(9, if missed { &[] } else { std::slice::from_ref(&what) }, missed),
             data(1, &[e]),
             data(1, &[]),
             answer(health(4, 0)),
             answer(page(&after[2..3], 4)),
             answer(page(&after[..3], 4)),
             answer(page(&after[2..], 4)),
+            events(9, &[], false),
         ]);
         let miner = fake.miner();
         let mut bytes = Vec::new();
         let mut output = Output::plain(&mut bytes);
         let mut watcher = Watcher::start(&miner, json).unwrap();
-        watcher.round(&mut output).unwrap();
-        watcher.round(&mut output).unwrap();
+        let rounds: Vec<_> = (0..3).map(|_| watcher.round(&mut output).unwrap()).collect();
+        assert_eq!(rounds, [false, true, false]);
         assert_eq!(watcher.blocks.len(), 4);
+        let asked = fake.asked().into_iter().filter_map(|request| match request {
+            Request::Events { after, wait } => Some((after, wait)),
+            _ => None,
+        });
+        let waits = |after| (Some(after), EVENT_WAIT_MAX);
+        assert_eq!(asked.collect::<Vec<_>>(), [(None, 0), waits(5), waits(5), waits(9)]);
         String::from_utf8(bytes).unwrap()
     }
 
     #[test]
     fn only_what_is_new_is_told_and_a_longer_chain_says_what_it_dropped() {
-        let text = watched(false);
+        let text = watched(false, false);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 6, "{text}");
         assert!(lines[0].starts_with("message  ") && lines[0].ends_with("  e"));
-        assert_eq!(lines[1], "reorganisation  1 block above block 1 dropped");
+        let dropped = "reorganisation  1 block above block 1 dropped";
+        assert_eq!(lines[1], format!("{dropped}: the other branch is longer"));
+        // One that the miner has forgotten is seen all the same.
+        assert!(watched(false, true).lines().any(|line| line == dropped));
         // Messages that were never seen pending were not told at all.
         assert!(lines[2].starts_with("message  ") && lines[2].ends_with("  c"), "{text}");
         assert!(lines[3].starts_with("block    2  ") && lines[3].ends_with("  c"), "{text}");
@@ -264,10 +338,11 @@ mod tests {
     #[test]
     fn json_is_one_object_a_line() {
         let events: Vec<serde_json::Value> =
-            watched(true).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            watched(true, false).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
         assert_eq!(names, ["message", "reorganisation", "message", "block", "message", "block"]);
         assert_eq!(events[1]["fork"], 1);
+        assert_eq!((&events[1]["why"], &events[1]["dropped"]), (&"longer".into(), &1.into()));
         assert_eq!(events[3]["block"]["data"]["message"], "c");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Inside, an answer is HTTP with a length, whole, and with a header `Rest` where it is a
 //! part: the guard asks for the next part by sending that header back. Outside, such an
-//! answer is sent in chunks.
+//! answer is sent in chunks. A header `Later` says that the answer comes by another way
+//! ([`super::later`]).
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -18,6 +19,8 @@ pub struct AnswerHead {
     pub length: usize,
     /// The request for the next part.
     pub rest: Option<String>,
+    /// This is no answer: that comes later, under this number.
+    pub later: Option<u64>,
 }
 
 /// Way in which the client sees the end of the answer.
@@ -36,6 +39,7 @@ const HEAD_BYTES: usize = 192;
 
 const LENGTH: &[u8] = b"Content-Length: ";
 const REST: &[u8] = b"Rest: ";
+const LATER: &[u8] = b"Later: ";
 
 impl AnswerHead {
     /// The head of an answer of `status` with a body of `length` bytes.
@@ -43,7 +47,7 @@ impl AnswerHead {
         let reason = tiny_http::StatusCode(status).default_reason_phrase();
         let mut lines = Vec::with_capacity(HEAD_BYTES);
         push_line(&mut lines, format_args!("HTTP/1.1 {status} {reason}"));
-        Self { status_end: lines.len(), lines, length, rest: None }
+        Self { status_end: lines.len(), lines, length, rest: None, later: None }
     }
 
     /// Adds a header; neither name nor value has a line break.
@@ -57,6 +61,11 @@ impl AnswerHead {
         Self { rest, ..self }
     }
 
+    /// What stands for the answer that comes later under this number.
+    pub fn later(number: u64) -> Self {
+        Self { later: Some(number), ..Self::new(200, 0) }
+    }
+
     /// Writes it for the guard.
     pub fn write_inside(&self, out: &mut Vec<u8>) {
         let (status, headers) = self.lines.split_at(self.status_end);
@@ -65,6 +74,9 @@ impl AnswerHead {
         push_line(out, format_args!("Content-Length: {}", self.length));
         if let Some(rest) = &self.rest {
             push_line(out, format_args!("Rest: {rest}"));
+        }
+        if let Some(number) = self.later {
+            push_line(out, format_args!("Later: {number}"));
         }
         out.extend_from_slice(headers);
         out.extend_from_slice(b"\r\n");
@@ -85,10 +97,16 @@ impl AnswerHead {
         let status_end = lines.len();
         let length = take_line(&mut left).and_then(|line| value(line, LENGTH));
         let length = length.and_then(|text| text.parse().ok()).ok_or_else(no_answer)?;
-        let mut after = left;
-        let rest = take_line(&mut after).and_then(|line| value(line, REST)).map(str::to_owned);
-        lines.extend_from_slice(if rest.is_some() { after } else { left });
-        Ok(Some((Self { lines, status_end, length, rest }, end + 4)))
+        let mut take = |name| {
+            let mut after = left;
+            let value = take_line(&mut after).and_then(|line| value(line, name))?;
+            left = after;
+            Some(value)
+        };
+        let rest = take(REST).map(str::to_owned);
+        let later = take(LATER).and_then(|number| number.parse().ok());
+        lines.extend_from_slice(left);
+        Ok(Some((Self { lines, status_end, length, rest, later }, end + 4)))
     }
 
     /// True for a status of 200.
@@ -156,6 +174,10 @@ mod tests {
                 assert!(AnswerHead::read(&bytes[..cut]).unwrap().is_none());
             }
         }
+        let mut bytes = Vec::new();
+        AnswerHead::later(7).write_inside(&mut bytes);
+        let (read, _) = AnswerHead::read(&bytes).unwrap().unwrap();
+        assert_eq!((read.later, read.rest, read.length), (Some(7), None, 0));
         for bytes in ["\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "a\r\nContent-Length: x\r\n\r\n"] {
             assert!(AnswerHead::read(bytes.as_bytes()).is_err(), "{bytes:?}");
         }

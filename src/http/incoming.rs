@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use parking_lot::Mutex;
 
 use super::answer::AnswerHead;
+use super::later::{Later, Mailbox};
 use super::turns::{Line, Lines, TURN, Turn};
 
 /// Names the client's address; only the guard's own probes have none.
@@ -23,6 +24,7 @@ pub struct Requests {
     /// Held while a request is taken, so that requests join their lines in their order.
     lines: Arc<Mutex<Lines>>,
     taken: Taken,
+    mailbox: Arc<Mailbox>,
 }
 
 /// Number of requests that workers have taken and not answered yet.
@@ -37,8 +39,8 @@ impl Taken {
 }
 
 impl Requests {
-    pub(super) fn new(server: Arc<tiny_http::Server>, taken: Taken) -> Self {
-        Self { server, lines: Arc::default(), taken }
+    pub(super) fn new(server: Arc<tiny_http::Server>, taken: Taken, mailbox: Arc<Mailbox>) -> Self {
+        Self { server, lines: Arc::default(), taken, mailbox }
     }
 
     /// Waits for the next request; `None` at the end.
@@ -46,10 +48,14 @@ impl Requests {
         let mut lines = self.lines.lock();
         loop {
             let request = self.server.recv().ok()?;
-            if let Some(request) = Incoming::new(request, &mut lines, &self.taken).unless_probe() {
+            if let Some(request) = self.incoming(request, &mut lines).unless_probe() {
                 return Some(request);
             }
         }
+    }
+
+    fn incoming(&self, request: tiny_http::Request, lines: &mut Lines) -> Incoming {
+        Incoming::new(request, lines, &self.taken, &self.mailbox)
     }
 
     /// The next request, if there is one already.
@@ -57,7 +63,7 @@ impl Requests {
         let mut lines = self.lines.try_lock()?;
         loop {
             let request = self.server.try_recv().ok()??;
-            if let Some(request) = Incoming::new(request, &mut lines, &self.taken).unless_probe() {
+            if let Some(request) = self.incoming(request, &mut lines).unless_probe() {
                 return Some(request);
             }
         }
@@ -71,10 +77,16 @@ pub struct Incoming {
     number: u64,
     line: Arc<Line>,
     taken: Taken,
+    mailbox: Arc<Mailbox>,
 }
 
 impl Incoming {
-    fn new(request: tiny_http::Request, lines: &mut Lines, taken: &Taken) -> Self {
+    fn new(
+        request: tiny_http::Request,
+        lines: &mut Lines,
+        taken: &Taken,
+        mailbox: &Arc<Mailbox>,
+    ) -> Self {
         taken.0.fetch_add(1, Relaxed);
         let turn = header(&request, TURN).and_then(|turn| turn.parse::<Turn>().ok());
         let turn = turn.expect("the guard tells each one's turn");
@@ -83,6 +95,7 @@ impl Incoming {
             number: turn.number,
             line: lines.join(turn),
             taken: taken.clone(),
+            mailbox: Arc::clone(mailbox),
         }
     }
 
@@ -140,6 +153,16 @@ impl Incoming {
     pub fn answer_soon(mut self, head: &AnswerHead, body: &[u8]) -> Answered {
         self.put(head, body);
         Answered(Arc::clone(&self.line))
+    }
+
+    /// Lets it wait for its answer, however long within [`super::Limits::later`], without
+    /// holding up others.
+    pub fn answer_later(mut self) -> Later {
+        let number = self.mailbox.number();
+        self.put(&AnswerHead::later(number), &[]);
+        // A guard that is gone needs no answer.
+        let _ = self.line.send();
+        Later::new(number, Arc::clone(&self.mailbox))
     }
 
     fn put(&mut self, head: &AnswerHead, body: &[u8]) {

@@ -35,6 +35,8 @@ pub struct Limits {
     pub body: Duration,
     /// Limit of the answer of the miner; less than neighbours wait.
     pub answer: Duration,
+    /// Time that an answer may take that is said to come later.
+    pub later: Duration,
     /// Time that a client may take none of an answer.
     pub progress: Duration,
     /// Time that a refused client has to read the reason.
@@ -57,6 +59,7 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             body: Duration::from_secs(20),
             answer: Duration::from_secs(8),
+            later: Duration::from_secs(40),
             progress: Duration::from_secs(20),
             linger: Duration::from_secs(2),
             proof: Duration::from_secs(1),

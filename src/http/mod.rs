@@ -14,11 +14,13 @@ use std::thread::{self, JoinHandle};
 
 use guard::Guard;
 use incoming::Taken;
+use later::Mailbox;
 use private_socket::PrivateSocket;
 
 mod answer;
 mod guard;
 mod incoming;
+mod later;
 mod limits;
 mod listener;
 mod private_socket;
@@ -27,6 +29,7 @@ mod turns;
 
 pub use answer::AnswerHead;
 pub use incoming::{Answered, Incoming, Requests};
+pub use later::Later;
 pub use limits::{Limits, raise_descriptors};
 pub use listener::bind;
 pub use refusal::Refusal;
@@ -87,9 +90,10 @@ impl Http {
         let (stop, stopped) = UnixStream::pair()?;
         let options = Options { limits: options.limits.within_descriptors(), ..options };
         let taken = Taken::default();
-        let requests = Requests::new(Arc::clone(&server), taken.clone());
+        let (mailbox, mail) = Mailbox::open()?;
+        let requests = Requests::new(Arc::clone(&server), taken.clone(), mailbox);
         let ready = Box::new(ready);
-        let guard = Guard::new(listener, stopped, private.path(), options, taken, ready)?;
+        let guard = Guard::new(listener, stopped, private.path(), options, (taken, mail), ready)?;
         let guard = thread::Builder::new().name("guard".into()).spawn(move || {
             let _ended = ended;
             guard.run().inspect_err(|error| log::error!("http: the server ends: {error}"))

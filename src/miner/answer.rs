@@ -5,9 +5,9 @@ use serde_json::value::RawValue;
 use super::keeper::{Kept, Sender};
 use super::{DEEP, FoundBlock, Miner, pushed};
 use crate::api::{
-    Added, BanPage, BlockAnswer, BlockName, Caller, Cursor, Departure, FORK_BLOCKS_MAX, FORKS_MAX,
-    Fork, ForkBlock, ForksAnswer, Health, Media, MiningPace, PAGE_BLOCKS_MAX, PAGE_BYTES, Reply,
-    Request, Status, StatusReport, json_bytes,
+    Added, BanPage, BlockAnswer, BlockName, Caller, Cursor, Departure, EventPage, FORK_BLOCKS_MAX,
+    FORKS_MAX, Fork, ForkBlock, ForksAnswer, Health, Media, MiningPace, PAGE_BLOCKS_MAX,
+    PAGE_BYTES, Reply, Request, Status, StatusReport, json_bytes,
 };
 use crate::chain::{ChainView, Data, Hash, ReadError};
 
@@ -133,7 +133,7 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
         }
         Request::Forks => forks(miner).unwrap_or_else(|error| unreadable(miner, &error)),
         Request::Health => health(miner),
-        Request::Events => Reply::json(200, &miner.diary.events(miner.now().wall)),
+        Request::Events { after, .. } => events(miner, after),
         Request::Status => Reply::json(200, &status(miner)),
         Request::Metrics => Reply::new(200, Media::Metrics, miner.metrics.scrape(miner)),
         Request::PushBlocks { lines } => pushed::blocks(miner, &lines, caller),
@@ -145,6 +145,18 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
             pushed::data(miner, span, caller, &kept, before..arrivals())
         }
     }
+}
+
+/// What happened, without waiting for more: in the last hour, or after an event.
+pub(super) fn events(miner: &Miner, after: Option<u64>) -> Reply {
+    let page = match after {
+        None => miner.diary.events(miner.now().wall),
+        Some(after) => miner.diary.events_after(after).unwrap_or_else(|| {
+            let last = miner.diary.last_event();
+            EventPage { last, ..EventPage::default() }
+        }),
+    };
+    Reply::json(200, &page)
 }
 
 /// The answer to who added `data`.
@@ -355,6 +367,7 @@ fn health(miner: &Miner) -> Reply {
     let health = Health {
         status: if reasons.is_empty() { Status::Ok } else { Status::Failing },
         id: miner.id,
+        name: miner.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         network: miner.network.name.clone(),
         difficulty: miner.network.difficulty,

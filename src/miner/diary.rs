@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::api::{
     Address, DeepReorganisation, EVENTS_MAX, Event, EventPage, FileReport, Happening, JobReport,
-    MiningReport, Setting,
+    MiningReport, REORGANISATIONS_MAX, Setting,
 };
 use crate::chain::{DataId, Difficulty, Micros};
 use crate::miner::clock::Moment;
@@ -22,11 +22,62 @@ const REMEMBERED: Duration = Duration::from_secs(60 * 60);
 /// Notes of a miner, each kind behind a mutex of its own that is held for moments.
 #[derive(Debug, Default)]
 pub struct Diary {
-    events: Mutex<VecDeque<Event>>,
+    events: Mutex<Events>,
     jobs: Mutex<BTreeMap<&'static str, JobReport>>,
     search: Mutex<SearchNotes>,
     settings: Mutex<Vec<Setting>>,
     files: Mutex<Vec<FileReport>>,
+}
+
+/// The events of a run that are remembered.
+#[derive(Debug, Default)]
+struct Events {
+    /// Oldest first.
+    others: VecDeque<Event>,
+    /// Reorganisations and refused branches, oldest first: a flood of others, which
+    /// neighbours can cause, leaves them here.
+    of_branches: VecDeque<Event>,
+    /// The newest that tells of messages: under load they come by the thousand.
+    of_messages: Option<Event>,
+    /// Where the run began.
+    begin: u64,
+    /// Id of the newest.
+    last: u64,
+    /// Highest id of those that are forgotten.
+    forgotten: u64,
+}
+
+impl Events {
+    fn note(&mut self, at: Micros, what: Happening) {
+        self.last = at.max(self.last + 1);
+        let event = Event { id: self.last, at, what };
+        let (events, max) = match event.what {
+            Happening::Messages { .. } => {
+                self.of_messages = Some(event);
+                return;
+            }
+            Happening::Reorganisation { .. } | Happening::BranchRefused { .. } => {
+                (&mut self.of_branches, REORGANISATIONS_MAX)
+            }
+            _ => (&mut self.others, EVENTS_MAX),
+        };
+        if events.len() == max
+            && let Some(oldest) = events.pop_front()
+        {
+            self.forgotten = self.forgotten.max(oldest.id);
+        }
+        events.push_back(event);
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Event> {
+        self.others.iter().chain(&self.of_branches).chain(&self.of_messages)
+    }
+
+    fn page(&self, is_told: impl Fn(&Event) -> bool) -> EventPage {
+        let mut events: Vec<Event> = self.all().filter(|event| is_told(event)).cloned().collect();
+        events.sort_by_key(|event| event.id);
+        EventPage { length: events.len() as u64, events, last: self.last, missed: false }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -63,29 +114,51 @@ impl SearchNotes {
 impl Diary {
     /// Notes that something happened at `at`.
     pub fn note(&self, at: Micros, what: Happening) {
+        self.events.lock().note(at, what);
+    }
+
+    /// Notes that the run begins at `at`: its events have higher ids.
+    pub fn begins(&self, at: Micros) {
         let mut events = self.events.lock();
-        if events.len() == EVENTS_MAX {
-            events.pop_front();
+        (events.begin, events.last) = (at, at);
+    }
+
+    /// Id of the newest event.
+    pub fn last_event(&self) -> u64 {
+        self.events.lock().last
+    }
+
+    /// All that is remembered of what happened after the event `after`, oldest first; `None` if
+    /// nothing did. An event from before the run, or of one whose clock was ahead of ours,
+    /// misses what happened since.
+    pub fn events_after(&self, after: u64) -> Option<EventPage> {
+        let events = self.events.lock();
+        let is_of_this_run = (events.begin..=events.last).contains(&after);
+        if is_of_this_run && after == events.last {
+            return None;
         }
-        events.push_back(Event { at, what });
+        let missed = !is_of_this_run || after < events.forgotten;
+        let after = if is_of_this_run { after } else { 0 };
+        Some(EventPage { missed, ..events.page(|event| event.id > after) })
     }
 
     /// The events of the last hour before `now`, oldest first.
     pub fn events(&self, now: Micros) -> EventPage {
         let since = now.saturating_sub(REMEMBERED.as_micros() as Micros);
-        let events = self.events.lock();
-        let events: Vec<_> = events.iter().filter(|event| event.at >= since).cloned().collect();
-        EventPage { length: events.len() as u64, events }
+        self.events.lock().page(|event| event.at >= since)
     }
 
     /// The deepest reorganisation of the last hour before `now`, if it was deeper than `than`.
     pub fn deepest_reorganisation(&self, now: Micros, than: u64) -> Option<DeepReorganisation> {
         let since = now.saturating_sub(REMEMBERED.as_micros() as Micros);
         let events = self.events.lock();
-        let depths = events.iter().filter(|event| event.at >= since).filter_map(|event| {
-            let Happening::Reorganisation { dropped: depth, .. } = event.what else { return None };
-            (depth > than).then_some(DeepReorganisation { depth, at: event.at })
-        });
+        let depths =
+            events.of_branches.iter().filter(|event| event.at >= since).filter_map(|event| {
+                let Happening::Reorganisation { dropped: depth, .. } = event.what else {
+                    return None;
+                };
+                (depth > than).then_some(DeepReorganisation { depth, at: event.at })
+            });
         depths.max_by_key(|it| it.depth)
     }
 
@@ -192,7 +265,6 @@ fn describe(settings: &Settings) -> Vec<Setting> {
         ("neighbours", listed(&settings.neighbours)),
         ("max-neighbours", settings.neighbours_max.to_string()),
         ("advertise", advertise.unwrap_or_default()),
-        ("only-given-neighbours", settings.only_given_neighbours.to_string()),
         ("name", settings.name.as_ref().map_or_else(String::new, |it| it.as_str().to_owned())),
         ("threads", settings.threads.to_string()),
         ("hash-rate-limit", number(settings.hash_rate_limit)),
@@ -216,6 +288,78 @@ mod tests {
 
     fn after(millis: u64) -> Moment {
         Moment { wall: 1_000_000 + millis * 1000, steady: Duration::from_millis(millis) }
+    }
+
+    fn address(n: u64) -> Address {
+        format!("a:{}", n + 1).parse().unwrap()
+    }
+
+    fn reorganisation(dropped: u64) -> Happening {
+        let hash = crate::chain::Hash::of("x");
+        Happening::Reorganisation {
+            fork: 1,
+            dropped,
+            dropped_head: hash,
+            adopted: 1,
+            head: hash,
+            why: crate::chain::Why::LowerHash,
+            returned: Vec::new(),
+            returned_count: 0,
+            from: None,
+        }
+    }
+
+    fn ids(page: &EventPage) -> Vec<u64> {
+        page.events.iter().map(|event| event.id).collect()
+    }
+
+    #[test]
+    fn ids_rise_with_every_event_and_over_runs() {
+        let diary = Diary::default();
+        diary.begins(100);
+        assert_eq!((diary.last_event(), diary.events_after(100)), (100, None));
+        // A clock that stands or goes back does not stop them.
+        for at in [100, 150, 150, 120, 200] {
+            diary.note(at, Happening::NeighbourCame { neighbour: address(at) });
+        }
+        assert_eq!(ids(&diary.events(200)), [101, 150, 151, 152, 200]);
+        let after = diary.events_after(151).unwrap();
+        assert_eq!((ids(&after), after.last, after.missed), (vec![152, 200], 200, false));
+        assert_eq!(diary.events_after(200), None);
+        // Who follows an earlier run, or one whose clock was ahead, is told all, and that there
+        // was more.
+        for after in [0, 99, 201] {
+            let page = diary.events_after(after).unwrap();
+            assert_eq!((page.length, page.missed), (5, true), "{after}");
+        }
+        let empty = Diary::default();
+        empty.begins(300);
+        let page = empty.events_after(200).unwrap();
+        assert_eq!((page.length, page.last, page.missed), (0, 300, true));
+    }
+
+    #[test]
+    fn a_flood_of_others_leaves_the_reorganisations() {
+        // A thousand neighbours that came and went took them out.
+        let diary = Diary::default();
+        diary.note(1, reorganisation(9));
+        for n in 0..EVENTS_MAX as u64 + 1 {
+            diary.note(2 + n, Happening::NeighbourCame { neighbour: address(n) });
+            diary.note(2 + n, Happening::Messages { unprocessed: n });
+        }
+        let page = diary.events(1_000);
+        assert_eq!(page.length, EVENTS_MAX as u64 + 2);
+        assert!(page.events.is_sorted_by_key(|event| event.id));
+        assert_eq!(page.events[0].what, reorganisation(9));
+        assert_eq!(diary.deepest_reorganisation(1_000, 6).map(|it| it.depth), Some(9));
+        // The first neighbour is forgotten, and who followed from before it is told so.
+        assert!(diary.events_after(1).unwrap().missed);
+        assert!(!diary.events_after(page.events[1].id).unwrap().missed);
+        for depth in 0..REORGANISATIONS_MAX as u64 {
+            diary.note(9, reorganisation(depth));
+        }
+        let is_first = |event: &Event| event.what == reorganisation(9) && event.id == 1;
+        assert!(!diary.events(1_000).events.iter().any(is_first));
     }
 
     /// The rate was measured at the end of a search alone: 0 during the first one, and then

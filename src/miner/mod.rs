@@ -44,6 +44,7 @@ use crate::api::client::MinerClient;
 use crate::api::{Address, Caller, Happening, RunId};
 use crate::chain::{Block, Data, DataId, Hash, Micros, Network, ReadError};
 use crate::pow::{Kernel, Pace};
+use crate::settings::MinerName;
 
 /// Deepest reorganisation that nobody needs to look at, in blocks.
 pub const DEEP: u64 = 6;
@@ -83,6 +84,7 @@ pub struct Miner {
     pub metrics: Metrics,
     /// Blocks that the log has not told yet.
     pub progress: Progress,
+    name: Option<String>,
     surroundings: Surroundings,
     keeper: lock::Mutex<Keeper>,
     /// What is wrong, by the part that it is wrong with.
@@ -101,6 +103,7 @@ impl Miner {
         let genesis = Hash::of(Block::genesis(&network).line());
         let (keeper, troubles) = (lock::Mutex::new(keeper), Mutex::default());
         let (kernel, diary, metrics) = (Kernel::best(), Diary::default(), Metrics::default());
+        diary.begins(surroundings.clock.now().wall);
         Self {
             id,
             network,
@@ -112,6 +115,7 @@ impl Miner {
             diary,
             metrics,
             progress: Progress::default(),
+            name: None,
             surroundings,
             keeper,
             troubles,
@@ -123,13 +127,18 @@ impl Miner {
         Self { kernel, ..self }
     }
 
+    /// The same miner with a name for people.
+    pub fn with_name(self, name: Option<&MinerName>) -> Self {
+        Self { name: name.map(|name| name.as_str().to_owned()), ..self }
+    }
+
     /// Limits the guesses a second from now on; 0 pauses mining.
     pub fn limit_hash_rate(&self, limit: Option<u64>) {
         self.pace.set_limit(limit);
         self.shared.restart_search();
     }
 
-    /// Notes an event in the diary.
+    /// Notes an event in the diary, and wakes those who wait for one.
     pub fn tell(&self, what: Happening) {
         if let Happening::Reorganisation { dropped, fork, .. } = what {
             self.metrics.reorganised(dropped);
@@ -138,6 +147,7 @@ impl Miner {
             }
         }
         self.diary.note(self.wall(), what);
+        self.shared.bells.events.ring();
     }
 
     /// The time.
@@ -175,6 +185,8 @@ impl Miner {
         let kept = keeper.keep(&self.shared, batch);
         if kept.contains(&Kept::Added) {
             self.metrics.synced(self.now().steady.saturating_sub(began));
+            let unprocessed = self.shared.with_pool(|pool| pool.len()) as u64;
+            self.tell(Happening::Messages { unprocessed });
         }
         kept.iter().for_each(|kept| self.metrics.added(kept));
         self.note_trouble("journal", keeper.failing().map(str::to_owned));

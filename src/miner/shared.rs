@@ -62,6 +62,8 @@ pub struct Bells {
     pub sync_chain: Bell,
     /// A neighbour is to be asked for its messages now.
     pub sync_data: Bell,
+    /// Something happened, or somebody waits for that.
+    pub events: Bell,
 }
 
 /// Where a message is at the moment.
@@ -87,6 +89,8 @@ pub struct Adopted {
     pub blocks: u64,
     /// The number of dropped blocks.
     pub depth: u64,
+    /// The last dropped block, and why it was dropped.
+    pub dropped: Option<(Hash, Why)>,
 }
 
 /// A block, in the chain or in a branch that left it.
@@ -167,6 +171,7 @@ impl Shared {
                 gossip: Bell::new(),
                 sync_chain: Bell::new(),
                 sync_data: Bell::new(),
+                events: Bell::new(),
             },
         }
     }
@@ -510,9 +515,9 @@ impl Shared {
             }
             blocks.bytes += branch.bytes();
             let depth = change.depth();
-            if depth > 0 {
-                blocks.forks.add(change.dropped(&view, now));
-            }
+            let dropped = (depth > 0).then(|| change.dropped(&view, now));
+            let lost = dropped.as_ref().map(|it| (it.blocks.head().hash, it.why));
+            dropped.into_iter().for_each(|dropped| blocks.forks.add(dropped));
             let mut pool = self.data.lock();
             for data in &mined {
                 pool.remove(data);
@@ -522,7 +527,7 @@ impl Shared {
             self.chain_changed();
             self.leave_out_mined(branch)?;
             let blocks = branch.len() as u64;
-            return Ok(Adopted { returned: change.returned, blocks, depth });
+            return Ok(Adopted { returned: change.returned, blocks, depth, dropped: lost });
         }
     }
 
@@ -560,16 +565,16 @@ impl Shared {
     }
 
     /// Drops the block `first` and all above it, which are ahead of time, and which no neighbour
-    /// has; their messages wait again. How many blocks were dropped. Reads.
+    /// has; their messages wait again. Reads.
     ///
     /// # Errors
     /// [`ReadError`]
-    pub fn drop_ahead(&self, first: &Head, now: Micros) -> Result<u64, ReadError> {
+    pub fn drop_ahead(&self, first: &Head, now: Micros) -> Result<Adopted, ReadError> {
         loop {
             let view = self.chain();
-            let Some(last) = first.index.checked_sub(1) else { return Ok(0) };
+            let Some(last) = first.index.checked_sub(1) else { return Ok(Adopted::default()) };
             if view.hash(first.index)? != Some(first.hash) {
-                return Ok(0);
+                return Ok(Adopted::default());
             }
             let none = Branch::new(view.head_at(last)?.expect("a block follows it"));
             let change = Change::cut(&view, &none)?;
@@ -577,11 +582,14 @@ impl Shared {
             if blocks.chain.make(&change).is_err() {
                 continue;
             }
-            blocks.forks.add(Dropped { why: Why::Clock, ..change.dropped(&view, now) });
+            let dropped = Dropped { why: Why::Clock, ..change.dropped(&view, now) };
+            let lost = Some((dropped.blocks.head().hash, dropped.why));
+            blocks.forks.add(dropped);
             self.data.lock().give_back(change.returned.iter().cloned());
             drop(blocks);
             self.chain_changed();
-            return Ok(change.depth());
+            let depth = change.depth();
+            return Ok(Adopted { returned: change.returned, blocks: 0, depth, dropped: lost });
         }
     }
 

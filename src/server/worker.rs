@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::api::link::{Sender, ToMiner, ToServer};
 use crate::api::{Address, Caller, Introduction, Reply, Request, routes};
-use crate::http::{AnswerHead, Answered, Incoming, Requests};
+use crate::http::{AnswerHead, Answered, Incoming, Later, Requests};
 
 /// Headers by which a miner introduces itself.
 pub const INTRODUCTION: [&str; 2] = ["Miner-Id", "Miner-Address"];
@@ -18,11 +18,18 @@ pub const INTRODUCTION: [&str; 2] = ["Miner-Id", "Miner-Address"];
 #[derive(Default)]
 pub struct Pending {
     next: AtomicU64,
-    requests: Mutex<HashMap<u64, Incoming>>,
+    requests: Mutex<HashMap<u64, Asker>>,
+}
+
+/// Who waits for an answer.
+enum Asker {
+    Soon(Incoming),
+    /// It holds up nobody behind it.
+    Later(Later),
 }
 
 impl Pending {
-    fn put(&self, request: Incoming) -> u64 {
+    fn put(&self, request: Asker) -> u64 {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.requests.lock().insert(id, request);
         id
@@ -34,7 +41,13 @@ impl Pending {
         if request.is_none() {
             log::error!("server: the miner answers what nobody asked id={id}");
         }
-        Some(respond(request?, &reply))
+        match request? {
+            Asker::Soon(request) => Some(respond(request, &reply)),
+            Asker::Later(later) => {
+                later.answer(head(&reply), reply.body);
+                None
+            }
+        }
     }
 }
 
@@ -51,7 +64,13 @@ pub fn work(requests: &Requests, link: &Sender, pending: &Pending) {
         while let Some(mut request) = next {
             match read(&mut request) {
                 Ok((caller, asked)) => {
-                    let id = pending.put(request);
+                    let waits = !asked.wait().is_zero();
+                    let asker = if waits {
+                        Asker::Later(request.answer_later())
+                    } else {
+                        Asker::Soon(request)
+                    };
+                    let id = pending.put(asker);
                     asks.push(ToMiner::Ask { id, caller, request: asked });
                 }
                 Err(reply) => drop(respond(request, &reply)),
@@ -98,6 +117,11 @@ fn introduction(id: Option<&str>, address: Option<&str>) -> Option<Introduction>
 
 /// Answers as the miner says.
 fn respond(request: Incoming, reply: &Reply) -> Answered {
+    request.answer_soon(&head(reply), &reply.body)
+}
+
+/// The head of an answer.
+fn head(reply: &Reply) -> AnswerHead {
     let rest = reply.rest.as_ref();
     let rest = rest.map(|rest| serde_json::to_string(rest).expect("our own types are always JSON"));
     let mut head = AnswerHead::new(reply.status, reply.body.len())
@@ -109,7 +133,7 @@ fn respond(request: Incoming, reply: &Reply) -> Answered {
     if let Some(methods) = reply.allow {
         head = head.header("Allow", methods);
     }
-    request.answer_soon(&head, &reply.body)
+    head
 }
 
 #[cfg(test)]

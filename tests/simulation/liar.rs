@@ -178,6 +178,7 @@ impl Liar {
         Health {
             status: Status::Ok,
             id: self.id,
+            name: None,
             version: "0".to_owned(),
             network: asker.network.name.clone(),
             difficulty: asker.network.difficulty,

@@ -214,8 +214,11 @@ fn answer(state: &mut State, request: Request) -> Reply {
             }
         }
         Request::Health => health(state),
-        Request::Events => match state.events.clone() {
-            Some(events) => Reply::json(200, &EventPage { length: events.len() as u64, events }),
+        Request::Events { .. } => match state.events.clone() {
+            Some(events) => Reply::json(
+                200,
+                &EventPage { length: events.len() as u64, events, ..EventPage::default() },
+            ),
             None => Reply::problem(404, "Not found", "an old miner"),
         },
         Request::Status => match &state.status {
@@ -231,6 +234,7 @@ fn health(state: &State) -> Reply {
     let health = Health {
         status: if is_ok { Status::Ok } else { Status::Failing },
         id: state.id,
+        name: None,
         version: "0.1.0".into(),
         network: state.network.name.clone(),
         difficulty: state.network.difficulty,

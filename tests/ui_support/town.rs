@@ -5,7 +5,7 @@ use blockchain::api::{
     NeighbourState, Setting, StatusReport,
 };
 use blockchain::chain::testing::data;
-use blockchain::chain::{Difficulty, Hash};
+use blockchain::chain::{Difficulty, Hash, Why};
 
 use super::miner::{FakeMiner, now};
 
@@ -121,7 +121,10 @@ fn events(neighbours: &[Address]) -> Vec<Event> {
             Happening::Reorganisation {
                 fork: 64,
                 dropped: 2,
+                dropped_head: Hash::of("dropped"),
                 adopted: 3,
+                head: Hash::of("head"),
+                why: Why::Longer,
                 returned: vec![data("a").id, data("b").id],
                 returned_count: 2,
                 from: Some(neighbours[2].clone()),
@@ -130,7 +133,7 @@ fn events(neighbours: &[Address]) -> Vec<Event> {
         (5, block(69, None)),
         (1, block(70, Some(1))),
     ];
-    what.map(|(minutes, what)| Event { at: now() - minutes * MINUTE, what }).to_vec()
+    what.map(|(minutes, what)| Event { id: 0, at: now() - minutes * MINUTE, what }).to_vec()
 }
 
 fn status() -> StatusReport {

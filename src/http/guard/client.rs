@@ -91,6 +91,8 @@ enum Stage {
     Ready(Vec<u8>),
     /// This upstream was asked; whether its answer has begun.
     Asked { upstream: Key, has_begun: bool },
+    /// Its answer comes later, by another way.
+    Later,
     /// The answer, or a part of it, is whole, and has to go out; what asks for the next.
     Answered { rest: Option<String> },
     /// The last answer goes out; then what still comes is thrown away for a while.
@@ -139,7 +141,7 @@ impl Client {
         loop {
             self.send(&[], context)?;
             match &mut self.stage {
-                Stage::Ready(_) | Stage::Asked { .. } => return Ok(Next::Wait),
+                Stage::Ready(_) | Stage::Asked { .. } | Stage::Later => return Ok(Next::Wait),
                 Stage::Body { request, body } => match body.take(&mut self.inbox) {
                     Ok(Some(bytes)) => {
                         let mut request = std::mem::take(request);
@@ -310,7 +312,9 @@ impl Client {
                 let more = "the request did not come whole in time";
                 Some(Refusal::new(408, "Request timeout", more))
             }
-            Stage::Ready(_) | Stage::Asked { has_begun: false, .. } if !self.is_in_parts => {
+            Stage::Ready(_) | Stage::Asked { has_begun: false, .. } | Stage::Later
+                if !self.is_in_parts =>
+            {
                 Some(Refusal::unavailable("there is no answer in time"))
             }
             _ => None,
@@ -347,16 +351,45 @@ impl Client {
     /// The connection is broken, or the answer can't be ended.
     pub fn hear(&mut self, piece: Piece<'_>, context: &mut Context) -> io::Result<Next> {
         match piece {
+            Piece::Head(AnswerHead { later: Some(_), .. }) => {
+                self.stage = Stage::Later;
+                self.deadline = context.clock.now + context.options.limits.later;
+                Ok(Next::Wait)
+            }
+            Piece::End(AnswerHead { later: Some(_), .. }) => Ok(Next::Wait),
             Piece::Head(head) => self.begin_answer(head, context).map(|()| Next::Wait),
             Piece::Body(bytes) => self.send(bytes, context).map(|()| Next::Wait),
             Piece::End(head) => self.end_answer(head, context),
         }
     }
 
+    /// Passes on the answer that it was to get later.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn hear_late(
+        &mut self,
+        head: AnswerHead,
+        body: &[u8],
+        context: &mut Context,
+    ) -> io::Result<Next> {
+        if !matches!(self.stage, Stage::Later) {
+            return Ok(Next::Wait);
+        }
+        self.hear(Piece::Head(&head), context)?;
+        if !self.exchange.without_body {
+            self.hear(Piece::Body(body), context)?;
+        }
+        self.hear(Piece::End(head), context)
+    }
+
     /// Begins an answer, or its next part.
     fn begin_answer(&mut self, head: &AnswerHead, context: &Context) -> io::Result<()> {
-        let Stage::Asked { has_begun, .. } = &mut self.stage else { return Ok(()) };
-        *has_begun = true;
+        match &mut self.stage {
+            Stage::Asked { has_begun, .. } => *has_begun = true,
+            Stage::Later => {}
+            _ => return Ok(()),
+        }
         self.deadline = context.clock.now + context.options.limits.progress;
         if self.is_in_parts && !head.is_ok() {
             return Err(io::Error::other("the next part of the answer can't be had"));
@@ -407,7 +440,7 @@ impl Client {
     /// True where the client has to act next: to send more of a request, or to take more of an
     /// answer.
     pub fn is_idle(&self) -> bool {
-        !matches!(self.stage, Stage::Ready(_) | Stage::Asked { .. })
+        !matches!(self.stage, Stage::Ready(_) | Stage::Asked { .. } | Stage::Later)
     }
 }
 

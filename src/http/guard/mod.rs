@@ -25,6 +25,7 @@ use rustix::io::Errno;
 
 use super::Options;
 use super::incoming::Taken;
+use super::later::{Late, Mail};
 use client::{Client, Context, Kind, Next};
 use clock::Clock;
 use slab::{Key, Slab};
@@ -83,6 +84,11 @@ pub struct Guard {
     unproven: bool,
     taken: Taken,
     failed_proofs: u32,
+    mail: Mail,
+    /// Clients that are answered later, by the numbers of their requests.
+    later: HashMap<u64, Key>,
+    /// Late answers whose requests are still said to be answered soon.
+    early: HashMap<u64, Late>,
     timers: BinaryHeap<Reverse<(Instant, Token)>>,
     /// Told once, when requests are answered.
     ready: Option<Box<dyn FnOnce() + Send>>,
@@ -93,6 +99,7 @@ pub struct Guard {
 enum Token {
     Stop,
     Listener,
+    Mail,
     Client(Key),
     Upstream(Key),
 }
@@ -102,6 +109,7 @@ impl Token {
         EventData::new_u64(match self {
             Self::Stop => 0,
             Self::Listener => 1,
+            Self::Mail => 2,
             Self::Client(key) => 2 << 62 | key.bits(),
             Self::Upstream(key) => 3 << 62 | key.bits(),
         })
@@ -113,21 +121,22 @@ impl Token {
             2 => Self::Client(Key::from_bits(data)),
             3 => Self::Upstream(Key::from_bits(data)),
             _ if data == 0 => Self::Stop,
+            _ if data == 2 => Self::Mail,
             _ => Self::Listener,
         }
     }
 }
 
 impl Guard {
-    /// A guard of `listener`, before the tiny_http that listens at `path` and whose workers
-    /// count in `taken`. It runs until `stop` is closed, and tells `ready` when requests are
+    /// A guard of `listener`, before the tiny_http that listens at `path`, whose workers count
+    /// in `taken` and put late answers into `mail`. It runs until `stop` is closed, and tells `ready` when requests are
     /// answered.
     pub fn new(
         listener: TcpListener,
         stop: UnixStream,
         path: PathBuf,
         options: Options,
-        taken: Taken,
+        (taken, mail): (Taken, Mail),
         ready: Box<dyn FnOnce() + Send>,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
@@ -137,6 +146,7 @@ impl Guard {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &listener, Token::Listener.data(), EventFlags::IN)?;
         epoll::add(&epoll, &stop, Token::Stop.data(), EventFlags::IN)?;
+        epoll::add(&epoll, &mail.woken, Token::Mail.data(), EventFlags::IN)?;
         let context = Context { clock: Clock::now(), options, scratch: vec![0; SCRATCH_BYTES] };
         Ok(Self {
             epoll,
@@ -157,6 +167,9 @@ impl Guard {
             unproven: false,
             taken,
             failed_proofs: 0,
+            mail,
+            later: HashMap::new(),
+            early: HashMap::new(),
             timers: BinaryHeap::new(),
             ready: Some(ready),
         })
@@ -181,6 +194,7 @@ impl Guard {
                 match Token::from_data(data) {
                     Token::Stop => return Ok(()),
                     Token::Listener => self.accept()?,
+                    Token::Mail => self.mail.take().into_iter().for_each(|late| self.hear(late)),
                     Token::Client(key) => self.client_event(key, flags),
                     Token::Upstream(key) => self.upstream_event(key, flags)?,
                 }
@@ -203,7 +217,7 @@ impl Guard {
         self.timers.retain(|Reverse((at, token))| match token {
             Token::Client(key) => clients.get(*key).is_some_and(|it| it.timer == Some(*at)),
             Token::Upstream(key) => upstreams.get(*key).is_some_and(|it| it.timer == Some(*at)),
-            Token::Listener | Token::Stop => true,
+            Token::Listener | Token::Mail | Token::Stop => true,
         });
         self.timers.shrink_to(STALE_TIMERS_MAX);
     }
@@ -216,7 +230,7 @@ impl Guard {
         {
             self.timers.pop();
             match token {
-                Token::Stop => {}
+                Token::Stop | Token::Mail => {}
                 Token::Listener => {
                     epoll::add(&self.epoll, &self.listener, token.data(), EventFlags::IN)?;
                 }
@@ -240,6 +254,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::http::later::Mailbox;
     use crate::http::{Limits, Refusal};
 
     #[test]
@@ -253,8 +268,8 @@ mod tests {
         let limits = Limits::default();
         let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
         let path = PathBuf::from("nobody listens here");
-        let (taken, ready) = (Taken::default(), Box::new(|| ()));
-        let mut guard = Guard::new(listener, stopped, path, options, taken, ready).unwrap();
+        let (behind, ready) = ((Taken::default(), Mailbox::open().unwrap().1), Box::new(|| ()));
+        let mut guard = Guard::new(listener, stopped, path, options, behind, ready).unwrap();
         let stays = TcpStream::connect(address).unwrap();
         let mut most = 0;
         for _ in 0..CLIENTS {

@@ -9,8 +9,10 @@ use rustix::event::epoll::{self, EventFlags};
 
 use super::client::Client;
 use super::slab::Key;
-use super::upstream::Upstream;
+use super::upstream::{Piece, Upstream};
 use super::{Guard, Kind, Token, is_exhausted};
+use crate::http::answer::AnswerHead;
+use crate::http::later::Late;
 
 /// Upstreams that stay when there is nothing to do: tiny_http keeps as many threads.
 const UPSTREAMS_KEPT: usize = 4;
@@ -127,8 +129,13 @@ impl Guard {
         let Some(upstream) = self.upstreams.get(key) else { return Ok(()) };
         let was_idle = upstream.is_idle();
         let (clients, context) = (&mut self.clients, &mut self.context);
-        let outcomes = &mut self.outcomes;
+        let (outcomes, later) = (&mut self.outcomes, &mut self.later);
+        let mut numbers = Vec::new();
         let received = upstream.receive(&mut self.answer_scratch, |for_whom, piece| {
+            if let Piece::End(AnswerHead { later: Some(number), .. }) = piece {
+                later.insert(number, for_whom);
+                numbers.push(number);
+            }
             let before = outcomes.pop_if(|last| last.0 == for_whom);
             let has_failed = before.as_ref().is_some_and(|(_, outcome)| outcome.is_err());
             match clients.get(for_whom).filter(|_| !has_failed) {
@@ -142,12 +149,25 @@ impl Guard {
             self.follow(client, outcome);
         }
         self.outcomes = outcomes;
+        for number in numbers {
+            self.early.remove(&number).into_iter().for_each(|late| self.hear(late));
+        }
         match received {
             Ok(()) if has_answered => self.release(key),
             Ok(()) => {}
             Err(error) => self.lose(key, &error)?,
         }
         Ok(())
+    }
+
+    /// Passes on an answer that comes late.
+    pub(super) fn hear(&mut self, late: Late) {
+        let Some(key) = self.later.remove(&late.0) else {
+            self.early.insert(late.0, late);
+            return;
+        };
+        let (_, head, body) = late;
+        self.with_client(key, |client, context| client.hear_late(head, &body, context));
     }
 
     /// An upstream has answered everything.
@@ -241,6 +261,7 @@ mod tests {
 
     use super::*;
     use crate::http::incoming::Taken;
+    use crate::http::later::Mailbox;
     use crate::http::{Limits, Options, Refusal};
 
     /// Breaks every connection that was asked for a proof, up to one that asks for the end;
@@ -272,8 +293,8 @@ mod tests {
         let options = Options { limits, passed: &[], for_pages: false, names: Vec::new(), spell };
         let clients = TcpListener::bind("127.0.0.1:0").unwrap();
         let ready = Box::new(|| panic!("nothing was proven"));
-        let taken = Taken::default();
-        let guard = Guard::new(clients, stopped, path.clone(), options, taken, ready).unwrap();
+        let behind = (Taken::default(), Mailbox::open().unwrap().1);
+        let guard = Guard::new(clients, stopped, path.clone(), options, behind, ready).unwrap();
         assert!(guard.run().is_err());
         // Nobody listens any more where there were too many.
         let _ = UnixStream::connect(path).and_then(|mut stream| stream.write_all(b"E"));

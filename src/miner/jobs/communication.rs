@@ -5,19 +5,25 @@
 //! only asks. Whoever has read messages to add leaves the link to the other and writes all
 //! that wait with one sync. So no read ever waits for the disk, and a message goes to disk
 //! without being handed from thread to thread.
+//!
+//! Who waits for an event is put down, and holds neither of them: a third thread answers when
+//! something happens or the wait is over.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::thread::{self, Builder};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, bounded};
 use parking_lot::Mutex;
 
 use crate::api::link::{self, EndsLink, ToMiner, ToServer};
 use crate::api::{Caller, Reply, Request, Span, routes};
 use crate::chain::Data;
-use crate::miner::answer::{added, answer};
+use crate::miner::answer::{added, answer, events};
 use crate::miner::{Kept, Miner, Sender, pushed};
 
 /// Messages that may wait to be written; more are answered 503.
@@ -32,6 +38,12 @@ const QUESTIONS_AT_ONCE: usize = 32;
 
 /// Most bytes of answers that are put together before they are sent.
 const OUTBOX_BYTES: usize = 64 << 10;
+
+/// Clients that may wait for an event; more are answered at once.
+const FOLLOWERS_MAX: usize = 256;
+
+/// Those of one address, other than this host.
+const FOLLOWERS_OF_ADDRESS_MAX: usize = 32;
 
 /// Answers what comes over `link` until that ends, from the moment the server process is
 /// ready to ask; `ready` is called then.
@@ -52,17 +64,22 @@ pub fn serve(miner: &Miner, link: UnixStream, ready: &mut dyn FnMut()) -> io::Re
     }
     ready();
     let answers = link::Sender::new(link.try_clone()?);
-    let (frames, adds) = (Mutex::new(frames), Mutex::default());
-    let desk = Desk { miner, frames, answers, adds };
+    let (frames, adds, followers) = (Mutex::new(frames), Mutex::default(), Mutex::default());
+    let desk = Desk { miner, frames, answers, adds, followers };
     let ends = [EndsLink(link.try_clone()?), EndsLink(link)];
-    let take_turns = |ends: EndsLink| {
+    // Nobody sends: it ends with those who take turns.
+    let (lives, ended) = bounded::<Infallible>(0);
+    let take_turns = |(ends, _lives): (EndsLink, crossbeam_channel::Sender<Infallible>)| {
         // Neither goes on without the other, whatever ends it.
         let _ends = ends;
         while desk.turn()? {}
         Ok(())
     };
     thread::scope(|scope| {
-        let [own, other] = ends;
+        let [own, other] = ends.map(|ends| (ends, lives.clone()));
+        drop(lives);
+        let desk = &desk;
+        Builder::new().name("followers".into()).spawn_scoped(scope, move || desk.follow(&ended))?;
         let other = Builder::new()
             .name("communication".into())
             .spawn_scoped(scope, move || take_turns(other))?;
@@ -78,6 +95,16 @@ struct Desk<'a> {
     frames: Mutex<link::Receiver>,
     answers: link::Sender,
     adds: Mutex<Adds>,
+    followers: Mutex<Vec<Follower>>,
+}
+
+/// Somebody who waits for an event.
+struct Follower {
+    /// Id of the last that is known.
+    after: u64,
+    until: Instant,
+    ip: Option<IpAddr>,
+    asker: Asker,
 }
 
 /// Messages to be written.
@@ -175,6 +202,11 @@ impl Desk<'_> {
                 pushed::note_data(self.miner, &data, caller);
                 (data, From::Neighbour(caller.clone(), span))
             }
+            Request::Events { after, .. } if !request.wait().is_zero() => {
+                let until = asker.came + request.wait();
+                let after = after.unwrap_or_else(|| self.miner.diary.last_event());
+                return self.wait(Follower { after, until, ip: caller.ip, asker }, outbox);
+            }
             request => return outbox.put(asker, answer(self.miner, request, caller)),
         };
         let mut adds = self.adds.lock();
@@ -185,6 +217,48 @@ impl Desk<'_> {
         self.miner.metrics.overloaded();
         let more = "more messages come in than the disk can take; try again";
         outbox.put(asker, Reply::problem(503, "No Message added!", more).retry_after(1));
+    }
+
+    /// Answers at once where something has happened or too many wait; otherwise lets
+    /// [`Desk::follow`] answer.
+    fn wait(&self, follower: Follower, outbox: &mut Outbox<'_>) {
+        let mut followers = self.followers.lock();
+        let is_full = followers.len() >= FOLLOWERS_MAX || {
+            let ip = follower.ip.filter(|ip| !ip.to_canonical().is_loopback());
+            let same = followers.iter().filter(|other| ip.is_some() && other.ip == ip);
+            same.count() >= FOLLOWERS_OF_ADDRESS_MAX
+        };
+        // Looked at under the lock: what happens after it rings for who is in the list.
+        if is_full || self.miner.diary.last_event() != follower.after {
+            drop(followers);
+            return outbox.put(follower.asker, events(self.miner, Some(follower.after)));
+        }
+        followers.push(follower);
+        drop(followers);
+        self.miner.shared.bells.events.ring();
+    }
+
+    /// Answers those who wait for an event, until the link has ended.
+    fn follow(&self, ended: &Receiver<Infallible>) {
+        let heard = self.miner.shared.bells.events.heard();
+        loop {
+            let until = self.followers.lock().iter().map(|follower| follower.until).min();
+            let patience = until.map(|until| until.saturating_duration_since(Instant::now()));
+            crossbeam_channel::select! {
+                recv(heard) -> _ => {}
+                recv(ended) -> _ => return,
+                default(patience.unwrap_or(Duration::MAX)) => {}
+            }
+            let (now, last) = (Instant::now(), self.miner.diary.last_event());
+            let is_due = |it: &mut Follower| it.until <= now || it.after != last;
+            let due: Vec<Follower> = self.followers.lock().extract_if(.., is_due).collect();
+            let mut outbox = Outbox::new(self);
+            for Follower { after, asker, .. } in due {
+                // It waited as it wanted to: that is not how long the answer took.
+                let asker = Asker { came: now, ..asker };
+                outbox.put(asker, events(self.miner, Some(after)));
+            }
+        }
     }
 
     /// Writes all messages that wait, those included that come meanwhile, unless another

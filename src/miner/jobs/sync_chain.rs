@@ -86,19 +86,14 @@ fn check_time(miner: &Miner, address: &Address, health: &Health) -> Result<(), B
     };
     let all_deny = |all: &mut Neighbours| all.denied(address, first.hash, !has);
     if miner.shared.with_neighbours(all_deny) {
-        let blocks = miner.shared.drop_ahead(&first, wall)?;
+        let dropped = miner.shared.drop_ahead(&first, wall)?;
         log::error!(
-            "sync_chain: dropped blocks that are over two hours ahead of the clock and that no              neighbour has; their messages wait again blocks={blocks} from={}",
+            "sync_chain: dropped blocks that are over two hours ahead of the clock and that no \
+             neighbour has; their messages wait again blocks={} from={}",
+            dropped.depth,
             first.index
         );
-        miner.tell(Happening::Reorganisation {
-            fork: first.index - 1,
-            dropped: blocks,
-            adopted: 0,
-            returned: Vec::new(),
-            returned_count: blocks,
-            from: None,
-        });
+        tell_dropped(miner, first.index - 1, miner.shared.head().hash, &dropped, None);
     }
     Ok(())
 }
@@ -326,18 +321,25 @@ pub(in crate::miner) fn tell(
     if let Some(from) = &from {
         miner.shared.with_neighbours(|all| all.brought(from));
     }
-    if adopted.depth > 0 {
-        miner.tell(Happening::Reorganisation {
-            fork: branch.fork().index,
-            dropped: adopted.depth,
-            adopted: adopted.blocks,
-            returned: adopted.returned.iter().map(|data| data.id).take(RETURNED_IDS_MAX).collect(),
-            returned_count: adopted.returned.len() as u64,
-            from: from.clone(),
-        });
-    }
+    tell_dropped(miner, branch.fork().index, branch.head().hash, adopted, from.as_ref());
     let (index, hash) = (branch.head().index, branch.head().hash);
     if let Ok(Some(last)) = branch.blocks().block(index) {
         miner.tell(Happening::Block { index, hash, id: last.data.id, from });
     }
+}
+
+/// Tells of the blocks that were dropped above the block `fork`, if some were.
+fn tell_dropped(miner: &Miner, fork: u64, head: Hash, adopted: &Adopted, from: Option<&Address>) {
+    let Some((dropped_head, why)) = adopted.dropped else { return };
+    miner.tell(Happening::Reorganisation {
+        fork,
+        dropped: adopted.depth,
+        dropped_head,
+        adopted: adopted.blocks,
+        head,
+        why,
+        returned: adopted.returned.iter().map(|data| data.id).take(RETURNED_IDS_MAX).collect(),
+        returned_count: adopted.returned.len() as u64,
+        from: from.cloned(),
+    });
 }

@@ -19,6 +19,7 @@ fn health(id: u8) -> Health {
     Health {
         status: Status::Ok,
         id: RunId::from_random([id; 16]),
+        name: None,
         version: "1".into(),
         network: network.name,
         difficulty: network.difficulty,

@@ -148,7 +148,7 @@ fn banner(at: &At, events: &[Event]) -> Markup {
     let event = events.iter().rev().find(is_news);
     html! {
         div id="reorganised" role="status" {
-            @if let Some(Event { at: time, what: Happening::Reorganisation { fork, dropped, adopted, returned_count, from, .. } }) = event {
+            @if let Some(Event { at: time, what: Happening::Reorganisation { fork, dropped, adopted, returned_count, from, .. }, .. }) = event {
                 p.reorganised {
                     strong { "Reorganisation" } " " (Moment(*time).age(at.now)) ": "
                     @if let Some(from) = from { "the branch of " (short_address(from, ADDRESS_CHARACTERS)) " won. " } @else { "another branch won. " }

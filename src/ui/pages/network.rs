@@ -157,6 +157,7 @@ fn happenings(at: &At, events: Option<Vec<Event>>, blocks: &[Seen]) -> Markup {
     let by_blocks = || {
         let recent = blocks.iter().filter(|seen| seen.block.timestamp + HOUR > at.now);
         let event = |seen: &Seen| Event {
+            id: seen.block.timestamp,
             at: seen.block.timestamp,
             what: Happening::Block {
                 index: seen.block.index,
@@ -226,6 +227,7 @@ fn mark(what: &Happening) -> Markup {
         Happening::Block { .. } => ("block-mark", "■"),
         Happening::Reorganisation { .. } => ("branch", "◆"),
         Happening::BranchRefused { .. } => ("branch", "◇"),
+        Happening::Messages { .. } => ("came", "·"),
         Happening::NeighbourCame { .. } => ("came", "+"),
         Happening::NeighbourGone { .. } => ("gone", "−"),
     };
@@ -243,7 +245,7 @@ fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
             Happening::Block { index, from: whom, .. } => {
                 "new block " a href=(at.href(&format!("/block/{index}"))) { (count(*index)) } (from(whom))
             },
-            Happening::Reorganisation { fork, dropped, adopted, returned, returned_count, from: whom } => {
+            Happening::Reorganisation { fork, dropped, adopted, returned, returned_count, from: whom, .. } => {
                 @let shown = &returned[..returned.len().min(RETURNED_SHOWN)];
                 strong { "reorganisation" } (whom.as_ref().map(|whom| format!(" to the branch of {}", brief(whom))).unwrap_or_default())
                 ": " (plural(*dropped, "block")) " above block " (count(*fork)) " dropped for " (count(*adopted)) ". " (why_it_won(*dropped, *adopted)) " "
@@ -257,6 +259,7 @@ fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
             Happening::BranchRefused { fork, dropped, .. } => {
                 "refused a branch from block " (fork) " that would drop " (dropped) " blocks"
             }
+            Happening::Messages { unprocessed } => { (plural(*unprocessed, "message")) " waiting" },
             Happening::NeighbourCame { neighbour } => { "neighbour " (brief(neighbour)) " came" },
             Happening::NeighbourGone { neighbour, reason } => { "neighbour " (brief(neighbour)) " gone: " (Shown(reason, REASON_CHARACTERS)) },
         }
