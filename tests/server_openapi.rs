@@ -168,6 +168,7 @@ fn answers_are_as_described() {
         neighbours: 0,
         kernel: "portable".into(),
         uptime_seconds: 0,
+        syncing: None,
         reorganised: None,
         refused: None,
         reasons: vec!["x".into()],

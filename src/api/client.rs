@@ -28,8 +28,14 @@ const SMALL_BYTES_MAX: u64 = 256 << 10;
 /// Limit of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Limit of a whole exchange: a page over a slow line.
+/// Limit of a whole exchange.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Limit of a whole page, as long as its bytes keep coming.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Limit of the time in which no byte of an answer comes.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 const _: () = assert!(CONNECT_TIMEOUT.as_secs() < EXCHANGE_TIMEOUT.as_secs());
 
@@ -462,6 +468,7 @@ impl Http {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(EXCHANGE_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_per_read(Some(READ_TIMEOUT))
             .max_redirects(0)
             .proxy(None)
             .http_status_as_error(false)
@@ -470,23 +477,13 @@ impl Http {
             .build();
         Self { agent: config.into(), introduction, token, lines: Lines::default() }
     }
-}
 
-impl Transport for Http {
-    fn exchange(
-        &self,
-        address: &Address,
-        request: &Request,
-        bytes_max: u64,
-    ) -> Result<(u16, Vec<u8>), String> {
-        self.exchange_plain(address, &request.into(), bytes_max).map_err(|error| error.why)
-    }
-
-    fn exchange_plain(
+    fn call(
         &self,
         address: &Address,
         request: &PlainRequest,
         bytes_max: u64,
+        timeout: Duration,
     ) -> Result<(u16, Vec<u8>), NoAnswer> {
         let PlainRequest { method, target, body } = request;
         let mut http =
@@ -502,11 +499,34 @@ impl Transport for Http {
         let no_answer =
             |error: ureq::Error| NoAnswer { sent: delivery(&error), why: in_words(&error) };
         let http = http.body(body.as_slice()).map_err(not_sent)?;
+        let http = self.agent.configure_request(http).timeout_global(Some(timeout)).build();
         let mut answer = self.agent.run(http).map_err(no_answer)?;
         let body = answer.body_mut().with_config().limit(bytes_max).read_to_vec();
         let cut =
             |error: ureq::Error| NoAnswer { why: in_words(&error), sent: Delivery::Uncertain };
         Ok((answer.status().as_u16(), body.map_err(cut)?))
+    }
+}
+
+impl Transport for Http {
+    fn exchange(
+        &self,
+        address: &Address,
+        request: &Request,
+        bytes_max: u64,
+    ) -> Result<(u16, Vec<u8>), String> {
+        let is_page = matches!(request, Request::Chain { .. } | Request::Data { .. });
+        let timeout = if is_page { PAGE_TIMEOUT } else { EXCHANGE_TIMEOUT };
+        self.call(address, &request.into(), bytes_max, timeout).map_err(|error| error.why)
+    }
+
+    fn exchange_plain(
+        &self,
+        address: &Address,
+        request: &PlainRequest,
+        bytes_max: u64,
+    ) -> Result<(u16, Vec<u8>), NoAnswer> {
+        self.call(address, request, bytes_max, EXCHANGE_TIMEOUT)
     }
 
     fn resolve(&self, name: &Address) -> Vec<Address> {

@@ -22,7 +22,7 @@ pub use answers::{
     DeepReorganisation, Departure, Event, EventPage, FORK_BLOCKS_MAX, FORKS_MAX, FileReport, Fork,
     ForkBlock, ForksAnswer, Happening, Health, JobReport, MiningPace, MiningReport,
     NeighbourDetail, NeighbourPage, NeighbourState, Problem, RefusedBranch, Setting, Status,
-    StatusReport,
+    StatusReport, Syncing,
 };
 
 /// Most blocks in one answer to a request that names a limit.

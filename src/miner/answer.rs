@@ -365,6 +365,7 @@ fn health(miner: &Miner) -> Reply {
         neighbours: miner.shared.with_neighbours(|all| all.len()) as u64,
         kernel: miner.kernel.to_string(),
         uptime_seconds: miner.now().steady.as_secs(),
+        syncing: miner.fetching.syncing(),
         reorganised: miner.diary.deepest_reorganisation(miner.wall(), DEEP),
         refused: miner.finality.refused(),
         reasons,

@@ -7,6 +7,7 @@
 mod answer;
 mod clock;
 mod diary;
+mod fetching;
 mod finality;
 pub mod jobs;
 mod keeper;
@@ -29,6 +30,7 @@ use parking_lot::Mutex;
 pub use answer::answer;
 pub use clock::{Clock, HostClock, Moment};
 pub use diary::Diary;
+pub use fetching::Fetching;
 pub use finality::{Finality, NotAdopted};
 pub use keeper::{Keeper, Kept, Sender};
 #[cfg(debug_assertions)]
@@ -44,6 +46,7 @@ use crate::api::client::MinerClient;
 use crate::api::{Address, Caller, Happening, RunId};
 use crate::chain::{Block, Data, DataId, Hash, Micros, Network, ReadError};
 use crate::pow::{Kernel, Pace};
+use crate::store::Disk;
 
 /// Deepest reorganisation that nobody needs to look at, in blocks.
 pub const DEEP: u64 = 6;
@@ -81,8 +84,12 @@ pub struct Miner {
     pub diary: Diary,
     /// What is counted and measured.
     pub metrics: Metrics,
+    /// The fetch of blocks that is under way.
+    pub fetching: Fetching,
     /// Blocks that the log has not told yet.
     pub progress: Progress,
+    /// Where long branches lie while they are checked; in memory without one.
+    disk: Option<Arc<dyn Disk>>,
     surroundings: Surroundings,
     keeper: lock::Mutex<Keeper>,
     /// What is wrong, by the part that it is wrong with.
@@ -111,7 +118,9 @@ impl Miner {
             finality: Finality::default(),
             diary,
             metrics,
+            fetching: Fetching::default(),
             progress: Progress::default(),
+            disk: None,
             surroundings,
             keeper,
             troubles,
@@ -121,6 +130,11 @@ impl Miner {
     /// The same miner with another kernel.
     pub fn with_kernel(self, kernel: Kernel) -> Self {
         Self { kernel, ..self }
+    }
+
+    /// The same miner, which puts long branches on this disk while they are checked.
+    pub fn with_disk(self, disk: Arc<dyn Disk>) -> Self {
+        Self { disk: Some(disk), ..self }
     }
 
     /// Limits the guesses a second from now on; 0 pauses mining.

@@ -209,7 +209,7 @@ fn prepare(
         },
     )?;
     lock.hold()?;
-    let (journal, kept) = Journal::open(disk, names.clone())?;
+    let (journal, kept) = Journal::open(disk.clone(), names.clone())?;
     let mut pool = Pool::new(PoolLimits::default());
     for data in kept {
         if chain.height_of(&data).map_err(StoreError::from)?.is_none() {
@@ -235,7 +235,7 @@ fn prepare(
     let shared = Shared::new(chain, forks, pool, neighbours);
     let network: Network = settings.network.clone();
     let miner = Miner::new(id, network, shared, Keeper::new(journal), surroundings);
-    let miner = Arc::new(miner.with_kernel(kernel));
+    let miner = Arc::new(miner.with_kernel(kernel).with_disk(disk));
     miner.finality.set_depth(settings.finality_depth);
     miner.pace.set_limit(settings.hash_rate_limit);
     miner.diary.set_settings(settings);

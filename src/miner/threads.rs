@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, after, bounded, never};
 
 use super::Miner;
 use super::jobs::{
@@ -137,11 +137,15 @@ impl Threads {
             let _ = rustix::process::nice(MINING_NICENESS);
             mine::estimate(miner, mining);
             while !mining_stop.within(Duration::ZERO) {
-                if mine::round(miner, mining) == mine::Mined::Nothing {
-                    crossbeam_channel::select! {
-                        recv(mining_stop.0) -> _ => {}
-                        recv(miner.shared.bells.mine.heard()) -> _ => {}
-                    }
+                let rest = match mine::round(miner, mining) {
+                    mine::Mined::Nothing => never(),
+                    mine::Mined::Rests(rest) => after(rest),
+                    mine::Mined::Block | mine::Mined::TooLate => continue,
+                };
+                crossbeam_channel::select! {
+                    recv(mining_stop.0) -> _ => {}
+                    recv(miner.shared.bells.mine.heard()) -> _ => {}
+                    recv(rest) -> _ => {}
                 }
             }
         })?;

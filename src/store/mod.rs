@@ -41,6 +41,7 @@ pub use folder::Folder;
 pub use journal::Journal;
 pub use lock::Lock;
 pub use names::Names;
+pub use pages::Spill;
 pub use repair::{Lost, Repair, repair};
 pub use scan::Progress;
 pub use verify::{Report, verify};

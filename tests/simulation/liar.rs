@@ -188,6 +188,7 @@ impl Liar {
             neighbours: 1,
             kernel: "portable".into(),
             uptime_seconds: 1,
+            syncing: None,
             reorganised: None,
             refused: None,
             reasons: Vec::new(),

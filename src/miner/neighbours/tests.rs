@@ -29,6 +29,7 @@ fn health(id: u8) -> Health {
         neighbours: 0,
         kernel: "portable".into(),
         uptime_seconds: 0,
+        syncing: None,
         reorganised: None,
         refused: None,
         reasons: Vec::new(),
