@@ -19,8 +19,10 @@ use crate::chain::{Data, DataId, Hash};
 use crate::escape::words;
 
 mod line;
+mod token;
 
 use line::{HttpLine, Lines};
+pub use token::Token;
 
 /// Longest answer that is no page of blocks or messages.
 const SMALL_BYTES_MAX: u64 = 256 << 10;
@@ -433,34 +435,6 @@ struct Http {
     introduction: Option<Introduction>,
     token: Option<Token>,
     lines: Lines,
-}
-
-/// A secret that a miner wants to see before it changes anything. It never shows in a log.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-impl Token {
-    /// The value of the header `Authorization`.
-    pub fn bearer(&self) -> String {
-        format!("Bearer {}", self.0)
-    }
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token(…)")
-    }
-}
-
-impl std::str::FromStr for Token {
-    type Err = &'static str;
-
-    /// Reads the content of a token file: one word of visible ASCII.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let word = text.trim();
-        let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
-        if is_word { Ok(Self(word.to_owned())) } else { Err("a token is one word of ASCII") }
-    }
 }
 
 impl Http {

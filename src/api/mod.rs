@@ -232,6 +232,9 @@ pub struct Caller {
     pub ip: Option<IpAddr>,
     /// The introduction of a miner that asks.
     pub miner: Option<Introduction>,
+    /// What it shows to be allowed to change something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<client::Token>,
 }
 
 /// The introduction of a miner that asks another, in the headers `Miner-Id` and

@@ -214,6 +214,7 @@ impl Threads {
         let (interval, until) = (settings.gossip_interval, stop.clone());
         self.asking_job("gossip", move |miner| {
             let mut asks = SideBySide::new("gossip");
+            gossip::recall(miner);
             let mut looks = SideBySide::telling("gossip", gossip::ring_for_callers);
             let bell = miner.shared.bells.gossip.heard();
             repeat(
@@ -226,6 +227,7 @@ impl Threads {
                 |wake| {
                     if wake == Wake::Tick {
                         gossip::resolve(miner);
+                        gossip::remember(miner);
                         asks.ask(miner, Wake::Tick, gossip::whom(miner), gossip::round);
                     }
                     let candidates = gossip::candidates(miner, looks.count());
@@ -235,6 +237,7 @@ impl Threads {
                     }
                 },
             );
+            gossip::remember(miner);
             asks.join();
             looks.join();
         })?;

@@ -310,3 +310,35 @@ impl Spill {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sim_disk::SimDisk;
+    use super::*;
+    use crate::chain::Branch;
+    use crate::chain::testing::{Maker, NOW, network};
+
+    #[test]
+    fn a_branch_goes_on_behind_lines_that_were_moved_to_the_disk() {
+        // A branch of a million blocks was checked in memory.
+        let network = network(1);
+        let mut maker = Maker::new(network.clone());
+        let mut branch = Branch::new(*maker.head());
+        let spill = Spill::new(&SimDisk::default(), branch.fork().length()).unwrap();
+        let mut lines = Vec::new();
+        for part in 0..3 {
+            for number in 0..3 {
+                let text = format!("{part} {number} {}", "x".repeat(30_000));
+                lines.push(maker.add(&text));
+                branch.push(lines.last().unwrap().as_str(), NOW, &network).unwrap();
+            }
+            branch.store(|view| spill.append(view)).unwrap();
+            assert_eq!(branch.bytes_in_memory(), 0);
+        }
+        lines.push(maker.add("in memory"));
+        branch.push(lines.last().unwrap().as_str(), NOW, &network).unwrap();
+        let read: Vec<String> =
+            branch.blocks().lines_from(0).map(|line| line.unwrap().to_string()).collect();
+        assert_eq!(read, lines);
+    }
+}

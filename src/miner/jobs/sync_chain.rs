@@ -262,7 +262,7 @@ impl Fetched<'_> {
 
     /// Moves the branch to the disk.
     fn store(&mut self) -> Result<(), Broken> {
-        let Some(disk) = &self.miner.disk else { return Ok(()) };
+        let Some((disk, _)) = &self.miner.disk else { return Ok(()) };
         if self.spill.is_none() {
             let first = self.branch.fork().length();
             let spill = Spill::new(&**disk, first).map_err(|error| {
@@ -335,10 +335,6 @@ pub(in crate::miner) fn fault_of(error: BlockError, number: usize) -> Fault {
 fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Broken> {
     match miner.adopt(branch, Some(address)) {
         Ok(adopted) => {
-            let from = address.to_string();
-            log_adopted("sync_chain: adopted a better chain", &from, branch, &adopted);
-            let (head, blocks) = (branch.head(), adopted.blocks);
-            miner.progress.adopted(address, blocks, adopted.depth, head, miner.now().steady);
             tell(miner, Some(address.clone()), branch, &adopted);
             Ok(())
         }
@@ -354,27 +350,25 @@ fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Broken
     }
 }
 
-/// Logs a branch that was adopted.
-pub(in crate::miner) fn log_adopted(what: &str, from: &str, branch: &Branch, adopted: &Adopted) {
-    log::info!(
-        "{what} neighbour={from} length={} head={} new={} dropped={} returned={}",
-        branch.head().length(),
-        branch.head().hash,
-        adopted.blocks,
-        adopted.depth,
-        adopted.returned.len()
-    );
-}
-
-/// Tells of a branch that was adopted.
+/// Tells of a branch that was adopted, in the log and in the diary.
 pub(in crate::miner) fn tell(
     miner: &Miner,
     from: Option<Address>,
     branch: &Branch,
     adopted: &Adopted,
 ) {
-    if let Some(from) = &from {
-        miner.shared.with_neighbours(|all| all.brought(from));
+    let (head, blocks, dropped) = (branch.head(), adopted.blocks, adopted.depth);
+    match &from {
+        Some(from) => {
+            miner.shared.with_neighbours(|all| all.brought(from));
+            miner.progress.adopted(from, blocks, dropped, head, miner.now().steady);
+        }
+        None => log::info!(
+            "push: adopted a branch that was handed in blocks={blocks} length={} head={} \
+             dropped={dropped}",
+            head.length(),
+            head.hash
+        ),
     }
     if adopted.depth > 0 {
         miner.tell(Happening::Reorganisation {
