@@ -10,7 +10,7 @@ use blockchain::api::routes::{OPENAPI, ROUTES};
 use blockchain::api::{
     Added, Cursor, DataPage, DataState, Event, EventPage, FileReport, Happening, Health, JobReport,
     MiningReport, NeighbourDetail, NeighbourPage, NeighbourState, Problem, RunId, Setting, Status,
-    StatusReport,
+    StatusReport, Syncing,
 };
 use blockchain::chain::{Data, DataId, Difficulty, Hash};
 use scripted_miner::obliging;
@@ -168,7 +168,7 @@ fn answers_are_as_described() {
         neighbours: 0,
         kernel: "portable".into(),
         uptime_seconds: 0,
-        syncing: None,
+        syncing: Some(Syncing { length: 1, of: 2 }),
         reorganised: None,
         refused: None,
         reasons: vec!["x".into()],

@@ -65,7 +65,7 @@ pub struct Health {
     pub kernel: String,
     /// Whole seconds since the start.
     pub uptime_seconds: u64,
-    /// How far the fetch of a better chain is, while one goes on.
+    /// Progress of the fetch of a better chain, while one goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub syncing: Option<Syncing>,
     /// The deepest reorganisation of the last hour, if it was deeper than six blocks.
@@ -79,7 +79,7 @@ pub struct Health {
     pub reasons: Vec<String>,
 }
 
-/// How far a fetch of blocks is.
+/// Progress of a fetch of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Syncing {
     /// Blocks that were checked.

@@ -13,7 +13,7 @@ use super::Miner;
 use crate::api::{Address, Health, PAGE_BLOCKS_MAX, Syncing};
 use crate::chain::Rank;
 
-/// How long a fetch may bring no page before another may begin: longer than a page takes over a
+/// Time without a page after which another fetch may begin: longer than a page takes over a
 /// line of 64 kB/s.
 const STALL: Duration = Duration::from_secs(30);
 
@@ -23,7 +23,7 @@ const LATE: Duration = Duration::from_secs(5);
 /// A page that took less may be larger.
 const EARLY: Duration = Duration::from_secs(1);
 
-/// How long mining rests after each sign that a better branch is on its way: after a claim, and
+/// Rest of mining after each sign that a better branch is on its way: after a claim, and
 /// after each part of it that was adopted.
 const REST: Duration = Duration::from_millis(500);
 
@@ -74,12 +74,12 @@ impl Default for Fetching {
 }
 
 impl Fetching {
-    /// How far the fetch under way is.
+    /// Progress of the fetch under way.
     pub fn syncing(&self) -> Option<Syncing> {
         self.0.lock().under_way.as_ref().map(|fetch| fetch.at)
     }
 
-    /// For how much longer mining rests: a better branch is being read, and a block on the head
+    /// Time that mining still rests: a better branch is being read, and a block on the head
     /// at hand would be lost. A liar can't stretch it: each further rest takes blocks that win.
     pub fn rest(&self, now: Duration) -> Option<Duration> {
         let until = self.0.lock().under_way.as_ref()?.rests_until;

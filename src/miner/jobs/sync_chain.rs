@@ -22,7 +22,7 @@ use crate::store::Spill;
 /// Bytes of a branch that stay in memory; more move to the disk.
 const BRANCH_BYTES_IN_MEMORY: usize = 4 << 20;
 
-/// How long to wait for what came in to be saved, before more is asked for.
+/// Limit of the wait for what came in to be saved, before more is asked for.
 const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Blocks of a page that are worth a thread which asks for the next page meanwhile.
@@ -168,7 +168,8 @@ impl Page {
         let page = Self::ask(miner, address, from, turn.page_blocks());
         match &page {
             Ok(page) => turn.page_took(page.lines.len() as u64, miner.now().steady - began),
-            Err(_) => turn.page_failed(),
+            Err(Broken::Fault(Fault::Failing(_))) => turn.page_failed(),
+            Err(_) => {}
         }
         page
     }
