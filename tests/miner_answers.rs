@@ -1,11 +1,11 @@
 //! What a miner answers depends on who asks and on how full it is; what it takes in, on itself.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,10 @@ use blockchain::api::{
     Health, Introduction, Reply, Request, RunId, Span,
 };
 use blockchain::chain::testing::{Maker, NOW, data, network};
-use blockchain::chain::{Branch, Chain, Forks, Hash, Pool, PoolLimits, Why};
-use blockchain::miner::jobs::{SideBySide, Wake, backup, communication, gossip, push, sync_chain};
+use blockchain::chain::{Branch, Chain, Forks, Hash, Pool, PoolLimits, Source, Why};
+use blockchain::miner::jobs::{
+    SideBySide, Wake, backup, communication, gossip, mine, push, sync_chain,
+};
 use blockchain::miner::{
     Clock, Keeper, Miner, Moment, Neighbours, Sender, Shared, Surroundings, answer,
 };
@@ -53,6 +55,14 @@ fn miner(room: usize) -> (Miner, Arc<SimDisk>) {
 }
 
 fn miner_beside(room: usize, others: impl Transport + 'static) -> (Miner, Arc<SimDisk>) {
+    miner_at(room, others, Arc::new(Still))
+}
+
+fn miner_at(
+    room: usize,
+    others: impl Transport + 'static,
+    clock: Arc<dyn Clock>,
+) -> (Miner, Arc<SimDisk>) {
     let disk = Arc::new(SimDisk::default());
     let names = Names::of(Path::new("test.chain")).unwrap();
     let (journal, _) = Journal::open(disk.clone(), names).unwrap();
@@ -60,7 +70,7 @@ fn miner_beside(room: usize, others: impl Transport + 'static) -> (Miner, Arc<Si
     let shared =
         Shared::new(Chain::new(&network(1)), Forks::default(), pool, Neighbours::new([], 8));
     let surroundings = Surroundings {
-        clock: Arc::new(Still),
+        clock,
         client: MinerClient::new(Box::new(others)),
         random: Box::new(|| [7; 16]),
     };
@@ -69,7 +79,7 @@ fn miner_beside(room: usize, others: impl Transport + 'static) -> (Miner, Arc<Si
 }
 
 fn caller(ip: &str) -> Caller {
-    Caller { ip: Some(ip.parse().unwrap()), miner: None }
+    Caller { ip: Some(ip.parse().unwrap()), miner: None, token: None }
 }
 
 /// Sends more than it was asked for.
@@ -163,7 +173,7 @@ fn neighbours_are_changed_from_this_host_alone() {
         for change in &changes {
             assert_eq!(answer(&miner, change.clone(), &caller(ip)).status, 403, "{ip}");
         }
-        let nobody = Caller { ip: None, miner: None };
+        let nobody = Caller { ip: None, miner: None, token: None };
         assert_eq!(answer(&miner, changes[0].clone(), &nobody).status, 403);
         assert!(miner.shared.with_neighbours(|all| all.is_empty()));
     }
@@ -177,7 +187,7 @@ fn neighbours_are_changed_from_this_host_alone() {
 fn add(miner: &Miner, text: &str) -> Reply {
     let data = data(text);
     let request = Request::Add { id: Some(data.id), message: data.message };
-    answer(miner, request, &caller("10.0.0.1"))
+    answer(miner, request, &caller("127.0.0.1"))
 }
 
 #[test]
@@ -367,7 +377,7 @@ fn known(miner: &Miner, address: &str) -> (Address, Caller) {
         all.answered(&address, &health, Still.now());
     });
     let itself = Introduction { id, host: None, port: address.port() };
-    let caller = Caller { miner: Some(itself), ip: address.ip() };
+    let caller = Caller { miner: Some(itself), ip: address.ip(), token: None };
     (address, caller)
 }
 
@@ -491,7 +501,7 @@ fn messages_are_pushed_once_and_not_back_to_who_sent_them() {
         Some((Request::PushData { data, span }, _)) => Some((data, *span.unwrap())),
         other => other.map(|other| panic!("{other:?}")),
     };
-    miner.keep(&[data("a")], Sender::Client);
+    miner.keep(&[data("a")], Sender::Client(Source::Own));
     let (sent, span) = next().unwrap();
     assert_eq!(sent, [data("a")]);
     assert_eq!((span.after.arrivals, span.cursor.arrivals), (0, 1));
@@ -500,7 +510,7 @@ fn messages_are_pushed_once_and_not_back_to_who_sent_them() {
     let taken: DataTaken = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!((reply.status, taken.taken), (200, 1));
     assert_eq!(taken.span.unwrap().cursor.arrivals, 2);
-    miner.keep(&[data("c")], Sender::Client);
+    miner.keep(&[data("c")], Sender::Client(Source::Own));
     assert_eq!(next().unwrap().0, [data("c")]);
     assert_eq!(next(), None);
 }
@@ -572,7 +582,7 @@ fn a_block_that_left_the_file_and_came_back_has_its_message_in_the_journal() {
         let progress = &mut |_, _| ControlFlow::Continue(());
         let mut file =
             load(disk.clone(), names.clone(), &on, start, 2, NOW, progress).unwrap().file;
-        miner.keep(&[data("a")], Sender::Client);
+        miner.keep(&[data("a")], Sender::Client(Source::Own));
         miner.shared.adopt(&branch(&["a"]), NOW).unwrap();
         assert!(backup::round(&miner, &mut file));
         miner.shared.adopt(&branch(&["b", "c"]), NOW).unwrap();
@@ -658,4 +668,203 @@ fn a_miner_banned_by_hand_is_neither_asked_nor_answered_until_told_otherwise() {
     assert_eq!(ask(Request::Health), 200);
     miner.hear_from(&neighbour);
     assert!(miner.shared.with_neighbours(|all| all.has_callers()));
+}
+
+/// A clock that a test sets.
+#[derive(Default)]
+struct SetClock(AtomicU64);
+
+impl Clock for SetClock {
+    fn now(&self) -> Moment {
+        Moment { wall: NOW, steady: Duration::from_millis(self.0.load(SeqCst)) }
+    }
+}
+
+/// Blocks that they send at once.
+const PAGE: usize = 40;
+
+/// Neighbours that all have these blocks. Each page takes so long, and `asked` is called before.
+struct SameBlocks {
+    lines: Vec<String>,
+    page_takes: u64,
+    clock: Arc<SetClock>,
+    asked: Box<dyn Fn(&Address, u64, u64) -> Result<(), String> + Send + Sync>,
+}
+
+impl Transport for SameBlocks {
+    fn exchange(
+        &self,
+        address: &Address,
+        request: &Request,
+        _: u64,
+    ) -> Result<(u16, Vec<u8>), String> {
+        let length = self.lines.len() + 1;
+        let Request::Chain { from, limit: Some(limit) } = request else {
+            let head = Hash::of(self.lines.last().unwrap().as_str());
+            let id = RunId::from_random([9; 16]);
+            let health = Health { id, length: length as u64, head, ..health_of(&miner(1).0) };
+            return Ok((200, serde_json::to_vec(&health).unwrap()));
+        };
+        (self.asked)(address, *from, *limit)?;
+        self.clock.0.fetch_add(self.page_takes, SeqCst);
+        let lines = self.lines.iter().skip(*from as usize - 1).take(PAGE.min(*limit as usize));
+        let lines: Vec<&str> = lines.map(String::as_str).collect();
+        let body = format!("{{\"chain\":[{}],\"length\":{length}}}", lines.join(","));
+        Ok((200, body.into_bytes()))
+    }
+
+    fn resolve(&self, _: &Address) -> Vec<Address> {
+        Vec::new()
+    }
+
+    fn shut_down(&self) {}
+}
+
+/// A miner that joins, and its clock.
+fn joins(
+    blocks: usize,
+    page_takes: u64,
+    asked: impl Fn(&Address, u64, u64) -> Result<(), String> + Send + Sync + 'static,
+) -> (Miner, Arc<SetClock>) {
+    let texts: Vec<String> = (0..blocks).map(|number| number.to_string()).collect();
+    let lines = lines(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let clock = Arc::new(SetClock::default());
+    let asked = Box::new(asked);
+    let others = SameBlocks { lines, page_takes, clock: Arc::clone(&clock), asked };
+    (miner_at(1, others, clock.clone()).0, clock)
+}
+
+#[test]
+fn blocks_come_from_one_neighbour_at_a_time() {
+    // A miner that joined read the same chain from all of its neighbours side by side.
+    let (reached, reads) = crossbeam_channel::bounded(1);
+    let (goes_on, waits) = crossbeam_channel::bounded::<()>(1);
+    let asked = move |address: &Address, _, _| {
+        assert_eq!(address.host(), "a", "a second source");
+        reached.send(()).unwrap();
+        waits.recv().map_err(|error| error.to_string())
+    };
+    let (miner, _) = joins(5, 0, asked);
+    let [a, b]: [Address; 2] = ["a:1", "b:1"].map(|address| address.parse().unwrap());
+    thread::scope(|scope| {
+        let fetch = scope.spawn(|| sync_chain::round(&miner, &a));
+        reads.recv().unwrap();
+        let syncing = health_of(&miner).syncing.unwrap();
+        assert_eq!((syncing.length, syncing.of), (1, 6));
+        assert_eq!(mine::round(&miner, NonZeroUsize::MIN), mine::Mined::Rests(REST));
+        sync_chain::round(&miner, &b);
+        goes_on.send(()).unwrap();
+        fetch.join().unwrap();
+    });
+    assert_eq!(miner.shared.head().length(), 6);
+    assert_eq!(health_of(&miner).syncing, None);
+    assert!(miner.shared.with_neighbours(|all| all.ask_chain.is_empty()), "b has nothing better");
+}
+
+/// How long mining rests for a claim.
+const REST: Duration = Duration::from_millis(500);
+
+#[test]
+fn another_source_is_read_where_the_first_stalls_and_mining_rests_no_longer_for_it() {
+    let (reached, reads) = crossbeam_channel::bounded(9);
+    let (goes_on, waits) = crossbeam_channel::bounded::<()>(1);
+    let asked = move |address: &Address, _, _| {
+        reached.send(address.host().to_owned()).unwrap();
+        if address.host() == "stalls" {
+            waits.recv().unwrap();
+        }
+        Ok(())
+    };
+    let (miner, clock) = joins(5, 0, asked);
+    let [stalls, b]: [Address; 2] = ["stalls:1", "b:1"].map(|it| it.parse().unwrap());
+    thread::scope(|scope| {
+        let fetch = scope.spawn(|| sync_chain::round(&miner, &stalls));
+        assert_eq!(reads.recv().unwrap(), "stalls");
+        clock.0.store(500, SeqCst);
+        assert_eq!(mine::round(&miner, NonZeroUsize::MIN), mine::Mined::Nothing);
+        clock.0.store(29_999, SeqCst);
+        sync_chain::round(&miner, &b);
+        assert!(reads.is_empty() && miner.shared.head().length() == 1);
+        clock.0.store(30_000, SeqCst);
+        sync_chain::round(&miner, &b);
+        assert_eq!((reads.recv().unwrap(), miner.shared.head().length()), ("b".into(), 6));
+        goes_on.send(()).unwrap();
+        fetch.join().unwrap();
+    });
+    assert_eq!(health_of(&miner).syncing, None);
+}
+
+#[test]
+fn a_claim_alone_stops_mining_for_a_tenth_of_the_time_at_most() {
+    let (reached, reads) = crossbeam_channel::bounded(1);
+    let (goes_on, waits) = crossbeam_channel::bounded::<()>(1);
+    let asked = move |_: &Address, _, _| {
+        reached.send(()).unwrap();
+        waits.recv().unwrap();
+        Err("nothing comes".to_owned())
+    };
+    let (miner, clock) = joins(5, 0, asked);
+    let liar: Address = "liar:1".parse().unwrap();
+    for (time, rests) in [(0, true), (1_000, false), (4_999, false), (5_000, true)] {
+        clock.0.store(time, SeqCst);
+        thread::scope(|scope| {
+            scope.spawn(|| sync_chain::round(&miner, &liar));
+            reads.recv().unwrap();
+            let mined = mine::round(&miner, NonZeroUsize::MIN);
+            assert_eq!(mined != mine::Mined::Nothing, rests, "after {time} ms");
+            goes_on.send(()).unwrap();
+        });
+        assert_eq!(mine::round(&miner, NonZeroUsize::MIN), mine::Mined::Nothing, "it is over");
+    }
+}
+
+#[test]
+fn pages_are_as_large_as_the_line_bears() {
+    // Each page of 1,000 blocks came too late, for ever.
+    let asked = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let (miner, _) = joins(80, 8_000, move |_, from, limit| {
+        seen.lock().push((from, limit));
+        Ok(())
+    });
+    sync_chain::round(&miner, &"slow:1".parse().unwrap());
+    let expected = [(1, 10_000), (41, 20), (61, 10), (71, 5), (76, 2), (78, 1), (79, 1), (80, 1)];
+    assert_eq!((&asked.lock()[..], miner.shared.head().length()), (&expected[..], 81));
+}
+
+#[test]
+fn other_hosts_need_the_token_to_add_and_to_change_neighbours() {
+    let (miner, _) = self::miner(100);
+    let miner = miner.with_token(Some("s3cret".parse().unwrap()));
+    let (_, neighbour) = known(&miner, "10.0.0.2:1");
+    let requests = |text: &str| {
+        let data = data(text);
+        let address: Address = "miner2:1".parse().unwrap();
+        [
+            Request::Add { id: Some(data.id), message: data.message.clone() },
+            Request::PushData { data: vec![data], span: None },
+            Request::AddNeighbour(address.clone()),
+            Request::DeleteNeighbour(address),
+        ]
+    };
+    let with = |ip: &str, token: Option<&str>| Caller {
+        token: token.map(|token| token.parse().unwrap()),
+        ..caller(ip)
+    };
+    for (caller, status) in [
+        (with("10.0.0.1", None), 401),
+        (with("10.0.0.1", Some("s3creT")), 401),
+        (with("10.0.0.1", Some("s3cret")), 200),
+        (with("127.0.0.1", None), 200),
+    ] {
+        for request in requests("a") {
+            let reply = answer(&miner, request.clone(), &caller);
+            assert_eq!(reply.status, status, "{caller:?} {request:?}");
+        }
+    }
+    let [add, push, ..] = requests("b");
+    assert_eq!(answer(&miner, push, &neighbour).status, 200, "a neighbour pushes");
+    assert_eq!(answer(&miner, add, &neighbour).status, 401);
+    assert_eq!(answer(&miner, Request::Health, &caller("10.0.0.1")).status, 200);
+    assert!(!format!("{:?}", with("10.0.0.1", Some("s3cret"))).contains("s3cret"));
 }

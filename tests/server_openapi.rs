@@ -10,7 +10,7 @@ use blockchain::api::routes::{OPENAPI, ROUTES};
 use blockchain::api::{
     Added, Cursor, DataPage, DataState, Departure, Event, EventPage, FileReport, Fork, ForkBlock,
     ForksAnswer, Happening, Health, JobReport, MiningReport, NeighbourDetail, NeighbourPage,
-    NeighbourState, Problem, RunId, Setting, Status, StatusReport,
+    NeighbourState, Problem, RunId, Setting, Status, StatusReport, Syncing,
 };
 use blockchain::chain::{Data, DataId, Difficulty, Hash, Why};
 use scripted_miner::obliging;
@@ -174,6 +174,7 @@ fn answers_are_as_described() {
         neighbours: 0,
         kernel: "portable".into(),
         uptime_seconds: 0,
+        syncing: Some(Syncing { length: 1, of: 2 }),
         reorganised: None,
         refused: None,
         reasons: vec!["x".into()],

@@ -68,6 +68,9 @@ pub struct Health {
     pub kernel: String,
     /// Whole seconds since the start.
     pub uptime_seconds: u64,
+    /// Progress of the fetch of a better chain, while one goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub syncing: Option<Syncing>,
     /// The deepest reorganisation of the last hour, if it was deeper than six blocks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reorganised: Option<DeepReorganisation>,
@@ -77,6 +80,15 @@ pub struct Health {
     /// Faults, in words; none while `ok`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+}
+
+/// Progress of a fetch of blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Syncing {
+    /// Blocks that were checked.
+    pub length: u64,
+    /// Blocks of the chain that is fetched.
+    pub of: u64,
 }
 
 /// A reorganisation that somebody may want to look at.

@@ -19,8 +19,10 @@ use crate::chain::{Data, DataId, Hash};
 use crate::escape::words;
 
 mod line;
+mod token;
 
 use line::{HttpLine, Lines};
+pub use token::Token;
 
 /// Longest answer that is no page of blocks or messages.
 const SMALL_BYTES_MAX: u64 = 256 << 10;
@@ -28,8 +30,14 @@ const SMALL_BYTES_MAX: u64 = 256 << 10;
 /// Limit of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Limit of a whole exchange: a page over a slow line.
+/// Limit of a whole exchange.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Limit of a whole page, as long as its bytes keep coming.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Limit of the time in which no byte of an answer comes.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 const _: () = assert!(CONNECT_TIMEOUT.as_secs() < EXCHANGE_TIMEOUT.as_secs());
 
@@ -440,39 +448,12 @@ struct Http {
     lines: Lines,
 }
 
-/// A secret that a miner wants to see before it changes anything. It never shows in a log.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-impl Token {
-    /// The value of the header `Authorization`.
-    pub fn bearer(&self) -> String {
-        format!("Bearer {}", self.0)
-    }
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token(…)")
-    }
-}
-
-impl std::str::FromStr for Token {
-    type Err = &'static str;
-
-    /// Reads the content of a token file: one word of visible ASCII.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let word = text.trim();
-        let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
-        if is_word { Ok(Self(word.to_owned())) } else { Err("a token is one word of ASCII") }
-    }
-}
-
 impl Http {
     fn new(introduction: Option<Introduction>, token: Option<Token>) -> Self {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(EXCHANGE_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_per_read(Some(READ_TIMEOUT))
             .max_redirects(0)
             .proxy(None)
             .http_status_as_error(false)
@@ -482,8 +463,7 @@ impl Http {
         Self { agent: config.into(), introduction, token, lines: Lines::default() }
     }
 
-    /// Sends a request and reads the answer, within `timeout`.
-    fn run(
+    fn call(
         &self,
         address: &Address,
         request: &PlainRequest,
@@ -520,8 +500,9 @@ impl Transport for Http {
         request: &Request,
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), String> {
-        let timeout = EXCHANGE_TIMEOUT + request.wait();
-        self.run(address, &request.into(), bytes_max, timeout).map_err(|error| error.why)
+        let is_page = matches!(request, Request::Chain { .. } | Request::Data { .. });
+        let timeout = if is_page { PAGE_TIMEOUT } else { EXCHANGE_TIMEOUT } + request.wait();
+        self.call(address, &request.into(), bytes_max, timeout).map_err(|error| error.why)
     }
 
     fn exchange_plain(
@@ -530,7 +511,7 @@ impl Transport for Http {
         request: &PlainRequest,
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), NoAnswer> {
-        self.run(address, request, bytes_max, EXCHANGE_TIMEOUT)
+        self.call(address, request, bytes_max, EXCHANGE_TIMEOUT)
     }
 
     fn resolve(&self, name: &Address) -> Vec<Address> {

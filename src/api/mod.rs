@@ -23,7 +23,7 @@ pub use answers::{
     DeepReorganisation, Departure, Event, EventPage, FORK_BLOCKS_MAX, FORKS_MAX, FileReport, Fork,
     ForkBlock, ForksAnswer, Happening, Health, JobReport, MiningPace, MiningReport,
     NeighbourDetail, NeighbourPage, NeighbourState, Problem, RefusedBranch, Setting, Status,
-    StatusReport,
+    StatusReport, Syncing,
 };
 
 /// Most blocks in one answer to a request that names a limit.
@@ -256,6 +256,9 @@ pub struct Caller {
     pub ip: Option<IpAddr>,
     /// The introduction of a miner that asks.
     pub miner: Option<Introduction>,
+    /// What it shows to be allowed to change something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<client::Token>,
 }
 
 /// The introduction of a miner that asks another, in the headers `Miner-Id` and

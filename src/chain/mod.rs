@@ -24,7 +24,7 @@ pub use data::{Data, DataError, DataId, Message};
 pub use forks::{Dropped, Forks, Why};
 pub use index::{BlockIndex, Keys, MessageKeys, keyed_hash};
 pub use network::{Difficulty, Network, NetworkName};
-pub use pool::{Came, Pool, PoolLimits};
+pub use pool::{Came, Pool, PoolLimits, Source, Usage};
 pub use rules::{Head, Micros, Rank, ValidBlock, check_block, check_line};
 pub use spelling::{BlockError, Field, Rule};
 pub use view::{ChainView, Line, Page, ReadError, StoredLines};

@@ -1,9 +1,12 @@
-//! The unprocessed data: messages that wait to be mined, oldest first.
+//! The unprocessed data: messages that wait to be mined.
 //!
-//! Holds each message (id and text) once, within limits of count and bytes. Messages of dropped blocks come
-//! back to the front, whatever the limits say: they were accepted once.
+//! Holds each message (id and text) once, within limits of count and bytes. No source can take
+//! all places, and mining takes turns between sources, in order within each. Messages of
+//! dropped blocks come back to their old place in line, or else to the front, whatever the
+//! limits say: they were accepted once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::ops::Bound;
 
 use super::data::{Data, DataId};
@@ -25,15 +28,102 @@ impl Default for PoolLimits {
     }
 }
 
-/// A place in the order of age; messages that came back have places below zero.
+/// Places in four that other sources than this host's own clients can take together.
+const OTHERS_OF_FOUR: usize = 3;
+
+/// Messages that were taken out whose place in line is remembered: more than a reorganisation
+/// brings back.
+const PLACES_MAX: usize = 10_000;
+
+/// A source of messages. Those of one are mined in order, those of several in turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Dropped blocks whose messages never waited here. They come first.
+    Blocks,
+    /// This host's own clients, and the journal.
+    Own,
+    /// Others: an address, or the first of its group; and a port, where that tells them apart.
+    From(IpAddr, u16),
+}
+
+/// Messages and bytes by source.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    by_source: BTreeMap<Source, Used>,
+    /// Of all sources but this host's own.
+    others: Used,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    count: usize,
+    bytes: usize,
+}
+
+impl Used {
+    fn plus(self, other: Self) -> Self {
+        Self { count: self.count + other.count, bytes: self.bytes + other.bytes }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        let (count, bytes) = (other.count, other.bytes);
+        Self { count: self.count.saturating_sub(count), bytes: self.bytes.saturating_sub(bytes) }
+    }
+
+    fn fits(self, most: Self) -> bool {
+        self.count <= most.count && self.bytes <= most.bytes
+    }
+}
+
+impl Usage {
+    fn of(&self, source: Source) -> Used {
+        self.by_source.get(&source).copied().unwrap_or_default()
+    }
+
+    /// Counts a message of so many bytes.
+    pub fn add(&mut self, source: Source, bytes: usize) {
+        let one = Used { count: 1, bytes };
+        let used = self.by_source.entry(source).or_default();
+        *used = used.plus(one);
+        if matches!(source, Source::From(..)) {
+            self.others = self.others.plus(one);
+        }
+    }
+
+    fn remove(&mut self, source: Source, bytes: usize) {
+        let one = Used { count: 1, bytes };
+        let left = self.of(source).minus(one);
+        match left.count {
+            0 => self.by_source.remove(&source),
+            _ => self.by_source.insert(source, left),
+        };
+        if matches!(source, Source::From(..)) {
+            self.others = self.others.minus(one);
+        }
+    }
+
+    /// Of all sources.
+    fn all(&self) -> Used {
+        self.others.plus(self.of(Source::Own)).plus(self.of(Source::Blocks))
+    }
+}
+
+/// A place in the order of age; messages that came back without one have places below zero.
 type Age = i64;
 
 /// What waits to be mined.
 #[derive(Debug, Default)]
 pub struct Pool {
     limits: PoolLimits,
-    bytes: usize,
+    usage: Usage,
     by_age: BTreeMap<Age, Waiting>,
+    /// The messages of each source, oldest first.
+    lines: BTreeMap<Source, BTreeSet<Age>>,
+    /// The source that had its turn last.
+    last_turn: Option<Source>,
+    /// Where those stood that were taken out, and which left first.
+    places: HashMap<DataId, (Source, Age)>,
+    places_order: VecDeque<DataId>,
     /// Every message by its id; several texts may wait under one.
     ages: BTreeSet<(DataId, Age)>,
     /// Every message once more by when it came (or came back), for those who ask what is new.
@@ -45,6 +135,7 @@ pub struct Pool {
 #[derive(Debug)]
 struct Waiting {
     data: Data,
+    source: Source,
     arrival: u64,
     came: Came,
 }
@@ -76,7 +167,7 @@ impl Pool {
 
     /// Bytes of all messages that wait.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.usage.all().bytes
     }
 
     /// The limits it was made with.
@@ -84,14 +175,26 @@ impl Pool {
         self.limits
     }
 
-    /// Whether `count` more messages with `bytes` bytes in all stay within the limits.
-    pub fn has_room(&self, count: usize, bytes: usize) -> bool {
-        self.len() + count <= self.limits.count && self.bytes + bytes <= self.limits.bytes
+    /// Whether there is room for a message of `source` with so many bytes, besides those of
+    /// `batch`. A source of others may have as much as it leaves free to all others: so there
+    /// is room for one more, however many have taken their share.
+    pub fn has_room(&self, batch: &Usage, source: Source, bytes: usize) -> bool {
+        let one = Used { count: 1, bytes };
+        let limits = Used { count: self.limits.count, bytes: self.limits.bytes };
+        let all = self.usage.all().plus(batch.all()).plus(one);
+        if !matches!(source, Source::From(..)) {
+            return all.fits(limits);
+        }
+        let part = |limit: usize| limit / 4 * OTHERS_OF_FOUR;
+        let for_others = Used { count: part(limits.count), bytes: part(limits.bytes) };
+        let others = self.usage.others.plus(batch.others).plus(one);
+        let its_own = self.usage.of(source).plus(batch.of(source)).plus(one);
+        all.fits(limits) && others.fits(for_others) && its_own.fits(for_others.minus(others))
     }
 
     /// The waiting messages with this id, oldest first.
     pub fn with_id(&self, id: &DataId) -> impl Iterator<Item = &Data> {
-        self.places(*id).map(|age| &self.by_age[&age].data)
+        self.ages_of(*id).map(|age| &self.by_age[&age].data)
     }
 
     /// How this message came, if it waits.
@@ -99,9 +202,16 @@ impl Pool {
         self.place(data).map(|age| self.by_age[&age].came)
     }
 
-    /// The one to be mined next.
-    pub fn oldest(&self) -> Option<&Data> {
-        self.by_age.values().next().map(|waiting| &waiting.data)
+    /// The one to be mined next: the oldest of the source whose turn it is.
+    pub fn next(&self) -> Option<&Data> {
+        let behind = match self.last_turn {
+            Some(last) => (Bound::Excluded(last), Bound::Unbounded),
+            None => (Bound::Unbounded, Bound::Unbounded),
+        };
+        let line = self.lines.get(&Source::Blocks);
+        let line = line.or_else(|| self.lines.range(behind).next().map(|(_, line)| line));
+        let line = line.or_else(|| self.lines.values().next())?;
+        Some(&self.by_age[line.first()?].data)
     }
 
     /// All, oldest first.
@@ -128,50 +238,85 @@ impl Pool {
         self.next_arrival
     }
 
-    /// Takes a message in as the youngest; `false` if it waits already. The limits are the caller's
-    /// to ask for ([`Pool::has_room`]) before it promises anything.
+    /// Takes a message of this host's own in, as [`Pool::add_from`] does.
     pub fn add(&mut self, data: Data) -> bool {
-        let age = self.next_age;
-        self.next_age += 1;
-        self.insert(age, data, Came::New)
+        self.add_from(Source::Own, data)
     }
 
-    /// Takes messages back as the oldest, in the order given.
+    /// Takes a message in as the youngest; `false` if it waits already. The limits are the
+    /// caller's to ask for ([`Pool::has_room`]) before it promises anything.
+    pub fn add_from(&mut self, source: Source, data: Data) -> bool {
+        let age = self.next_age;
+        self.next_age += 1;
+        self.insert(age, source, data, Came::New)
+    }
+
+    /// Takes messages back, which were in the order given. Those that waited here before have
+    /// their old place in line. Those that did not, and all before them, come first: so none
+    /// overtakes another that came by the same way.
     pub fn give_back(&mut self, returned: impl DoubleEndedIterator<Item = Data>) {
+        let mut are_first = false;
         for data in returned.rev() {
-            let oldest = self.by_age.keys().next().copied().unwrap_or(self.next_age);
-            self.insert(oldest - 1, data, Came::Back);
+            let place = self.places.remove(&data.id);
+            let place = place.filter(|(_, age)| !are_first && !self.by_age.contains_key(age));
+            are_first |= place.is_none();
+            let (source, age) = place.unwrap_or_else(|| {
+                let oldest = self.by_age.keys().next().copied().unwrap_or(0).min(0);
+                (Source::Blocks, oldest - 1)
+            });
+            self.insert(age, source, data, Came::Back);
         }
     }
 
     /// Takes a message out; `false` if it does not wait.
     pub fn remove(&mut self, data: &Data) -> bool {
         let Some(age) = self.place(data) else { return false };
-        let Some(Waiting { data, arrival, .. }) = self.by_age.remove(&age) else { return false };
+        let Some(waiting) = self.by_age.remove(&age) else { return false };
+        let Waiting { data, source, arrival, .. } = waiting;
         self.ages.remove(&(data.id, age));
         self.arrivals.remove(&arrival);
-        self.bytes -= data.message.as_str().len();
+        self.usage.remove(source, data.message.as_str().len());
+        let line = self.lines.entry(source).or_default();
+        line.remove(&age);
+        if line.is_empty() {
+            self.lines.remove(&source);
+        }
+        if source != Source::Blocks {
+            self.last_turn = Some(source);
+        }
+        self.remember(data.id, (source, age));
         true
     }
 
-    fn places(&self, id: DataId) -> impl Iterator<Item = Age> {
+    /// Remembers where a message stood.
+    fn remember(&mut self, id: DataId, place: (Source, Age)) {
+        if self.places.insert(id, place).is_none() {
+            self.places_order.push_back(id);
+        }
+        while self.places_order.len() > PLACES_MAX {
+            self.places_order.pop_front().map(|id| self.places.remove(&id));
+        }
+    }
+
+    fn ages_of(&self, id: DataId) -> impl Iterator<Item = Age> {
         self.ages.range((id, Age::MIN)..=(id, Age::MAX)).map(|(_, age)| *age)
     }
 
     fn place(&self, data: &Data) -> Option<Age> {
-        self.places(data.id).find(|age| self.by_age[age].data == *data)
+        self.ages_of(data.id).find(|age| self.by_age[age].data == *data)
     }
 
-    fn insert(&mut self, age: Age, data: Data, came: Came) -> bool {
+    fn insert(&mut self, age: Age, source: Source, data: Data, came: Came) -> bool {
         if self.place(&data).is_some() {
             return false;
         }
         let arrival = self.next_arrival;
         self.next_arrival += 1;
-        self.bytes += data.message.as_str().len();
+        self.usage.add(source, data.message.as_str().len());
+        self.lines.entry(source).or_default().insert(age);
         self.ages.insert((data.id, age));
         self.arrivals.insert(arrival, age);
-        self.by_age.insert(age, Waiting { data, arrival, came });
+        self.by_age.insert(age, Waiting { data, source, arrival, came });
         true
     }
 }
@@ -190,7 +335,7 @@ mod tests {
         let mut pool = Pool::default();
         assert!(pool.add(data("a")) && pool.add(data("b")) && !pool.add(data("a")));
         assert_eq!(texts(&pool), ["a", "b"]);
-        assert_eq!(pool.oldest().unwrap().message.as_str(), "a");
+        assert_eq!(pool.next().unwrap().message.as_str(), "a");
         assert!(pool.remove(&data("a")));
         assert_eq!((pool.len(), pool.bytes()), (1, 1));
         assert!(!pool.remove(&data("a")));
@@ -210,10 +355,82 @@ mod tests {
     fn returned_messages_are_the_oldest_and_pass_the_limits() {
         let mut pool = Pool::new(PoolLimits { count: 1, bytes: 1 });
         pool.add(data("d"));
-        assert!(!pool.has_room(1, 0) && !pool.has_room(0, 1) && pool.has_room(0, 0));
+        assert!(!pool.has_room(&Usage::default(), Source::Own, 0));
         pool.give_back([data("b"), data("c")].into_iter());
         pool.give_back([data("a"), data("c")].into_iter());
         assert_eq!(texts(&pool), ["a", "b", "c", "d"]);
+    }
+
+    fn stranger(number: u8) -> Source {
+        Source::From(IpAddr::from([10, 0, number, 0]), 0)
+    }
+
+    /// Adds messages of `source` until there is no room; how many fitted.
+    fn fill(pool: &mut Pool, source: Source, name: &str) -> usize {
+        let mut count = 0;
+        while pool.has_room(&Usage::default(), source, 1) {
+            pool.add_from(source, data(&format!("{name}{count}")));
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn no_source_takes_all_places() {
+        // One stranger filled the pool, and nobody else's message was taken for minutes.
+        let mut pool = Pool::new(PoolLimits { count: 400, bytes: 1 << 20 });
+        let shares: Vec<usize> =
+            (0..4).map(|number| fill(&mut pool, stranger(number), &number.to_string())).collect();
+        assert_eq!(shares, [150, 75, 37, 19]);
+        assert_eq!(fill(&mut pool, Source::Own, "own"), 400 - 281);
+        let mut batch = Usage::default();
+        let mut pool = Pool::new(PoolLimits { count: 400, bytes: 1 << 20 });
+        while pool.has_room(&batch, stranger(0), 1) {
+            batch.add(stranger(0), 1);
+        }
+        assert_eq!(batch.of(stranger(0)).count, 150, "a batch is counted, too");
+        assert_eq!(fill(&mut pool, Source::Own, "own"), 400);
+    }
+
+    #[test]
+    fn sources_are_mined_in_turns_and_each_in_order() {
+        let mut pool = Pool::default();
+        for number in 0..100 {
+            pool.add_from(stranger(1), data(&format!("flood {number}")));
+        }
+        for text in ["a", "b"] {
+            pool.add(data(text));
+            pool.add_from(stranger(2), data(&format!("other {text}")));
+        }
+        let mut mined = Vec::new();
+        while mined.len() < 7 {
+            let next = pool.next().unwrap().clone();
+            assert_eq!(pool.next(), Some(&next), "it stays the next one until it is mined");
+            pool.remove(&next);
+            mined.push(next.message.as_str().to_owned());
+        }
+        let expected = ["a", "flood 0", "other a", "b", "flood 1", "other b", "flood 2"];
+        assert_eq!(mined, expected);
+    }
+
+    #[test]
+    fn returned_messages_have_their_old_place_in_line() {
+        // A later message that another miner had mined came back in front of an earlier one of
+        // the same client.
+        let mut pool = Pool::default();
+        for text in ["a", "b", "c", "d"] {
+            pool.add(data(text));
+        }
+        pool.remove(&data("b"));
+        pool.remove(&data("d"));
+        pool.give_back([data("b"), data("d")].into_iter());
+        assert_eq!(texts(&pool), ["a", "b", "c", "d"]);
+        // What never waited here is first, and what came before it in the chain before that.
+        pool.remove(&data("a"));
+        pool.remove(&data("c"));
+        pool.give_back([data("a"), data("x"), data("c")].into_iter());
+        assert_eq!(texts(&pool), ["a", "x", "b", "c", "d"]);
+        assert_eq!(pool.next(), Some(&data("a")));
     }
 
     #[test]

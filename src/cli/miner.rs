@@ -1,7 +1,5 @@
 //! The miner that a command asks.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::value::RawValue;
@@ -22,9 +20,6 @@ pub struct Miner {
     /// The token that it asks for before it changes anything.
     pub token: Option<Token>,
 }
-
-/// Longest token file: a token is a line.
-const TOKEN_BYTES_MAX: u64 = 4096;
 
 impl Miner {
     /// The miner that the flags name: `--host` and `--port` replace a part of what the
@@ -76,14 +71,7 @@ fn address_of(target: &Target) -> Result<Address, CliError> {
 }
 
 fn read_token(path: &Path) -> Result<Token, CliError> {
-    let mut text = String::new();
-    let read =
-        File::open(path).and_then(|file| file.take(TOKEN_BYTES_MAX).read_to_string(&mut text));
-    let failed = |why: &dyn std::fmt::Display| {
-        CliError::other(format!("cannot read the token file {}: {why}", path.display()))
-    };
-    read.map_err(|error| failed(&error))?;
-    text.parse().map_err(|why| failed(&why))
+    Token::read(path).map_err(CliError::other)
 }
 
 /// A block as it came: its line, what it says, and its hash.

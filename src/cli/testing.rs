@@ -95,6 +95,7 @@ pub fn health(length: u64, unprocessed: u64) -> Vec<u8> {
         neighbours: 0,
         kernel: "portable".into(),
         uptime_seconds: 5,
+        syncing: None,
         reorganised: None,
         refused: None,
         reasons: Vec::new(),

@@ -24,10 +24,14 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
     if miner.is_shunned(caller) {
         return Reply::problem(403, "Forbidden", "this miner was told to leave yours alone");
     }
+    if let Some(refusal) = miner.refusal(&request, caller) {
+        return refusal;
+    }
     match request {
         Request::Add { id, message } => {
             let data = Data { id: id.unwrap_or_else(|| miner.random_id()), message };
-            let kept = miner.keep(std::slice::from_ref(&data), Sender::Client);
+            let kept =
+                miner.keep(std::slice::from_ref(&data), Sender::Client(miner.source(caller)));
             added(data, kept.into_iter().next().expect("one outcome for one message"))
         }
         Request::Chain { from, limit: Some(limit) } => {
@@ -56,12 +60,14 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
             let now = miner.now();
             Reply::json(200, &miner.shared.with_neighbours(|all| all.page(details, now)))
         }
-        Request::AddNeighbour(_)
-        | Request::DeleteNeighbour(_)
-        | Request::Accept(_)
-        | Request::Ban(_)
-        | Request::Unban(_)
-        | Request::LimitMining(_)
+        Request::AddNeighbour(_) | Request::DeleteNeighbour(_)
+            if !is_local(caller) && !miner.is_allowed(caller) =>
+        {
+            let more = "neighbours are changed from the miner's own host (loopback), or with the \
+                        token of its --write-token-file";
+            Reply::problem(403, "Forbidden", more)
+        }
+        Request::Accept(_) | Request::Ban(_) | Request::Unban(_) | Request::LimitMining(_)
             if !is_local(caller) =>
         {
             let more = "this is changed from the miner's own host alone (loopback)";
@@ -141,7 +147,7 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
             pushed::note_data(miner, &data, caller);
             let arrivals = || miner.shared.with_pool(|pool| pool.cursor());
             let before = arrivals();
-            let kept = miner.keep(&data, Sender::Neighbour);
+            let kept = miner.keep(&data, Sender::Neighbour(miner.source(caller)));
             pushed::data(miner, span, caller, &kept, before..arrivals())
         }
     }
@@ -180,7 +186,7 @@ pub fn added(data: Data, kept: Kept) -> Reply {
     Reply::json(200, &Added { message, more_information: more_information.to_owned(), data })
 }
 
-fn is_local(caller: &Caller) -> bool {
+pub(super) fn is_local(caller: &Caller) -> bool {
     caller.ip.is_some_and(|ip| ip.to_canonical().is_loopback())
 }
 
@@ -378,6 +384,7 @@ fn health(miner: &Miner) -> Reply {
         neighbours: miner.shared.with_neighbours(|all| all.len()) as u64,
         kernel: miner.kernel.to_string(),
         uptime_seconds: miner.now().steady.as_secs(),
+        syncing: miner.fetching.syncing(),
         reorganised: miner.diary.deepest_reorganisation(miner.wall(), DEEP),
         refused: miner.finality.refused(),
         reasons,

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::shared::{Place, Shared};
-use crate::chain::{Data, DataId};
+use crate::chain::{Data, DataId, Source, Usage};
 use crate::store::{Journal, StoreError};
 
 /// What became of a message that somebody wanted kept.
@@ -29,9 +29,20 @@ pub enum Kept {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
     /// A client: an id that it chose must not be another message's here.
-    Client,
+    Client(Source),
     /// A neighbour: two texts under one id are two messages.
-    Neighbour,
+    Neighbour(Source),
+}
+
+impl Sender {
+    fn is_client(self) -> bool {
+        matches!(self, Self::Client(_))
+    }
+
+    fn source(self) -> Source {
+        let (Self::Client(source) | Self::Neighbour(source)) = self;
+        source
+    }
 }
 
 /// The journal, and what has to be in it.
@@ -62,13 +73,13 @@ impl Keeper {
     pub fn keep(&mut self, shared: &Shared, batch: &[(Data, Sender)]) -> Vec<Kept> {
         let mut in_batch: HashMap<DataId, Vec<&Data>> = HashMap::new();
         let (mut waiting, mut written) = (Vec::new(), Vec::new());
-        let (mut count, mut bytes) = (0, 0);
+        let mut usage = Usage::default();
         let mut outcomes: Vec<Kept> = Vec::with_capacity(batch.len());
         for (data, sender) in batch {
             let same_id = in_batch.entry(data.id).or_default();
             let place = match same_id.contains(&data) {
                 true => Ok(Place::Kept),
-                false if !same_id.is_empty() && *sender == Sender::Client => Ok(Place::Taken),
+                false if !same_id.is_empty() && sender.is_client() => Ok(Place::Taken),
                 false => shared.place_of(data),
             };
             outcomes.push(match place {
@@ -80,14 +91,14 @@ impl Keeper {
                     }
                     Kept::Again
                 }
-                Ok(Place::Taken) if *sender == Sender::Client => Kept::Conflict,
+                Ok(Place::Taken) if sender.is_client() => Kept::Conflict,
                 Ok(Place::Taken | Place::Unknown) => {
-                    let size = bytes + data.message.as_str().len();
-                    if shared.with_pool(|pool| pool.has_room(count + 1, size)) {
-                        (count, bytes) = (count + 1, size);
+                    let (source, bytes) = (sender.source(), data.message.as_str().len());
+                    if shared.with_pool(|pool| pool.has_room(&usage, source, bytes)) {
+                        usage.add(source, bytes);
                         same_id.push(data);
                         written.push(data.clone());
-                        waiting.push(data.clone());
+                        waiting.push((source, data.clone()));
                         Kept::Added
                     } else {
                         Kept::Full
@@ -192,7 +203,8 @@ mod tests {
 
     /// Keeps what a client adds.
     fn keep(keeper: &mut Keeper, shared: &Shared, batch: &[Data]) -> Vec<Kept> {
-        let batch: Vec<_> = batch.iter().map(|data| (data.clone(), Sender::Client)).collect();
+        let batch: Vec<_> =
+            batch.iter().map(|data| (data.clone(), Sender::Client(Source::Own))).collect();
         keeper.keep(shared, &batch)
     }
 

@@ -7,7 +7,9 @@
 mod answer;
 mod clock;
 mod diary;
+mod fetching;
 mod finality;
+mod group;
 pub mod jobs;
 mod keeper;
 mod lock;
@@ -27,9 +29,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use answer::answer;
+use answer::is_local;
 pub use clock::{Clock, HostClock, Moment};
 pub use diary::Diary;
+pub use fetching::Fetching;
 pub use finality::{Finality, NotAdopted};
+use group::source_of;
 pub use keeper::{Keeper, Kept, Sender};
 #[cfg(debug_assertions)]
 pub use lock::{Watch, watch};
@@ -40,11 +45,12 @@ pub use progress::Progress;
 pub use running::{Listener, MinerError, how_to_listen, run};
 pub use shared::{Adopted, FoundBlock, Place, Shared};
 
-use crate::api::client::MinerClient;
-use crate::api::{Address, Caller, Happening, RunId};
-use crate::chain::{Block, Data, DataId, Hash, Micros, Network, ReadError};
+use crate::api::client::{MinerClient, Token};
+use crate::api::{Address, Caller, Happening, Reply, Request, RunId};
+use crate::chain::{Block, Data, DataId, Hash, Micros, Network, ReadError, Source};
 use crate::pow::{Kernel, Pace};
 use crate::settings::MinerName;
+use crate::store::{Disk, Names};
 
 /// Deepest reorganisation that nobody needs to look at, in blocks.
 pub const DEEP: u64 = 6;
@@ -82,9 +88,16 @@ pub struct Miner {
     pub diary: Diary,
     /// What is counted and measured.
     pub metrics: Metrics,
+    /// The fetch of blocks that is under way.
+    pub fetching: Fetching,
     /// Blocks that the log has not told yet.
     pub progress: Progress,
     name: Option<String>,
+    /// Where long branches lie while they are checked, and what is remembered.
+    disk: Option<(Arc<dyn Disk>, Names)>,
+    /// Neighbours that are remembered there.
+    remembered: Mutex<Vec<Address>>,
+    token: Option<Token>,
     surroundings: Surroundings,
     keeper: lock::Mutex<Keeper>,
     /// What is wrong, by the part that it is wrong with.
@@ -114,8 +127,12 @@ impl Miner {
             finality: Finality::default(),
             diary,
             metrics,
+            fetching: Fetching::default(),
             progress: Progress::default(),
             name: None,
+            disk: None,
+            remembered: Mutex::default(),
+            token: None,
             surroundings,
             keeper,
             troubles,
@@ -130,6 +147,12 @@ impl Miner {
     /// The same miner with a name for people.
     pub fn with_name(self, name: Option<&MinerName>) -> Self {
         Self { name: name.map(|name| name.as_str().to_owned()), ..self }
+    }
+
+    /// The same miner, which puts long branches on this disk while they are checked, and
+    /// remembers neighbours there.
+    pub fn with_disk(self, disk: Arc<dyn Disk>, names: Names) -> Self {
+        Self { disk: Some((disk, names)), ..self }
     }
 
     /// Limits the guesses a second from now on; 0 pauses mining.
@@ -246,7 +269,8 @@ impl Miner {
         let (known, is_new) = self.shared.with_neighbours(|all| {
             let known = all.caller(&address, id, caller.ip);
             let was_silent = known.as_ref().is_some_and(|known| all.hear_from(known, now));
-            let is_new = known.is_none() && all.called(address, now);
+            let is_new =
+                known.is_none() && all.called(address, caller.ip.map(|ip| ip.to_canonical()), now);
             (known.filter(|_| was_silent), is_new)
         });
         if let Some(back) = known {
@@ -271,6 +295,47 @@ impl Miner {
         let introduction = caller.miner.as_ref()?;
         let address = claimed_address(caller)?;
         self.shared.with_neighbours(|all| all.caller(&address, &introduction.id, caller.ip))
+    }
+
+    /// The same miner, which lets other hosts add messages and change neighbours only if they
+    /// show `token`.
+    pub fn with_token(self, token: Option<Token>) -> Self {
+        Self { token, ..self }
+    }
+
+    /// Whether the caller shows the token that this miner was given.
+    fn is_allowed(&self, caller: &Caller) -> bool {
+        self.token.as_ref().zip(caller.token.as_ref()).is_some_and(|(ours, its)| ours.is(its))
+    }
+
+    /// The answer to a request for which a token is missing. Neighbours push what they were
+    /// asked to keep without one; others can't add a message that way either.
+    fn refusal(&self, request: &Request, caller: &Caller) -> Option<Reply> {
+        let is_write = match request {
+            Request::Add { .. } | Request::AddNeighbour(_) | Request::DeleteNeighbour(_) => true,
+            Request::PushData { .. } => self.caller(caller).is_none(),
+            _ => false,
+        };
+        let is_free = self.token.is_none() || is_local(caller) || self.is_allowed(caller);
+        (is_write && !is_free).then(|| {
+            let more = "this miner wants its token for this: \"Authorization: Bearer TOKEN\", or \
+                        --token-file of the command line";
+            Reply::problem(401, "Unauthorized", more)
+        })
+    }
+
+    /// The source of what a neighbour is asked for or pushes.
+    fn source_of(&self, neighbour: &Address) -> Source {
+        let ip = self.shared.with_neighbours(|all| all.ip_of(neighbour));
+        source_of(ip, Some(neighbour.port()))
+    }
+
+    /// The source of messages that come by a request.
+    fn source(&self, caller: &Caller) -> Source {
+        match self.caller(caller) {
+            Some(neighbour) => self.source_of(&neighbour),
+            None => source_of(caller.ip, caller.miner.as_ref().map(|miner| miner.port)),
+        }
     }
 
     /// Lets a neighbour be asked for blocks and messages without waiting for the next round.

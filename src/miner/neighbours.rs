@@ -135,9 +135,10 @@ pub struct Neighbours {
     /// Given names that have several addresses; each address is a neighbour of its own.
     names: BTreeSet<Address>,
     candidates: BTreeSet<Address>,
-    /// Candidates that know this miner already, and those of them that are looked at now.
-    callers: BTreeSet<Address>,
-    invited: BTreeSet<Address>,
+    /// Candidates that know this miner already, and those of them that are looked at now; each
+    /// with whose share of looks it takes.
+    callers: BTreeMap<Address, Option<IpAddr>>,
+    invited: BTreeMap<Address, Option<IpAddr>>,
     banned: BTreeMap<Address, (Duration, String)>,
     /// Banned by hand, until told otherwise.
     shunned: BTreeSet<Address>,
@@ -159,8 +160,8 @@ impl Neighbours {
             known: BTreeMap::new(),
             names: BTreeSet::new(),
             candidates: BTreeSet::new(),
-            callers: BTreeSet::new(),
-            invited: BTreeSet::new(),
+            callers: BTreeMap::new(),
+            invited: BTreeMap::new(),
             banned: BTreeMap::new(),
             shunned: BTreeSet::new(),
             only_given: false,
@@ -321,10 +322,16 @@ impl Neighbours {
         Some((peer.or(address.ip())?.to_canonical(), address.port()))
     }
 
+    /// The address of a neighbour's host, as far as it is known.
+    pub fn ip_of(&self, address: &Address) -> Option<IpAddr> {
+        self.place(address).map(|(ip, _)| ip)
+    }
+
     /// Notes what went wrong with a neighbour, and what becomes of it.
     pub fn failed(&mut self, address: &Address, fault: &Fault, now: Moment) -> Fate {
         let Some(neighbour) = self.known.get_mut(address) else { return Fate::Kept };
-        let learned = neighbour.origin == Origin::Learned;
+        let (learned, given) =
+            (neighbour.origin == Origin::Learned, neighbour.origin == Origin::Given);
         if neighbour.is_banned(now) {
             // What was asked before comes to nothing now, which takes no ban back.
             return Fate::Kept;
@@ -341,9 +348,14 @@ impl Neighbours {
                 neighbour.reason = Some(reason);
                 Fate::Kept
             }
-            Fault::Ourselves => {
+            Fault::Ourselves if !given => {
                 self.is_own(address);
                 Fate::Forgotten
+            }
+            // A given name may lead to another miner the next time: to a balancer, say.
+            Fault::Ourselves => {
+                neighbour.fail(&reason, now.steady + retry_after(neighbour.failures));
+                Fate::Failing
             }
             Fault::Failing(_) => {
                 neighbour.fail(&reason, now.steady + retry_after(neighbour.failures));

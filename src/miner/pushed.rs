@@ -134,10 +134,7 @@ fn take(
         note_has(miner, neighbour, branch.head());
         match miner.adopt(&branch, neighbour) {
             Ok(adopted) => {
-                let neighbour = neighbour.cloned();
-                let from = neighbour.as_ref().map_or("none".into(), Address::to_string);
-                sync_chain::log_adopted("push: adopted a pushed block", &from, &branch, &adopted);
-                tell(miner, neighbour, &branch, &adopted);
+                tell(miner, neighbour.cloned(), &branch, &adopted);
                 return Ok(Outcome::Taken(branch.len() as u64));
             }
             Err(NotAdopted::TooDeep(depth)) => {

@@ -14,7 +14,7 @@ use crossbeam_channel::bounded;
 use super::service_manager::{self, State};
 use super::threads::Threads;
 use super::{HostClock, Keeper, Miner, Neighbours, Shared, Surroundings};
-use crate::api::client::MinerClient;
+use crate::api::client::{MinerClient, Token};
 use crate::api::{Address, FileReport, Introduction, RunId, Setting};
 use crate::chain::{Network, Pool, PoolLimits};
 use crate::pow::{Kernel, KernelError};
@@ -46,6 +46,9 @@ pub enum MinerError {
          reach this host, or leave --advertise out"
     )]
     Advertise(Address),
+    /// The file of `--write-token-file` is of no use.
+    #[error("{0}")]
+    Token(String),
     /// The host refuses something that every miner needs.
     #[error("cannot {what}: {source}")]
     Host {
@@ -209,13 +212,15 @@ fn prepare(
         },
     )?;
     lock.hold()?;
-    let (journal, kept) = Journal::open(disk, names.clone())?;
+    let (journal, kept) = Journal::open(disk.clone(), names.clone())?;
     let mut pool = Pool::new(PoolLimits::default());
     for data in kept {
         if chain.height_of(&data).map_err(StoreError::from)?.is_none() {
             pool.add(data);
         }
     }
+    let token = settings.write_token_file.as_deref().map(Token::read).transpose();
+    let token = token.map_err(MinerError::Token)?;
     let socket = listen(settings)?;
     let port = socket.local_addr().map_err(host("read our own address"))?.port();
     let id = RunId::from_random(random::bytes());
@@ -235,7 +240,8 @@ fn prepare(
     let shared = Shared::new(chain, forks, pool, neighbours);
     let network: Network = settings.network.clone();
     let miner = Miner::new(id, network, shared, Keeper::new(journal), surroundings);
-    let miner = Arc::new(miner.with_kernel(kernel).with_name(settings.name.as_ref()));
+    let miner = miner.with_kernel(kernel).with_name(settings.name.as_ref());
+    let miner = Arc::new(miner.with_disk(disk, names.clone()).with_token(token));
     miner.finality.set_depth(settings.finality_depth);
     miner.pace.set_limit(settings.hash_rate_limit);
     miner.diary.set_settings(settings);

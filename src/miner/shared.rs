@@ -19,7 +19,7 @@ use crate::api::{DataPage, DataState, json_bytes};
 use crate::chain::rules::timestamp_max;
 use crate::chain::{
     Branch, Came, Chain, ChainView, Change, Data, DataId, Dropped, Forks, Hash, Head, Line,
-    MessageKeys, Micros, Pool, ReadError, Refused, ValidBlock, Why,
+    MessageKeys, Micros, Pool, ReadError, Refused, Source, ValidBlock, Why,
 };
 use crate::pow::CancelFlag;
 
@@ -354,63 +354,63 @@ impl Shared {
 
     /// Takes in messages that are in the journal. One that was mined meanwhile is passed over,
     /// or else by [`Shared::candidate`].
-    pub fn arrive(&self, arrived: impl IntoIterator<Item = Data>) {
-        let arrived: Vec<(Data, MessageKeys)> = arrived
+    pub fn arrive(&self, arrived: impl IntoIterator<Item = (Source, Data)>) {
+        let arrived: Vec<(Source, Data, MessageKeys)> = arrived
             .into_iter()
-            .map(|data| {
+            .map(|(source, data)| {
                 let keys = MessageKeys::of(&data);
-                (data, keys)
+                (source, data, keys)
             })
             .collect();
         let mut suspects = Vec::new();
         let blocks = self.chain.lock();
         let view = blocks.chain.view();
         let mut pool = self.data.lock();
-        for (data, keys) in arrived {
+        for (source, data, keys) in arrived {
             let maybe_at = blocks.chain.may_hold(&keys);
             if maybe_at.is_empty() {
-                pool.add(data);
+                pool.add_from(source, data);
             } else {
-                suspects.push((data, maybe_at));
+                suspects.push((source, data, maybe_at));
             }
         }
         drop((pool, blocks));
-        for (data, maybe_at) in suspects {
+        for (source, data, maybe_at) in suspects {
             // A chain that cannot be read is no reason to lose a message.
             if !matches!(view.find(&maybe_at, |held| *held == data), Ok(Some(_))) {
-                self.data.lock().add(data);
+                self.data.lock().add_from(source, data);
             }
         }
         self.bells.mine.ring();
         self.bells.push.ring();
     }
 
-    /// What to mine next: the oldest message that is not in the chain, on the head of the moment
+    /// What to mine next: the next message that is not in the chain, on the head of the moment
     /// at which it was not.
     ///
     /// # Errors
-    /// [`ReadError`], if it can't be seen whether the oldest one is in the chain.
+    /// [`ReadError`], if it can't be seen whether the next one is in the chain.
     pub fn candidate(&self) -> Result<Option<(Head, Data)>, ReadError> {
         loop {
-            let Some(oldest) = self.data.lock().oldest().cloned() else { return Ok(None) };
-            let keys = MessageKeys::of(&oldest);
+            let Some(next) = self.data.lock().next().cloned() else { return Ok(None) };
+            let keys = MessageKeys::of(&next);
             let blocks = self.chain.lock();
-            if self.data.lock().oldest() != Some(&oldest) {
+            if self.data.lock().next() != Some(&next) {
                 continue;
             }
             let (head, maybe_at) = (*blocks.chain.head(), blocks.chain.may_hold(&keys));
             if maybe_at.is_empty() {
-                return Ok(Some((head, oldest)));
+                return Ok(Some((head, next)));
             }
             let view = blocks.chain.view();
             drop(blocks);
-            if view.find(&maybe_at, |held| *held == oldest)?.is_none() {
-                return Ok(Some((head, oldest)));
+            if view.find(&maybe_at, |held| *held == next)?.is_none() {
+                return Ok(Some((head, next)));
             }
             // It is in the chain of that moment; if it has left it since, it has come back.
             let blocks = self.chain.lock();
             if *blocks.chain.head() == head {
-                self.data.lock().remove(&oldest);
+                self.data.lock().remove(&next);
             }
         }
     }

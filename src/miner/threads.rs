@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, after, bounded, never};
 
 use super::Miner;
 use super::jobs::{
@@ -137,11 +137,15 @@ impl Threads {
             let _ = rustix::process::nice(MINING_NICENESS);
             mine::estimate(miner, mining);
             while !mining_stop.within(Duration::ZERO) {
-                if mine::round(miner, mining) == mine::Mined::Nothing {
-                    crossbeam_channel::select! {
-                        recv(mining_stop.0) -> _ => {}
-                        recv(miner.shared.bells.mine.heard()) -> _ => {}
-                    }
+                let rest = match mine::round(miner, mining) {
+                    mine::Mined::Nothing => never(),
+                    mine::Mined::Rests(rest) => after(rest),
+                    mine::Mined::Block | mine::Mined::TooLate => continue,
+                };
+                crossbeam_channel::select! {
+                    recv(mining_stop.0) -> _ => {}
+                    recv(miner.shared.bells.mine.heard()) -> _ => {}
+                    recv(rest) -> _ => {}
                 }
             }
         })?;
@@ -210,6 +214,7 @@ impl Threads {
         let (interval, until) = (settings.gossip_interval, stop.clone());
         self.asking_job("gossip", move |miner| {
             let mut asks = SideBySide::new("gossip");
+            gossip::recall(miner);
             let mut looks = SideBySide::telling("gossip", gossip::ring_for_callers);
             let bell = miner.shared.bells.gossip.heard();
             repeat(
@@ -222,6 +227,7 @@ impl Threads {
                 |wake| {
                     if wake == Wake::Tick {
                         gossip::resolve(miner);
+                        gossip::remember(miner);
                         asks.ask(miner, Wake::Tick, gossip::whom(miner), gossip::round);
                     }
                     let candidates = gossip::candidates(miner, looks.count());
@@ -231,6 +237,7 @@ impl Threads {
                     }
                 },
             );
+            gossip::remember(miner);
             asks.join();
             looks.join();
         })?;

@@ -69,6 +69,7 @@ impl Pace {
 mod tests {
     use std::num::NonZeroUsize;
     use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
     use std::thread;
 
     use super::super::search::{Outcome, Search};
@@ -110,16 +111,24 @@ mod tests {
 
     #[test]
     fn one_that_waits_does_not_hold_up_one_that_has_found() {
-        // At 10,000 guesses a second, the next batch may begin after a second; all threads
-        // have to end before a nonce is known to be the smallest.
-        let pace = Arc::new(Pace::new(Some(1)));
-        pace.spend(1_000_000);
-        let search = Search::new(b"x", Difficulty::new(64).unwrap()).with_pace(Arc::clone(&pace));
-        let cancel = search.cancel_flag();
+        // All threads have to end before a nonce is known to be the smallest, and the next batch
+        // may begin in an hour.
+        let pace = Pace::new(Some(1));
+        pace.spend(3_600);
+        let (cancel, found) = (CancelFlag::default(), AtomicBool::new(false));
+        let (waits, begins_to_wait) = crossbeam_channel::unbounded();
+        let began = Instant::now();
         thread::scope(|scope| {
-            let waits = scope.spawn(|| pace.wait(&cancel, || true));
-            waits.join().unwrap();
+            scope.spawn(|| {
+                pace.wait(&cancel, || {
+                    waits.send(()).unwrap();
+                    found.load(Ordering::Relaxed)
+                })
+            });
+            begins_to_wait.recv().unwrap();
+            found.store(true, Ordering::Relaxed);
+            cancel.wake();
         });
-        assert!(!cancel.is_cancelled());
+        assert!(began.elapsed() < Duration::from_secs(600) && !cancel.is_cancelled());
     }
 }

@@ -40,7 +40,7 @@ impl CancelFlag {
     }
 
     /// Lets those that wait look again whether anything has changed.
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         let _waiting = self.0.waiting.lock();
         self.0.woken.notify_all();
     }

@@ -21,7 +21,7 @@ use crate::api::Reply;
 use crate::api::link::{EndsLink, Receiver, Sender, ToMiner};
 use crate::http::{Http, Limits, Options, Refusal, raise_descriptors};
 use crate::signals;
-use worker::{INTRODUCTION, Pending};
+use worker::{CALLER, Pending};
 
 mod log;
 mod worker;
@@ -68,7 +68,7 @@ pub fn run(
         let sender = Arc::clone(&sender);
         move || drop(sender.to_miner(&[ToMiner::Ready]))
     };
-    let options = Options { limits, passed: &INTRODUCTION, for_pages: false, names, spell };
+    let options = Options { limits, passed: &CALLER, for_pages: false, names, spell };
     let http = Http::start(listener, options, ready, EndsLink(link.try_clone()?))?;
     let pending = Arc::new(Pending::default());
     let worker = {

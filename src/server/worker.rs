@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::api::client::Token;
 use crate::api::link::{Sender, ToMiner, ToServer};
 use crate::api::{Address, Caller, Introduction, Reply, Request, routes};
 use crate::http::{AnswerHead, Answered, Incoming, Later, Requests};
 
-/// Headers by which a miner introduces itself.
-pub const INTRODUCTION: [&str; 2] = ["Miner-Id", "Miner-Address"];
+/// Headers that say who asks: those by which a miner introduces itself, and a token.
+pub const CALLER: [&str; 3] = ["Miner-Id", "Miner-Address", "Authorization"];
 
 /// Requests that the miner was asked and has not answered.
 #[derive(Default)]
@@ -87,8 +88,9 @@ pub fn work(requests: &Requests, link: &Sender, pending: &Pending) {
 
 /// Reads the caller and the request; or the answer, where the miner need not be asked.
 fn read(request: &mut Incoming) -> Result<(Caller, Request), Reply> {
-    let [id, address] = INTRODUCTION.map(|name| request.header(name));
-    let caller = Caller { ip: Some(request.caller()), miner: introduction(id, address) };
+    let [id, address, token] = CALLER.map(|name| request.header(name));
+    let token = token.and_then(Token::of_header);
+    let caller = Caller { ip: Some(request.caller()), miner: introduction(id, address), token };
     if let Some(rest) = request.rest() {
         let rest = serde_json::from_str(rest).expect("it is what we sent to the guard");
         return Ok((caller, rest));
@@ -129,6 +131,9 @@ fn head(reply: &Reply) -> AnswerHead {
         .rest(rest);
     if let Some(seconds) = reply.retry_after {
         head = head.header("Retry-After", seconds);
+    }
+    if reply.status == 401 {
+        head = head.header("WWW-Authenticate", "Bearer");
     }
     if let Some(methods) = reply.allow {
         head = head.header("Allow", methods);

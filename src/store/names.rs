@@ -32,6 +32,8 @@ pub struct Names {
     pub redo: String,
     /// When and why the branches in older versions were dropped.
     pub forks: String,
+    /// Neighbours that are remembered over a restart.
+    pub neighbours: String,
     /// Locked while a miner runs.
     pub lock: String,
 }
@@ -58,6 +60,7 @@ impl Names {
             data: beside("data"),
             redo: beside("redo"),
             forks: beside("forks"),
+            neighbours: beside("neighbours"),
             lock: beside("lock"),
             stem: stem.to_owned(),
             joint,
@@ -122,8 +125,8 @@ impl Names {
         time.map_or(0, |time| time.assume_utc().unix_timestamp().max(0) as Micros * 1_000_000)
     }
 
-    /// The kind of file that `name` is: `chain`, `hash`, `journal`, `forks`, `redo`, `version` or
-    /// `log`; `None` for what does not belong to this chain path.
+    /// The kind of file that `name` is: `chain`, `hash`, `journal`, `forks`, `redo`, `neighbours`,
+    /// `version` or `log`; `None` for what does not belong to this chain path.
     pub fn kind_of(&self, name: &str) -> Option<&'static str> {
         let kinds = [
             (&self.chain, "chain"),
@@ -131,6 +134,7 @@ impl Names {
             (&self.data, "journal"),
             (&self.forks, "forks"),
             (&self.redo, "redo"),
+            (&self.neighbours, "neighbours"),
         ];
         let known = kinds.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
         let is_log = || name == "miner.log" || name.starts_with("miner.log.");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::disk::{DiskFile, read_exact};
+use super::disk::{Disk, DiskFile, read_exact};
 use crate::chain::{ChainView, Head, Page, ReadError, StoredLines, keyed_hash};
 
 /// A page is closed by the line that makes it this long: reading a line reads about as much.
@@ -256,5 +256,89 @@ impl Growing {
             growing.push(&line?);
         }
         Ok(growing)
+    }
+}
+
+/// Lines that lie in a file without a name, one part behind the other: those of a branch that is
+/// too long for memory. It is gone with the last who reads it.
+#[derive(Debug)]
+pub struct Spill {
+    file: Arc<dyn DiskFile>,
+    pages: Arc<Pages>,
+}
+
+impl Spill {
+    /// A place on `disk` for the lines from height `first` on.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn new(disk: &dyn Disk, first: u64) -> io::Result<Self> {
+        let file = disk.scratch()?;
+        let shown = "the file of a branch under check".to_owned();
+        let pages = Arc::new(Pages::new(shown, Arc::clone(&file), first));
+        Ok(Self { file, pages })
+    }
+
+    /// Adds all lines of `view`, which begins where the last one ended.
+    ///
+    /// # Errors
+    /// [`ReadError`]; the spill is of no use any more.
+    pub fn append(&self, view: &ChainView) -> Result<Arc<dyn StoredLines>, ReadError> {
+        let (mut text, mut lines) = (Vec::new(), 0);
+        for line in view.lines_from(view.first()) {
+            text.extend_from_slice(line?.as_bytes());
+            text.push(b'\n');
+            lines += 1;
+            if text.len() >= PAGE_BYTES {
+                self.write(&std::mem::take(&mut text), std::mem::take(&mut lines))?;
+            }
+        }
+        if lines > 0 {
+            self.write(&text, lines)?;
+        }
+        Ok(Arc::clone(&self.pages) as _)
+    }
+
+    fn write(&self, text: &[u8], lines: u64) -> Result<(), ReadError> {
+        let (height, at) = self.pages.end();
+        self.file.write_at(text, at).map_err(|error| ReadError {
+            file: self.pages.shown.clone(),
+            heights: height..height + lines,
+            reason: error.to_string(),
+        })?;
+        self.pages.add(text, lines);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sim_disk::SimDisk;
+    use super::*;
+    use crate::chain::Branch;
+    use crate::chain::testing::{Maker, NOW, network};
+
+    #[test]
+    fn a_branch_goes_on_behind_lines_that_were_moved_to_the_disk() {
+        // A branch of a million blocks was checked in memory.
+        let network = network(1);
+        let mut maker = Maker::new(network.clone());
+        let mut branch = Branch::new(*maker.head());
+        let spill = Spill::new(&SimDisk::default(), branch.fork().length()).unwrap();
+        let mut lines = Vec::new();
+        for part in 0..3 {
+            for number in 0..3 {
+                let text = format!("{part} {number} {}", "x".repeat(30_000));
+                lines.push(maker.add(&text));
+                branch.push(lines.last().unwrap().as_str(), NOW, &network).unwrap();
+            }
+            branch.store(|view| spill.append(view)).unwrap();
+            assert_eq!(branch.bytes_in_memory(), 0);
+        }
+        lines.push(maker.add("in memory"));
+        branch.push(lines.last().unwrap().as_str(), NOW, &network).unwrap();
+        let read: Vec<String> =
+            branch.blocks().lines_from(0).map(|line| line.unwrap().to_string()).collect();
+        assert_eq!(read, lines);
     }
 }

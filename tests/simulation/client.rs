@@ -100,7 +100,7 @@ impl World {
         self.clients.sent.lock().push(Sent { id, message: message.clone() });
         let ip = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let request = Request::Add { id, message: message.clone() };
-        let reply = self.deliver(node, &request, &Caller { ip, miner: None });
+        let reply = self.deliver(node, &request, &Caller { ip, miner: None, token: None });
         let status = reply.as_ref().map_or(0, |reply| reply.status);
         self.say(|| {
             let (text, bytes) = (message.as_str(), message.as_str().len());

@@ -143,7 +143,7 @@ impl Crowd {
         let id = RunId::from_random(self.chance.bytes());
         let own = address(number);
         let introduction = Introduction { id, host: None, port: own.port() };
-        let caller = Caller { ip: own.ip(), miner: Some(introduction) };
+        let caller = Caller { ip: own.ip(), miner: Some(introduction), token: None };
         let given = (number > 0).then(|| address(self.chance.below(number.min(WELL_KNOWN))));
         let (journal, _) =
             Journal::open(Arc::new(SimDisk::default()), names()).expect("its disk is empty");

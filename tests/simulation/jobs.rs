@@ -141,6 +141,7 @@ impl World {
             mine::Mined::Block => self.tally.count("blocks mined"),
             mine::Mined::TooLate => self.tally.count("blocks mined too late"),
             mine::Mined::Nothing => {}
+            mine::Mined::Rests(_) => self.tally.count("rests of mining"),
         }
     }
 

@@ -121,7 +121,7 @@ impl Liar {
     /// What it asks of itself: so it becomes known.
     pub fn calls(&self, world: &World) -> (Request, Caller) {
         let introduction = Introduction { id: self.id, host: None, port: self.address.port() };
-        let caller = Caller { ip: self.address.ip(), miner: Some(introduction) };
+        let caller = Caller { ip: self.address.ip(), miner: Some(introduction), token: None };
         let request = match world.chance.percent(50) {
             true => Request::Health,
             false => self.push(world),
@@ -189,6 +189,7 @@ impl Liar {
             neighbours: 1,
             kernel: "portable".into(),
             uptime_seconds: 1,
+            syncing: None,
             reorganised: None,
             refused: None,
             reasons: Vec::new(),

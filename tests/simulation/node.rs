@@ -134,7 +134,7 @@ impl Node {
     /// What others see of a miner that asks.
     pub fn caller(&self, id: RunId) -> Caller {
         let introduction = Introduction { id, host: None, port: self.address.port() };
-        Caller { ip: self.address.ip(), miner: Some(introduction) }
+        Caller { ip: self.address.ip(), miner: Some(introduction), token: None }
     }
 
     /// Starts a miner on what the disk holds now.

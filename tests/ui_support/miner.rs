@@ -245,6 +245,7 @@ fn health(state: &State) -> Reply {
         neighbours: state.neighbours.len() as u64,
         kernel: "portable".into(),
         uptime_seconds: state.lie.unwrap_or(5_025),
+        syncing: None,
         reorganised: None,
         refused: None,
         reasons: state.reasons.clone(),

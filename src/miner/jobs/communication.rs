@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 
 use crate::api::link::{self, EndsLink, ToMiner, ToServer};
 use crate::api::{Caller, Reply, Request, Span, routes};
-use crate::chain::Data;
+use crate::chain::{Data, Source};
 use crate::miner::answer::{added, answer, events};
 use crate::miner::{Kept, Miner, Sender, pushed};
 
@@ -118,6 +118,7 @@ struct Adds {
 /// Messages to be written, and whom to tell.
 struct Add {
     data: Vec<Data>,
+    source: Source,
     from: From,
     asker: Asker,
 }
@@ -125,8 +126,8 @@ struct Add {
 impl Add {
     fn each(&self) -> impl Iterator<Item = (Data, Sender)> + '_ {
         let sender = match self.from {
-            From::Client => Sender::Client,
-            From::Neighbour(..) => Sender::Neighbour,
+            From::Client => Sender::Client(self.source),
+            From::Neighbour(..) => Sender::Neighbour(self.source),
         };
         self.data.iter().map(move |data| (data.clone(), sender))
     }
@@ -193,6 +194,9 @@ impl Desk<'_> {
         let (route, is_miner) = (routes::path_of(&request), caller.miner.is_some());
         let asker = Asker { id, came: Instant::now(), route, is_miner };
         self.miner.hear_from(caller);
+        if let Some(refusal) = self.miner.refusal(&request, caller) {
+            return outbox.put(asker, refusal);
+        }
         let (data, from) = match request {
             Request::Add { id, message } => {
                 let id = id.unwrap_or_else(|| self.miner.random_id());
@@ -209,9 +213,10 @@ impl Desk<'_> {
             }
             request => return outbox.put(asker, answer(self.miner, request, caller)),
         };
+        let source = self.miner.source(caller);
         let mut adds = self.adds.lock();
         if adds.waiting.len() < ADDS_MAX {
-            return adds.waiting.push_back(Add { data, from, asker });
+            return adds.waiting.push_back(Add { data, source, from, asker });
         }
         drop(adds);
         self.miner.metrics.overloaded();
@@ -285,7 +290,7 @@ impl Desk<'_> {
             let mut kept = self.miner.keep_each(&data).into_iter();
             let arrived = before..arrivals();
             let mut outbox = Outbox::new(self);
-            for Add { data, from, asker } in batch {
+            for Add { data, from, asker, .. } in batch {
                 let kept: Vec<Kept> = kept.by_ref().take(data.len()).collect();
                 let reply = match from {
                     From::Client => {

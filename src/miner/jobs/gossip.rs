@@ -6,11 +6,14 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use serde::{Deserialize, Serialize};
+
 use super::{ask_health, note_answer, note_fault};
 use crate::api::{Address, Happening};
 use crate::escape::words;
 use crate::miner::neighbours::{may_be_looked_at, may_be_told};
 use crate::miner::{Fault, Miner};
+use crate::store;
 
 /// Candidates looked at in one round.
 const CANDIDATES_PER_ROUND: usize = 4;
@@ -27,6 +30,47 @@ pub fn resolve(miner: &Miner) {
     for name in miner.shared.with_neighbours(|all| all.given_names()) {
         let addresses = miner.client().resolve(&name);
         miner.shared.with_neighbours(|all| all.resolved(&name, &addresses));
+    }
+}
+
+/// Remembers over a restart which neighbours have proved themselves.
+pub fn remember(miner: &Miner) {
+    let Some((disk, names)) = &miner.disk else { return };
+    let now = miner.now();
+    let trusted = miner.shared.with_neighbours(|all| all.trusted(now));
+    let mut remembered = miner.remembered.lock();
+    if trusted.is_empty() || *remembered == trusted {
+        return;
+    }
+    let lines: Vec<_> = trusted.iter().map(|neighbour| Remembered::of(neighbour)).collect();
+    match store::remember(&**disk, names, &lines) {
+        Ok(()) => *remembered = trusted,
+        Err(error) => log::debug!("gossip: cannot remember neighbours: {error}"),
+    }
+}
+
+/// Looks first at those that are remembered.
+pub fn recall(miner: &Miner) {
+    let Some((disk, names)) = &miner.disk else { return };
+    let now = miner.now();
+    let all: Vec<Remembered> = store::remembered(&**disk, names);
+    miner.shared.with_neighbours(|neighbours| {
+        for Remembered { neighbour } in all {
+            let ip = neighbour.ip().map(|ip| ip.to_canonical());
+            neighbours.called(neighbour, ip, now);
+        }
+    });
+}
+
+/// A line of `test.neighbours`.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    neighbour: Address,
+}
+
+impl Remembered {
+    fn of(neighbour: &Address) -> Self {
+        Self { neighbour: neighbour.clone() }
     }
 }
 
@@ -81,8 +125,12 @@ pub fn ring_for_callers(miner: &Miner) {
 /// Looks at a candidate: one that answers and belongs to this network becomes a neighbour.
 pub fn look_at(miner: &Miner, address: &Address) {
     let is_name = address.ip().is_none();
-    if is_name && !may_be_looked_at(address, &miner.client().resolve(address)) {
-        log::debug!("gossip: candidate={address} is a name for this host or link");
+    let found = if is_name { miner.client().resolve(address) } else { Vec::new() };
+    let ip = address.ip().or(found.first().and_then(Address::ip));
+    if is_name && !may_be_looked_at(address, &found)
+        || miner.shared.with_neighbours(|all| all.is_group_full(ip))
+    {
+        log::debug!("gossip: candidate={address} is near this host, or to enough neighbours");
         return miner.shared.with_neighbours(|all| all.unanswered(address));
     }
     match ask_health(miner, address) {

@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::api::Happening;
 use crate::chain::block::TIMESTAMP_END;
@@ -15,6 +16,8 @@ use crate::pow::{Outcome, Search};
 pub enum Mined {
     /// Nothing waits.
     Nothing,
+    /// A better branch is being read: not before so long.
+    Rests(Duration),
     /// There is a new block.
     Block,
     /// The head moved first.
@@ -27,6 +30,9 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
     if miner.shared.is_unsaved_full() {
         // The end of the save wakes this job.
         return Mined::Nothing;
+    }
+    if let Some(rest) = miner.fetching.rest(miner.now().steady) {
+        return Mined::Rests(rest);
     }
     let candidate = miner.shared.candidate();
     miner.note_trouble("mine", candidate.as_ref().err().map(ToString::to_string));

@@ -241,7 +241,7 @@ pub(in crate::miner) fn note_fault(miner: &Miner, job: &str, address: &Address, 
     }
     miner.metrics.job_failed(job);
     match (fault, fate) {
-        (Fault::Failing(_), Fate::Failing) => {
+        (Fault::Failing(_) | Fault::Ourselves, Fate::Failing) => {
             log::debug!("{job}: neighbour={address} {fault_words}");
         }
         (Fault::Odd(_) | Fault::Changed(_), Fate::Kept) => {

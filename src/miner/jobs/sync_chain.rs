@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 
@@ -14,10 +15,15 @@ use crate::api::{Address, ChainPage, Happening, Health, RETURNED_IDS_MAX};
 use crate::chain::{
     Block, BlockError, Branch, ChainView, Hash, Head, Rank, ReadError, Refused, Rule,
 };
+use crate::miner::fetching::Turn;
 use crate::miner::{Adopted, Fault, Miner, Neighbours, NotAdopted};
+use crate::store::Spill;
 
-/// Blocks asked for at once.
-const PAGE_BLOCKS: u64 = 1_000;
+/// Bytes of a branch that stay in memory; more move to the disk.
+const BRANCH_BYTES_IN_MEMORY: usize = 4 << 20;
+
+/// Limit of the wait for what came in to be saved, before more is asked for.
+const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Blocks of a page that are worth a thread which asks for the next page meanwhile.
 const ASKED_AHEAD_LINES_MIN: usize = 100;
@@ -46,7 +52,8 @@ pub fn round(miner: &Miner, address: &Address) {
     let outcome = ask_health(miner, address).and_then(|health| {
         note_answer(miner, "sync_chain", address, &health);
         let fetched = check_time(miner, address, &health).and_then(|()| {
-            if is_better(miner, &health) { fetch(miner, address, &health) } else { Ok(()) }
+            let turn = is_better(miner, &health).then(|| Turn::begin(miner, address, &health));
+            turn.flatten().map_or(Ok(()), |turn| fetch(miner, address, &health, &turn))
         });
         match fetched {
             Ok(()) => Ok(()),
@@ -150,6 +157,18 @@ impl Page {
         Ok(Self { from, lines, length })
     }
 
+    /// The same for as many blocks as the line bears.
+    fn next(miner: &Miner, address: &Address, from: u64, turn: &Turn<'_>) -> Result<Self, Broken> {
+        let began = miner.now().steady;
+        let page = Self::ask(miner, address, from, turn.page_blocks());
+        match &page {
+            Ok(page) => turn.page_took(page.lines.len() as u64, miner.now().steady - began),
+            Err(Broken::Fault(Fault::Failing(_))) => turn.page_failed(),
+            Err(_) => {}
+        }
+        page
+    }
+
     /// Height behind the last.
     fn end(&self) -> u64 {
         self.from + self.lines.len() as u64
@@ -177,48 +196,79 @@ impl Page {
 }
 
 /// Fetches what the neighbour has and we have not, and adopts it as soon as it wins.
-fn fetch(miner: &Miner, address: &Address, health: &Health) -> Result<(), Broken> {
+fn fetch(miner: &Miner, address: &Address, health: &Health, turn: &Turn<'_>) -> Result<(), Broken> {
     let view = miner.shared.chain();
-    let mut page = find_fork(miner, address, &view, health.length)?;
+    let mut page = find_fork(miner, address, &view, health.length, turn)?;
     page.leave_out_shared(&view)?;
     while page.lines.is_empty() && page.from < page.length {
-        page = Page::ask(miner, address, page.from, PAGE_BLOCKS)?;
+        page = Page::next(miner, address, page.from, turn)?;
         page.leave_out_shared(&view)?;
     }
     let fork = view.head_at(page.from.saturating_sub(1))?;
-    let mut branch = Branch::new(fork.expect("the page fits on our chain"));
+    drop(view);
+    let branch = Branch::new(fork.expect("the page fits on our chain"));
+    let mut fetched = Fetched { miner, address, turn, branch, spill: None };
     loop {
+        if !miner.shared.wait_for_room(ROOM_PATIENCE) {
+            log::info!("sync_chain: waits for the disk to take what came neighbour={address}");
+            return Ok(());
+        }
         let (taken, next) = thread::scope(|scope| {
-            let ask = || Page::ask(miner, address, page.end(), PAGE_BLOCKS);
+            let ask = || Page::next(miner, address, page.end(), turn);
             let next = page.is_worth_asking_ahead().then(|| scope.spawn(ask));
-            let taken = take(miner, address, &mut branch, &page);
+            let taken = fetched.take(&page);
             (taken, next.map(|next| next.join().expect("asking does not panic")))
         });
         let head = taken?;
+        turn.checked(head.length(), page.length);
         if head.length() >= page.length {
             return reaches(&head, health);
         }
         page = match next {
             Some(next) => next?,
-            None => Page::ask(miner, address, head.length(), PAGE_BLOCKS)?,
+            None => Page::next(miner, address, head.length(), turn)?,
         };
     }
 }
 
-/// Takes a page into the branch, and the branch into our chain once it wins; the branch's head.
-fn take(
-    miner: &Miner,
-    address: &Address,
-    branch: &mut Branch,
-    page: &Page,
-) -> Result<Head, Broken> {
-    push(miner, branch, page)?;
-    let head = *branch.head();
-    if head > miner.shared.head() {
-        adopt(miner, address, branch)?;
-        *branch = Branch::new(head);
+/// What was fetched and not adopted yet.
+struct Fetched<'a> {
+    miner: &'a Miner,
+    address: &'a Address,
+    turn: &'a Turn<'a>,
+    branch: Branch,
+    spill: Option<Spill>,
+}
+
+impl Fetched<'_> {
+    /// Takes a page into the branch, and the branch into our chain once it wins; the branch's
+    /// head.
+    fn take(&mut self, page: &Page) -> Result<Head, Broken> {
+        push(self.miner, &mut self.branch, page)?;
+        let head = *self.branch.head();
+        if head > self.miner.shared.head() {
+            adopt(self.miner, self.address, &self.branch)?;
+            self.turn.adopted();
+            (self.branch, self.spill) = (Branch::new(head), None);
+        } else if self.branch.bytes_in_memory() > BRANCH_BYTES_IN_MEMORY {
+            self.store()?;
+        }
+        Ok(head)
     }
-    Ok(head)
+
+    /// Moves the branch to the disk.
+    fn store(&mut self) -> Result<(), Broken> {
+        let Some((disk, _)) = &self.miner.disk else { return Ok(()) };
+        if self.spill.is_none() {
+            let first = self.branch.fork().length();
+            let spill = Spill::new(&**disk, first).map_err(|error| {
+                Fault::Odd(format!("its branch is too long for memory, and the disk says: {error}"))
+            })?;
+            self.spill = Some(spill);
+        }
+        let spill = self.spill.as_ref().expect("it was made just now");
+        Ok(self.branch.store(|lines| spill.append(lines))?)
+    }
 }
 
 /// Whether the neighbour's chain ends as well as it claimed: its head may have moved on
@@ -238,9 +288,10 @@ fn find_fork(
     address: &Address,
     view: &ChainView,
     claimed: u64,
+    turn: &Turn<'_>,
 ) -> Result<Page, Broken> {
     let from = view.length().min(claimed.saturating_sub(1)).max(1);
-    let mut page = Page::ask(miner, address, from, PAGE_BLOCKS)?;
+    let mut page = Page::next(miner, address, from, turn)?;
     let mut step = 1;
     loop {
         let block = Block::read(page.lines[0].get(), page.from);
@@ -253,7 +304,7 @@ fn find_fork(
             return Err(Fault::Lying(why).into());
         }
         let from = page.from.saturating_sub(step).max(1);
-        page = Page::ask(miner, address, from, step.min(PAGE_BLOCKS))?;
+        page = Page::ask(miner, address, from, step.min(turn.page_blocks()))?;
         step = step.saturating_mul(STEP_GROWTH);
     }
 }
@@ -280,10 +331,6 @@ pub(in crate::miner) fn fault_of(error: BlockError, number: usize) -> Fault {
 fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Broken> {
     match miner.adopt(branch, Some(address)) {
         Ok(adopted) => {
-            let from = address.to_string();
-            log_adopted("sync_chain: adopted a better chain", &from, branch, &adopted);
-            let (head, blocks) = (branch.head(), adopted.blocks);
-            miner.progress.adopted(address, blocks, adopted.depth, head, miner.now().steady);
             tell(miner, Some(address.clone()), branch, &adopted);
             Ok(())
         }
@@ -299,27 +346,25 @@ fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Broken
     }
 }
 
-/// Logs a branch that was adopted.
-pub(in crate::miner) fn log_adopted(what: &str, from: &str, branch: &Branch, adopted: &Adopted) {
-    log::info!(
-        "{what} neighbour={from} length={} head={} new={} dropped={} returned={}",
-        branch.head().length(),
-        branch.head().hash,
-        adopted.blocks,
-        adopted.depth,
-        adopted.returned.len()
-    );
-}
-
-/// Tells of a branch that was adopted.
+/// Tells of a branch that was adopted, in the log and in the diary.
 pub(in crate::miner) fn tell(
     miner: &Miner,
     from: Option<Address>,
     branch: &Branch,
     adopted: &Adopted,
 ) {
-    if let Some(from) = &from {
-        miner.shared.with_neighbours(|all| all.brought(from));
+    let (head, blocks, dropped) = (branch.head(), adopted.blocks, adopted.depth);
+    match &from {
+        Some(from) => {
+            miner.shared.with_neighbours(|all| all.brought(from));
+            miner.progress.adopted(from, blocks, dropped, head, miner.now().steady);
+        }
+        None => log::info!(
+            "push: adopted a branch that was handed in blocks={blocks} length={} head={} \
+             dropped={dropped}",
+            head.length(),
+            head.hash
+        ),
     }
     tell_dropped(miner, branch.fork().index, branch.head().hash, adopted, from.as_ref());
     let (index, hash) = (branch.head().index, branch.head().hash);

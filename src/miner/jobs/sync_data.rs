@@ -54,7 +54,7 @@ fn keep(miner: &Miner, address: &Address, new: &[Data]) -> bool {
     if new.is_empty() {
         return true;
     }
-    let kept = miner.keep(new, Sender::Neighbour);
+    let kept = miner.keep(new, Sender::Neighbour(miner.source_of(address)));
     let added = kept.iter().filter(|kept| **kept == Kept::Added).count();
     if added > 0 {
         log::debug!("sync_data: new messages neighbour={address} count={added}");

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Neighbour, Neighbours, Origin};
-use crate::api::{Address, Health};
+use crate::api::{Address, Health, NeighbourState};
 use crate::miner::clock::Moment;
+use crate::miner::group::group_of;
 
 /// Addresses kept in mind to become neighbours when there is room.
 pub(super) const CANDIDATES_MAX: usize = 1_000;
@@ -21,6 +22,10 @@ const MUTUAL: Duration = Duration::from_secs(60);
 /// Where all places are taken by neighbours that know this miner, one candidate in so many
 /// gets one.
 pub(super) const CHANCE_WHEN_FULL: u64 = 4;
+
+/// Learned neighbours of one address group, and callers of one that wait to be looked at or
+/// are looked at.
+const GROUP_MAX: usize = 2;
 
 /// Places in four that callers can't take from mutual neighbours.
 const SETTLED_OF_FOUR: usize = 3;
@@ -83,22 +88,51 @@ enum Standing {
 }
 
 impl Neighbours {
-    /// Hears from a miner that is no neighbour; whether it is new. Who asks comes before those
-    /// that others spoke of, so that no flood of names keeps a newcomer out.
-    pub fn called(&mut self, address: Address, now: Moment) -> bool {
+    /// Hears from a miner that is no neighbour, from `ip`; whether it is new. Who asks comes
+    /// before those that others spoke of, so that no flood of names keeps a newcomer out; and
+    /// so that no flood of calls does, an address group has few looks at a time, and so has
+    /// an address of this host that names other hosts.
+    pub fn called(&mut self, address: Address, ip: Option<IpAddr>, now: Moment) -> bool {
         // A neighbour that was started anew has another id until it is asked for it.
         self.hear_from(&address, now);
-        if !self.may_be_suggested(&address, now) || self.callers.contains(&address) {
+        if !self.may_be_suggested(&address, now) || self.callers.contains_key(&address) {
+            return false;
+        }
+        let is_itself = ip.is_none() || address.ip().map(|ip| ip.to_canonical()) == ip;
+        let share = ip.and_then(|ip| group_of(ip).or((!is_itself).then_some(ip)));
+        let looks = self.callers.values().chain(self.invited.values());
+        if share.is_some() && looks.filter(|it| **it == share).count() >= GROUP_MAX {
             return false;
         }
         self.candidates.remove(&address);
-        self.callers.len() < CALLERS_MAX && self.callers.insert(address)
+        self.callers.len() < CALLERS_MAX && self.callers.insert(address, share).is_none()
+    }
+
+    /// Whether the group of this address has as many learned neighbours as it may.
+    pub fn is_group_full(&self, ip: Option<IpAddr>) -> bool {
+        let Some(group) = ip.and_then(group_of) else { return false };
+        let learned = self.known.iter().filter(|(_, it)| it.origin == Origin::Learned);
+        let of_group = learned.filter(|(address, _)| {
+            self.place(address).and_then(|(ip, _)| group_of(ip)) == Some(group)
+        });
+        of_group.count() >= GROUP_MAX
+    }
+
+    /// Learned neighbours to be remembered over a restart: they answer, and brought blocks or
+    /// know this miner.
+    pub fn trusted(&self, now: Moment) -> Vec<Address> {
+        let is_trusted = |it: &Neighbour| {
+            let is_proven = it.brought || it.standing(now) == Standing::Mutual;
+            it.origin == Origin::Learned && it.state == NeighbourState::Ok && is_proven
+        };
+        let trusted = self.known.iter().filter(|(_, neighbour)| is_trusted(neighbour));
+        trusted.map(|(address, _)| address.clone()).collect()
     }
 
     /// Keeps an address in mind that somebody spoke of; whether it is new.
     pub fn suggest(&mut self, address: Address, now: Moment) -> bool {
         self.may_be_suggested(&address, now)
-            && !self.callers.contains(&address)
+            && !self.callers.contains_key(&address)
             && self.candidates.len() < CANDIDATES_MAX
             && self.candidates.insert(address)
     }
@@ -119,12 +153,17 @@ impl Neighbours {
         if !is_call && !self.has_room() && self.at_standing(Standing::OneWay, now).is_empty() {
             return None;
         }
-        let from = if is_call { &mut self.callers } else { &mut self.candidates };
-        let index = index(random, from.len())?;
-        let address = from.iter().nth(index)?.clone();
-        from.remove(&address);
-        if is_call && self.invited.len() < CALLERS_MAX {
-            self.invited.insert(address.clone());
+        if !is_call {
+            let index = index(random, self.candidates.len())?;
+            let address = self.candidates.iter().nth(index)?.clone();
+            self.candidates.remove(&address);
+            return Some(address);
+        }
+        let index = index(random, self.callers.len())?;
+        let address = self.callers.keys().nth(index)?.clone();
+        let share = self.callers.remove(&address)?;
+        if self.invited.len() < CALLERS_MAX {
+            self.invited.insert(address.clone(), share);
         }
         Some(address)
     }
@@ -169,7 +208,9 @@ impl Neighbours {
         }
         standings.into_iter().find_map(|standing| {
             let mut leaving = self.at_standing(standing, now);
-            if standing == Standing::Mutual {
+            if standing != Standing::Mutual {
+                leaving.retain(|address| !self.known[*address].brought);
+            } else {
                 leaving.sort_by_key(|address| {
                     let neighbour = &self.known[*address];
                     (std::cmp::Reverse(neighbour.brought), neighbour.since)
@@ -185,7 +226,10 @@ impl Neighbours {
     /// Takes in a candidate that answered, where there is room or a learned neighbour makes
     /// place for it. Whether it is one now.
     pub fn learn(&mut self, address: Address, health: &Health, random: u64, now: Moment) -> bool {
-        let is_caller = self.invited.remove(&address);
+        let is_caller = self.invited.remove(&address).is_some();
+        if self.is_group_full(address.ip()) {
+            return false;
+        }
         let place = self.place(&address);
         let is_known = |known: &Address| place.is_some() && self.place(known) == place;
         if self.known.keys().any(is_known) {

@@ -30,6 +30,7 @@ fn health(id: u8) -> Health {
         neighbours: 0,
         kernel: "portable".into(),
         uptime_seconds: 0,
+        syncing: None,
         reorganised: None,
         refused: None,
         reasons: Vec::new(),
@@ -81,7 +82,7 @@ fn one_that_fails_is_tried_again_at_its_time_and_not_at_the_next_round() {
 fn a_closed_network_takes_in_nobody() {
     let mut all = Neighbours::new([address("given:1")], 8);
     all.only_given(true);
-    assert!(!all.called(address("a:1"), at(0)));
+    assert!(!all.called(address("a:1"), None, at(0)));
     assert!(!all.suggest(address("b:1"), at(0)));
     assert_eq!(all.candidate(0, at(0)), None);
     assert_eq!(all.addresses().collect::<Vec<_>>(), [&address("given:1")]);
@@ -123,7 +124,8 @@ fn a_liar_is_banned_for_a_while_and_shown_with_its_reason() {
 
 #[test]
 fn a_miner_does_not_keep_itself_nor_one_neighbour_twice() {
-    let mut all = Neighbours::new([address("own:1"), address("name:1")], 8);
+    let mut all = Neighbours::new([address("name:1")], 8);
+    assert!(all.learn(address("own:1"), &health(9), 0, at(0)));
     assert_eq!(all.failed(&address("own:1"), &Fault::Ourselves, at(0)), Fate::Forgotten);
     assert!(!all.suggest(address("own:1"), at(0)));
     assert!(all.answered(&address("name:1"), &health(1), at(0)));
@@ -132,6 +134,18 @@ fn a_miner_does_not_keep_itself_nor_one_neighbour_twice() {
     assert!(!all.learn(address("10.0.0.1:1"), &health(1), 0, at(0)));
     assert_eq!(all.len(), 1);
     assert_eq!(all.with_id(&health(1).id), Some(address("name:1")));
+}
+
+#[test]
+fn a_given_name_that_once_leads_to_this_miner_is_tried_again() {
+    // A balancer led back to the miner once, and it had no neighbour for ever.
+    let balancer = address("balancer:1");
+    let mut all = Neighbours::new([balancer.clone()], 8);
+    assert_eq!(all.failed(&balancer, &Fault::Ourselves, at(0)), Fate::Failing);
+    assert!(all.due(at(0)).is_empty());
+    assert_eq!(all.due(at(1)), [balancer.clone()]);
+    assert!(all.answered(&balancer, &health(1), at(1)));
+    assert_eq!(states(&all, at(1)), [("balancer:1".to_owned(), NeighbourState::Ok)]);
 }
 
 #[test]
@@ -146,7 +160,7 @@ fn who_says_to_be_another_displaces_nobody_and_keeps_nobody_out() {
     assert!(all.addresses().any(|address| *address == honest), "it was displaced");
     let late = address("10.0.0.3:1");
     all.answered(&liar, &health(3), at(1));
-    assert!(all.called(late.clone(), at(2)));
+    assert!(all.called(late.clone(), None, at(2)));
     assert!(all.learn(late, &health(3), 0, at(2)), "it is kept out");
 }
 
@@ -164,7 +178,7 @@ fn strangers_that_call_all_the_time_leave_most_places_alone() {
             all.hear_from(address, at(second));
         }
         let stranger = address(&format!("10.9.9.9:{}", 1 + second % 60));
-        all.called(stranger.clone(), at(second));
+        all.called(stranger.clone(), stranger.ip(), at(second));
         while let Some(candidate) = all.candidate(second, at(second)) {
             all.learn(candidate.clone(), &health(100), random, at(second));
             all.hear_from(&candidate, at(second));
@@ -174,6 +188,47 @@ fn strangers_that_call_all_the_time_leave_most_places_alone() {
     let left = honest.iter().filter(|address| all.addresses().any(|it| it == *address)).count();
     assert_eq!(left, 6);
     assert_eq!(all.len(), 8);
+}
+
+#[test]
+fn an_address_group_has_two_places_and_two_looks_but_on_this_host() {
+    let mut all = Neighbours::new([], 8);
+    for number in 1..9 {
+        all.learn(address(&format!("10.9.9.{number}:1")), &health(number), 0, at(0));
+        all.learn(address(&format!("[2001:db8::{number}]:1")), &health(20 + number), 0, at(0));
+    }
+    assert_eq!(all.len(), 4);
+    for number in 1..4 {
+        assert!(all.learn(address(&format!("127.0.0.1:{number}")), &health(40 + number), 0, at(0)));
+    }
+    let mut all = Neighbours::new([], 8);
+    let mut calls = |prefix: &str, ip: &str| {
+        let mut called = |n| all.called(address(&format!("{prefix}{n}:1")), ip.parse().ok(), at(0));
+        (1..9).filter(|n| called(*n)).count()
+    };
+    // Silent addresses in the name of one caller kept every newcomer out.
+    assert_eq!(calls("10.9.9.", "10.9.9.9"), 2);
+    assert_eq!(calls("10.1.1.", "127.0.0.1"), 2);
+    assert_eq!(calls("host-", "10.3.3.3"), 2);
+    assert_eq!((1..9).filter(|n| calls(&format!("127.0.0.{n}"), "127.0.0.99") > 0).count(), 1);
+    let mut own =
+        |n| all.called(address(&format!("127.0.0.1:{n}")), "127.0.0.1".parse().ok(), at(0));
+    assert_eq!((1..9).filter(|n| own(*n)).count(), 8, "many miners on this host");
+}
+
+#[test]
+fn one_that_brought_a_block_makes_no_place_and_is_remembered() {
+    let mut all = Neighbours::new([], 2);
+    assert!(all.learn(address("a:1"), &health(1), 0, at(0)));
+    assert!(all.learn(address("b:1"), &health(2), 0, at(0)));
+    all.brought(&address("a:1"));
+    assert_eq!(all.trusted(at(0)), [address("a:1")]);
+    for random in 0..9 {
+        let newcomer = address(&format!("new-{random}:1"));
+        all.learn(newcomer, &health(3 + random), random.into(), at(600 + u64::from(random)));
+    }
+    assert!(all.addresses().any(|it| *it == address("a:1")));
+    assert!(all.addresses().all(|it| *it != address("b:1")));
 }
 
 #[test]
@@ -201,10 +256,10 @@ fn a_newcomer_that_calls_comes_first_and_gets_a_place_sooner_or_later() {
     all.hear_from(&address("a:1"), at(50));
     all.hear_from(&address("b:1"), at(50));
     assert_eq!(all.candidate(7, at(50)), None, "nobody has a chance");
-    assert!(all.called(address("new:1"), at(50)));
+    assert!(all.called(address("new:1"), None, at(50)));
     assert_eq!(all.candidate(7, at(50)), Some(address("new:1")));
     assert!(!all.learn(address("new:1"), &health(3), 1, at(50)));
-    assert!(all.called(address("new:1"), at(50)));
+    assert!(all.called(address("new:1"), None, at(50)));
     assert_eq!(all.candidate(7, at(50)), Some(address("new:1")));
     assert!(all.learn(address("new:1"), &health(3), CHANCE_WHEN_FULL, at(50)));
 }
@@ -238,7 +293,7 @@ fn candidates_callers_bans_and_own_addresses_are_bounded() {
     let mut callers = many(4 * CALLERS_MAX);
     for _ in 0..2 {
         let some = callers.by_ref().take(2 * CALLERS_MAX);
-        let heard = some.filter(|host| all.called(host.clone(), at(0))).count();
+        let heard = some.filter(|host| all.called(host.clone(), None, at(0))).count();
         assert_eq!((heard, all.callers.len()), (CALLERS_MAX, CALLERS_MAX));
         while !all.callers.is_empty() {
             assert!(all.candidate(0, at(0)).is_some());
@@ -258,11 +313,11 @@ fn callers_that_do_not_answer_keep_no_newcomer_out() {
     let mut all = Neighbours::new([], 1);
     assert!(all.learn(address("first:1"), &health(1), 0, at(0)));
     for (number, host) in many(4 * CALLERS_MAX).enumerate() {
-        assert!(all.called(host.clone(), at(0)));
+        assert!(all.called(host.clone(), None, at(0)));
         assert_eq!(all.candidate(0, at(0)), Some(host.clone()));
         if number % 2 == 0 { all.unanswered(&host) } else { all.is_own(&host) }
     }
-    assert!(all.called(address("newcomer:1"), at(0)));
+    assert!(all.called(address("newcomer:1"), None, at(0)));
     assert_eq!(all.candidate(0, at(0)), Some(address("newcomer:1")));
     assert!(all.learn(address("newcomer:1"), &health(2), 0, at(0)));
 }
