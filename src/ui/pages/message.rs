@@ -77,6 +77,9 @@ pub fn life(
     let former = forks::former(source, at, &source.forks(&at.address), id)?;
     let stands = text.as_ref().map(|text| Hash::of(text.as_str())).or(told);
     let other = added.zip(stands).filter(|(added, stands)| added != stands);
+    let twin = twin(source, at, followed, stands.filter(|_| other.is_none() && mined.is_some()))?;
+    let was_other = |stands: &Hash| former.iter().any(|former| former.text() != *stands);
+    let is_rewritten = other.is_some() || twin.is_some() || stands.as_ref().is_some_and(was_other);
     let is_known = state.is_some() || !former.is_empty();
     let shown = html! {
         h2 { @if other.is_some() { "Another text stands there" } @else { "The life of your message" } }
@@ -89,12 +92,17 @@ pub fn life(
                 }
                 (originals(at, &former, Some(added)))
             }
+        } @else if let Some((index, text)) = twin {
+            div.alarm role="alert" {
+                p { strong { "✗ The chain holds another text under this id, too." } " Block " (count(index)) " has one with the SHA-256 " code { (short_hash(&text)) } ": " a href=(at.href(&format!("/block/{index}"))) { "see it" } "." }
+                (originals(at, &former, added))
+            }
         } @else if mined.is_none() && !former.is_empty() {
             div.alarm role="alert" {
                 p { strong { "✗ A stronger branch rewrote the block of this message." } " Its text is in the chain no more" @if state.is_some() { ": it is unprocessed again." } @else { "." } }
                 (originals(at, &former, added))
             }
-        } @else if let Some(stands) = stands.filter(|stands| former.iter().any(|former| former.text() != *stands)) {
+        } @else if let Some(stands) = stands.filter(was_other) {
             div.alarm role="alert" {
                 p { strong { "✗ Another text stood under this id before." } " A stronger branch rewrote it. The SHA-256 of the text below is " code { (short_hash(&stands)) } "." }
                 (originals(at, &former, None))
@@ -105,7 +113,7 @@ pub fn life(
             blockquote.other[other.is_some()] tabindex=[shown.may_fill(LINES_UNSCROLLED).then_some("0")] { (shown) }
         }
         @if !is_known { p.problem { "This miner has no message with this id." } }
-        @if other.is_none() {
+        @if !is_rewritten {
             ol.steps {
                 (step(state.is_some(), mined.is_none(), "on disk", html! { "The miner keeps it, also through a power cut." }))
                 (step(mined.is_some(), true, &mined.map_or("mined".into(), |index| format!("mined in block {index}")), match mined {
@@ -124,6 +132,20 @@ pub fn life(
         }
     };
     Ok(Life { is_known, shown })
+}
+
+/// The block, and the hash, of another text in the chain under the id of one that stands there.
+fn twin(
+    source: &Source,
+    at: &At,
+    followed: Followed,
+    stands: Option<Hash>,
+) -> Result<Option<(u64, Hash)>, NoPage> {
+    let Some(stands) = stands.filter(|_| followed.sha256.is_some()) else { return Ok(None) };
+    Ok(match source.state(&at.address, followed.id, None)? {
+        Some(DataState::Mined { index, sha256, .. }) if sha256 != stands => Some((index, sha256)),
+        _ => None,
+    })
 }
 
 /// The dropped blocks that held a message: of this text, if one is named.

@@ -138,7 +138,7 @@ fn dial(
                 }
                 p.hint { "A miner with a limit waits between its guesses and takes no processor time then. With the same limit, unequal computers are equal; give one of them more than half of all guesses, and it can rewrite the chain." }
             } @else {
-                p.hint { "The pace is set on the miner's own host: here, or with " code { "blockchain miner limit" } "." }
+                p.hint { "The pace is set on the miner's own host: here, or with " code { "blockchain mining" } "." }
             }
         }
     }
@@ -191,6 +191,7 @@ fn files(status: &StatusReport) -> Markup {
         "chain" => "the chain, one block a line",
         "hash" => "SHA-256 of the chain file",
         "version" => "an older chain",
+        "forks" => "when and why older chains were left",
         "journal" => "unprocessed messages",
         "log" => "log",
         _ => "",
