@@ -9,7 +9,7 @@ use std::path::Path;
 
 use blockchain::api::{Event, Happening};
 use blockchain::chain::testing::data;
-use blockchain::chain::{Hash, Why};
+use blockchain::chain::{Data, Hash, Message, Why};
 use serde_json::{Value, json};
 use ui_support::TestUi;
 use ui_support::browser::Browser;
@@ -54,6 +54,10 @@ fn every_page_reads_well_in_light_and_dark_on_phone_and_desk() {
     let life = format!("/?life={}", data("Lunch at noon").id);
     let kept = blockchain::chain::Block::read(&town.home.state().lines[66], 66).unwrap();
     let alarm = format!("/data/{}?sha256={}", kept.data.id, Hash::of("another text"));
+    let heist = heist();
+    let robbed = TestUi::start(&heist.0.address);
+    let rewritten = format!("/data/{}?sha256={}", heist.1.id, Hash::of(heist.1.message.as_str()));
+    let dropped = format!("/block/{}", heist.2);
     let pages = [
         ("chain", "/"),
         ("life", &life),
@@ -67,12 +71,20 @@ fn every_page_reads_well_in_light_and_dark_on_phone_and_desk() {
         ("network", "/network"),
         ("miner", "/miner"),
     ];
+    let robbed_pages = [
+        ("heist-chain", "/"),
+        ("heist-forks", "/forks"),
+        ("heist-message", &rewritten),
+        ("heist-block", &dropped),
+    ];
     // The last is the desk at 200 % zoom.
     let devices = [("desk", 1280, 900, 1.0), ("phone", 375, 812, 2.0), ("zoomed", 640, 450, 2.0)];
     for (device, width, height, dots) in devices {
         for scheme in ["light", "dark"] {
             browser.become_device(width, height, dots, scheme);
-            for (name, path) in pages {
+            let of = |ui, (name, path)| (ui, name, path);
+            let pages = pages.map(|page| of(&ui, page)).into_iter();
+            for (ui, name, path) in pages.chain(robbed_pages.map(|page| of(&robbed, page))) {
                 browser.open(&format!("{}{path}", ui.url));
                 let what = format!("{name}-{device}-{scheme}");
                 keep_picture(&browser, &what);
@@ -90,6 +102,26 @@ fn every_page_reads_well_in_light_and_dark_on_phone_and_desk() {
     browser.open(&ui.url);
     browser.await_text("h1", "does not answer");
     keep_picture(&browser, "dead-zoomed-dark");
+}
+
+/// A miner with branches that were dropped; a message that one of them held, and its block's hash.
+fn heist() -> (FakeMiner, Data, Hash) {
+    let miner = FakeMiner::start(1);
+    for text in ["one", "two", "three", "four"] {
+        miner.state().extend(data(text), now());
+    }
+    let kept = data("Ada pays Grace 20 euros");
+    for data in [kept.clone(), data("five"), data("six"), data("seven")] {
+        miner.state().extend(data, now());
+    }
+    let dropped = Hash::of(&miner.state().lines[5]);
+    let message = Message::new("Ada pays Grace 2000 euros").unwrap();
+    let forged = Data { id: kept.id, message };
+    let branch = [forged, data("five"), data("six"), data("seven"), data("eight")];
+    miner.state().reorganise(4, &branch, 0);
+    miner.state().reorganise(8, &[data("eight, a bit later")], 0);
+    miner.state().extend(data("nine"), now());
+    (miner, kept, dropped)
 }
 
 /// Checks the chain, takes a copy, and changes its second block.
@@ -593,6 +625,52 @@ fn dropped_blocks_leave_visibly_and_the_banner_says_why() {
     }
     browser.await_text(".mined", "more 13");
     assert_eq!(browser.run("return fell", json!([])), json!(["2"]));
+}
+
+#[test]
+fn a_rewritten_message_leads_to_its_dropped_original_and_what_is_folded_stays_so() {
+    let (miner, kept, dropped) = heist();
+    let ui = TestUi::start(&miner.address);
+    let browser = Browser::start();
+    browser.open(&format!(
+        "{}/data/{}?sha256={}",
+        ui.url,
+        kept.id,
+        Hash::of(kept.message.as_str())
+    ));
+    browser.await_text(".alarm", "This is not the text that was added");
+    browser.click(".alarm a");
+    browser.await_text("main", "Not in the chain since");
+    browser.await_text(".message", "Ada pays Grace 20 euros");
+    let here = browser.run("return location.pathname", json!([]));
+    assert_eq!(here, json!(format!("/block/{dropped}")));
+    browser.open(&ui.url);
+    let is_open = "return document.querySelector('.hanging.row-0').open";
+    assert_eq!(browser.run(is_open, json!([])), json!(true));
+    browser.click(".hanging.row-0 summary");
+    miner.state().extend(data("ten"), now());
+    browser.await_text(".mined", "ten");
+    assert_eq!(browser.run(is_open, json!([])), json!(false), "it stays folded");
+    assert_eq!(browser.console(), Vec::<String>::new());
+}
+
+#[test]
+fn the_dial_tells_its_pace_as_it_is_turned() {
+    let miner = town().home;
+    let ui = TestUi::start(&miner.address);
+    let browser = Browser::start();
+    browser.open(&format!("{}/miner", ui.url));
+    slide(&browser, "#pace input[type=range]", 4);
+    assert_eq!(
+        browser.text("#pace output"),
+        "at most 10 guesses a second: a block takes 25 s on average"
+    );
+    browser.click("#pace .primary");
+    browser.await_text("#pace-now", "at most 10 guesses a second");
+    assert_eq!(miner.state().pace, Some(10));
+    browser.click("#pace [name=pause]");
+    browser.await_text("#pace-now", "paused");
+    assert_eq!(miner.state().pace, Some(0));
 }
 
 #[test]

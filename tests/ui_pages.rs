@@ -10,7 +10,8 @@ use ui_support::miner::{FakeMiner, now};
 use ui_support::town::town;
 
 /// Every page that needs no choice of a block.
-const PAGES: [&str; 7] = ["/", "/find", "/check", "/workbench", "/network", "/miner", "/block/1"];
+const PAGES: [&str; 8] =
+    ["/", "/find", "/check", "/workbench", "/forks", "/network", "/miner", "/block/1"];
 
 /// All that pages load.
 const ASSETS: [&str; 11] = [
@@ -210,7 +211,8 @@ fn one_box_finds_by_height_hash_id_date_and_words() {
     };
     assert!(found("7").1.contains("\"/block/7\""));
     assert!(found(&data("The needle in the hay").id.to_string()).1.contains("\"/block/7\""));
-    for query in ["NEEDLE hay", &hash.to_string(), &hash.to_string()[..8], "needle"] {
+    assert!(found(&hash.to_string()).1.contains(&format!("\"/block/{hash}\"")));
+    for query in ["NEEDLE hay", &hash.to_string()[..8], "needle"] {
         let page = found(query).2;
         assert!(page.contains("1 block") && page.contains("/block/7\""), "{query}: {page}");
     }
@@ -255,6 +257,134 @@ fn another_text_in_the_place_of_a_message_is_shouted() {
         }
         assert!(!page.contains("class=\"steps\""), "no ticks beside it: {page}");
     }
+}
+
+/// A miner whose block 2 had four confirmations until a longer branch put another text there;
+/// the message, and the hash of its dropped block.
+fn heist() -> (FakeMiner, Data, Hash) {
+    let miner = miner(&["first"]);
+    let kept = data("Ada pays Grace 20 euros");
+    for data in [kept.clone(), data("a"), data("b"), data("c")] {
+        miner.state().extend(data, now());
+    }
+    let dropped = Hash::of(&miner.state().lines[2]);
+    let message = Message::new("Ada pays Grace 2000 euros").unwrap();
+    let forged = Data { id: kept.id, message };
+    let branch = [forged, data("a"), data("b"), data("c"), data("d")];
+    miner.state().reorganise(1, &branch, 0);
+    (miner, kept, dropped)
+}
+
+#[test]
+fn a_rewritten_message_is_shouted_and_its_dropped_original_is_one_click_away() {
+    let (miner, kept, dropped) = heist();
+    let ui = TestUi::start(&miner.address);
+    let original = format!("href=\"/block/{dropped}\"");
+    let sha256 = Hash::of(kept.message.as_str());
+    for (query, words) in [
+        (format!("?sha256={sha256}"), "Another text stands there"),
+        (String::new(), "Another text stood under this id before"),
+    ] {
+        let page = ui.get(&format!("/data/{}{query}", kept.id)).2;
+        let alarm = text_between(&page, "<div class=\"alarm\" role=\"alert\"", "</div>");
+        assert!(page.contains(words), "{words}: {page}");
+        for part in
+            ["block 2 with 4 confirmations until ", "The other branch was longer.", &original]
+        {
+            assert!(alarm.contains(part), "{part}: {alarm}");
+        }
+        let history = text_between(&page, "<ol class=\"history\"", "</ol>");
+        assert!(history.contains(&original) && history.contains("dropped "), "{history}");
+    }
+    let forks = ui.get("/forks").2;
+    let branch = text_between(&forks, "id=\"branches\"", "</section>");
+    for part in ["4 blocks above block 1", &original, "The block that won"] {
+        assert!(branch.contains(part), "{part}: {branch}");
+    }
+    let tree = text_between(&forks, "<svg width", "</svg>");
+    let winner = Hash::of(&miner.state().lines[2]);
+    for part in [&original, &format!("href=\"/block/{winner}\"")] {
+        assert!(tree.contains(part), "{part}: {tree}");
+    }
+    let strip = text_between(&ui.get("/").2, "<ol class=\"mined\"", "</section>");
+    assert!(strip.contains("4 blocks dropped") && strip.contains(&original), "{strip}");
+}
+
+#[test]
+fn a_dropped_block_keeps_its_page_and_is_found_by_its_hash() {
+    let (miner, kept, dropped) = heist();
+    let ui = TestUi::start(&miner.address);
+    let (status, _, page) = ui.get(&format!("/block/{dropped}"));
+    assert_eq!(status, 200, "{page}");
+    for part in [
+        "Not in the chain since ",
+        "The other branch was longer.",
+        "Ada pays Grace 20 euros",
+        &format!("href=\"/data/{}?sha256=", kept.id),
+        "ends with 1 zero",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("confirmation"), "it has none: {page}");
+    let line = &ui.get(&format!("/block/{dropped}/message")).2;
+    assert_eq!(line, "Ada pays Grace 20 euros");
+    // The one that stands there now names it, by its height and by its hash alike.
+    let winner = Hash::of(&miner.state().lines[2]);
+    for name in ["2".to_owned(), winner.to_string()] {
+        let page = ui.get(&format!("/block/{name}")).2;
+        assert!(page.contains("5 confirmations"), "{page}");
+        assert!(page.contains(&format!("href=\"/block/{dropped}\"")), "{page}");
+    }
+    let (status, headers, _) = ui.get(&format!("/find?q={dropped}"));
+    assert!(status == 303 && headers.contains(&format!("/block/{dropped}")), "{headers}");
+    let page = ui.get(&format!("/find?q={}", &dropped.to_string()[..10])).2;
+    assert!(page.contains(&format!("href=\"/block/{dropped}\"")), "{page}");
+    assert_eq!(ui.get(&format!("/block/{}", "5".repeat(64))).0, 404);
+}
+
+#[test]
+fn a_message_that_came_back_tells_where_it_was() {
+    let miner = miner(&["first", "second"]);
+    let ui = TestUi::start(&miner.address);
+    let id = data("second").id;
+    let history = || {
+        let page = ui.get(&format!("/data/{id}")).2;
+        (text_between(&page, "<ol class=\"history\"", "</ol>"), page)
+    };
+    assert_eq!(history().0, "");
+    miner.state().reorganise(1, &[data("other"), data("more")], 1_000);
+    let (told, page) = history();
+    assert!(told.contains("block 2") && told.ends_with("<li>unprocessed</li>"), "{told}");
+    assert!(page.contains("rewrote the block of this message"), "{page}");
+    miner.state().mine();
+    let (told, page) = history();
+    let places: Vec<_> =
+        ["block 2", "dropped ", "unprocessed", "block 4"].map(|part| told.find(part)).into();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{told}");
+    assert!(!page.contains("class=\"alarm\""), "{page}");
+}
+
+#[test]
+fn the_pace_is_set_by_a_dial() {
+    let town = town();
+    let ui = TestUi::start(&town.home.address);
+    let now = || text_between(&ui.get("/miner").2, "<strong id=\"pace-now\"", "</strong>");
+    let set = |form: &[(&str, &str)]| ui.post("/pace", form, &[]).0;
+    assert!(now().contains("no limit"), "{}", now());
+    assert_eq!(set(&[("step", "7")]), 303);
+    assert_eq!(town.home.state().pace, Some(100));
+    assert!(now().contains("at most 100 guesses a second: a block takes 2.6 s"), "{}", now());
+    assert_eq!(set(&[("step", "7"), ("pause", "1")]), 303);
+    assert_eq!(town.home.state().pace, Some(0));
+    assert!(now().contains("paused") && ui.get("/miner").2.contains(">Resume<"), "{}", now());
+    assert_eq!(set(&[("step", "29")]), 303);
+    assert_eq!(town.home.state().pace, None);
+    for form in [&[("step", "30")][..], &[("step", "x")], &[]] {
+        assert_eq!(set(form), 400, "{form:?}");
+    }
+    let foreign = [("Sec-Fetch-Site", "cross-site")];
+    assert_eq!(ui.post("/pace", &[("step", "3")], &foreign).0, 400);
+    assert_eq!(town.home.state().pace, None);
 }
 
 #[test]

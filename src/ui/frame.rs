@@ -17,6 +17,8 @@ pub enum Tab {
     Check,
     /// `/workbench`
     Workbench,
+    /// `/forks`
+    Forks,
     /// `/network`
     Network,
     /// `/miner`
@@ -24,11 +26,12 @@ pub enum Tab {
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 6] = [
+    const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::Chain, "Chain", "/"),
         (Self::Find, "Find", "/find"),
         (Self::Check, "Check", "/check"),
         (Self::Workbench, "Workbench", "/workbench"),
+        (Self::Forks, "Forks", "/forks"),
         (Self::Network, "Network", "/network"),
         (Self::Miner, "Miner", "/miner"),
     ];

@@ -48,6 +48,8 @@ pub struct Asked {
     pub body: Vec<u8>,
     /// Whether a page of ours sent it, as far as the browser tells.
     pub is_ours: bool,
+    /// Whether the browser runs on this host.
+    pub is_local: bool,
 }
 
 /// What it gets.
@@ -168,7 +170,8 @@ fn read(request: &mut Incoming) -> io::Result<Asked> {
         }
         (None, None) => true,
     };
-    Ok(Asked { method, path, query, body, is_ours })
+    let is_local = request.caller().is_loopback();
+    Ok(Asked { method, path, query, body, is_ours, is_local })
 }
 
 /// Whether a host is an address or `localhost`. A name that somebody made point here would

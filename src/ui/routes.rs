@@ -26,6 +26,15 @@ pub fn answer(source: &Source, asked: &Asked) -> Answer {
                 Err(NoPage::Bad("a message is added from this UI's own pages only".into()))
             }
         }
+        ("POST", "/pace") => {
+            let form: Parameters = form_urlencoded::parse(&asked.body).into_owned().collect();
+            chosen = form.get("at").cloned();
+            if asked.is_ours && asked.is_local {
+                pages::miner::set_pace(source, &form)
+            } else {
+                Err(NoPage::Bad("the pace is set from this host and this UI's pages only".into()))
+            }
+        }
         ("POST", "/blocks") if asked.is_ours => hand_in(source, at, &asked.body),
         ("POST", "/blocks") => {
             Err(NoPage::Bad("a block is handed in from this UI's own pages only".into()))
@@ -34,24 +43,30 @@ pub fn answer(source: &Source, asked: &Asked) -> Answer {
         // For health checks of the UI: it is healthy while it answers and reaches its miner.
         ("GET", "/health") => relay(source, at, "/api/health", &parameters),
         ("GET", path) if path.starts_with("/api/") => relay(source, at, path, &parameters),
-        ("GET", path) => source.look(at).and_then(|at| page(source, &at, path, &parameters)),
+        ("GET", _) => source.look(at).and_then(|at| page(source, &at, asked, &parameters)),
         _ => Err(NoPage::Bad("pages are asked for with GET".into())),
     };
     answer.unwrap_or_else(|no_page| pages::failure::page(source, chosen.as_deref(), no_page))
 }
 
-fn page(source: &Source, at: &At, path: &str, parameters: &Parameters) -> Result<Answer, NoPage> {
-    let parts: Vec<_> = path.split('/').skip(1).collect();
+fn page(
+    source: &Source,
+    at: &At,
+    asked: &Asked,
+    parameters: &Parameters,
+) -> Result<Answer, NoPage> {
+    let parts: Vec<_> = asked.path.split('/').skip(1).collect();
     match parts[..] {
         [""] => pages::chain::page(source, at, parameters),
-        ["block", height] => pages::block::page(source, at, height),
-        ["block", height, "message"] => pages::block::message(source, at, height),
+        ["block", name] => pages::block::page(source, at, name),
+        ["block", name, "message"] => pages::block::message(source, at, name),
         ["data", id] => pages::message::page(source, at, id, parameters),
         ["find"] => pages::find::page(source, at, parameters),
         ["check"] => Ok(pages::check::page(at)),
         ["workbench"] => Ok(pages::workbench::page(source, at)),
+        ["forks"] => pages::forks::page(source, at),
         ["network"] => pages::network::page(source, at),
-        ["miner"] => pages::miner::page(source, at),
+        ["miner"] => pages::miner::page(source, at, asked.is_local),
         _ => Err(NoPage::Missing("there is no such page".into())),
     }
 }
@@ -65,6 +80,8 @@ fn asset(name: &str) -> Result<Answer, NoPage> {
 /// Passes blocks on to the miner, as whose next ones they may be taken.
 fn hand_in(source: &Source, at: Option<&str>, lines: &[u8]) -> Result<Answer, NoPage> {
     let at = source.look(at)?;
+    let lines = std::str::from_utf8(lines);
+    let lines = lines.map_err(|_| NoPage::Bad("a block is text in UTF-8".into()))?;
     let (status, body) = source.hand_in(&at.address, lines)?;
     Ok(Answer::new(status, "application/json", body))
 }
@@ -92,8 +109,10 @@ fn relay(
         "/api/data" => Request::Data { after: Some(source::first_page()) },
         path => {
             let decoded = routes::decode("GET", &path["/api".len()..], b"");
-            let is_state = |request: &Request| matches!(request, Request::DataState { .. });
-            let decoded = decoded.ok().filter(is_state);
+            let is_told = |request: &Request| {
+                matches!(request, Request::DataState { .. } | Request::Block(_))
+            };
+            let decoded = decoded.ok().filter(is_told);
             decoded.ok_or_else(|| NoPage::Missing("there is no such thing to ask".into()))?
         }
     };

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use time::{Date, Month};
 
 use super::source::{At, Seen, Source};
+use crate::api::Fork;
 use crate::api::client::ClientError;
-use crate::chain::{DataId, Micros};
+use crate::chain::{DataId, Hash, Micros};
 
 /// How long one look through the chain may take, and how far it may go, so that there is soon
 /// a page to see; it can be continued.
@@ -29,6 +30,8 @@ pub enum Wanted {
     Height(u64),
     /// The message with this id.
     Id(DataId),
+    /// The block with this hash, or with this seal.
+    Hash(Hash),
     /// The first block at or after this moment.
     Moment(Micros),
     /// Blocks with all these words in their message, or whose hash, seal or data id begins with it.
@@ -55,6 +58,9 @@ pub fn read(text: &str, zone: &str, length: u64) -> Option<Wanted> {
     }
     if let Ok(id) = text.replace('-', "").to_lowercase().parse() {
         return Some(Wanted::Id(id));
+    }
+    if let Ok(hash) = text.to_lowercase().parse() {
+        return Some(Wanted::Hash(hash));
     }
     if let Some(moment) = moment(text, zone) {
         return Some(Wanted::Moment(moment));
@@ -147,15 +153,31 @@ pub fn scan(source: &Source, at: &At, words: &[String], below: u64) -> Result<Fo
     Ok(found)
 }
 
+/// The dropped blocks whose hash begins with the only word, as far as they fit on a page.
+pub fn dropped(source: &Source, at: &At, words: &[String]) -> Result<Vec<Seen>, ClientError> {
+    let [word] = words else { return Ok(Vec::new()) };
+    if !is_hex(word) {
+        return Ok(Vec::new());
+    }
+    let forks: Vec<Fork> = source.forks(&at.address);
+    let blocks = forks.iter().flat_map(|fork| &fork.blocks);
+    let hashes = blocks.map(|block| block.hash).filter(|hash| hash.to_string().starts_with(word));
+    let kept = hashes.take(HITS_MAX).map(|hash| source.block(&at.address, hash));
+    kept.filter_map(|kept| kept.map(|kept| kept.map(|kept| kept.seen)).transpose()).collect()
+}
+
+fn is_hex(word: &str) -> bool {
+    word.len() >= HASH_DIGITS_MIN && word.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 fn fits(seen: &Seen, words: &[String]) -> bool {
     let message = seen.block.data.message.as_str().to_lowercase();
     if words.iter().all(|word| message.contains(word)) {
         return true;
     }
     let [word] = words else { return false };
-    let is_hex = word.len() >= HASH_DIGITS_MIN && word.bytes().all(|b| b.is_ascii_hexdigit());
     let proof = seen.block.proof.map(|proof| proof.seal.to_string()).unwrap_or_default();
-    is_hex
+    is_hex(word)
         && [seen.hash.to_string(), proof, seen.block.data.id.to_string()]
             .iter()
             .any(|text| text.starts_with(word.as_str()))
@@ -173,6 +195,7 @@ mod tests {
             ("17", Some(Wanted::Height(17))),
             ("#17", Some(Wanted::Height(17))),
             ("1,017", Some(Wanted::Height(1_017))),
+            (&"a1".repeat(32), Some(Wanted::Hash("a1".repeat(32).parse().unwrap()))),
             ("99999", words("99999")),
             (id, Some(Wanted::Id(id.parse().unwrap()))),
             ("01234567-89ab-cdef-0123-456789abcdef", Some(Wanted::Id(id.parse().unwrap()))),

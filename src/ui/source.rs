@@ -1,16 +1,13 @@
 //! Questions of pages to miners, and the wall that keeps them to one miner and its neighbours.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::api::client::{ClientError, Delivery, MinerClient};
-use crate::api::{Address, Cursor, DataPage, DataState, Health, NeighbourDetail, RunId};
+use crate::api::client::{ClientError, MinerClient, PlainRequest};
+use crate::api::{
+    Address, BlockAnswer, BlockName, Cursor, DataPage, DataState, Departure, Fork, ForksAnswer,
+    Health, MiningPace, NeighbourDetail, PAGE_BYTES_MAX, Request, RunId,
+};
 use crate::chain::{Block, DataId, Hash, Micros};
-
-/// Longest answer to blocks that are handed in.
-const STATE_BYTES_MAX: u64 = 64 << 10;
-
-/// How long a miner may check the blocks that are handed in.
-const HAND_IN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The miner that this UI was started for, and the way to ask it and its neighbours.
 pub struct Source {
@@ -56,6 +53,16 @@ pub struct Seen {
     pub hash: Hash,
     /// The block in the line.
     pub block: Block,
+}
+
+/// A block that was asked for by its hash.
+pub struct Kept {
+    /// The block.
+    pub seen: Seen,
+    /// Blocks from it to the head, itself included; 0 outside of the chain.
+    pub confirmations: u64,
+    /// When and why it left the chain, if it did.
+    pub dropped: Option<Departure>,
 }
 
 /// Microseconds since the Unix epoch, by this host's clock.
@@ -115,7 +122,7 @@ impl Source {
     }
 
     /// Where a message is; `None` if the miner knows no such message. Of several texts under one id
-    /// the one with this hash, if it is there.
+    /// the one with this hash, unless it is in no block and another one is in the chain.
     pub fn state(
         &self,
         address: &Address,
@@ -128,30 +135,63 @@ impl Source {
             Err(error) => Err(error),
         };
         match sha256 {
-            Some(_) => Ok(state(sha256)?.or(state(None)?)),
+            Some(_) => match (state(sha256)?, state(None)?) {
+                (Some(mined @ DataState::Mined { .. }), _) => Ok(Some(mined)),
+                (_, Some(mined @ DataState::Mined { .. })) => Ok(Some(mined)),
+                (own, other) => Ok(own.or(other)),
+            },
             None => state(None),
         }
     }
 
+    /// The block with this hash, in the chain or in a kept branch; `None` if the miner has none.
+    pub fn block(&self, address: &Address, hash: Hash) -> Result<Option<Kept>, ClientError> {
+        let request = PlainRequest::from(&Request::Block(BlockName::Hash(hash)));
+        let answer: BlockAnswer = match self.client.call(address, &request, "block") {
+            Err(ClientError::Refused { status: 404, .. }) => return Ok(None),
+            answer => answer?,
+        };
+        let line = answer.block.get();
+        let malformed =
+            |why: String| ClientError::Malformed { address: address.clone(), what: "block", why };
+        let index = index_in(line).ok_or_else(|| malformed("it has no index".into()))?;
+        let seen = seen(address, line, index)?;
+        if seen.hash != hash {
+            return Err(malformed(format!("it has the hash {}, not {hash}", seen.hash)));
+        }
+        Ok(Some(Kept { seen, confirmations: answer.confirmations, dropped: answer.dropped }))
+    }
+
+    /// The branches that left the chain, newest first; none if the miner tells none.
+    pub fn forks(&self, address: &Address) -> Vec<Fork> {
+        let request = PlainRequest::from(&Request::Forks);
+        let answer: Result<ForksAnswer, _> = self.client.call(address, &request, "list of forks");
+        let mut forks = answer.map(|answer| answer.forks).unwrap_or_default();
+        forks.retain(|fork| !fork.blocks.is_empty());
+        forks
+    }
+
+    /// How fast a miner mines; `None` if it does not tell.
+    pub fn pace(&self, address: &Address) -> Option<MiningPace> {
+        self.client.call(address, &PlainRequest::from(&Request::Mining), "pace").ok()
+    }
+
+    /// Lets a miner make so many guesses a second at most; 0 pauses it.
+    pub fn limit(&self, address: &Address, limit: Option<u64>) -> Result<MiningPace, ClientError> {
+        self.client.call(address, &PlainRequest::from(&Request::LimitMining(limit)), "pace")
+    }
+
     /// Sends lines of blocks to be taken as the chain's next ones; status and body of the
     /// answer.
-    pub fn hand_in(&self, address: &Address, lines: &[u8]) -> Result<(u16, Vec<u8>), ClientError> {
-        let unreachable = |error: ureq::Error| ClientError::Unreachable {
-            address: address.clone(),
-            why: error.to_string(),
-            sent: Delivery::Uncertain,
-        };
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(HAND_IN_TIMEOUT))
-            .max_redirects(0)
-            .proxy(None)
-            .http_status_as_error(false)
-            .build();
-        let request = ureq::Agent::from(config).put(format!("http://{address}/blocks"));
-        let mut answer = request.send(lines).map_err(unreachable)?;
-        let body = answer.body_mut().with_config().limit(STATE_BYTES_MAX).read_to_vec();
-        Ok((answer.status().as_u16(), body.map_err(unreachable)?))
+    pub fn hand_in(&self, address: &Address, lines: &str) -> Result<(u16, Vec<u8>), ClientError> {
+        let lines = lines.lines().map(str::to_owned).collect();
+        self.client.send(address, &Request::PushBlocks { lines }, PAGE_BYTES_MAX)
     }
+}
+
+/// The height that a line of a block names; the line is checked against it later.
+fn index_in(line: &str) -> Option<u64> {
+    serde_json::from_str::<serde_json::Value>(line).ok()?.get("index")?.as_u64()
 }
 
 /// A cursor of no run, which asks for the first page of unprocessed data.
@@ -170,6 +210,12 @@ pub fn seen(address: &Address, line: &str, index: u64) -> Result<Seen, ClientErr
 }
 
 impl At {
+    /// True if the miner runs on this host.
+    pub fn is_local(&self) -> bool {
+        let ip = self.address.ip();
+        self.address.host() == "localhost" || ip.is_some_and(|ip| ip.is_loopback())
+    }
+
     /// A link to `path` that goes on looking at the same miner.
     pub fn href(&self, path: &str) -> String {
         if self.is_home {

@@ -5,11 +5,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use blockchain::api::{
-    Added, Address, ChainPage, DataPage, DataState, Event, EventPage, Health, NeighbourDetail,
+    Added, Address, BlockAnswer, BlockName, BlocksTaken, ChainPage, DataPage, DataState, Departure,
+    Event, EventPage, Fork, ForkBlock, ForksAnswer, Health, MiningPace, NeighbourDetail,
     NeighbourPage, Reply, Request, RunId, Status, StatusReport, routes,
 };
 use blockchain::chain::testing::{Maker, network};
-use blockchain::chain::{Block, Data, Hash, Head, Network};
+use blockchain::chain::{Block, Data, Hash, Head, Network, Why};
 use serde_json::value::RawValue;
 use tiny_http::{Response, Server};
 
@@ -29,9 +30,20 @@ pub struct State {
     pub lie: Option<u64>,
     /// Whether it takes blocks from elsewhere.
     pub takes_blocks: bool,
+    /// Branches that left its chain, newest first.
+    pub kept: Vec<Kept>,
+    /// Most guesses a second.
+    pub pace: Option<u64>,
     /// Requests so far.
     pub asked: usize,
     id: RunId,
+}
+
+/// A branch that left the chain.
+pub struct Kept {
+    fork: u64,
+    lines: Vec<String>,
+    dropped: Departure,
 }
 
 pub struct FakeMiner {
@@ -66,6 +78,23 @@ impl State {
         self.extend(data, now());
     }
 
+    /// Takes a branch of these messages above height `fork`, `ago` microseconds before now. What
+    /// it drops is kept, and the messages of that wait again.
+    pub fn reorganise(&mut self, fork: u64, messages: &[Data], ago: u64) {
+        let lines = self.lines.split_off(fork as usize + 1);
+        let depth = lines.len();
+        for (index, line) in (fork + 1..).zip(&lines) {
+            let data = Block::read(line, index).unwrap().data;
+            if !messages.contains(&data) {
+                self.pool.push(data);
+            }
+        }
+        messages.iter().for_each(|data| self.extend(data.clone(), now() - ago));
+        let why = if messages.len() > depth { Why::Longer } else { Why::LowerHash };
+        let dropped = Departure { at: now() - ago, why, winner: self.head(), file: None };
+        self.kept.insert(0, Kept { fork, lines, dropped });
+    }
+
     pub fn head(&self) -> Hash {
         self.last().hash
     }
@@ -92,6 +121,8 @@ impl FakeMiner {
             reasons: Vec::new(),
             lie: None,
             takes_blocks: false,
+            kept: Vec::new(),
+            pace: None,
             asked: 0,
             id: RunId::from_random(random),
         };
@@ -104,15 +135,6 @@ impl FakeMiner {
                 while let Ok(mut request) = server.recv() {
                     let mut body = Vec::new();
                     request.as_reader().read_to_end(&mut body).unwrap();
-                    let is_blocks =
-                        request.url() == "/blocks" && state.lock().unwrap().takes_blocks;
-                    if is_blocks {
-                        let reply = take(&mut state.lock().unwrap(), &body);
-                        let response =
-                            Response::from_data(reply.body).with_status_code(reply.status);
-                        let _ = request.respond(response);
-                        continue;
-                    }
                     let reply = routes::decode(request.method().as_str(), request.url(), &body);
                     let reply = reply.map(|request| answer(&mut state.lock().unwrap(), request));
                     let reply = reply.unwrap_or_else(|reply| reply);
@@ -145,26 +167,91 @@ impl Drop for FakeMiner {
 }
 
 /// Takes blocks in place of those of its chain from their height on, if there are more then.
-fn take(state: &mut State, body: &[u8]) -> Reply {
-    let text = std::str::from_utf8(body).unwrap();
-    let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+fn take(state: &mut State, lines: Vec<String>) -> Reply {
+    let answer = |status, message: &str, more: &str, taken: usize, state: &State| {
+        let (length, head) = (state.lines.len() as u64, state.head());
+        let (message, more_information) = (message.into(), more.into());
+        let taken = taken as u64;
+        Reply::json(status, &BlocksTaken { message, more_information, taken, length, head })
+    };
     let from = (1..state.lines.len() as u64 + 1).find(|at| Block::read(&lines[0], *at).is_ok());
     let Some(from) = from.map(|from| from as usize) else {
         return Reply::problem(400, "Bad request", "the line is no block");
     };
     if from + lines.len() <= state.lines.len() {
-        return Reply::problem(409, "Conflict", "the branch is not longer");
+        return answer(409, "Conflict", "the branch is not longer", 0, state);
+    }
+    let block = Block::read(&lines[0], from as u64).unwrap();
+    if block.previous_hash != Some(Hash::of(&state.lines[from - 1])) {
+        return answer(409, "Conflict", "it follows another block", 0, state);
     }
     state.lines.truncate(from);
+    let taken = lines.len();
     for line in lines {
         let block = Block::read(&line, state.lines.len() as u64).unwrap();
-        if block.previous_hash != Some(state.head()) {
-            return Reply::problem(409, "Conflict", "it follows another block");
-        }
         state.pool.retain(|data| *data != block.data);
         state.lines.push(line);
     }
-    Reply::json(200, &serde_json::json!({"message": "Blocks taken!"}))
+    answer(200, "Blocks taken!", "They are in the chain.", taken, state)
+}
+
+/// Where a message is; of several texts under its id the one with this hash, or else the mined one.
+fn state_of(state: &State, is_it: impl Fn(&Data) -> bool) -> Option<DataState> {
+    let length = state.lines.len() as u64;
+    let blocks = (0..).zip(&state.lines).map(|(at, line)| Block::read(line, at).unwrap());
+    let sha256 = |data: &Data| Hash::of(data.message.as_str());
+    let mined = blocks.filter(|block| is_it(&block.data)).map(|block| DataState::Mined {
+        index: block.index,
+        confirmations: length - block.index,
+        sha256: sha256(&block.data),
+    });
+    let waits = state.pool.iter().filter(|data| is_it(data));
+    let waits = waits.map(|data| DataState::Unprocessed { sha256: sha256(data) });
+    mined.chain(waits).next()
+}
+
+/// A block of the chain or of a kept branch.
+fn block(state: &State, which: BlockName) -> Option<BlockAnswer> {
+    let is_it = |index: u64, line: &str| match which {
+        BlockName::Height(height) => height == index,
+        BlockName::Hash(hash) => hash == Hash::of(line),
+    };
+    let answer = |line: &String, confirmations, dropped| BlockAnswer {
+        block: RawValue::from_string(line.clone()).unwrap(),
+        hash: Hash::of(line),
+        in_chain: confirmations > 0,
+        confirmations,
+        dropped,
+    };
+    let length = state.lines.len() as u64;
+    let mut chain = (0..).zip(&state.lines);
+    if let Some((index, line)) = chain.find(|(index, line)| is_it(*index, line)) {
+        return Some(answer(line, length - index, None));
+    }
+    let is_named = matches!(which, BlockName::Hash(_));
+    let mut kept = state
+        .kept
+        .iter()
+        .filter(|_| is_named)
+        .flat_map(|kept| kept.lines.iter().map(|line| (line, kept.dropped.clone())));
+    let (line, dropped) = kept.find(|(line, _)| is_it(u64::MAX, line))?;
+    Some(answer(line, 0, Some(dropped)))
+}
+
+fn forks(state: &State) -> ForksAnswer {
+    let fork = |kept: &Kept| {
+        let blocks = (kept.fork + 1..).zip(&kept.lines);
+        let blocks = blocks.map(|(index, line)| ForkBlock { index, hash: Hash::of(line) });
+        Fork {
+            fork: kept.fork,
+            depth: kept.lines.len() as u64,
+            head: Hash::of(kept.lines.last().unwrap()),
+            blocks: blocks.collect(),
+            dropped: kept.dropped.clone(),
+        }
+    };
+    let forks: Vec<_> = state.kept.iter().map(fork).collect();
+    ForksAnswer { length: forks.len() as u64, forks }
 }
 
 fn answer(state: &mut State, request: Request) -> Reply {
@@ -200,19 +287,24 @@ fn answer(state: &mut State, request: Request) -> Reply {
             let length = state.pool.len() as u64;
             Reply::json(200, &DataPage { data: state.pool.clone(), length, cursor: None })
         }
-        Request::DataState(id) => {
-            let blocks = (0..).zip(&state.lines).map(|(at, line)| Block::read(line, at).unwrap());
-            let mined = blocks.filter(|block| block.data.id == id).map(|block| block.index).next();
-            match mined {
-                Some(index) => {
-                    Reply::json(200, &DataState::Mined { index, confirmations: length - index })
-                }
-                None if state.pool.iter().any(|data| data.id == id) => {
-                    Reply::json(200, &DataState::Unprocessed)
-                }
-                None => Reply::problem(404, "Not found", "no such message"),
-            }
+        Request::DataState { id, sha256 } => {
+            let is_it = |data: &Data| {
+                data.id == id && sha256.is_none_or(|hash| Hash::of(data.message.as_str()) == hash)
+            };
+            let missing = || Reply::problem(404, "Not found", "no such message");
+            state_of(state, is_it).map_or_else(missing, |state| Reply::json(200, &state))
         }
+        Request::Block(which) => {
+            let missing = || Reply::problem(404, "Not found", "no such block");
+            block(state, which).map_or_else(missing, |answer| Reply::json(200, &answer))
+        }
+        Request::Forks => Reply::json(200, &forks(state)),
+        Request::Mining => pace(state),
+        Request::LimitMining(limit) => {
+            state.pace = limit;
+            pace(state)
+        }
+        Request::PushBlocks { lines } if state.takes_blocks => take(state, lines),
         Request::Health => health(state),
         Request::Events { .. } => match state.events.clone() {
             Some(events) => Reply::json(
@@ -227,6 +319,11 @@ fn answer(state: &mut State, request: Request) -> Reply {
         },
         _ => Reply::problem(404, "Not found", "not in this test"),
     }
+}
+
+fn pace(state: &State) -> Reply {
+    let guesses_per_second = state.pace.map_or(1e6, |pace| pace as f64);
+    Reply::json(200, &MiningPace { hash_rate_limit: state.pace, guesses_per_second })
 }
 
 fn health(state: &State) -> Reply {

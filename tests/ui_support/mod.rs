@@ -23,7 +23,7 @@ impl TestUi {
     pub fn start(miner: &Address) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        Self { url, ui: Some(Ui::start(listener, miner.clone()).unwrap()) }
+        Self { url, ui: Some(Ui::start(listener, miner.clone(), ()).unwrap()) }
     }
 
     /// Asks for a page as a browser without scripts would; status, headers and body.
@@ -51,7 +51,7 @@ impl TestUi {
 
 impl Drop for TestUi {
     fn drop(&mut self) {
-        self.ui.take().unwrap().stop();
+        self.ui.take().unwrap().stop().unwrap();
     }
 }
 

@@ -42,7 +42,7 @@ pub fn remember(miner: &Miner) {
     if trusted.is_empty() || *remembered == trusted {
         return;
     }
-    let lines: Vec<_> = trusted.iter().map(|neighbour| Remembered::of(neighbour)).collect();
+    let lines: Vec<_> = trusted.iter().map(Remembered::of).collect();
     match store::remember(&**disk, names, &lines) {
         Ok(()) => *remembered = trusted,
         Err(error) => log::debug!("gossip: cannot remember neighbours: {error}"),

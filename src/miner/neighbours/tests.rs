@@ -143,7 +143,7 @@ fn a_given_name_that_once_leads_to_this_miner_is_tried_again() {
     let mut all = Neighbours::new([balancer.clone()], 8);
     assert_eq!(all.failed(&balancer, &Fault::Ourselves, at(0)), Fate::Failing);
     assert!(all.due(at(0)).is_empty());
-    assert_eq!(all.due(at(1)), [balancer.clone()]);
+    assert_eq!(all.due(at(1)), std::slice::from_ref(&balancer));
     assert!(all.answered(&balancer, &health(1), at(1)));
     assert_eq!(states(&all, at(1)), [("balancer:1".to_owned(), NeighbourState::Ok)]);
 }

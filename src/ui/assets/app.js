@@ -66,7 +66,8 @@ function morph(old, fresh) {
     if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) {
-    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    // So does what the reader folded.
+    if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   const known = new Map([...old.children].filter(idOf).map((child) => [idOf(child), child]));
   const wanted = new Set([...fresh.children].map(idOf));
@@ -253,6 +254,11 @@ document.addEventListener("input", (event) => {
   if (!event.target.closest(".chance")) return;
   share = Number(event.target.value);
   tellChances(document);
+});
+
+const dial = document.querySelector("[data-steps]");
+dial?.closest("label").addEventListener("input", (event) => {
+  dial.textContent = document.querySelector(`#${dial.dataset.steps} [value="${event.target.value}"]`).label;
 });
 
 /** Opens what stands folded in the place that was gone to. */

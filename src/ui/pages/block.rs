@@ -3,11 +3,13 @@
 use maud::{Markup, html};
 
 use super::chance::chance;
+use super::forks::{short_id, why_dropped};
+use crate::api::{BlockName, Departure, Fork};
 use crate::chain::Hash;
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
-use crate::ui::source::{At, NoPage, Seen, Source};
-use crate::ui::words::{Moment, Shown, bytes, count, duration, hue, plural};
+use crate::ui::source::{At, Kept, NoPage, Seen, Source};
+use crate::ui::words::{Moment, Shown, bytes, count, duration, hue, plural, short_hash};
 
 /// Characters of the message and of the line that are shown; the whole is a link away.
 const MESSAGE_CHARACTERS: usize = 4_000;
@@ -16,61 +18,165 @@ const LINE_CHARACTERS: usize = 5_000;
 /// Lines of a message that surely need no scrolling.
 const LINES_UNSCROLLED: usize = 8;
 
-/// Renders the page of the block at `height`.
-pub fn page(source: &Source, at: &At, height: &str) -> Result<Answer, NoPage> {
-    let (parent, seen, length) = fetch(source, at, height)?;
-    let block = &seen.block;
-    let index = block.index;
+/// Earlier blocks of the same height that are named.
+const RIVALS_MAX: usize = 5;
+
+/// A block and what is around it.
+struct Found {
+    seen: Seen,
+    parent: Option<Seen>,
+    place: Place,
+}
+
+/// Where a block stands.
+enum Place {
+    /// In the chain, of this length.
+    Chain(u64),
+    /// In a kept branch, since its chain was left.
+    Left(Departure),
+}
+
+/// Renders the page of the block with this height or hash.
+pub fn page(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
+    let found = fetch(source, at, name)?;
+    let Found { seen, parent, place } = &found;
+    let index = seen.block.index;
     let status = source.client.status(&at.address).ok();
+    let forks = source.forks(&at.address);
     let content = html! {
         div.block-head {
             h1 { span class=(format!("swatch big {}", hue(&seen.hash))) aria-hidden="true" {} "Block " (count(index)) }
-            nav.pages aria-label="Blocks beside" {
-                @if index > 0 { a rel="prev" href=(at.href(&format!("/block/{}", index - 1))) data-key="ArrowLeft" { "← " (count(index - 1)) } }
-                @if index + 1 < length { a rel="next" href=(at.href(&format!("/block/{}", index + 1))) data-key="ArrowRight" { (count(index + 1)) " →" } }
-                @else { span.hint { "the head" } }
-            }
+            nav.pages aria-label="Blocks beside" { (beside(at, &found, &forks)) }
         }
-        p.lead {
-            @if index == 0 { "Nobody mined it and nobody can change it: every miner of this network begins with it." }
-            @else { (plural(length - index, "confirmation")) ": so many blocks would have to be mined again to change it." }
+        @match place {
+            Place::Left(left) => (left_behind(at, seen, left, &forks)),
+            Place::Chain(length) => p.lead {
+                @if index == 0 { "Nobody mined it and nobody can change it: every miner of this network begins with it." }
+                @else { (plural(length - index, "confirmation")) ": so many blocks would have to be mined again to change it." }
+            },
         }
-        (fields(at, &seen, parent.as_ref()))
-        @if index > 0 { section.card id="chance" { h2 { "What its confirmations are worth" } (chance(length - index, status.as_ref())) } }
-        (line(at, &seen))
-        (proof(&seen, parent.as_ref(), at))
+        (rivals(at, seen, place, &forks))
+        (fields(at, &found))
+        @if let (Place::Chain(length), 1..) = (place, index) { section.card id="chance" { h2 { "What its confirmations are worth" } (chance(length - index, status.as_ref())) } }
+        (line(at, &found))
+        (proof(seen, parent.as_ref(), at))
     };
     let title = format!("Block {index}");
     Ok(Answer::page(200, frame::page(&title, Tab::Chain, Freshness::Still, at, content)))
 }
 
 /// The whole message as plain text.
-pub fn message(source: &Source, at: &At, height: &str) -> Result<Answer, NoPage> {
-    let (_, seen, _) = fetch(source, at, height)?;
+pub fn message(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
+    let seen = fetch(source, at, name)?.seen;
     Ok(Answer::new(200, "text/plain; charset=utf-8", seen.block.data.message.as_str()))
 }
 
-/// The block at `height` with the one before it, and the length of the chain.
-fn fetch(source: &Source, at: &At, height: &str) -> Result<(Option<Seen>, Seen, u64), NoPage> {
+/// The block with this height or hash, and the one before it.
+fn fetch(source: &Source, at: &At, name: &str) -> Result<Found, NoPage> {
     let missing = || {
         NoPage::Missing(format!(
-            "there is no block {height}; the head is block {}",
+            "there is no block {name}; the head is block {}",
             at.health.length.saturating_sub(1)
         ))
     };
-    let index: u64 = height.parse().map_err(|_| missing())?;
-    if index >= at.health.length {
-        return Err(missing());
+    match name.parse() {
+        Ok(BlockName::Height(height)) if height < at.health.length => {
+            let from = height.saturating_sub(1);
+            let (mut blocks, length) = source.blocks(&at.address, from, height - from + 1)?;
+            let seen =
+                blocks.pop().filter(|seen| seen.block.index == height).ok_or_else(missing)?;
+            Ok(Found { seen, parent: blocks.pop(), place: Place::Chain(length) })
+        }
+        Ok(BlockName::Hash(hash)) => {
+            let Kept { seen, confirmations, dropped } =
+                source.block(&at.address, hash)?.ok_or_else(missing)?;
+            let parent = match seen.block.previous_hash {
+                Some(hash) => source.block(&at.address, hash)?.map(|kept| kept.seen),
+                None => None,
+            };
+            let place = match dropped.filter(|_| confirmations == 0) {
+                Some(left) => Place::Left(left),
+                None => Place::Chain(seen.block.index + confirmations),
+            };
+            Ok(Found { seen, parent, place })
+        }
+        _ => Err(missing()),
     }
-    let from = index.saturating_sub(1);
-    let (mut blocks, length) = source.blocks(&at.address, from, index - from + 1)?;
-    let seen = blocks.pop().filter(|seen| seen.block.index == index).ok_or_else(missing)?;
-    Ok((blocks.pop(), seen, length))
 }
 
-fn fields(at: &At, seen: &Seen, parent: Option<&Seen>) -> Markup {
-    let block = &seen.block;
-    let gap = parent.filter(|parent| parent.block.timestamp > 0).map(|parent| {
+/// The blocks before and after it: in the chain, or in the branch that it is of.
+fn beside(at: &At, found: &Found, forks: &[Fork]) -> Markup {
+    let Found { seen, parent, place } = found;
+    let index = seen.block.index;
+    let next = match place {
+        Place::Chain(length) => (index + 1 < *length).then(|| format!("/block/{}", index + 1)),
+        Place::Left(_) => {
+            let mut pairs = forks.iter().flat_map(|fork| fork.blocks.windows(2));
+            let pair = pairs.find(|pair| pair[0].hash == seen.hash);
+            pair.map(|pair| format!("/block/{}", pair[1].hash))
+        }
+    };
+    let before = match (place, parent) {
+        (Place::Left(_), Some(parent)) => Some(format!("/block/{}", parent.hash)),
+        _ => index.checked_sub(1).map(|before| format!("/block/{before}")),
+    };
+    html! {
+        @if let Some(path) = before { a rel="prev" href=(at.href(&path)) data-key="ArrowLeft" { "← " (count(index - 1)) } }
+        @match next {
+            Some(path) => a rel="next" href=(at.href(&path)) data-key="ArrowRight" { (count(index + 1)) " →" },
+            None => span.hint { @if matches!(place, Place::Chain(_)) { "the head" } @else { "the end of its branch" } },
+        }
+    }
+}
+
+/// When and why a block left the chain.
+fn left_behind(at: &At, seen: &Seen, left: &Departure, forks: &[Fork]) -> Markup {
+    let is_of = |fork: &&Fork| fork.blocks.iter().any(|block| block.hash == seen.hash);
+    let fork = forks.iter().find(is_of);
+    let fork = fork.map_or("/forks".into(), |fork| format!("/forks#f-{}", short_id(&fork.head)));
+    html! {
+        div.alarm role="note" {
+            p { strong { "Not in the chain since " (Moment(left.at).show()) "." } " " (why_dropped(left)) }
+            p {
+                a href=(at.href(&format!("/block/{}", left.winner))) { "The block that won" } " · "
+                @if seen.block.index < at.health.length { a href=(at.href(&format!("/block/{}", seen.block.index))) { "Block " (count(seen.block.index)) " of the chain" } " · " }
+                a href=(at.href(&fork)) { "The fork" } " · "
+                a href=(at.href(&format!("/data/{}?sha256={}", seen.block.data.id, Hash::of(seen.block.data.message.as_str())))) { "Where its message is now" }
+            }
+        }
+    }
+}
+
+/// The blocks that stood at the height of one of the chain before.
+fn rivals(at: &At, seen: &Seen, place: &Place, forks: &[Fork]) -> Markup {
+    let at_height = |fork: &Fork| {
+        let block = fork.blocks.iter().find(|block| block.index == seen.block.index)?;
+        Some((block.hash, fork.dropped.at))
+    };
+    let rivals: Vec<_> = forks.iter().filter_map(at_height).take(RIVALS_MAX).collect();
+    html! {
+        @if let (Place::Chain(_), false) = (place, rivals.is_empty()) {
+            p.reorganised {
+                strong { "Another block stood here:" }
+                @for (hash, time) in rivals {
+                    " " a href=(at.href(&format!("/block/{hash}"))) { code { (short_hash(&hash)) } } ", until " (Moment(time).show()) "."
+                }
+            }
+        }
+    }
+}
+
+/// How links name a block: in the chain by its height, elsewhere by its hash.
+fn name(found: &Found) -> String {
+    match found.place {
+        Place::Chain(_) => found.seen.block.index.to_string(),
+        Place::Left(_) => found.seen.hash.to_string(),
+    }
+}
+
+fn fields(at: &At, found: &Found) -> Markup {
+    let block = &found.seen.block;
+    let gap = found.parent.as_ref().filter(|parent| parent.block.timestamp > 0).map(|parent| {
         let gap = block.timestamp.saturating_sub(parent.block.timestamp);
         format!(", {} after block {}", duration(gap), parent.block.index)
     });
@@ -91,11 +197,11 @@ fn fields(at: &At, seen: &Seen, parent: Option<&Seen>) -> Markup {
             (row("data.id", html! { code { (block.data.id) } }, "The message's own number. A chain holds no message, that is, no id with the same text, twice: so none can be counted twice.", "The first block holds nobody's message, so its number is zero."))
             (row("data.message", html! {
                 div.message tabindex=[may_scroll.then_some("0")] role="group" aria-label="The message" { (message) }
-                p.more { (bytes(block.data.message.as_str().len() as u64)) @if message.is_cut() { " · " a href=(at.href(&format!("/block/{}/message", block.index))) { "the whole message" } } }
+                p.more { (bytes(block.data.message.as_str().len() as u64)) @if message.is_cut() { " · " a href=(at.href(&format!("/block/{}/message", name(found)))) { "the whole message" } } }
             }, "The text that was added.", "The network's name and how hard its proofs are."))
             (row("previous_hash", html! {
                 @match block.previous_hash {
-                    Some(hash) => a.hash-line href=(at.href(&format!("/block/{}", block.index - 1))) { span class=(format!("swatch {}", hue(&hash))) aria-hidden="true" {} code { (hash) } },
+                    Some(hash) => a.hash-line href=(at.href(&format!("/block/{hash}"))) { span class=(format!("swatch {}", hue(&hash))) aria-hidden="true" {} code { (hash) } },
                     None => code { "null" },
                 }
             }, "The SHA-256 of the line of the block before. This is the chain: change that block, and this names one that does not exist any more.", "There is no block before. The next one names the hash of this."))
@@ -109,12 +215,11 @@ fn fields(at: &At, seen: &Seen, parent: Option<&Seen>) -> Markup {
     }
 }
 
-fn line(at: &At, seen: &Seen) -> Markup {
+fn line(at: &At, found: &Found) -> Markup {
+    let seen = &found.seen;
     let shown = Shown(&seen.line, LINE_CHARACTERS);
-    let curl = format!(
-        "curl -s 'http://{}/chain?from={}&limit=1' | jq -c '.chain[]'",
-        at.address, seen.block.index
-    );
+    let name = name(found);
+    let curl = format!("curl -s http://{}/blocks/{name} | jq -c .block", at.address);
     html! {
         section.card {
             h2 { "The line that is hashed" }
@@ -127,7 +232,7 @@ fn line(at: &At, seen: &Seen) -> Markup {
             }
             div.buttons {
                 button data-copy=(curl) hidden { "Copy as curl" }
-                a href=(at.href(&format!("/api/chain?from={}&limit=1", seen.block.index))) { "As JSON" }
+                a href=(at.href(&format!("/api/blocks/{name}"))) { "As JSON" }
             }
             pre.curl tabindex="0" role="group" aria-label="Command" { code { (curl) } }
         }

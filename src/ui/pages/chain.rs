@@ -3,10 +3,11 @@
 
 use maud::{Markup, html};
 
+use super::forks::{rows, short_id};
 use super::message::{Followed, life};
 use super::network::why_it_won;
 use crate::api::client::ClientError;
-use crate::api::{Added, DataPage, Event, Happening, Status, StatusReport};
+use crate::api::{Added, DataPage, Event, Fork, Happening, Status, StatusReport};
 use crate::chain::data::MESSAGE_BYTES_MAX;
 use crate::chain::{Data, DataId, Hash, Message};
 use crate::random;
@@ -27,6 +28,11 @@ const STRIP_WAITING: usize = 6;
 
 /// Digits of a hash on cards and links: sixteen colours can't be told apart.
 const LINK_DIGITS: usize = 2;
+
+/// Rows of kept branches below the strip, blocks of each, and digits of their hashes.
+const STRIP_ROWS: usize = 3;
+const BRANCH_BLOCKS: usize = 6;
+const BRANCH_DIGITS: usize = 4;
 
 /// For how long a reorganisation is news, in microseconds: a quarter of an hour.
 const NEWS_TIME: u64 = 900_000_000;
@@ -113,13 +119,14 @@ fn render(
     };
     let rows = if highest.is_some() { &rows } else { &newest };
     let events = source.client.events(&at.address).map(|page| page.events).unwrap_or_default();
+    let forks = source.forks(&at.address);
     let own = follow.map(|followed| followed.id);
     let is_draft = draft.is_some();
     let content = html! {
         h1.visually-hidden { "The chain of network " (at.health.network) }
         p.visually-hidden role="status" id="news" { "Block " (count(length - 1)) " is the head; " (plural(at.health.unprocessed, "message")) " unprocessed." }
         (banner(at, &events))
-        (strip(at, &newest, &waiting, status.as_ref(), own))
+        (strip(at, &newest, &waiting, status.as_ref(), own, &forks))
         (facts(at, &newest))
         div.pair {
             (add_box(at, draft))
@@ -155,7 +162,7 @@ fn banner(at: &At, events: &[Event]) -> Markup {
                     (why_it_won(*dropped, *adopted)) " "
                     (plural(*dropped, "block")) " above block " (count(*fork)) " dropped; "
                     @if *returned_count == 0 { "no message went back." } @else { (plural(*returned_count, "message")) " unprocessed again." }
-                    " " a href=(at.href("/network#events")) { "Events" }
+                    " " a href=(at.href("/forks")) { "See what was dropped" }
                 }
             }
         }
@@ -168,7 +175,16 @@ fn strip(
     waiting: &DataPage,
     status: Option<&StatusReport>,
     own: Option<DataId>,
+    forks: &[Fork],
 ) -> Markup {
+    let newest: Vec<_> = newest.iter().rev().take(STRIP_BLOCKS as usize).collect();
+    let lowest = newest.last().map_or(0, |seen| seen.block.index);
+    let hanging: Vec<&Fork> = forks.iter().filter(|fork| fork.fork >= lowest).collect();
+    let rows = rows(&hanging);
+    let below = |height: u64| {
+        let hanging = hanging.iter().zip(&rows).filter(move |(fork, _)| fork.fork == height);
+        hanging.filter(|(_, row)| **row < STRIP_ROWS).map(|(fork, row)| (*fork, *row))
+    };
     let shown = waiting.data.len().min(STRIP_WAITING);
     let more = waiting.length.saturating_sub(shown as u64);
     html! {
@@ -180,7 +196,7 @@ fn strip(
                             @if place == 0 {
                                 span.height { "next: " (count(at.health.length)) (yours(own == Some(data.id))) }
                                 span.text { (Shown(data.message.as_str(), CARD_CHARACTERS)) }
-                                span.foot { (expectation(at, newest, status)) }
+                                span.foot { (expectation(at, &newest, status)) }
                             } @else {
                                 span.height { "unprocessed" (yours(own == Some(data.id))) }
                                 span.text { (Shown(data.message.as_str(), CARD_CHARACTERS)) }
@@ -201,7 +217,9 @@ fn strip(
             }
             div.now aria-hidden="true" { span { "now" } }
             ol.mined aria-label="Blocks, newest first" {
-                @for seen in newest.iter().rev().take(STRIP_BLOCKS as usize) { (card(at, seen, own)) }
+                @for seen in &newest { (card(at, seen, own, html! {
+                    @for (fork, row) in below(seen.block.index) { (branch(at, fork, row)) }
+                })) }
             }
         }
     }
@@ -212,7 +230,7 @@ fn yours(is_own: bool) -> Markup {
     html! { @if is_own { span.yours { "yours" } } }
 }
 
-fn card(at: &At, seen: &Seen, own: Option<DataId>) -> Markup {
+fn card(at: &At, seen: &Seen, own: Option<DataId>, below: Markup) -> Markup {
     let block = &seen.block;
     let is_own = own == Some(block.data.id);
     html! {
@@ -223,13 +241,32 @@ fn card(at: &At, seen: &Seen, own: Option<DataId>) -> Markup {
                 span.foot { (Moment(block.timestamp).age(at.now)) }
             }
             @if let Some(hash) = &block.previous_hash { span class=(format!("link {}", hue(hash))) aria-hidden="true" { (&hash.to_string()[..LINK_DIGITS]) } }
+            (below)
+        }
+    }
+}
+
+/// A kept branch that hangs below the block at which it left the chain.
+fn branch(at: &At, fork: &Fork, row: usize) -> Markup {
+    let more = fork.depth.saturating_sub(BRANCH_BLOCKS as u64);
+    html! {
+        details.hanging.(format!("row-{row}")) id=(format!("h-{}", short_id(&fork.head))) open[row == 0] {
+            summary { (plural(fork.depth, "block")) " dropped" }
+            ol aria-label=(format!("Dropped above block {}", fork.fork)) {
+                @for block in fork.blocks.iter().take(BRANCH_BLOCKS) {
+                    li { a href=(at.href(&format!("/block/{}", block.hash))) {
+                        span.height { (count(block.index)) } code aria-hidden="true" { (&block.hash.to_string()[..BRANCH_DIGITS]) }
+                    } }
+                }
+                @if more > 0 { li { a href=(at.href(&format!("/forks#f-{}", short_id(&fork.head)))) { (count(more)) " more" } } }
+            }
         }
     }
 }
 
 /// The difficulty, and the time that a search takes: that of the miner alone, as it measures
 /// it, or else that of the network, by the blocks at hand.
-fn expectation(at: &At, newest: &[Seen], status: Option<&StatusReport>) -> Markup {
+fn expectation(at: &At, newest: &[&Seen], status: Option<&StatusReport>) -> Markup {
     let mining = status.and_then(|status| status.mining.as_ref());
     let mining = mining.filter(|mining| mining.guesses_per_second > 0.0);
     html! {
@@ -247,8 +284,8 @@ fn expectation(at: &At, newest: &[Seen], status: Option<&StatusReport>) -> Marku
 }
 
 /// The median time between the newest blocks.
-fn usual_gap(newest: &[Seen]) -> Option<u64> {
-    let times = newest.iter().map(|seen| seen.block.timestamp).filter(|&time| time > 0);
+fn usual_gap(newest: &[&Seen]) -> Option<u64> {
+    let times = newest.iter().rev().map(|seen| seen.block.timestamp).filter(|&time| time > 0);
     let times: Vec<_> = times.collect();
     let mut gaps: Vec<_> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     gaps.sort_unstable();

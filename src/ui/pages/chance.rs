@@ -19,7 +19,7 @@ const FINALITY: &str = "finality-depth";
 pub fn chance(confirmations: u64, status: Option<&StatusReport>) -> Markup {
     let finality = status.and_then(|status| {
         let mut settings = status.settings.iter();
-        settings.find(|setting| setting.name == FINALITY && !setting.value.is_empty())
+        settings.find(|setting| setting.name == FINALITY && setting.value.parse::<u64>().is_ok())
     });
     html! {
         div.chance data-blocks=(confirmations) {

@@ -17,7 +17,6 @@ const MESSAGE_CHARACTERS: usize = 240;
 /// Renders the page, or goes straight to the one thing that was asked for.
 pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer, NoPage> {
     let text = parameters.get("q").map(String::as_str).unwrap_or_default();
-    let height = |name: &str| parameters.get(name).and_then(|height| height.parse().ok());
     let zone = parameters.get("zone").map_or("UTC", String::as_str);
     let result = match search::read(text, zone, at.health.length) {
         None => examples(),
@@ -43,11 +42,11 @@ pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer,
             },
             None => nothing("No block is as late as that."),
         },
-        Some(Wanted::Words(words)) => {
-            let from = height("below").unwrap_or(at.health.length).min(at.health.length);
-            let begun = height("begun").unwrap_or(from).clamp(from, at.health.length);
-            results(at, text, &search::scan(source, at, &words, from)?, begun)
+        Some(Wanted::Hash(hash)) if source.block(&at.address, hash)?.is_some() => {
+            return Ok(Answer::see_other(at.href(&format!("/block/{hash}"))));
         }
+        Some(Wanted::Hash(hash)) => look(source, at, text, &[hash.to_string()], parameters)?,
+        Some(Wanted::Words(words)) => look(source, at, text, &words, parameters)?,
     };
     let content = html! {
         section.intro {
@@ -65,12 +64,35 @@ pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer,
     Ok(Answer::page(200, frame::page("Find", Tab::Find, Freshness::Still, at, content)))
 }
 
+/// Looks through the chain and, at its beginning, through the dropped blocks.
+fn look(
+    source: &Source,
+    at: &At,
+    text: &str,
+    words: &[String],
+    parameters: &Parameters,
+) -> Result<Markup, NoPage> {
+    let height = |name: &str| parameters.get(name).and_then(|height| height.parse().ok());
+    let length = at.health.length;
+    let from = height("below").unwrap_or(length).min(length);
+    let begun = height("begun").unwrap_or(from).clamp(from, length);
+    let found = search::scan(source, at, words, from)?;
+    let dropped = if from == length { search::dropped(source, at, words)? } else { Vec::new() };
+    Ok(html! {
+        (results(at, text, &found, begun))
+        @if !dropped.is_empty() {
+            h2 { "Not in the chain any more" }
+            ol.found { @for seen in &dropped { (found_block(at, seen, &seen.hash.to_string())) } }
+        }
+    })
+}
+
 fn examples() -> Markup {
     html! {
         h2 { "One box for everything" }
         dl.parts {
             div { dt { code { "17" } } dd { "the block of this height" } }
-            div { dt { code { "4f0c2e…" } } dd { "a block by its hash or seal, or by the first six digits of one" } }
+            div { dt { code { "4f0c2e…" } } dd { "a block by its hash or seal, or by the first six digits of one; by its hash also if it was dropped" } }
             div { dt { code { "3b241101e2bb…" } } dd { "a message by its data id" } }
             div { dt { code { "2026-11-22 14:00" } } dd { "the first block at or after that moment, " span data-zone { "in UTC" } "; a date that a page shows is found as it is shown" } }
             div { dt { code { "good morning" } } dd { "blocks whose message has all these words" } }
@@ -102,12 +124,17 @@ fn results(at: &At, text: &str, found: &Found, begun: u64) -> Markup {
 
 fn list(at: &At, blocks: &[Seen]) -> Markup {
     html! {
-        ol.found { @for seen in blocks {
-            li { a href=(at.href(&format!("/block/{}", seen.block.index))) {
-                span.height { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} "Block " (count(seen.block.index)) }
-                span.text { (Shown(seen.block.data.message.as_str(), MESSAGE_CHARACTERS)) }
-                span.foot { (Moment(seen.block.timestamp).age(at.now)) " · " (short_hash(&seen.hash)) }
-            } }
+        ol.found { @for seen in blocks { (found_block(at, seen, &seen.block.index.to_string())) } }
+    }
+}
+
+/// A block that was found; `name` is that of its page.
+fn found_block(at: &At, seen: &Seen, name: &str) -> Markup {
+    html! {
+        li { a href=(at.href(&format!("/block/{name}"))) {
+            span.height { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} "Block " (count(seen.block.index)) }
+            span.text { (Shown(seen.block.data.message.as_str(), MESSAGE_CHARACTERS)) }
+            span.foot { (Moment(seen.block.timestamp).age(at.now)) " · " (short_hash(&seen.hash)) }
         } }
     }
 }

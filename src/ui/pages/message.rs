@@ -3,13 +3,14 @@
 use maud::{Markup, html};
 
 use super::chance::chance;
+use super::forks::{self, Former, why_dropped};
 use crate::api::{DataState, StatusReport};
-use crate::chain::{DataId, Hash};
+use crate::chain::{DataId, Hash, Message, Micros};
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
 use crate::ui::routes::Parameters;
 use crate::ui::source::{At, NoPage, Source};
-use crate::ui::words::{Shown, count, plural, short_hash};
+use crate::ui::words::{Moment, Shown, count, plural, short_hash};
 
 /// Characters of the message that are shown.
 const MESSAGE_CHARACTERS: usize = 300;
@@ -43,7 +44,7 @@ pub fn page(source: &Source, at: &At, id: &str, parameters: &Parameters) -> Resu
 
 /// The steps of a message's life.
 pub struct Life {
-    /// True if the miner has a message with this id.
+    /// True if the miner has, or had, a message with this id.
     pub is_known: bool,
     /// The steps, and what stands there.
     pub shown: Markup,
@@ -63,19 +64,23 @@ pub fn life(
         Some(DataState::Mined { index, confirmations, .. }) => (Some(index), confirmations),
         _ => (None, 0),
     };
-    let text = match mined {
+    let data = match mined {
         Some(index) => {
             let (blocks, _) = source.blocks(&at.address, index, 1)?;
-            let data = blocks.into_iter().map(|seen| seen.block.data).find(|data| data.id == id);
-            data.map(|data| data.message)
+            blocks.into_iter().map(|seen| (seen.block.timestamp, seen.block.data)).collect()
         }
-        None => {
-            let waiting = source.waiting(at)?.data.into_iter();
-            waiting.filter(|data| data.id == id).map(|data| data.message).next()
-        }
+        None => source.waiting(at)?.data.into_iter().map(|data| (at.now, data)).collect::<Vec<_>>(),
     };
+    let is_it = |text: &Message| told.is_none_or(|told| Hash::of(text.as_str()) == told);
+    let found = data.into_iter().find(|(_, data)| data.id == id && is_it(&data.message));
+    let (since, text) = found.map(|(since, data)| (since, data.message)).unzip();
+    let former = forks::former(source, at, &source.forks(&at.address), id)?;
     let stands = text.as_ref().map(|text| Hash::of(text.as_str())).or(told);
     let other = added.zip(stands).filter(|(added, stands)| added != stands);
+    let twin = twin(source, at, followed, stands.filter(|_| other.is_none() && mined.is_some()))?;
+    let was_other = |stands: &Hash| former.iter().any(|former| former.text() != *stands);
+    let is_rewritten = other.is_some() || twin.is_some() || stands.as_ref().is_some_and(was_other);
+    let is_known = state.is_some() || !former.is_empty();
     let shown = html! {
         h2 { @if other.is_some() { "Another text stands there" } @else { "The life of your message" } }
         @if let Some((added, stands)) = other {
@@ -85,13 +90,30 @@ pub fn life(
                     @match mined { Some(index) => { "Block " (count(index)) " holds another text under this id" } None => "Another text is unprocessed under this id" }
                     ": its SHA-256 is " code { (short_hash(&stands)) } ", that of the text that was added is " code { (short_hash(&added)) } "."
                 }
+                (originals(at, &former, Some(added)))
+            }
+        } @else if let Some((index, text)) = twin {
+            div.alarm role="alert" {
+                p { strong { "✗ The chain holds another text under this id, too." } " Block " (count(index)) " has one with the SHA-256 " code { (short_hash(&text)) } ": " a href=(at.href(&format!("/block/{index}"))) { "see it" } "." }
+                (originals(at, &former, added))
+            }
+        } @else if mined.is_none() && !former.is_empty() {
+            div.alarm role="alert" {
+                p { strong { "✗ A stronger branch rewrote the block of this message." } " Its text is in the chain no more" @if state.is_some() { ": it is unprocessed again." } @else { "." } }
+                (originals(at, &former, added))
+            }
+        } @else if let Some(stands) = stands.filter(was_other) {
+            div.alarm role="alert" {
+                p { strong { "✗ Another text stood under this id before." } " A stronger branch rewrote it. The SHA-256 of the text below is " code { (short_hash(&stands)) } "." }
+                (originals(at, &former, None))
             }
         }
+        (history(at, &former, since.filter(|_| mined.is_some()), mined, state.is_some()))
         @if let Some(text) = &text { @let shown = Shown(text.as_str(), MESSAGE_CHARACTERS);
             blockquote.other[other.is_some()] tabindex=[shown.may_fill(LINES_UNSCROLLED).then_some("0")] { (shown) }
         }
-        @if state.is_none() { p.problem { "This miner has no message with this id." } }
-        @if other.is_none() {
+        @if !is_known { p.problem { "This miner has no message with this id." } }
+        @if !is_rewritten {
             ol.steps {
                 (step(state.is_some(), mined.is_none(), "on disk", html! { "The miner keeps it, also through a power cut." }))
                 (step(mined.is_some(), true, &mined.map_or("mined".into(), |index| format!("mined in block {index}")), match mined {
@@ -109,7 +131,60 @@ pub fn life(
             @if let Some(added) = added.filter(|_| other.is_none() && stands.is_some()) { " · it is the text that was added, SHA-256 " code { (short_hash(&added)) } }
         }
     };
-    Ok(Life { is_known: state.is_some(), shown })
+    Ok(Life { is_known, shown })
+}
+
+/// The block, and the hash, of another text in the chain under the id of one that stands there.
+fn twin(
+    source: &Source,
+    at: &At,
+    followed: Followed,
+    stands: Option<Hash>,
+) -> Result<Option<(u64, Hash)>, NoPage> {
+    let Some(stands) = stands.filter(|_| followed.sha256.is_some()) else { return Ok(None) };
+    Ok(match source.state(&at.address, followed.id, None)? {
+        Some(DataState::Mined { index, sha256, .. }) if sha256 != stands => Some((index, sha256)),
+        _ => None,
+    })
+}
+
+/// The dropped blocks that held a message: of this text, if one is named.
+fn originals(at: &At, former: &[Former], text: Option<Hash>) -> Markup {
+    let is_it = |former: &&Former| text.is_none_or(|text| former.text() == text);
+    html! {
+        @for former in former.iter().filter(is_it) {
+            p {
+                "It stood in block " (count(former.seen.block.index)) " with " (plural(former.confirmations, "confirmation"))
+                " until " (Moment(former.dropped.at).show()) ". " (why_dropped(&former.dropped)) " "
+                a href=(at.href(&format!("/block/{}", former.seen.hash))) { "Open the dropped original" }
+            }
+        }
+    }
+}
+
+/// The blocks that a message was in, and when it was in none; `since` is the timestamp of the
+/// block that it is in now.
+fn history(
+    at: &At,
+    former: &[Former],
+    since: Option<Micros>,
+    mined: Option<u64>,
+    is_known: bool,
+) -> Markup {
+    let begins = |number: usize| former.get(number).map(|former| former.seen.block.timestamp);
+    html! {
+        @if !former.is_empty() {
+            ol.history aria-label="Where the message was" {
+                @for (number, one) in former.iter().enumerate() {
+                    @let next = begins(number + 1).or(since);
+                    li { a href=(at.href(&format!("/block/{}", one.seen.hash))) { "block " (count(one.seen.block.index)) } }
+                    li.gone { "dropped " (Moment(one.dropped.at).age(at.now)) }
+                    @if next.map_or(is_known, |next| next > one.dropped.at) { li { "unprocessed" } }
+                }
+                @if let Some(index) = mined { li { a href=(at.href(&format!("/block/{index}"))) { "block " (count(index)) } } }
+            }
+        }
+    }
 }
 
 fn step(is_done: bool, is_last_done: bool, name: &str, more: Markup) -> Markup {

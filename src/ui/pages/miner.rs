@@ -2,25 +2,59 @@
 
 use maud::{Markup, html};
 
-use crate::api::{Status, StatusReport};
+use crate::api::client::ClientError;
+use crate::api::{MiningPace, Status, StatusReport};
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
+use crate::ui::routes::Parameters;
 use crate::ui::source::{At, NoPage, Source};
 use crate::ui::words::{Moment, Shown, bytes, count, duration, seconds, short_count};
 
 /// Longest text of a miner's own that is shown, in characters.
 const TEXT_CHARACTERS: usize = 300;
 
-/// Renders the page.
-pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
+/// Most guesses a second that the dial has, before it has no limit.
+const PACE_MAX: u64 = 1_000_000_000;
+
+/// Renders the page; the pace can be set by a reader on this host alone.
+pub fn page(source: &Source, at: &At, is_local: bool) -> Result<Answer, NoPage> {
+    Ok(Answer::page(200, render(source, at, is_local, None)))
+}
+
+/// Sets the pace of a form, and goes back to the page.
+pub fn set_pace(source: &Source, form: &Parameters) -> Result<Answer, NoPage> {
+    let at = source.look(form.get("at").map(String::as_str))?;
+    let step = form.get("step").and_then(|step| step.parse::<usize>().ok());
+    let limit = match step.and_then(|step| paces().get(step).copied()) {
+        _ if form.contains_key("pause") => Some(0),
+        Some(limit) => limit,
+        None => return Err(NoPage::Bad("the dial has no such step".into())),
+    };
+    match source.limit(&at.address, limit) {
+        Ok(_) => Ok(Answer::see_other(at.href("/miner#mining"))),
+        Err(error) => Ok(Answer::page(503, render(source, &at, true, Some(error)))),
+    }
+}
+
+/// The steps of the dial: paused, then 1, 2, 5, 10, … guesses a second, then no limit.
+fn paces() -> Vec<Option<u64>> {
+    let decades = std::iter::successors(Some(1_u64), |ten| ten.checked_mul(10));
+    let steps = decades.flat_map(|ten| [1, 2, 5].map(|times| ten.saturating_mul(times)));
+    let limits = steps.take_while(|limit| *limit <= PACE_MAX).map(Some);
+    [Some(0)].into_iter().chain(limits).chain([None]).collect()
+}
+
+fn render(source: &Source, at: &At, is_local: bool, problem: Option<ClientError>) -> Markup {
     let status = source.client.status(&at.address).ok();
+    let pace = source.pace(&at.address);
+    let is_local = is_local && at.is_local();
     let content = html! {
         section.intro { h1 { "Miner " span.range { (at.address) } } }
         div.pair {
             @match &status {
                 Some(status) => {
                     div.stack { (health(at)) (files(status)) }
-                    div.stack { (mining(at, status)) (jobs(status)) (settings(status)) }
+                    div.stack { (mining(at, status, pace.as_ref())) (dial(at, pace.as_ref(), is_local, problem.as_ref())) (jobs(status)) (settings(status)) }
                 },
                 None => {
                     (health(at))
@@ -29,7 +63,8 @@ pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
             }
         }
     };
-    Ok(Answer::page(200, frame::page("Miner", Tab::Miner, Freshness::Live, at, content)))
+    let freshness = if problem.is_some() { Freshness::Still } else { Freshness::Live };
+    frame::page("Miner", Tab::Miner, freshness, at, content)
 }
 
 fn health(at: &At) -> Markup {
@@ -58,7 +93,59 @@ fn health(at: &At) -> Markup {
     }
 }
 
-fn mining(at: &At, status: &StatusReport) -> Markup {
+/// A pace in words, with the time that a block takes at it.
+fn in_words(at: &At, limit: Option<u64>) -> String {
+    let guesses = 16_f64.powi(i32::from(at.health.difficulty.zeros()));
+    match limit {
+        None => "no limit".into(),
+        Some(0) => "paused".into(),
+        Some(limit) => format!(
+            "at most {} a second: a block takes {} on average",
+            if limit == 1 { "1 guess".into() } else { format!("{} guesses", count(limit)) },
+            seconds(guesses / limit as f64)
+        ),
+    }
+}
+
+/// The dial of the pace.
+fn dial(
+    at: &At,
+    pace: Option<&MiningPace>,
+    is_local: bool,
+    problem: Option<&ClientError>,
+) -> Markup {
+    let Some(MiningPace { hash_rate_limit: limit, .. }) = pace else { return html! {} };
+    let (paces, is_paused) = (paces(), *limit == Some(0));
+    let at_least = |step: &Option<u64>| step.is_none_or(|step| limit.is_some_and(|l| step >= l));
+    let step = paces.iter().position(at_least).filter(|_| !is_paused).unwrap_or(paces.len() - 1);
+    html! {
+        section.card id="pace" {
+            h2 { "Pace" }
+            p { "Now: " strong id="pace-now" { (in_words(at, *limit)) } "." }
+            @if let Some(problem) = problem { p.problem role="alert" { (Shown(&problem.to_string(), TEXT_CHARACTERS)) } }
+            @if is_local {
+                form method="post" action="/pace" {
+                    @if !at.is_home { input type="hidden" name="at" value=(at.address); }
+                    label.field { span { "Dial: " output data-steps="steps" { (in_words(at, paces[step])) } }
+                        input type="range" name="step" min="1" max=(paces.len() - 1) value=(step.max(1)) list="steps"; }
+                    datalist id="steps" { @for (step, limit) in paces.iter().enumerate().skip(1) {
+                        option value=(step) label=(in_words(at, *limit)) {}
+                    } }
+                    div.buttons {
+                        button.primary { @if is_paused { "Resume" } @else { "Set" } }
+                        @if !is_paused { button name="pause" value="1" { "Pause" } }
+                    }
+                }
+                p.hint { "A miner with a limit waits between its guesses and takes no processor time then. With the same limit, unequal computers are equal; give one of them more than half of all guesses, and it can rewrite the chain." }
+            } @else {
+                p.hint { "The pace is set on the miner's own host: here, or with " code { "blockchain mining" } "." }
+            }
+        }
+    }
+}
+
+fn mining(at: &At, status: &StatusReport, pace: Option<&MiningPace>) -> Markup {
+    let is_paused = pace.is_some_and(|pace| pace.hash_rate_limit == Some(0));
     html! {
         section.card id="mining" {
             h2 { "Mining" }
@@ -71,6 +158,7 @@ fn mining(at: &At, status: &StatusReport) -> Markup {
                         (seconds(mining.expected_seconds)) " on average, however long it has been going on."
                     }
                 },
+                None if is_paused => p.lead { "Paused." },
                 None => p.lead { "Idle: no message is unprocessed." },
             }
         }
@@ -103,6 +191,7 @@ fn files(status: &StatusReport) -> Markup {
         "chain" => "the chain, one block a line",
         "hash" => "SHA-256 of the chain file",
         "version" => "an older chain",
+        "forks" => "when and why older chains were left",
         "journal" => "unprocessed messages",
         "log" => "log",
         _ => "",
@@ -136,5 +225,17 @@ fn settings(status: &StatusReport) -> Markup {
                 } }
             } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dial_goes_from_a_pause_over_ones_twos_and_fives_to_no_limit() {
+        let paces = paces();
+        assert_eq!(paces[..6], [0, 1, 2, 5, 10, 20].map(Some));
+        assert_eq!(paces[paces.len() - 2..], [Some(PACE_MAX), None]);
     }
 }

@@ -6,6 +6,7 @@ pub mod chance;
 pub mod check;
 pub mod failure;
 pub mod find;
+pub mod forks;
 pub mod message;
 pub mod miner;
 pub mod network;
