@@ -684,14 +684,14 @@ impl Clock for SetClock {
 const PAGE: usize = 40;
 
 /// Is told whom a page is asked of, from where on and how many blocks.
-type Asked = dyn Fn(&Address, u64, u64) -> Result<(), String> + Send + Sync;
+type PageAsked = dyn Fn(&Address, u64, u64) -> Result<(), String> + Send + Sync;
 
 /// Neighbours that all have these blocks. Each page takes so long, and `asked` is called before.
 struct SameBlocks {
     lines: Vec<String>,
     page_takes: u64,
     clock: Arc<SetClock>,
-    asked: Box<Asked>,
+    asked: Box<PageAsked>,
 }
 
 impl Transport for SameBlocks {
