@@ -153,12 +153,12 @@ fn who_says_to_be_another_displaces_nobody_and_keeps_nobody_out() {
     // A learned neighbour was dropped as soon as another claimed its run's id, which /health
     // tells everybody.
     let mut all = Neighbours::new([], 8);
-    let (honest, liar) = (address("10.0.0.1:1"), address("10.0.0.2:1"));
+    let (honest, liar) = (address("10.0.0.1:1"), address("10.0.1.2:1"));
     assert!(all.learn(honest.clone(), &health(1), 0, at(0)));
     assert!(all.learn(liar.clone(), &health(2), 0, at(0)));
     all.answered(&liar, &health(1), at(1));
     assert!(all.addresses().any(|address| *address == honest), "it was displaced");
-    let late = address("10.0.0.3:1");
+    let late = address("10.0.2.3:1");
     all.answered(&liar, &health(3), at(1));
     assert!(all.called(late.clone(), None, at(2)));
     assert!(all.learn(late, &health(3), 0, at(2)), "it is kept out");
