@@ -292,7 +292,6 @@ mod tests {
             answer(health(3, 0)),
             answer(page(&before, 3)),
             data(0, &[]),
-            data(0, &[]),
             events(5, &[], false),
             events(9, if missed { &[] } else { std::slice::from_ref(&what) }, missed),
             data(1, &[e]),
