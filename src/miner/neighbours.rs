@@ -139,6 +139,10 @@ pub struct Neighbours {
     /// with whose share of looks it takes.
     callers: BTreeMap<Address, Option<IpAddr>>,
     invited: BTreeMap<Address, Option<IpAddr>>,
+    /// Those of them that were looked at and not taken in, and until when they are not looked at
+    /// again: a look is a call, too, and two miners without room for each other would look at
+    /// each other without end.
+    turned_down: BTreeMap<Address, Duration>,
     banned: BTreeMap<Address, (Duration, String)>,
     /// Banned by hand, until told otherwise.
     shunned: BTreeSet<Address>,
@@ -162,6 +166,7 @@ impl Neighbours {
             candidates: BTreeSet::new(),
             callers: BTreeMap::new(),
             invited: BTreeMap::new(),
+            turned_down: BTreeMap::new(),
             banned: BTreeMap::new(),
             shunned: BTreeSet::new(),
             only_given: false,
@@ -304,10 +309,16 @@ impl Neighbours {
         if let Some(other) = claimed.filter(|_| neighbour.id != id) {
             log::warn!("neighbours: two say to be the same run one={address} other={other}");
         }
+        let head = Some((health.length, health.head));
+        if neighbour.id != id || neighbour.head == head {
+            // A run that ended took blocks with it that it had not saved; and one whose chain
+            // stays as it was has not taken what was pushed meanwhile.
+            neighbour.news.forget_has_beyond(health.length);
+        }
         let came = neighbour.state != NeighbourState::Ok;
         neighbour.state = NeighbourState::Ok;
         neighbour.id = id;
-        neighbour.head = Some((health.length, health.head));
+        neighbour.head = head;
         neighbour.last_answer = Some(now.wall);
         neighbour.failures = 0;
         neighbour.reason = None;

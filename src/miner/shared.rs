@@ -256,13 +256,17 @@ impl Shared {
     /// Waits until what is not saved has room in memory again; `false` after `patience`.
     pub fn wait_for_room(&self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
-        let mut saves = self.saves.lock();
-        while self.is_unsaved_full() {
-            if self.save_ended.wait_until(&mut saves, deadline).timed_out() {
+        loop {
+            let saves_before = *self.saves.lock();
+            if !self.is_unsaved_full() {
+                return true;
+            }
+            let mut saves = self.saves.lock();
+            let is_same = *saves == saves_before;
+            if is_same && self.save_ended.wait_until(&mut saves, deadline).timed_out() {
                 return false;
             }
         }
-        true
     }
 
     /// All that the journal has to hold: the messages in blocks that are not on disk yet, then

@@ -268,7 +268,7 @@ fn trigger(aim: Aim, random: &mut Random) -> Option<Trigger> {
     let points: &[(&str, u64)] = match aim {
         Aim::Chance | Aim::ServerProcess => return None,
         Aim::Compaction if is_renamed => return renamed("test.data", random),
-        Aim::Replacement if is_renamed => return renamed("test.chain", random),
+        Aim::Replacement if is_renamed => return renamed("test.redo", random),
         Aim::Operation => &OPERATIONS,
         Aim::Compaction => &COMPACTION,
         Aim::Save => &SAVE,

@@ -169,7 +169,7 @@ impl World {
         self.round(Job::Gossip);
         // Blocks that came in while a clock ran ahead are dropped once every neighbour has said in a
         // round that it lacks them; what the others have is taken in the next.
-        self.sync_rounds(3);
+        self.sync_rounds(5);
         self.all_agree();
         self.mine_everything();
         self.nobody_honest_is_banned();

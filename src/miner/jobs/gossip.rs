@@ -131,7 +131,8 @@ pub fn look_at(miner: &Miner, address: &Address) {
         || miner.shared.with_neighbours(|all| all.is_group_full(ip))
     {
         log::debug!("gossip: candidate={address} is near this host, or to enough neighbours");
-        return miner.shared.with_neighbours(|all| all.unanswered(address));
+        let now = miner.now();
+        return miner.shared.with_neighbours(|all| all.turn_down(address, now));
     }
     match ask_health(miner, address) {
         Ok(health) => {
@@ -147,9 +148,10 @@ pub fn look_at(miner: &Miner, address: &Address) {
             }
         }
         Err(fault) => {
+            let now = miner.now();
             miner.shared.with_neighbours(|all| match fault {
                 Fault::Ourselves => all.is_own(address),
-                _ => all.unanswered(address),
+                _ => all.turn_down(address, now),
             });
             let why = words(&fault.to_string());
             log::debug!("gossip: candidate={address} is no neighbour: {why}");

@@ -223,8 +223,10 @@ pub(super) fn ask_health(miner: &Miner, address: &Address) -> Result<Health, Fau
 /// Notes that a neighbour answered.
 pub(super) fn note_answer(miner: &Miner, job: &str, address: &Address, health: &Health) {
     let now = miner.now();
-    if miner.shared.with_neighbours(|all| all.answered(address, health, now)) {
-        miner.shared.bells.push.ring();
+    let came = miner.shared.with_neighbours(|all| all.answered(address, health, now));
+    // What it lacks by what it says is pushed.
+    miner.shared.bells.push.ring();
+    if came {
         log::info!("{job}: neighbour={address} answers length={}", health.length);
         miner.tell(Happening::NeighbourCame { neighbour: address.clone() });
     }

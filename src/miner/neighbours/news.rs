@@ -40,6 +40,11 @@ impl News {
     pub(super) fn peer(&self) -> Option<IpAddr> {
         self.peer
     }
+
+    /// Forgets that it has blocks which a chain of `length` lacks.
+    pub(super) fn forget_has_beyond(&mut self, length: u64) {
+        self.has = self.has.filter(|(index, _)| *index < length);
+    }
 }
 
 impl Neighbours {

@@ -27,6 +27,9 @@ pub(super) const CHANCE_WHEN_FULL: u64 = 4;
 /// are looked at.
 const GROUP_MAX: usize = 2;
 
+/// A caller that was not taken in is not looked at again for so long.
+pub(super) const TURNED_DOWN: Duration = Duration::from_secs(5);
+
 /// Places in four that callers can't take from mutual neighbours.
 const SETTLED_OF_FOUR: usize = 3;
 
@@ -95,7 +98,11 @@ impl Neighbours {
     pub fn called(&mut self, address: Address, ip: Option<IpAddr>, now: Moment) -> bool {
         // A neighbour that was started anew has another id until it is asked for it.
         self.hear_from(&address, now);
-        if !self.may_be_suggested(&address, now) || self.callers.contains_key(&address) {
+        self.turned_down.retain(|_, until| *until > now.steady);
+        if !self.may_be_suggested(&address, now)
+            || self.callers.contains_key(&address)
+            || self.turned_down.contains_key(&address)
+        {
             return false;
         }
         let is_itself = ip.is_none() || address.ip().map(|ip| ip.to_canonical()) == ip;
@@ -173,9 +180,11 @@ impl Neighbours {
         !self.callers.is_empty()
     }
 
-    /// Notes that a candidate did not answer: it is one of many names again.
-    pub fn unanswered(&mut self, address: &Address) {
-        self.invited.remove(address);
+    /// Notes that a candidate is not taken in: it is one of many names again.
+    pub fn turn_down(&mut self, address: &Address, now: Moment) {
+        if self.invited.remove(address).is_some() && self.turned_down.len() < CALLERS_MAX {
+            self.turned_down.insert(address.clone(), now.steady + TURNED_DOWN);
+        }
     }
 
     /// Whether a further neighbour has room.
@@ -226,20 +235,20 @@ impl Neighbours {
     /// Takes in a candidate that answered, where there is room or a learned neighbour makes
     /// place for it. Whether it is one now.
     pub fn learn(&mut self, address: Address, health: &Health, random: u64, now: Moment) -> bool {
-        let is_caller = self.invited.remove(&address).is_some();
-        if self.is_group_full(address.ip()) {
-            return false;
-        }
+        let is_caller = self.invited.contains_key(&address);
         let place = self.place(&address);
         let is_known = |known: &Address| place.is_some() && self.place(known) == place;
-        if self.known.keys().any(is_known) {
+        let leaves = self.makes_place(is_caller, random, now).filter(|_| !self.has_room());
+        if self.is_group_full(address.ip())
+            || self.known.keys().any(is_known)
+            || !self.has_room() && leaves.is_none()
+        {
+            self.turn_down(&address, now);
             return false;
         }
-        if !self.has_room() {
-            match self.makes_place(is_caller, random, now) {
-                Some(leaves) => self.known.remove(&leaves),
-                None => return false,
-            };
+        self.invited.remove(&address);
+        if let Some(leaves) = leaves {
+            self.known.remove(&leaves);
         }
         let heard = is_caller.then_some(now.steady);
         let neighbour = Neighbour { since: now.steady, heard, ..Neighbour::new() };

@@ -1,6 +1,6 @@
 //! Tests of the neighbours' bookkeeping.
 
-use super::places::{CALLERS_MAX, CANDIDATES_MAX, CHANCE_WHEN_FULL};
+use super::places::{CALLERS_MAX, CANDIDATES_MAX, CHANCE_WHEN_FULL, TURNED_DOWN};
 use super::*;
 use crate::api::Status;
 use crate::chain::testing::network;
@@ -259,9 +259,11 @@ fn a_newcomer_that_calls_comes_first_and_gets_a_place_sooner_or_later() {
     assert!(all.called(address("new:1"), None, at(50)));
     assert_eq!(all.candidate(7, at(50)), Some(address("new:1")));
     assert!(!all.learn(address("new:1"), &health(3), 1, at(50)));
-    assert!(all.called(address("new:1"), None, at(50)));
-    assert_eq!(all.candidate(7, at(50)), Some(address("new:1")));
-    assert!(all.learn(address("new:1"), &health(3), CHANCE_WHEN_FULL, at(50)));
+    let again = 50 + TURNED_DOWN.as_secs();
+    assert!(!all.called(address("new:1"), None, at(again - 1)), "a look is a call, too");
+    assert!(all.called(address("new:1"), None, at(again)));
+    assert_eq!(all.candidate(7, at(again)), Some(address("new:1")));
+    assert!(all.learn(address("new:1"), &health(3), CHANCE_WHEN_FULL, at(again)));
 }
 
 #[test]
@@ -315,7 +317,7 @@ fn callers_that_do_not_answer_keep_no_newcomer_out() {
     for (number, host) in many(4 * CALLERS_MAX).enumerate() {
         assert!(all.called(host.clone(), None, at(0)));
         assert_eq!(all.candidate(0, at(0)), Some(host.clone()));
-        if number % 2 == 0 { all.unanswered(&host) } else { all.is_own(&host) }
+        if number % 2 == 0 { all.turn_down(&host, at(0)) } else { all.is_own(&host) }
     }
     assert!(all.called(address("newcomer:1"), None, at(0)));
     assert_eq!(all.candidate(0, at(0)), Some(address("newcomer:1")));
