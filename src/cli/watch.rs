@@ -220,7 +220,7 @@ impl<'a> Watcher<'a> {
         let why = match told.why {
             Some(Why::Longer) => ": the other branch is longer",
             Some(Why::LowerHash) => ": the other branch is as long, and its last hash is lower",
-            Some(Why::Clock) => ": ahead of time, and no neighbour has them",
+            Some(Why::Clock) => ": ahead of time, and neighbours lack them",
             Some(Why::Accepted) => ": the other branch was accepted by hand",
             None => "",
         };

@@ -254,14 +254,16 @@ impl Neighbours {
         self.known.iter().filter(|(_, n)| answering(n)).map(|(a, _)| a.clone()).collect()
     }
 
-    /// Notes whether a neighbour has our first block that is ahead of time. `true` once all that
-    /// answer have said that they don't.
+    /// Notes whether a neighbour has our first block that is ahead of time. `true` once half of
+    /// those that answer have said that they don't: were it all, two miners whose clocks ran ahead
+    /// together would keep each other there.
     pub fn denied(&mut self, address: &Address, ahead: Hash, denies: bool) -> bool {
         if let Some(neighbour) = self.known.get_mut(address) {
             neighbour.denies = denies.then_some(ahead);
         }
-        let mut answering = self.known.values().filter(|n| n.state == NeighbourState::Ok);
-        denies && answering.all(|n| n.denies == Some(ahead))
+        let answering = self.known.values().filter(|n| n.state == NeighbourState::Ok);
+        let (deny, others): (Vec<_>, Vec<_>) = answering.partition(|n| n.denies == Some(ahead));
+        denies && deny.len() >= others.len()
     }
 
     /// The neighbour that is this run of a miner.

@@ -89,9 +89,9 @@ impl Era {
             Start::Failed => return,
         };
         tally.life(plan, self.difficulty, began.elapsed());
-        for line in logs.taken() {
-            let returned = line.split_once(" returned=").and_then(|(_, count)| count.parse().ok());
-            tally.returned += returned.unwrap_or(0u64);
+        for line in logs.taken().iter().filter(|line| line.contains("adopted a")) {
+            let dropped = line.split_once(" dropped=").and_then(|(_, rest)| rest.split(' ').next());
+            tally.returned += dropped.and_then(|count| count.parse().ok()).unwrap_or(0u64);
         }
         drop(rival);
         tally.lost_on_disk += self.missing("after a kill", plan);
@@ -263,7 +263,7 @@ impl Era {
         let names = renames.within(Duration::ZERO);
         count_renames(&names, tally);
         // A file that was replaced meanwhile may have moved a message from one to the other.
-        if names.iter().any(|name| name == "test.chain" || name == "test.data") {
+        if names.iter().any(|name| name == "test.redo" || name == "test.data") {
             return;
         }
         tally.looks_after_a_compaction += 1;
@@ -305,7 +305,7 @@ enum Start {
 fn count_renames(names: &[String], tally: &mut Tally) {
     let times = |name: &str| names.iter().filter(|it| *it == name).count() as u32;
     tally.compactions += times("test.data");
-    tally.replacements += times("test.chain");
+    tally.replacements += times("test.redo");
 }
 
 fn tell(lost: &[Spec], when: &str, plan: &Plan) {

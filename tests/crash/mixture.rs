@@ -112,7 +112,7 @@ pub enum Aim {
     Compaction,
     /// Blocks that are appended to the chain file, and its hash.
     Save,
-    /// Another chain file that takes the place of the present one.
+    /// Another end of the chain file that takes the place of the present one.
     Replacement,
     /// A message that is on disk, or nearly, and is not answered yet.
     Reply,
@@ -129,21 +129,20 @@ pub const AIMS: [Aim; 7] = [
 ];
 
 /// Operations of the disk, and about how many of each a life has.
-const OPERATIONS: [(&str, u64); 8] = [
-    ("append", 6),
+const OPERATIONS: [(&str, u64); 7] = [
     ("write", 25),
     ("sync", 25),
     ("rename", 6),
     ("sync-folder", 6),
     ("link", 2),
     ("remove", 6),
-    ("copy", 2),
+    ("truncate", 2),
 ];
 
 /// The operations of a compaction. The first removal is the start's.
 const COMPACTION: [(&str, u64); 5] = [
     ("remove:test.data.tmp", 2),
-    ("append:test.data.tmp", 2),
+    ("write:test.data.tmp", 2),
     ("sync:test.data.tmp", 1),
     ("rename:test.data.tmp", 1),
     ("sync-folder:test.data", 1),
@@ -151,23 +150,23 @@ const COMPACTION: [(&str, u64); 5] = [
 
 /// The operations of a save.
 const SAVE: [(&str, u64); 6] = [
-    ("append:test.chain", 3),
+    ("write:test.chain", 3),
     ("sync:test.chain", 3),
-    ("append:test.hash.tmp", 3),
+    ("write:test.hash.tmp", 3),
     ("sync:test.hash.tmp", 3),
     ("rename:test.hash.tmp", 3),
     ("sync-folder:test.hash", 3),
 ];
 
-/// The operations of a replacement, and of the journal before it, which takes in the messages
-/// of what is dropped.
+/// The operations of a replacement: the record of what is to be done, the end of the chain file
+/// that is cut off, and the removal of the record.
 const REPLACEMENT: [(&str, u64); 7] = [
-    ("copy:test.chain.tmp", 2),
-    ("append:test.chain.tmp", 2),
-    ("sync:test.chain.tmp", 2),
-    ("rename:test.chain.tmp", 2),
-    ("link:test.chain", 2),
-    ("sync-folder:test.chain", 2),
+    ("write:test.redo.tmp", 2),
+    ("sync:test.redo.tmp", 2),
+    ("rename:test.redo", 2),
+    ("sync-folder:test.redo", 2),
+    ("truncate:test.chain", 2),
+    ("remove:test.redo", 2),
     ("rename:test.hash.tmp", 3),
 ];
 

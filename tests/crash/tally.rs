@@ -61,7 +61,7 @@ impl Tally {
             (hits, "a kill where it was aimed"),
             (self.compactions, "a compaction"),
             (self.replacements, "a replacement of the chain file"),
-            (u32::try_from(self.returned).unwrap_or(u32::MAX), "a message that was returned"),
+            (u32::try_from(self.returned).unwrap_or(u32::MAX), "a message that waits again"),
         ];
         met.iter().filter(|(count, _)| *count == 0).map(|(_, what)| *what).collect()
     }
@@ -90,7 +90,7 @@ impl fmt::Display for Tally {
             "at any operation of the disk",
             "at a compaction of the journal, or soon after",
             "at a save of the chain",
-            "at a replacement of the chain file, or soon after",
+            "at a replacement of the end of the chain file, or soon after",
             "between a message and its answer",
         ];
         for ((word, kills), missed) in words.iter().zip(self.kills).zip(self.missed) {
@@ -115,8 +115,8 @@ impl fmt::Display for Tally {
         writeln!(f, "| beside a rival with a longer branch | {} |", self.rivals)?;
         writeln!(f, "| networks, each in a folder of its own | {} |", self.networks)?;
         writeln!(f, "| compactions of the journal | {} |", self.compactions)?;
-        writeln!(f, "| replacements of the chain file | {} |", self.replacements)?;
-        writeln!(f, "| messages returned to the pool | {} |", self.returned)?;
+        writeln!(f, "| replacements of the end of the chain file | {} |", self.replacements)?;
+        writeln!(f, "| blocks dropped, whose messages wait again | {} |", self.returned)?;
         let mebibytes = self.acknowledged_bytes >> 20;
         writeln!(f, "| messages acknowledged | {} ({mebibytes} MiB) |", self.acknowledged)?;
         writeln!(f, "| lost: not in the files after a kill | {} |", self.lost_on_disk)?;

@@ -167,8 +167,8 @@ impl World {
         self.say(|| "all is well now".to_owned());
         self.pass(BACK_OFF);
         self.round(Job::Gossip);
-        // Blocks that came in while a clock ran ahead are dropped once every neighbour has said in a
-        // round that it lacks them; what the others have is taken in the next.
+        // Blocks that came in while a clock ran ahead are dropped once half the neighbours have said in a
+        // round that they lack them; what the others have is taken in the next.
         self.sync_rounds(5);
         self.all_agree();
         self.mine_everything();

@@ -79,8 +79,8 @@ fn is_better(miner: &Miner, health: &Health) -> bool {
 /// A clock before this (2026-01-01) was never set: no block of any network is as old.
 const CLOCK_SET: u64 = 1_767_225_600_000_000;
 
-/// Drops blocks that came in while our clock ran ahead, once every neighbour that answers has said
-/// that it does not have them. A clock that was set back by mistake drops nothing: the
+/// Drops blocks that came in while our clock ran ahead, once half of the neighbours that answer said
+/// that they do not have them. A clock that was set back by mistake drops nothing: the
 /// others have the same blocks.
 fn check_time(miner: &Miner, address: &Address, health: &Health) -> Result<(), Broken> {
     let wall = miner.wall();
@@ -95,8 +95,8 @@ fn check_time(miner: &Miner, address: &Address, health: &Health) -> Result<(), B
     if miner.shared.with_neighbours(all_deny) {
         let dropped = miner.shared.drop_ahead(&first, wall)?;
         log::error!(
-            "sync_chain: dropped blocks that are over two hours ahead of the clock and that no \
-             neighbour has; their messages wait again blocks={} from={}",
+            "sync_chain: dropped blocks that are over two hours ahead of the clock and that half \
+             the neighbours lack; their messages wait again blocks={} from={}",
             dropped.depth,
             first.index
         );
