@@ -286,27 +286,28 @@ fn a_rewritten_message_is_shouted_and_its_dropped_original_is_one_click_away() {
         (String::new(), "Another text stood under this id before"),
     ] {
         let page = ui.get(&format!("/data/{}{query}", kept.id)).2;
-        let alarm = text_between(&page, "<div class=\"alarm\" role=\"alert\"", "</div>");
+        let alarm = markup_between(&page, "<div class=\"alarm\" role=\"alert\"", "</div>");
         assert!(page.contains(words), "{words}: {page}");
         for part in
             ["block 2 with 4 confirmations until ", "The other branch was longer.", &original]
         {
             assert!(alarm.contains(part), "{part}: {alarm}");
         }
-        let history = text_between(&page, "<ol class=\"history\"", "</ol>");
+        let history = markup_between(&page, "<ol class=\"history\"", "</ol>");
         assert!(history.contains(&original) && history.contains("dropped "), "{history}");
     }
     let forks = ui.get("/forks").2;
-    let branch = text_between(&forks, "id=\"branches\"", "</section>");
+    let branch = markup_between(&forks, "id=\"branches\"", "</section>");
     for part in ["4 blocks above block 1", &original, "The block that won"] {
         assert!(branch.contains(part), "{part}: {branch}");
     }
-    let tree = text_between(&forks, "<svg width", "</svg>");
+    let tree = markup_between(&forks, "<svg width", "</svg>");
     let winner = Hash::of(&miner.state().lines[2]);
     for part in [&original, &format!("href=\"/block/{winner}\"")] {
         assert!(tree.contains(part), "{part}: {tree}");
     }
-    let strip = text_between(&ui.get("/").2, "<ol class=\"mined\"", "</section>");
+    let chain = ui.get("/").2;
+    let strip = markup_between(&chain, "<ol class=\"mined\"", "</section>");
     assert!(strip.contains("4 blocks dropped") && strip.contains(&original), "{strip}");
 }
 
@@ -349,7 +350,7 @@ fn a_message_that_came_back_tells_where_it_was() {
     let id = data("second").id;
     let history = || {
         let page = ui.get(&format!("/data/{id}")).2;
-        (text_between(&page, "<ol class=\"history\"", "</ol>"), page)
+        (markup_between(&page, "<ol class=\"history\"", "</ol>").to_owned(), page)
     };
     assert_eq!(history().0, "");
     miner.state().reorganise(1, &[data("other"), data("more")], 1_000);
@@ -528,6 +529,12 @@ fn the_table_is_paged_by_range() {
     assert_eq!(ui.get("/?from=99999999").0, 200);
     assert_eq!(ui.get("/block/61").0, 404);
     assert_eq!(ui.get("/block/x").0, 404);
+}
+
+/// The part of a page that begins with `begin`, up to `end`; empty if there is none.
+fn markup_between<'p>(page: &'p str, begin: &str, end: &str) -> &'p str {
+    let part = page.split_once(begin).and_then(|(_, rest)| rest.split_once(end));
+    part.map_or("", |(part, _)| part)
 }
 
 /// The text of the part of a page that begins with `begin`, up to `end`, without its markup.
