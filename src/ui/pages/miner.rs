@@ -126,8 +126,8 @@ fn dial(
             @if is_local {
                 form method="post" action="/pace" {
                     @if !at.is_home { input type="hidden" name="at" value=(at.address); }
-                    label.field { span { "Dial: " output data-steps="steps" { (in_words(at, paces[step])) } }
-                        input type="range" name="step" min="1" max=(paces.len() - 1) value=(step.max(1)) list="steps"; }
+                    label.field for="dial" { span { "Dial: " output data-steps="steps" { (in_words(at, paces[step])) } }
+                        input #dial type="range" name="step" min="1" max=(paces.len() - 1) value=(step.max(1)) list="steps"; }
                     datalist id="steps" { @for (step, limit) in paces.iter().enumerate().skip(1) {
                         option value=(step) label=(in_words(at, *limit)) {}
                     } }
