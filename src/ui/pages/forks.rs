@@ -233,7 +233,7 @@ fn draw(source: &Source, at: &At, piece: &[&Fork]) -> Result<Markup, ClientError
     }
     Ok(html! {
         div.tree id=(format!("t-{}", short_id(&newest))) tabindex="0" role="group" aria-label="The chain, and the branches that left it" {
-            svg width=(width) height=(height) viewBox=(format!("0 0 {width} {height}")) {
+            svg width=(width) height=(height) role="group" aria-label="The chain and its dropped branches" viewBox=(format!("0 0 {width} {height}")) {
                 @for (path, class) in &lines { path.(class) d=(path) {} }
                 @for (column, _) in columns.iter().enumerate().filter(|(_, height)| height.is_none()) {
                     @let (x, y) = middle(column, 0);
