@@ -152,8 +152,11 @@ fn a_stop_is_heard_while_the_chain_is_read() {
     assert!(Command::new("mkfifo").arg(&chain).status().unwrap().success());
     let mut miner = TestMiner::command(folder.path(), 0, &[]).spawn().unwrap();
     let stderr = logs.read(miner.stderr.take().unwrap());
-    // The miner reads a file that goes on and has no next byte yet.
-    let mut file = File::options().write(true).open(&chain).unwrap();
+    // The miner reads a file that goes on and has no next byte yet. It opens it more than once:
+    // a reader of our own stays in between.
+    let opened = File::options().write(true).open(&chain).unwrap();
+    let mut file = File::options().read(true).write(true).open(&chain).unwrap();
+    drop(opened);
     file.write_all(b"{\"index\":0,").unwrap();
     let began = Instant::now();
     kill_process(Pid::from_child(&miner), Signal::INT).unwrap();

@@ -27,9 +27,10 @@ struct BlockLine {
     data: Said,
 }
 
-/// The messages in the lines of a chain file that end with a line break.
-pub fn in_chain(folder: &Path) -> Vec<Said> {
-    let lines = whole_lines(folder, "test.chain");
+/// The messages in the blocks of a chain file, or of the record that replaces its end: of lines
+/// that end with a line break.
+pub fn in_blocks(folder: &Path, name: &str) -> Vec<Said> {
+    let lines = whole_lines(folder, name);
     let read = |line: &String| serde_json::from_str::<BlockLine>(line).ok();
     lines.iter().filter_map(read).map(|block| block.data).collect()
 }
@@ -53,11 +54,14 @@ pub fn whole_lines(folder: &Path, name: &str) -> Vec<String> {
 }
 
 /// Those of `acknowledged` that are neither in the journal nor in the chain file, by id and
-/// text. The journal is read first: what leaves it is in the chain file before.
+/// text; a record that is still there is a part of the chain file, with which a start goes on.
+/// They are read in the order in which a message moves: what leaves the journal is in the chain
+/// file before, and so is what leaves the record.
 pub fn missing(folder: &Path, acknowledged: &[Spec]) -> Vec<Spec> {
     let by_id = |spec: &Spec| (spec.id().to_string(), *spec);
     let mut missing: HashMap<String, Spec> = acknowledged.iter().map(by_id).collect();
-    for said in in_journal(folder).into_iter().chain(in_chain(folder)) {
+    let blocks = ["test.redo", "test.chain"].into_iter().flat_map(|name| in_blocks(folder, name));
+    for said in in_journal(folder).into_iter().chain(blocks) {
         if missing.get(&said.id).is_some_and(|spec| spec.text() == said.message) {
             missing.remove(&said.id);
         }
@@ -67,7 +71,8 @@ pub fn missing(folder: &Path, acknowledged: &[Spec]) -> Vec<Spec> {
 
 /// How many messages, by id and text, stand twice in the files of a miner that was stopped.
 pub fn doubled(folder: &Path) -> usize {
-    let all: Vec<Said> = in_chain(folder).into_iter().chain(in_journal(folder)).collect();
+    let all: Vec<Said> =
+        in_blocks(folder, "test.chain").into_iter().chain(in_journal(folder)).collect();
     all.len() - all.iter().collect::<HashSet<_>>().len()
 }
 
