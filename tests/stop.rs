@@ -21,7 +21,15 @@ use support::{Logs, TestFolder, TestMiner, agree};
 /// A stop is promised within this.
 const STOP_MAX: Duration = Duration::from_secs(1);
 
-const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
+/// Signals that stop a miner. One that is ignored already stays so: SIGHUP under nohup.
+fn signals() -> Vec<Signal> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    let mut signals = vec![Signal::TERM, Signal::INT, Signal::HUP];
+    signals.retain(|signal| ignored & (1 << (signal.as_raw() - 1)) == 0);
+    signals
+}
 
 fn number_from(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
@@ -94,13 +102,13 @@ fn miners_that_are_told_to_stop_at_any_instant_end_in_order() {
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let seed = number_from("BLOCKCHAIN_SEED", clock.as_secs() | 1).max(1);
     println!("BLOCKCHAIN_SEED={seed} BLOCKCHAIN_STOPS={stops}");
-    let mut random = Random(seed);
+    let (signals, mut random) = (signals(), Random(seed));
     let (mut longest, mut too_early) = (Duration::ZERO, 0);
     for number in 0..stops {
         let folder = TestFolder::new();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
         let mut group = Group::start(folder.path());
-        let signal = SIGNALS[random.below(3) as usize];
+        let signal = signals[random.below(signals.len() as u64) as usize];
         let to_group = random.below(2) == 0;
         let mut wait = |micros| thread::sleep(Duration::from_micros(random.below(micros)));
         let phase = ["start", "run", "server process starts again", "stop"][number as usize % 4];

@@ -69,10 +69,11 @@ pub fn missing(folder: &Path, acknowledged: &[Spec]) -> Vec<Spec> {
     missing.into_values().collect()
 }
 
-/// How many messages, by id and text, stand twice in the files of a miner that was stopped.
+/// How many messages, by id and text, stand twice in the chain file. One that is in the journal,
+/// too, is not doubled: a stop that a busy host makes late leaves it there, and a start sees that
+/// it is mined.
 pub fn doubled(folder: &Path) -> usize {
-    let all: Vec<Said> =
-        in_blocks(folder, "test.chain").into_iter().chain(in_journal(folder)).collect();
+    let all = in_blocks(folder, "test.chain");
     all.len() - all.iter().collect::<HashSet<_>>().len()
 }
 
