@@ -1,24 +1,24 @@
 //! Communication with the server process: every request that came in over HTTP is answered
 //! here.
 //!
-//! Two threads take turns at the link. Whoever reads it answers at once, from memory, what
-//! only asks. Whoever has read messages to add leaves the link to the other and writes all
-//! that wait with one sync. So no read ever waits for the disk, and a message goes to disk
-//! without being handed from thread to thread.
+//! ```text
+//! link -> serve -------------------------> link   what only asks: from memory, at once
+//!           |-- messages  -> keep -------> link   all that wait, with one sync of the disk
+//!           `-- followers -> follow -----> link   at the next event, or when the wait is over
+//! ```
 //!
-//! Who waits for an event is put down, and holds neither of them: a third thread answers when
-//! something happens or the wait is over.
+//! Three threads and two bounded channels. Whoever reads the link answers questions itself, so
+//! that no read waits for the disk. The threads end with the link, and the link with each of
+//! them.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::io;
+use std::iter;
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::thread::{self, Builder};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crossbeam_channel::{Receiver, bounded};
-use parking_lot::Mutex;
+use crossbeam_channel::{Receiver, Sender as ChannelSender, at, bounded, never, select};
 
 use crate::api::link::{self, EndsLink, ToMiner, ToServer};
 use crate::api::{Caller, Reply, Request, Span, routes};
@@ -63,39 +63,34 @@ pub fn serve(miner: &Miner, link: UnixStream, ready: &mut dyn FnMut()) -> io::Re
         }
     }
     ready();
-    let answers = link::Sender::new(link.try_clone()?);
-    let (frames, adds, followers) = (Mutex::new(frames), Mutex::default(), Mutex::default());
-    let desk = Desk { miner, frames, answers, adds, followers };
-    let ends = [EndsLink(link.try_clone()?), EndsLink(link)];
-    // Nobody sends: it ends with those who take turns.
-    let (lives, ended) = bounded::<Infallible>(0);
-    let take_turns = |(ends, _lives): (EndsLink, crossbeam_channel::Sender<Infallible>)| {
-        // Neither goes on without the other, whatever ends it.
-        let _ends = ends;
-        while desk.turn()? {}
+    let answers = &link::Sender::new(link.try_clone()?);
+    let (adds, waiting) = bounded(ADDS_MAX);
+    let (followers, followed) = bounded(FOLLOWERS_MAX);
+    let desk = Desk { miner, answers, adds, followers };
+    // What is moved into it goes when it returns: the channels end, and with them the threads.
+    thread::scope(move |scope| {
+        let ends = EndsLink(link.try_clone()?);
+        Builder::new().name("communication".into()).spawn_scoped(scope, move || {
+            let _ends = ends;
+            keep(miner, answers, &waiting);
+        })?;
+        let ends = EndsLink(link.try_clone()?);
+        Builder::new().name("followers".into()).spawn_scoped(scope, move || {
+            let _ends = ends;
+            follow(miner, answers, &followed);
+        })?;
+        let _ends = EndsLink(link);
+        while desk.read(&mut frames)? {}
         Ok(())
-    };
-    thread::scope(|scope| {
-        let [own, other] = ends.map(|ends| (ends, lives.clone()));
-        drop(lives);
-        let desk = &desk;
-        Builder::new().name("followers".into()).spawn_scoped(scope, move || desk.follow(&ended))?;
-        let other = Builder::new()
-            .name("communication".into())
-            .spawn_scoped(scope, move || take_turns(other))?;
-        let outcome = take_turns(own);
-        outcome.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 
-/// What the threads that take turns share.
+/// Reads the link, answers what only asks, and hands the rest on.
 struct Desk<'a> {
     miner: &'a Miner,
-    /// Held by whoever reads.
-    frames: Mutex<link::Receiver>,
-    answers: link::Sender,
-    adds: Mutex<Adds>,
-    followers: Mutex<Vec<Follower>>,
+    answers: &'a link::Sender,
+    adds: ChannelSender<Add>,
+    followers: ChannelSender<Follower>,
 }
 
 /// Somebody who waits for an event.
@@ -105,14 +100,6 @@ struct Follower {
     until: Instant,
     ip: Option<IpAddr>,
     asker: Asker,
-}
-
-/// Messages to be written.
-#[derive(Default)]
-struct Adds {
-    waiting: VecDeque<Add>,
-    /// Somebody writes, and takes along what comes meanwhile.
-    is_writing: bool,
 }
 
 /// Messages to be written, and whom to tell.
@@ -149,30 +136,10 @@ struct Asker {
     is_miner: bool,
 }
 
-impl Adds {
-    fn wants_writer(&self) -> bool {
-        !self.waiting.is_empty() && !self.is_writing
-    }
-}
-
 impl Desk<'_> {
-    /// Reads and answers until there is something to write, and writes it; whether more may
-    /// come.
-    fn turn(&self) -> io::Result<bool> {
-        let mut frames = self.frames.lock();
-        while !self.adds.lock().wants_writer() {
-            if !self.read(&mut frames)? {
-                return Ok(false);
-            }
-        }
-        drop(frames);
-        self.write();
-        Ok(true)
-    }
-
     /// Reads what has come and answers it, waiting for the first; whether more may come.
     fn read(&self, frames: &mut link::Receiver) -> io::Result<bool> {
-        let mut outbox = Outbox::new(self);
+        let mut outbox = Outbox::new(self.miner, self.answers);
         for _ in 0..QUESTIONS_AT_ONCE {
             match frames.from_server()? {
                 None => return Ok(false),
@@ -189,7 +156,7 @@ impl Desk<'_> {
         Ok(true)
     }
 
-    /// Answers a question, or lets a message wait to be written.
+    /// Answers a question, or hands it to whoever may wait.
     fn take(&self, id: u64, caller: &Caller, request: Request, outbox: &mut Outbox<'_>) {
         let (route, is_miner) = (routes::path_of(&request), caller.miner.is_some());
         let asker = Asker { id, came: Instant::now(), route, is_miner };
@@ -209,119 +176,110 @@ impl Desk<'_> {
             Request::Events { after, .. } if !request.wait().is_zero() => {
                 let until = asker.came + request.wait();
                 let after = after.unwrap_or_else(|| self.miner.diary.last_event());
-                return self.wait(Follower { after, until, ip: caller.ip, asker }, outbox);
+                return self.let_follow(Follower { after, until, ip: caller.ip, asker }, outbox);
             }
             request => return outbox.put(asker, answer(self.miner, request, caller)),
         };
         let source = self.miner.source(caller);
-        let mut adds = self.adds.lock();
-        if adds.waiting.len() < ADDS_MAX {
-            return adds.waiting.push_back(Add { data, source, from, asker });
-        }
-        drop(adds);
-        self.miner.metrics.overloaded();
-        let more = "more messages come in than the disk can take; try again";
-        outbox.put(asker, Reply::problem(503, "No Message added!", more).retry_after(1));
-    }
-
-    /// Answers at once where something has happened or too many wait; otherwise lets
-    /// [`Desk::follow`] answer.
-    fn wait(&self, follower: Follower, outbox: &mut Outbox<'_>) {
-        let mut followers = self.followers.lock();
-        let is_full = followers.len() >= FOLLOWERS_MAX || {
-            let ip = follower.ip.filter(|ip| !ip.to_canonical().is_loopback());
-            let same = followers.iter().filter(|other| ip.is_some() && other.ip == ip);
-            same.count() >= FOLLOWERS_OF_ADDRESS_MAX
-        };
-        // Looked at under the lock: what happens after it rings for who is in the list.
-        if is_full || self.miner.diary.last_event() != follower.after {
-            drop(followers);
-            return outbox.put(follower.asker, events(self.miner, Some(follower.after)));
-        }
-        followers.push(follower);
-        drop(followers);
-        self.miner.shared.bells.events.ring();
-    }
-
-    /// Answers those who wait for an event, until the link has ended.
-    fn follow(&self, ended: &Receiver<Infallible>) {
-        let heard = self.miner.shared.bells.events.heard();
-        loop {
-            let until = self.followers.lock().iter().map(|follower| follower.until).min();
-            let patience = until.map(|until| until.saturating_duration_since(Instant::now()));
-            crossbeam_channel::select! {
-                recv(heard) -> _ => {}
-                recv(ended) -> _ => return,
-                default(patience.unwrap_or(Duration::MAX)) => {}
-            }
-            let (now, last) = (Instant::now(), self.miner.diary.last_event());
-            let is_due = |it: &mut Follower| it.until <= now || it.after != last;
-            let due: Vec<Follower> = self.followers.lock().extract_if(.., is_due).collect();
-            let mut outbox = Outbox::new(self);
-            for Follower { after, asker, .. } in due {
-                // It waited as it wanted to: that is not how long the answer took.
-                let asker = Asker { came: now, ..asker };
-                outbox.put(asker, events(self.miner, Some(after)));
-            }
+        if let Err(error) = self.adds.try_send(Add { data, source, from, asker }) {
+            self.miner.metrics.overloaded();
+            let more = "more messages come in than the disk can take; try again";
+            let refusal = Reply::problem(503, "No Message added!", more).retry_after(1);
+            outbox.put(error.into_inner().asker, refusal);
         }
     }
 
-    /// Writes all messages that wait, those included that come meanwhile, unless another
-    /// does.
-    fn write(&self) {
-        let mut is_ours = false;
-        loop {
-            let batch: Vec<Add> = {
-                let mut adds = self.adds.lock();
-                if adds.is_writing && !is_ours {
-                    return;
-                }
-                is_ours = !adds.waiting.is_empty();
-                adds.is_writing = is_ours;
-                let count = adds.waiting.len().min(BATCH_MAX);
-                adds.waiting.drain(..count).collect()
-            };
-            if batch.is_empty() {
-                return;
-            }
-            let data: Vec<(Data, Sender)> = batch.iter().flat_map(Add::each).collect();
-            let arrivals = || self.miner.shared.with_pool(|pool| pool.cursor());
-            let before = arrivals();
-            let mut kept = self.miner.keep_each(&data).into_iter();
-            let arrived = before..arrivals();
-            let mut outbox = Outbox::new(self);
-            for Add { data, from, asker, .. } in batch {
-                let kept: Vec<Kept> = kept.by_ref().take(data.len()).collect();
-                let reply = match from {
-                    From::Client => {
-                        data.into_iter().zip(kept).map(|(data, kept)| added(data, kept)).next()
-                    }
-                    From::Neighbour(caller, span) => {
-                        Some(pushed::data(self.miner, span, &caller, &kept, arrived.clone()))
-                    }
-                };
-                outbox.put(asker, reply.expect("a client adds one message"));
-            }
+    fn let_follow(&self, follower: Follower, outbox: &mut Outbox<'_>) {
+        if let Err(error) = self.followers.try_send(follower) {
+            let Follower { asker, after, .. } = error.into_inner();
+            outbox.put(asker, events(self.miner, Some(after)));
         }
     }
 }
 
+/// Writes messages, all that wait with one sync, until nobody hands on any more.
+fn keep(miner: &Miner, answers: &link::Sender, waiting: &Receiver<Add>) {
+    while let Ok(first) = waiting.recv() {
+        let batch: Vec<Add> =
+            iter::once(first).chain(waiting.try_iter().take(BATCH_MAX - 1)).collect();
+        keep_batch(miner, answers, batch);
+    }
+}
+
+fn keep_batch(miner: &Miner, answers: &link::Sender, batch: Vec<Add>) {
+    let data: Vec<(Data, Sender)> = batch.iter().flat_map(Add::each).collect();
+    let arrivals = || miner.shared.with_pool(|pool| pool.cursor());
+    let before = arrivals();
+    let mut kept = miner.keep_each(&data).into_iter();
+    let arrived = before..arrivals();
+    let mut outbox = Outbox::new(miner, answers);
+    for Add { data, from, asker, .. } in batch {
+        let kept: Vec<Kept> = kept.by_ref().take(data.len()).collect();
+        let reply = match from {
+            From::Client => data.into_iter().zip(kept).map(|(data, kept)| added(data, kept)).next(),
+            From::Neighbour(caller, span) => {
+                Some(pushed::data(miner, span, &caller, &kept, arrived.clone()))
+            }
+        };
+        outbox.put(asker, reply.expect("a client adds one message"));
+    }
+}
+
+/// Answers those who wait for an event, until nobody hands on any more.
+fn follow(miner: &Miner, answers: &link::Sender, new: &Receiver<Follower>) {
+    let heard = miner.shared.bells.events.heard();
+    let mut followers: Vec<Follower> = Vec::new();
+    loop {
+        let until = followers.iter().map(|follower| follower.until).min();
+        let end = until.map_or_else(never, at);
+        select! {
+            recv(heard) -> _ => {}
+            recv(end) -> _ => {}
+            recv(new) -> new => match new {
+                Ok(new) => {
+                    // One too many does not wait: what is over is answered below.
+                    let until = if has_room(&followers, new.ip) { new.until } else { Instant::now() };
+                    followers.push(Follower { until, ..new });
+                }
+                Err(_) => return,
+            },
+        }
+        let (now, last) = (Instant::now(), miner.diary.last_event());
+        let mut outbox = Outbox::new(miner, answers);
+        for Follower { after, asker, .. } in
+            followers.extract_if(.., |it| it.until <= now || it.after != last)
+        {
+            // It waited as it wanted to: that is not how long the answer took.
+            let asker = Asker { came: now, ..asker };
+            outbox.put(asker, events(miner, Some(after)));
+        }
+    }
+}
+
+/// Whether one more may wait, from this address.
+fn has_room(followers: &[Follower], ip: Option<IpAddr>) -> bool {
+    let ip = ip.filter(|ip| !ip.to_canonical().is_loopback());
+    let same = followers.iter().filter(|other| ip.is_some() && other.ip == ip).count();
+    followers.len() < FOLLOWERS_MAX && same < FOLLOWERS_OF_ADDRESS_MAX
+}
+
 /// Answers that go out together, at the latest when it is dropped.
 struct Outbox<'a> {
-    desk: &'a Desk<'a>,
+    miner: &'a Miner,
+    link: &'a link::Sender,
     answers: Vec<ToServer>,
     bytes: usize,
 }
 
 impl<'a> Outbox<'a> {
-    fn new(desk: &'a Desk<'a>) -> Self {
-        Self { desk, answers: Vec::new(), bytes: 0 }
+    fn new(miner: &'a Miner, link: &'a link::Sender) -> Self {
+        Self { miner, link, answers: Vec::new(), bytes: 0 }
     }
 
     fn put(&mut self, asker: Asker, reply: Reply) {
         let Asker { id, came, route, is_miner } = asker;
         let sent = is_miner.then_some(reply.body.len());
-        self.desk.miner.metrics.answered(route, reply.status, came.elapsed(), sent);
+        self.miner.metrics.answered(route, reply.status, came.elapsed(), sent);
         self.bytes += reply.body.len();
         self.answers.push(ToServer { id, reply });
         if self.bytes >= OUTBOX_BYTES {
@@ -335,7 +293,7 @@ impl<'a> Outbox<'a> {
         if self.answers.is_empty() {
             return;
         }
-        if let Err(error) = self.desk.answers.to_server(&self.answers) {
+        if let Err(error) = self.link.to_server(&self.answers) {
             log::debug!("communication: answers could not be sent: {error}");
         }
         self.answers.clear();
