@@ -23,6 +23,11 @@ pub struct MadeChain {
 
 /// Makes a chain of `blocks` blocks with messages of 100 bytes.
 pub fn make(folder: &Path, blocks: u64) -> Outcome<MadeChain> {
+    make_of(folder, blocks, &message)
+}
+
+/// Makes a chain of `blocks` blocks with the messages that `message` gives for their heights.
+pub fn make_of(folder: &Path, blocks: u64, message: &dyn Fn(u64) -> String) -> Outcome<MadeChain> {
     let file = folder.join("test.chain");
     let mut maker = Maker::new(network(1));
     let mut writer = BufWriter::with_capacity(1 << 20, File::create(&file)?);

@@ -8,6 +8,7 @@
 mod adds;
 mod chains;
 mod client;
+mod disk;
 mod growth;
 mod host;
 mod program;
@@ -36,7 +37,7 @@ Measures, and prints one table: figure, reference beside it, ratio.
 
   --json FILE     writes the table as JSON, too
   --check         fails if a ratio is worse than the baseline by more than a fifth
-  --only PART     one of work, adds, reads, guard, strangers, growth, host
+  --only PART     one of work, adds, reads, guard, strangers, growth, disk, host
   --blocks-max N  leaves out longer chains (default 1000000)
   --program FILE  measures this program instead of the one just built";
 
@@ -118,6 +119,9 @@ fn measure(options: &Options) -> Outcome<Table> {
     }
     if wanted("growth") {
         growth::measure(&mut table, options.blocks_max)?;
+    }
+    if wanted("disk") {
+        disk::measure(&mut table)?;
     }
     if wanted("host") {
         host::measure(&mut table)?;
