@@ -91,8 +91,8 @@ fn check_time(miner: &Miner, address: &Address, health: &Health) -> Result<(), B
         let page = Page::ask(miner, address, first.index, 1)?;
         Hash::of(page.lines[0].get()) == first.hash
     };
-    let all_deny = |all: &mut Neighbours| all.denied(address, first.hash, !has);
-    if miner.shared.with_neighbours(all_deny) {
+    let half_deny = |all: &mut Neighbours| all.denied(address, first.hash, !has);
+    if miner.shared.with_neighbours(half_deny) {
         let dropped = miner.shared.drop_ahead(&first, wall)?;
         log::error!(
             "sync_chain: dropped blocks that are over two hours ahead of the clock and that half \

@@ -238,18 +238,18 @@ impl Neighbours {
         let is_caller = self.invited.contains_key(&address);
         let place = self.place(&address);
         let is_known = |known: &Address| place.is_some() && self.place(known) == place;
-        let leaves = self.makes_place(is_caller, random, now).filter(|_| !self.has_room());
-        if self.is_group_full(address.ip())
-            || self.known.keys().any(is_known)
-            || !self.has_room() && leaves.is_none()
-        {
+        if self.is_group_full(address.ip()) || self.known.keys().any(is_known) {
             self.turn_down(&address, now);
             return false;
         }
-        self.invited.remove(&address);
-        if let Some(leaves) = leaves {
+        if !self.has_room() {
+            let Some(leaves) = self.makes_place(is_caller, random, now) else {
+                self.turn_down(&address, now);
+                return false;
+            };
             self.known.remove(&leaves);
         }
+        self.invited.remove(&address);
         let heard = is_caller.then_some(now.steady);
         let neighbour = Neighbour { since: now.steady, heard, ..Neighbour::new() };
         self.known.insert(address.clone(), neighbour);
