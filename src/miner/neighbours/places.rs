@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Neighbour, Neighbours, Origin};
 use crate::api::{Address, Health, NeighbourState};
 use crate::miner::clock::Moment;
-use crate::miner::group::group_of;
+use crate::miner::group::{group_of, place_group_of};
 
 /// Addresses kept in mind to become neighbours when there is room.
 pub(super) const CANDIDATES_MAX: usize = 1_000;
@@ -117,10 +117,10 @@ impl Neighbours {
 
     /// Whether the group of this address has as many learned neighbours as it may.
     pub fn is_group_full(&self, ip: Option<IpAddr>) -> bool {
-        let Some(group) = ip.and_then(group_of) else { return false };
+        let Some(group) = ip.and_then(place_group_of) else { return false };
         let learned = self.known.iter().filter(|(_, it)| it.origin == Origin::Learned);
         let of_group = learned.filter(|(address, _)| {
-            self.place(address).and_then(|(ip, _)| group_of(ip)) == Some(group)
+            self.place(address).and_then(|(ip, _)| place_group_of(ip)) == Some(group)
         });
         of_group.count() >= GROUP_MAX
     }
