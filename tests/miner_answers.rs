@@ -435,6 +435,16 @@ fn a_pushed_block_that_breaks_a_rule_is_refused_by_its_name() {
 }
 
 #[test]
+fn a_miner_that_wants_to_be_known_by_an_address_of_ipv6_is_looked_at_there() {
+    // It was taken for the address [2001:db8::5:1] and another port.
+    let (miner, _) = miner(1);
+    let (id, host) = (RunId::from_random([3; 16]), Some("2001:db8::5".to_owned()));
+    let itself = Some(Introduction { id, host, port: 1 });
+    miner.hear_from(&Caller { ip: "2001:db8::9".parse().ok(), miner: itself, token: None });
+    assert_eq!(gossip::candidates(&miner, 0), ["[2001:db8::5]:1".parse().unwrap()]);
+}
+
+#[test]
 fn only_a_neighbour_at_its_place_is_asked_for_what_does_not_fit() {
     let (miner, _) = miner(1);
     let (address, neighbour) = known(&miner, "10.0.0.2:1");
