@@ -39,21 +39,24 @@ const SETTLED_OF_FOUR: usize = 3;
 pub fn may_be_told(address: &Address, teller: Option<IpAddr>) -> bool {
     let reach = match address.ip() {
         Some(ip) => Reach::of(ip),
-        None if address.host() == "localhost" || address.host().ends_with(".localhost") => {
-            Reach::Host
-        }
+        None if is_localhost(address) => Reach::Host,
         None => Reach::Network,
     };
     teller.map_or(Reach::Network, Reach::of) <= reach
 }
 
-/// Whether a name that a stranger spoke of may be asked, by the addresses that it has. A name
-/// without a dot is this network's own.
+/// Whether a name that a stranger spoke of may be asked, by the addresses that it has. Names
+/// without a dot are judged, too: hosts have other names than "localhost" for themselves
+/// (ip6-localhost, their own one).
 pub fn may_be_looked_at(name: &Address, addresses: &[Address]) -> bool {
     name.ip().is_some()
-        || !name.host().contains('.')
-        || name.host().ends_with(".localhost")
+        || is_localhost(name)
         || addresses.iter().filter_map(Address::ip).all(|ip| Reach::of(ip) == Reach::Network)
+}
+
+/// Whether a name means this host everywhere, so that it was judged when it was told.
+fn is_localhost(name: &Address) -> bool {
+    name.host() == "localhost" || name.host().ends_with(".localhost")
 }
 
 /// From where an address can be reached.

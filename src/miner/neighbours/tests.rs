@@ -419,5 +419,8 @@ fn this_host_and_link_are_asked_on_the_word_of_those_there_alone() {
     let (here, there) = ([address("127.0.0.1:1")], [address("10.0.0.1:1")]);
     assert!(!may_be_looked_at(&address("evil.example:1"), &here));
     assert!(may_be_looked_at(&address("good.example:1"), &there));
-    assert!(may_be_looked_at(&address("miner2:1"), &here));
+    // On many hosts this is a name in /etc/hosts.
+    assert!(!may_be_looked_at(&address("ip6-localhost:1"), &here));
+    assert!(may_be_looked_at(&address("miner2:1"), &there));
+    assert!(may_be_looked_at(&address("localhost:1"), &here), "it was judged when it was told");
 }
