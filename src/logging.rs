@@ -22,6 +22,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -385,37 +386,45 @@ impl RotatingFile {
                 if let Some(folder) = self.path.parent() {
                     fs::create_dir_all(folder)?;
                 }
-                // A named pipe without a reader is an error, and not waited for.
-                let not_waiting = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+                // A named pipe without a reader is an error, and not waited for. A link is one, too:
+                // where others may write into the folder, it could lead to any file of ours.
+                let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
                 let mut open = OpenOptions::new();
-                open.create(true).append(true).custom_flags(not_waiting).open(&self.path)
+                open.create(true).append(true).custom_flags(flags.bits().cast_signed());
+                open.open(&self.path).map_err(told_of_a_link)
             }
         }
     }
 
     fn has_the_name(&self, file: &File) -> bool {
         let identity = |data: fs::Metadata| (data.dev(), data.ino());
-        let named = fs::metadata(&self.path).map(identity);
+        let named = fs::symlink_metadata(&self.path).map(identity);
         file.metadata().map(identity).is_ok_and(|at_hand| named.is_ok_and(|named| named == at_hand))
     }
 
     /// Gives the full `file` the name `.1`, unless another miner is doing so or has done so
     /// (then the line goes to the file as it is). Whether there is room for a new one.
-    ///
-    /// Where the name is a link, the files that it leads to are rotated, where they are.
     fn rotate(&self, file: &File) -> io::Result<bool> {
         if file.try_lock().is_err() {
             return Ok(false);
         }
         if self.has_the_name(file) {
-            let path = fs::canonicalize(&self.path)?;
+            let path = &self.path;
             for number in (1..FULL_FILES).rev() {
-                _ = fs::rename(numbered(&path, number), numbered(&path, number + 1));
+                _ = fs::rename(numbered(path, number), numbered(path, number + 1));
             }
-            fs::rename(&path, numbered(&path, 1))?;
+            fs::rename(path, numbered(path, 1))?;
         }
         file.unlock()?;
         Ok(true)
+    }
+}
+
+/// The same error, in words where the name is a symbolic link.
+fn told_of_a_link(error: io::Error) -> io::Error {
+    match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => io::Error::new(error.kind(), "it is a symbolic link; make it a file"),
+        _ => error,
     }
 }
 
@@ -556,23 +565,57 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_without_a_reader_is_not_waited_for_and_a_link_is_rotated_where_it_leads() {
+    fn a_pipe_without_a_reader_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE_NAME);
         let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
         assert!(made.success());
         let mut file = RotatingFile::new(path.clone(), 10);
         assert!(file.append(b"lost\n").is_err());
-        fs::remove_file(&path).unwrap();
-        let elsewhere = tempfile::tempdir().unwrap();
-        let target = elsewhere.path().join("log");
-        std::os::unix::fs::symlink(&target, &path).unwrap();
-        for number in 0..3 {
+    }
+
+    #[test]
+    fn a_link_under_the_name_of_the_log_is_not_followed() {
+        // It was, also when a link took the name of an open log: whoever could write into the
+        // folder had lines appended to any file of the miner's user.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let victim = folder.path().join("precious");
+        fs::write(&victim, "precious\n").unwrap();
+        for at_the_start in [true, false] {
+            let mut file = RotatingFile::new(path.clone(), 10);
+            if !at_the_start {
+                file.append(b"open\n").unwrap();
+                fs::remove_file(&path).unwrap();
+            }
+            std::os::unix::fs::symlink(&victim, &path).unwrap();
+            for _ in 0..3 {
+                let refused = file.append(b"long line\n").unwrap_err();
+                assert!(refused.to_string().contains("symbolic link"), "{refused}");
+            }
+            assert_eq!(read(&victim), "precious\n");
+            fs::remove_file(&path).unwrap();
+            file.append(b"a file\n").unwrap();
+            assert_eq!(read(&path), "a file\n");
+            fs::remove_file(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_rotation_replaces_links_and_follows_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let victim = folder.path().join("precious");
+        fs::write(&victim, "precious\n").unwrap();
+        for number in 1..=FULL_FILES {
+            std::os::unix::fs::symlink(&victim, numbered(&path, number)).unwrap();
+        }
+        let mut file = RotatingFile::new(path.clone(), 10);
+        for number in 0..6 {
             file.append(format!("line {number}\n").as_bytes()).unwrap();
         }
-        assert_eq!(read(&target), "line 2\n");
-        assert_eq!(read(&numbered(&target, 1)), "line 1\n");
-        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        assert_eq!((read(&victim).as_str(), read(&path).as_str()), ("precious\n", "line 5\n"));
+        assert_eq!(read(&numbered(&path, 1)), "line 4\n");
     }
 
     #[test]

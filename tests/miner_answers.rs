@@ -13,7 +13,7 @@ use blockchain::api::client::{MinerClient, Transport};
 use blockchain::api::link::{self, EndsLink, ToMiner, ToServer};
 use blockchain::api::{
     Address, BanPage, BlocksTaken, Caller, Cursor, DataTaken, EVENT_WAIT_MAX, EventPage, Happening,
-    Health, Introduction, Reply, Request, RunId, Span,
+    Health, Introduction, NeighbourState, Reply, Request, RunId, Span,
 };
 use blockchain::chain::testing::{Maker, NOW, data, network};
 use blockchain::chain::{Branch, Chain, Forks, Hash, Pool, PoolLimits, Source, Why};
@@ -424,12 +424,24 @@ fn a_pushed_block_that_breaks_a_rule_is_refused_by_its_name() {
         let body = String::from_utf8(reply.body).unwrap();
         assert_eq!(reply.status, 400);
         assert!(body.contains(why), "{body}");
-        // Of somebody at another place nothing follows for the neighbour.
-        assert!(miner.shared.with_neighbours(|all| all.answering().contains(&address)));
     }
+    // A client behind the address of a neighbour could have it banned in its name.
     let broken = block.replace("\"message\":\"a\"", "\"message\":\"b\"");
     assert_eq!(push(&miner, &[broken], &neighbour).0, 400);
-    assert!(!miner.shared.with_neighbours(|all| all.answering().contains(&address)));
+    let page = miner.shared.with_neighbours(|all| all.page(true, miner.now()));
+    let shown = page.details.first().unwrap();
+    assert_eq!((&shown.neighbour, shown.state), (&address, NeighbourState::Ok));
+    assert!(shown.reason.as_ref().unwrap().contains("proof"), "{shown:?}");
+}
+
+#[test]
+fn a_miner_that_wants_to_be_known_by_an_address_of_ipv6_is_looked_at_there() {
+    // It was taken for the address [2001:db8::5:1] and another port.
+    let (miner, _) = miner(1);
+    let (id, host) = (RunId::from_random([3; 16]), Some("2001:db8::5".to_owned()));
+    let itself = Some(Introduction { id, host, port: 1 });
+    miner.hear_from(&Caller { ip: "2001:db8::9".parse().ok(), miner: itself, token: None });
+    assert_eq!(gossip::candidates(&miner, 0), ["[2001:db8::5]:1".parse().unwrap()]);
 }
 
 #[test]

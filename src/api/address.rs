@@ -88,7 +88,11 @@ fn parse(text: &str) -> Option<Address> {
 
 fn is_host(host: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    let looks_numeric = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    // The C library reads 0x7f000001, 127.1 and 1.0x2 as addresses of IPv4, too.
+    let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
+    let hex = last.strip_prefix("0x").or(last.strip_prefix("0X")).unwrap_or(last);
+    let digit = |b: u8| if hex == last { b.is_ascii_digit() } else { b.is_ascii_hexdigit() };
+    let looks_numeric = hex.bytes().all(digit);
     (1..=HOST_CHARACTERS_MAX).contains(&host.len())
         && host.bytes().all(allowed)
         && (!looks_numeric || host.parse::<IpAddr>().is_ok())
@@ -127,6 +131,7 @@ mod tests {
             ("[fe80::1]", "[fe80::1]:12345"),
             ("[::ffff:10.0.0.1]:5", "10.0.0.1:5"),
             ("a_b.example:65535", "a_b.example:65535"),
+            ("a.example.:1", "a.example.:1"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), expected);
         }
@@ -152,6 +157,11 @@ mod tests {
             "1.2.3",
             "1.2.3.4.5:1",
             "256.1.1.1",
+            "2130706433",
+            "0x7f000001:1",
+            "0x7f.0X1",
+            "0x",
+            "host.1",
             "ä:1",
             "a:1:2",
             "a\n:1",

@@ -54,7 +54,7 @@ impl Default for Limits {
             upstreams_max: 16,
             asked_at_once_max: 64,
             body_bytes_max: 400 << 10,
-            held_bytes_max: 24 << 20,
+            held_bytes_max: 16 << 20,
             idle: Duration::from_secs(60),
             head: Duration::from_secs(10),
             body: Duration::from_secs(20),

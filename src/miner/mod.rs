@@ -358,8 +358,10 @@ impl Miner {
 /// another host.
 fn claimed_address(caller: &Caller) -> Option<Address> {
     let introduction = caller.miner.as_ref()?;
-    match &introduction.host {
-        Some(host) => format!("{host}:{}", introduction.port).parse().ok(),
-        None => Some(Address::from_ip(caller.ip?, introduction.port)),
+    let port = introduction.port;
+    match introduction.host.as_ref().map(|host| (host, host.parse())) {
+        Some((_, Ok(ip))) => Some(Address::from_ip(ip, port)),
+        Some((host, Err(_))) => format!("{host}:{port}").parse().ok(),
+        None => Some(Address::from_ip(caller.ip?, port)),
     }
 }

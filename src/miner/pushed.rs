@@ -3,13 +3,12 @@
 use serde::Deserialize;
 
 use super::answer::unreadable;
-use super::jobs::note_fault;
-use super::jobs::sync_chain::{self, tell};
+use super::jobs::sync_chain::tell;
 use super::{Fault, Kept, Miner, NotAdopted};
 use crate::api::{
     Address, BlocksTaken, Caller, Cursor, DataTaken, PUSH_BLOCKS, PUSH_BYTES, Reply, Span,
 };
-use crate::chain::{BlockError, Branch, ChainView, Data, Hash, Head, ReadError, Refused};
+use crate::chain::{Branch, ChainView, Data, Hash, Head, ReadError, Refused};
 
 /// Times that a branch is checked anew because the chain moved meanwhile.
 const TRIES: usize = 4;
@@ -40,8 +39,8 @@ enum Outcome {
     TooDeep(u64),
     /// The first follows no block of the chain; the last would have this height.
     DoesNotFit { last: u64 },
-    /// A rule is broken, in words, and what that says of the sender.
-    Invalid(String, Fault),
+    /// A rule is broken, in words.
+    Invalid(String),
 }
 
 /// Checks pushed blocks, takes them if they win, and passes them on before it answers.
@@ -77,13 +76,22 @@ pub(super) fn blocks(miner: &Miner, lines: &[String], caller: &Caller) -> Reply 
             let more = "the first block follows none of this chain; send those before it, too";
             reply(409, "Conflict", more.into(), 0)
         }
-        Outcome::Invalid(why, fault) => {
+        Outcome::Invalid(why) => {
             if let Some(neighbour) = neighbour {
-                note_fault(miner, "push", &neighbour, &fault);
+                note_invalid(miner, &neighbour, &why);
             }
             Reply::problem(400, "No block taken", why)
         }
     }
+}
+
+/// Shows that a neighbour pushed something wrong, no more. A ban would be for everybody behind its
+/// address to give: who it is, a caller only says, and /health tells all what to say. A
+/// neighbour that lies is found out where it is asked.
+fn note_invalid(miner: &Miner, neighbour: &Address, why: &str) {
+    log::debug!("push: neighbour={neighbour} {why}");
+    let (fault, now) = (Fault::Odd(why.to_owned()), miner.now());
+    miner.shared.with_neighbours(|all| all.failed(neighbour, &fault, now));
 }
 
 /// Whether to ask a neighbour for its chain whose blocks don't fit: it sends no more of them
@@ -105,7 +113,7 @@ fn take(
         .and_then(|line| Link::of(line))
     {
         Ok(first) => first,
-        Err(why) => return Ok(Outcome::Invalid(why.clone(), Fault::Lying(why))),
+        Err(why) => return Ok(Outcome::Invalid(why)),
     };
     let last = first.index.saturating_add(lines.len() as u64 - 1);
     for _ in 0..TRIES {
@@ -127,7 +135,7 @@ fn take(
         let mut branch = Branch::new(fork);
         for line in &lines[known..] {
             if let Err(error) = branch.push(line.as_str(), miner.wall(), &miner.network) {
-                return Ok(invalid(error));
+                return Ok(Outcome::Invalid(error.to_string()));
             }
         }
         // Before the news of it goes out: the sender has it.
@@ -146,7 +154,9 @@ fn take(
                 return Ok(Outcome::NotBetter);
             }
             Err(NotAdopted::Refused(Refused::Moved)) => {}
-            Err(NotAdopted::Refused(Refused::Invalid(error))) => return Ok(invalid(error)),
+            Err(NotAdopted::Refused(Refused::Invalid(error))) => {
+                return Ok(Outcome::Invalid(error.to_string()));
+            }
             Err(NotAdopted::Refused(Refused::Unreadable(error))) => return Err(error),
         }
     }
@@ -162,10 +172,6 @@ fn shared_lines(view: &ChainView, from: u64, lines: &[String]) -> Result<usize, 
     }
     let ours = view.length().saturating_sub(from);
     Ok(lines.len().min(usize::try_from(ours).unwrap_or(usize::MAX)))
-}
-
-fn invalid(error: BlockError) -> Outcome {
-    Outcome::Invalid(error.to_string(), sync_chain::fault_of(error, 1))
 }
 
 /// Notes that a neighbour shares this block with us, or soon will.

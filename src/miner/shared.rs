@@ -568,8 +568,8 @@ impl Shared {
         view.head_at(ahead)
     }
 
-    /// Drops the block `first` and all above it, which are ahead of time, and which neighbours
-    /// lack; their messages wait again. Reads.
+    /// Drops the block `first` and all above it, which are ahead of time, and which half of
+    /// the neighbours lack; their messages wait again. Reads.
     ///
     /// # Errors
     /// [`ReadError`]

@@ -83,9 +83,9 @@ impl Body {
         Ok(is_whole.then(|| std::mem::take(&mut self.bytes)))
     }
 
-    /// Bytes that it takes up.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
+    /// Bytes of memory that it takes up besides itself.
+    pub fn memory(&self) -> usize {
+        self.bytes.capacity()
     }
 }
 

@@ -153,7 +153,13 @@ impl Client {
                         return Ok(self.ready(request, context));
                     }
                     Ok(None) if self.fill(context)? => {}
-                    Ok(None) => return Ok(Next::Wait),
+                    Ok(None) => {
+                        // Its bytes are in the body, and its room would count for nothing.
+                        if self.inbox.is_empty() {
+                            self.inbox = Vec::new();
+                        }
+                        return Ok(Next::Wait);
+                    }
                     Err(refusal) => self.refuse(&refusal, context),
                 },
                 _ if !self.outbox.is_empty() => return Ok(Next::Wait),
@@ -427,14 +433,15 @@ impl Client {
         self.advance(context)
     }
 
-    /// Bytes of memory that it takes up besides itself.
+    /// Bytes of memory that it takes up besides itself: with what was reserved, which is up to
+    /// half of it.
     pub fn memory(&self) -> usize {
         let held = match &self.stage {
-            Stage::Body { request, body } => request.len() + body.len(),
-            Stage::Ready(request) => request.len(),
+            Stage::Body { request, body } => request.capacity() + body.memory(),
+            Stage::Ready(request) => request.capacity(),
             _ => 0,
         };
-        self.inbox.len() + self.outbox.len() + held
+        self.inbox.capacity() + self.outbox.capacity() + held
     }
 
     /// True where the client has to act next: to send more of a request, or to take more of an

@@ -80,23 +80,27 @@ fn is_better(miner: &Miner, health: &Health) -> bool {
 const CLOCK_SET: u64 = 1_767_225_600_000_000;
 
 /// Drops blocks that came in while our clock ran ahead, once half of the neighbours that answer said
-/// that they do not have them. A clock that was set back by mistake drops nothing: the
-/// others have the same blocks.
+/// that they do not have them, or refuse what is built on them. A clock that was set back by
+/// mistake drops nothing: the others have the same blocks, and take more.
+///
+/// Having them is not enough: two miners whose clocks ran ahead together share the first of
+/// these blocks, and each refuses the other's later ones until the time comes.
 fn check_time(miner: &Miner, address: &Address, health: &Health) -> Result<(), Broken> {
     let wall = miner.wall();
     let Some(first) = miner.shared.first_ahead(wall)?.filter(|_| wall >= CLOCK_SET) else {
         return Ok(());
     };
-    let has = health.length > first.index && {
+    let refuses = miner.shared.with_neighbours(|all| all.refuses(address));
+    let has = !refuses && health.length > first.index && {
         let page = Page::ask(miner, address, first.index, 1)?;
         Hash::of(page.lines[0].get()) == first.hash
     };
-    let all_deny = |all: &mut Neighbours| all.denied(address, first.hash, !has);
-    if miner.shared.with_neighbours(all_deny) {
+    let half_deny = |all: &mut Neighbours| all.denied(address, first.hash, !has);
+    if miner.shared.with_neighbours(half_deny) {
         let dropped = miner.shared.drop_ahead(&first, wall)?;
         log::error!(
             "sync_chain: dropped blocks that are over two hours ahead of the clock and that half \
-             the neighbours lack; their messages wait again blocks={} from={}",
+             the neighbours lack or refuse; their messages wait again blocks={} from={}",
             dropped.depth,
             first.index
         );
@@ -320,7 +324,7 @@ fn push(miner: &Miner, branch: &mut Branch, page: &Page) -> Result<(), Fault> {
 
 /// What a wrong block says of its sender. Between two pages its chain may have changed, and
 /// one of two clocks may be wrong: both happen to honest miners.
-pub(in crate::miner) fn fault_of(error: BlockError, number: usize) -> Fault {
+fn fault_of(error: BlockError, number: usize) -> Fault {
     match error.rule {
         Rule::Link if number == 0 => Fault::Changed(error.to_string()),
         Rule::Clock => Fault::Odd(error.to_string()),

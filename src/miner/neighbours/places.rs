@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Neighbour, Neighbours, Origin};
 use crate::api::{Address, Health, NeighbourState};
 use crate::miner::clock::Moment;
-use crate::miner::group::group_of;
+use crate::miner::group::{group_of, place_group_of};
 
 /// Addresses kept in mind to become neighbours when there is room.
 pub(super) const CANDIDATES_MAX: usize = 1_000;
@@ -39,21 +39,24 @@ const SETTLED_OF_FOUR: usize = 3;
 pub fn may_be_told(address: &Address, teller: Option<IpAddr>) -> bool {
     let reach = match address.ip() {
         Some(ip) => Reach::of(ip),
-        None if address.host() == "localhost" || address.host().ends_with(".localhost") => {
-            Reach::Host
-        }
+        None if is_localhost(address) => Reach::Host,
         None => Reach::Network,
     };
     teller.map_or(Reach::Network, Reach::of) <= reach
 }
 
-/// Whether a name that a stranger spoke of may be asked, by the addresses that it has. A name
-/// without a dot is this network's own.
+/// Whether a name that a stranger spoke of may be asked, by the addresses that it has. Names
+/// without a dot are judged, too: hosts have other names than "localhost" for themselves
+/// (ip6-localhost, their own one).
 pub fn may_be_looked_at(name: &Address, addresses: &[Address]) -> bool {
     name.ip().is_some()
-        || !name.host().contains('.')
-        || name.host().ends_with(".localhost")
+        || is_localhost(name)
         || addresses.iter().filter_map(Address::ip).all(|ip| Reach::of(ip) == Reach::Network)
+}
+
+/// Whether a name means this host everywhere, so that it was judged when it was told.
+fn is_localhost(name: &Address) -> bool {
+    name.host() == "localhost" || name.host().ends_with(".localhost")
 }
 
 /// From where an address can be reached.
@@ -117,10 +120,10 @@ impl Neighbours {
 
     /// Whether the group of this address has as many learned neighbours as it may.
     pub fn is_group_full(&self, ip: Option<IpAddr>) -> bool {
-        let Some(group) = ip.and_then(group_of) else { return false };
+        let Some(group) = ip.and_then(place_group_of) else { return false };
         let learned = self.known.iter().filter(|(_, it)| it.origin == Origin::Learned);
         let of_group = learned.filter(|(address, _)| {
-            self.place(address).and_then(|(ip, _)| group_of(ip)) == Some(group)
+            self.place(address).and_then(|(ip, _)| place_group_of(ip)) == Some(group)
         });
         of_group.count() >= GROUP_MAX
     }
@@ -238,18 +241,18 @@ impl Neighbours {
         let is_caller = self.invited.contains_key(&address);
         let place = self.place(&address);
         let is_known = |known: &Address| place.is_some() && self.place(known) == place;
-        let leaves = self.makes_place(is_caller, random, now).filter(|_| !self.has_room());
-        if self.is_group_full(address.ip())
-            || self.known.keys().any(is_known)
-            || !self.has_room() && leaves.is_none()
-        {
+        if self.is_group_full(address.ip()) || self.known.keys().any(is_known) {
             self.turn_down(&address, now);
             return false;
         }
-        self.invited.remove(&address);
-        if let Some(leaves) = leaves {
+        if !self.has_room() {
+            let Some(leaves) = self.makes_place(is_caller, random, now) else {
+                self.turn_down(&address, now);
+                return false;
+            };
             self.known.remove(&leaves);
         }
+        self.invited.remove(&address);
         let heard = is_caller.then_some(now.steady);
         let neighbour = Neighbour { since: now.steady, heard, ..Neighbour::new() };
         self.known.insert(address.clone(), neighbour);

@@ -194,7 +194,7 @@ fn strangers_that_call_all_the_time_leave_most_places_alone() {
 fn an_address_group_has_two_places_and_two_looks_but_on_this_host() {
     let mut all = Neighbours::new([], 8);
     for number in 1..9 {
-        all.learn(address(&format!("10.9.9.{number}:1")), &health(number), 0, at(0));
+        all.learn(address(&format!("203.0.113.{number}:1")), &health(number), 0, at(0));
         all.learn(address(&format!("[2001:db8::{number}]:1")), &health(20 + number), 0, at(0));
     }
     assert_eq!(all.len(), 4);
@@ -214,6 +214,49 @@ fn an_address_group_has_two_places_and_two_looks_but_on_this_host() {
     let mut own =
         |n| all.called(address(&format!("127.0.0.1:{n}")), "127.0.0.1".parse().ok(), at(0));
     assert_eq!((1..9).filter(|n| own(*n)).count(), 8, "many miners on this host");
+}
+
+#[test]
+fn hosts_of_a_private_network_are_all_neighbours_and_one_of_them_takes_two_places() {
+    // A classroom is one /24: it had two places in all, and news reached most of its miners by
+    // their own questions alone.
+    for net in ["10.9.9.", "172.16.0.", "192.168.1.", "169.254.1.", "fd00::", "fe80::"] {
+        let on = |host: u8, port| match net.contains(':') {
+            true => address(&format!("[{net}{host}]:{port}")),
+            false => address(&format!("{net}{host}:{port}")),
+        };
+        let mut all = Neighbours::new([on(1, 1)], 8);
+        for host in 2..8 {
+            assert!(all.learn(on(host, 1), &health(host), 0, at(0)), "{net}{host}");
+        }
+        let mut all = Neighbours::new([], 8);
+        let taken = (1..9).filter(|n| all.learn(on(9, (*n).into()), &health(*n), 0, at(0)));
+        assert_eq!(taken.count(), 2, "{net}");
+    }
+}
+
+#[test]
+fn a_private_network_of_strangers_leaves_most_places_alone() {
+    let mut all = Neighbours::new([], 8);
+    let honest: Vec<Address> = (1..=6).map(|n| address(&format!("198.51.{n}.1:1"))).collect();
+    for (id, address) in honest.iter().enumerate() {
+        assert!(all.learn(address.clone(), &health(id as u8), 0, at(0)));
+    }
+    for second in 1..600 {
+        for address in &honest {
+            all.hear_from(address, at(second));
+        }
+        for host in 1..=254 {
+            let stranger = address(&format!("10.9.9.{host}:1"));
+            all.called(stranger.clone(), stranger.ip(), at(second));
+        }
+        while let Some(candidate) = all.candidate(second, at(second)) {
+            all.learn(candidate.clone(), &health(100), second * 4, at(second));
+            all.hear_from(&candidate, at(second));
+        }
+    }
+    let is_left = |honest: &&Address| all.addresses().any(|it| it == *honest);
+    assert_eq!(honest.iter().filter(is_left).count(), 6);
 }
 
 #[test]
@@ -376,5 +419,8 @@ fn this_host_and_link_are_asked_on_the_word_of_those_there_alone() {
     let (here, there) = ([address("127.0.0.1:1")], [address("10.0.0.1:1")]);
     assert!(!may_be_looked_at(&address("evil.example:1"), &here));
     assert!(may_be_looked_at(&address("good.example:1"), &there));
-    assert!(may_be_looked_at(&address("miner2:1"), &here));
+    // On many hosts this is a name in /etc/hosts.
+    assert!(!may_be_looked_at(&address("ip6-localhost:1"), &here));
+    assert!(may_be_looked_at(&address("miner2:1"), &there));
+    assert!(may_be_looked_at(&address("localhost:1"), &here), "it was judged when it was told");
 }
