@@ -19,10 +19,11 @@ pub struct Asset {
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, media type and content as written. A module comes after those that it names.
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 12] = [
     ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
     ("chance.js", JAVASCRIPT, include_str!("assets/chance.js")),
+    ("live.js", JAVASCRIPT, include_str!("assets/live.js")),
     ("app.js", JAVASCRIPT, include_str!("assets/app.js")),
     ("sha256.js", JAVASCRIPT, include_str!("assets/sha256.js")),
     ("rules.js", JAVASCRIPT, include_str!("assets/rules.js")),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::http::{AnswerHead, Http, Incoming, Limits, Options, Refusal};
+use crate::http::{AnswerHead, Http, Incoming, Later, Limits, Options, Refusal};
 
 /// Threads that answer.
 const WORKERS: usize = 16;
@@ -16,6 +16,9 @@ const BODY_BYTES_MAX: usize = 256 << 10;
 
 /// How long a page may take: it asks several miners, one of which may not answer at all.
 const ANSWER: Duration = Duration::from_secs(60);
+
+/// How long a page may wait for news: longer than [`super::news`] lets it.
+const NEWS: Duration = Duration::from_secs(90);
 
 /// Allows what comes from here and nothing else: no inline script or style, no frame.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
@@ -83,6 +86,24 @@ impl Answer {
     }
 }
 
+/// What becomes of a request.
+pub enum Response {
+    /// It is answered.
+    Now(Answer),
+    /// It is answered once there is something to tell, and ties up no worker meanwhile.
+    Later(Box<dyn FnOnce(Pending)>),
+}
+
+/// A browser that waits for its answer.
+pub struct Pending(Later);
+
+impl Pending {
+    /// Answers.
+    pub fn answer(self, answer: Answer) {
+        self.0.answer(head(&answer), answer.body);
+    }
+}
+
 /// A server that runs.
 pub struct Running {
     http: Http,
@@ -101,12 +122,13 @@ impl Running {
         ended: impl Send + 'static,
     ) -> io::Result<Self>
     where
-        F: Fn(&Asked) -> Answer + Send + Sync + 'static,
+        F: Fn(&Asked) -> Response + Send + Sync + 'static,
     {
         // One at a time, since a page may wait for a miner that does not answer.
         let limits = Limits {
             body_bytes_max: BODY_BYTES_MAX,
             answer: ANSWER,
+            later: NEWS,
             asked_at_once_max: 1,
             ..Limits::default()
         };
@@ -146,15 +168,21 @@ fn spell(why: &Refusal) -> (&'static str, Vec<u8>) {
     (PLAIN_TEXT, format!("{}: {}\n", why.message, why.more).into())
 }
 
-fn serve(mut request: Incoming, answer: &dyn Fn(&Asked) -> Answer) -> io::Result<()> {
+fn serve(mut request: Incoming, answer: &dyn Fn(&Asked) -> Response) -> io::Result<()> {
     let asked = read(&mut request)?;
-    let answer = if request.header(HOST).is_some_and(is_direct) {
+    let response = if request.header(HOST).is_some_and(is_direct) {
         answer(&asked)
     } else {
         let hint = "open this page by localhost or an IP address, e.g. http://127.0.0.1:8000\n";
-        Answer::new(421, PLAIN_TEXT, hint)
+        Response::Now(Answer::new(421, PLAIN_TEXT, hint))
     };
-    request.answer(&head(&answer), &answer.body)
+    match response {
+        Response::Now(answer) => request.answer(&head(&answer), &answer.body),
+        Response::Later(tell) => {
+            tell(Pending(request.answer_later()));
+            Ok(())
+        }
+    }
 }
 
 fn read(request: &mut Incoming) -> io::Result<Asked> {

@@ -11,7 +11,7 @@ use crate::api::{Address, Event, Happening, NeighbourDetail, NeighbourState};
 use crate::chain::{Hash, Micros};
 
 /// Most neighbours that are asked for one page.
-const ASKED_MAX: usize = 16;
+pub const ASKED_MAX: usize = 16;
 
 /// Newest events of a miner that are kept, of those about its chain.
 const SAID_MAX: usize = 3;

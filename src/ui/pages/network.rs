@@ -45,7 +45,7 @@ pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
             p.lead role="status" id="summary" { (summary(&nodes)) }
             @if let Some(words) = tie(&nodes) { p.lead id="tie" { (words) } }
         }
-        section.card id="network" {
+        section.card id="network" data-of="network" {
             div.sight.beside[!drawing::is_crowded(&nodes)] {
                 div.drawing { (drawing::draw(at, &nodes)) (legend())
                     p.hint { "A line is lit for " (duration(drawing::LIT_TIME)) " after a block came by it. Choose a miner to see its newest events." }
