@@ -30,12 +30,20 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
 /// `Sec-Fetch-Site` beside it, so that nothing told the form from a stranger's.
 const REFERRER_POLICY: &str = "same-origin";
 
+/// Level of compression: pages and scripts shrink to a quarter, within a millisecond.
+const PACKING_LEVEL: u8 = 4;
+
+/// Shorter bodies fit into a packet as they are.
+const PACKED_BYTES_MIN: usize = 1_200;
+
+const ENCODING: &str = "Accept-Encoding";
 const HOST: &str = "Host";
 const ORIGIN: &str = "Origin";
 const SITE: &str = "Sec-Fetch-Site";
 
-/// What the guard passes on: whose name the page was opened by, and who sent a form.
-const PASSED: [&str; 3] = [HOST, ORIGIN, SITE];
+/// What the guard passes on: whose name the page was opened by, who sent a form, and whether an
+/// answer may be compressed.
+const PASSED: [&str; 4] = [HOST, ORIGIN, SITE, ENCODING];
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
@@ -67,6 +75,8 @@ pub struct Answer {
     pub location: Option<String>,
     /// Whether it never changes.
     pub keeps: bool,
+    /// Whether the body is compressed.
+    pub is_packed: bool,
 }
 
 impl Answer {
@@ -77,12 +87,22 @@ impl Answer {
 
     /// An answer of this type.
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, content_type, body: body.into(), location: None, keeps: false }
+        let body = body.into();
+        Self { status, content_type, body, location: None, keeps: false, is_packed: false }
     }
 
     /// Sends the browser to another page of ours.
     pub fn see_other(location: String) -> Self {
         Self { location: Some(location), ..Self::new(303, "text/plain", "") }
+    }
+
+    /// The same with a text compressed. What a miner says goes on as it is: much of it is hashes.
+    fn packed(self) -> Self {
+        if !self.content_type.starts_with("text/") || self.body.len() < PACKED_BYTES_MIN {
+            return self;
+        }
+        let body = miniz_oxide::deflate::compress_to_vec_zlib(&self.body, PACKING_LEVEL);
+        Self { body, is_packed: true, ..self }
     }
 }
 
@@ -176,8 +196,12 @@ fn serve(mut request: Incoming, answer: &dyn Fn(&Asked) -> Response) -> io::Resu
         let hint = "open this page by localhost or an IP address, e.g. http://127.0.0.1:8000\n";
         Response::Now(Answer::new(421, PLAIN_TEXT, hint))
     };
+    let takes_packed = request.header(ENCODING).is_some_and(|all| all.contains("deflate"));
     match response {
-        Response::Now(answer) => request.answer(&head(&answer), &answer.body),
+        Response::Now(answer) => {
+            let answer = if takes_packed { answer.packed() } else { answer };
+            request.answer(&head(&answer), &answer.body)
+        }
         Response::Later(tell) => {
             tell(Pending(request.answer_later()));
             Ok(())
@@ -222,6 +246,9 @@ fn head(answer: &Answer) -> AnswerHead {
         .header("Referrer-Policy", REFERRER_POLICY)
         .header("X-Frame-Options", "DENY")
         .header("Cross-Origin-Resource-Policy", "same-origin");
+    if answer.is_packed {
+        head = head.header("Content-Encoding", "deflate").header("Vary", ENCODING);
+    }
     if let Some(location) = &answer.location {
         head = head.header("Location", location);
     }
