@@ -14,11 +14,13 @@ const PAGES: [&str; 8] =
     ["/", "/find", "/check", "/workbench", "/forks", "/network", "/miner", "/block/1"];
 
 /// All that pages load.
-const ASSETS: [&str; 12] = [
+const ASSETS: [&str; 14] = [
     "style.css",
     "icon.svg",
     "app.js",
     "live.js",
+    "lanes.js",
+    "search.js",
     "chance.js",
     "check.js",
     "cheat.js",
@@ -60,6 +62,7 @@ fn every_page_is_whole_without_scripts_and_strict() {
             assert!(headers.contains(part), "{path}: {headers}");
         }
         assert!(!headers.contains("unsafe"), "{headers}");
+        assert!(!ui.get("/assets/app.js").1.contains("unsafe"), "only a worker assembles code");
         assert!(!page.contains(" style=") && !page.contains("<style"), "{path}");
         assert!(page.contains("<main") && page.contains("</html>"), "{path}");
         assert!(!page.contains("src=\"http"), "{path}");

@@ -25,6 +25,10 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
     style-src 'self'; img-src 'self'; connect-src 'self'; worker-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The same for a worker that puts WebAssembly together; no page may.
+const WORKER_SECURITY_POLICY: &str =
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
+
 /// What pages tell of themselves: nothing to others. With less, a browser would send a form of
 /// ours with `Origin: null`, and one that has plain http from another host sends no
 /// `Sec-Fetch-Site` beside it, so that nothing told the form from a stranger's.
@@ -75,6 +79,8 @@ pub struct Answer {
     pub location: Option<String>,
     /// Whether it never changes.
     pub keeps: bool,
+    /// Whether it is a worker that puts WebAssembly together.
+    pub assembles: bool,
     /// Whether the body is compressed.
     pub is_packed: bool,
 }
@@ -88,7 +94,8 @@ impl Answer {
     /// An answer of this type.
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
-        Self { status, content_type, body, location: None, keeps: false, is_packed: false }
+        let (location, keeps, assembles, is_packed) = (None, false, false, false);
+        Self { status, content_type, body, location, keeps, assembles, is_packed }
     }
 
     /// Sends the browser to another page of ours.
@@ -237,11 +244,12 @@ fn is_direct(host: &str) -> bool {
 }
 
 fn head(answer: &Answer) -> AnswerHead {
+    let policy = if answer.assembles { WORKER_SECURITY_POLICY } else { CONTENT_SECURITY_POLICY };
     let cache = if answer.keeps { "max-age=31536000, immutable" } else { "no-store" };
     let mut head = AnswerHead::new(answer.status, answer.body.len())
         .header("Content-Type", answer.content_type)
         .header("Cache-Control", cache)
-        .header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        .header("Content-Security-Policy", policy)
         .header("X-Content-Type-Options", "nosniff")
         .header("Referrer-Policy", REFERRER_POLICY)
         .header("X-Frame-Options", "DENY")

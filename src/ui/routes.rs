@@ -103,7 +103,12 @@ fn asset(name: &str) -> Answer {
     let Some(asset) = assets::find(name) else {
         return Answer::new(404, "text/plain", "there is no such file");
     };
-    Answer { keeps: true, ..Answer::new(200, asset.content_type, asset.content.as_str()) }
+    let assembles = name == "worker.js";
+    Answer {
+        keeps: true,
+        assembles,
+        ..Answer::new(200, asset.content_type, asset.content.as_str())
+    }
 }
 
 /// Passes blocks on to the miner, as whose next ones they may be taken.
