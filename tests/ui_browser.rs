@@ -85,11 +85,13 @@ fn every_page_reads_well_in_light_and_dark_on_phone_and_desk() {
             let of = |ui, (name, path)| (ui, name, path);
             let pages = pages.map(|page| of(&ui, page)).into_iter();
             for (ui, name, path) in pages.chain(robbed_pages.map(|page| of(&robbed, page))) {
+                browser.leave();
                 browser.open(&format!("{}{path}", ui.url));
                 let what = format!("{name}-{device}-{scheme}");
                 keep_picture(&browser, &what);
                 browser.inspect(&ui.url, &what);
             }
+            browser.leave();
             check_and_tamper(&browser, &ui);
             keep_picture(&browser, &format!("tampered-{device}-{scheme}"));
             browser.inspect(&ui.url, "tampered");
@@ -322,7 +324,15 @@ fn the_workers_sha_256_gives_the_known_answers() {
         ("None", 5, 1_406_000),
     ] {
         let found = answer(json!({"task": "search", "prefix": prefix, "zeros": zeros}));
-        assert_eq!(found["nonce"], json!(nonce));
+        assert_eq!(found, json!({"done": true, "nonce": nonce, "lanes": 4}));
+    }
+    // The nonce lies across words and blocks, and grows by a digit.
+    for length in (50..66).chain(112..120) {
+        let prefix = "x".repeat(length);
+        let fits = |nonce: &u64| Hash::of(format!("{prefix}{nonce}")).to_string().ends_with("000");
+        let nonce = (0..).find(fits).unwrap();
+        let found = answer(json!({"task": "search", "prefix": prefix, "zeros": 3}));
+        assert_eq!(found["nonce"], json!(nonce), "{length} bytes");
     }
 }
 
@@ -695,7 +705,12 @@ fn a_miner_in_the_drawing_leads_to_its_events_which_stay_open() {
     browser.await_text("#events", "Nothing happened.");
     assert_ne!(before, browser.text("#events"));
     browser.await_text(".nodes details[open]", "new block 70");
-    browser.inspect(&ui.url, "network with events of a miner");
+    let line = "document.querySelector(`.map a[href^='#l-']`).focus()";
+    browser.run(line, json!([]));
+    browser.press("\u{e007}");
+    browser.await_text(".lines li:target details[open]", "says: new block 70");
+    keep_picture(&browser, "network-line");
+    browser.inspect(&ui.url, "network with what miners say");
 }
 
 #[test]

@@ -14,10 +14,13 @@ const PAGES: [&str; 8] =
     ["/", "/find", "/check", "/workbench", "/forks", "/network", "/miner", "/block/1"];
 
 /// All that pages load.
-const ASSETS: [&str; 11] = [
+const ASSETS: [&str; 14] = [
     "style.css",
     "icon.svg",
     "app.js",
+    "live.js",
+    "lanes.js",
+    "search.js",
     "chance.js",
     "check.js",
     "cheat.js",
@@ -43,11 +46,9 @@ fn miner(messages: &[&str]) -> FakeMiner {
 }
 
 #[test]
-fn every_page_is_whole_without_scripts_strict_and_small() {
+fn every_page_is_whole_without_scripts_and_strict() {
     let miner = miner(&["hello", "world"]);
     let ui = TestUi::start(&miner.address);
-    let mut bytes: usize =
-        ASSETS.iter().map(|name| ui.get(&format!("/assets/{name}")).2.len()).sum();
     for path in PAGES {
         let (status, headers, page) = ui.get(path);
         assert_eq!(status, 200, "{path}: {page}");
@@ -61,12 +62,34 @@ fn every_page_is_whole_without_scripts_strict_and_small() {
             assert!(headers.contains(part), "{path}: {headers}");
         }
         assert!(!headers.contains("unsafe"), "{headers}");
+        assert!(!ui.get("/assets/app.js").1.contains("unsafe"), "only a worker assembles code");
         assert!(!page.contains(" style=") && !page.contains("<style"), "{path}");
         assert!(page.contains("<main") && page.contains("</html>"), "{path}");
         assert!(!page.contains("src=\"http"), "{path}");
-        bytes += page.len();
     }
-    assert!(bytes < BYTES_MAX, "{bytes} bytes in all");
+}
+
+#[test]
+fn all_pages_with_all_that_they_load_are_light() {
+    let town = town();
+    for (at, message) in (0..60).map(|at| (at, data(&format!("Message number {at}")))) {
+        town.home.state().extend(message, now() - 1_000 * (60 - at));
+    }
+    town.home.state().reorganise(
+        100,
+        &(0..40).map(|at| data(&at.to_string())).collect::<Vec<_>>(),
+        0,
+    );
+    let ui = TestUi::start(&town.home.address);
+    let assets = ASSETS.map(|name| format!("/assets/{name}"));
+    let paths = PAGES.map(str::to_owned).into_iter().chain(assets);
+    let more = ["/find?q=message", "/?from=50", "/block/110"].map(str::to_owned);
+    let weights: Vec<_> = paths.chain(more).map(|path| (ui.weigh(&path), path)).collect();
+    let bytes: usize = weights.iter().map(|(bytes, _)| bytes).sum();
+    assert!(bytes < BYTES_MAX, "{bytes} bytes in all: {weights:?}");
+    let plain = ui.get("/network");
+    assert!(!plain.1.contains("content-encoding"), "nobody who can't unpack it gets it packed");
+    assert!(ui.weigh("/network") < plain.2.len() / 3);
 }
 
 #[test]
@@ -745,7 +768,7 @@ fn the_last_hour_is_told_event_by_event() {
     let first_digits = |text: &str| data(text).id.to_string()[..8].to_owned();
     for part in [
         format!("new block 70 from {behind}"),
-        "new block 69, mined here".into(),
+        "new block 69, mined or handed in here".into(),
         format!(
             "reorganisation to the branch of {branch}: 2 blocks above block 64 dropped for 3. \
              It is longer by 1 block. "
@@ -873,15 +896,19 @@ fn the_worst_that_strangers_can_write_stays_light() {
     miner.state().neighbours.push(neighbour.address.clone());
     miner.state().reasons = vec![reason.clone(); 3];
     let ui = TestUi::start(&miner.address);
-    let shared: usize = ["style.css", "app.js", "icon.svg"]
-        .map(|name| ui.get(&format!("/assets/{name}")).2.len())
+    let shared: usize = ["style.css", "app.js", "live.js", "chance.js", "icon.svg"]
+        .map(|name| ui.weigh(&format!("/assets/{name}")))
         .iter()
         .sum();
     let life = format!("/?life={}", data(&format!("{text}7")).id);
     for path in ["/", &life, "/block/1", "/find?q=%22%22", "/network", "/miner"] {
         let (status, _, page) = ui.get(path);
         assert!(status == 200 && page.contains("&quot;&quot;"), "{path}: {status} {page}");
-        assert!(page.len() + shared < PAGE_BYTES_MAX, "{path}: {} + {shared}", page.len());
+        let (wire, plain) = (ui.weigh(path), page.len());
+        assert!(
+            plain < PAGE_BYTES_MAX && wire + shared < PAGE_BYTES_MAX / 2,
+            "{path}: {plain} {wire}"
+        );
     }
     let network = ui.get("/network").2;
     assert!(network.contains("20 messages went back:") && network.contains(" and 15 more"));

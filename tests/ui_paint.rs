@@ -1,5 +1,5 @@
 //! How soon a page shows something, and what it weighs, on a chain of ten blocks and on one
-//! of a million.
+//! of a million; how soon a block is on the screen.
 //!
 //! A measurement, so it runs when asked only, on a quiet machine:
 //! `cargo test --release --test ui_paint -- --ignored --nocapture`
@@ -10,9 +10,10 @@ use std::fs;
 
 use blockchain::chain::testing::{Maker, network};
 use blockchain::chain::{Block, Hash};
-use serde_json::json;
+use serde_json::{Value, json};
+use ui_support::agent;
 use ui_support::browser::Browser;
-use ui_support::program::Process;
+use ui_support::program::{Process, miner};
 
 /// Blocks of the chains.
 const LENGTHS: [u64; 2] = [10, 1_000_000];
@@ -49,6 +50,46 @@ const MEASURE: &str = "
 fn every_page_is_seen_within_200_milliseconds_however_long_the_chain_is() {
     let faults: Vec<_> = LENGTHS.into_iter().flat_map(measure).collect();
     assert_eq!(faults, Vec::<String>::new(), "too late or too heavy");
+}
+
+/// From a block's event at the miner until it is on the screen, in milliseconds.
+const SEEN_MAX: f64 = 100.0;
+
+/// Notes when each card comes onto the screen.
+const WATCH: &str = "
+    window.seen = {};
+    new MutationObserver((changes) => {
+        for (const { addedNodes } of changes) for (const { id } of addedNodes)
+            if (id?.startsWith('b-')) requestAnimationFrame(() => (seen[id] ??= Date.now()));
+    }).observe(document.getElementById('strip'), { childList: true, subtree: true })";
+
+#[test]
+#[ignore = "a measurement: needs a release build and a quiet machine"]
+fn a_block_is_on_the_screen_within_100_milliseconds_of_being_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = miner(&folder, "one", &[]);
+    let ui = Process::start(&["ui", "--port", "0", "--miner", miner.address()]);
+    let browser = Browser::start();
+    browser.open(&ui.url);
+    browser.run(WATCH, json!([]));
+    for height in 1..=VISITS {
+        miner.run(&["add", &format!("message {height}"), "--wait"]);
+        browser.await_text("#news", &format!("Block {height} is the head; 0 messages"));
+    }
+    let seen = browser.run("return seen", json!([]));
+    let events = agent().get(format!("{}/events", miner.url)).call().unwrap();
+    let events: Value = events.into_body().read_json().unwrap();
+    let blocks = events["events"].as_array().unwrap();
+    let blocks = blocks.iter().filter(|event| event["event"] == "block");
+    let mut delays: Vec<_> = blocks
+        .map(|block| {
+            let card = format!("b-{}", &block["hash"].as_str().unwrap()[..16]);
+            seen[card].as_f64().unwrap() - block["at"].as_f64().unwrap() / 1_000.0
+        })
+        .collect();
+    delays.sort_by(f64::total_cmp);
+    println!("milliseconds until a block is on the screen: {delays:.0?}");
+    assert!(delays[VISITS - 1] <= SEEN_MAX, "{delays:?}");
 }
 
 /// Measures every page on a chain of so many blocks, and prints it; those that are too late

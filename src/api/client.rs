@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Added, Address, ChainPage, Cursor, DataPage, DataState, EVENT_WAIT_MAX, EventPage, Health,
-    Introduction, NeighbourPage, PAGE_BYTES_MAX, Problem, Request, StatusReport, routes,
+    Added, Address, ChainPage, Cursor, DataPage, DataState, EventPage, Health, Introduction,
+    NeighbourPage, PAGE_BYTES_MAX, Problem, Request, StatusReport, routes,
 };
 use crate::chain::{Data, DataId, Hash};
 use crate::escape::words;
@@ -188,6 +188,11 @@ pub trait Line: Send + Sync {
     fn close(&self);
 }
 
+/// Carries requests by HTTP, without an introduction.
+pub fn transport() -> Box<dyn Transport> {
+    Box::new(Http::new(None, None))
+}
+
 /// Asks miners.
 pub struct MinerClient<T: ?Sized = dyn Transport> {
     /// Bytes of answers' bodies.
@@ -324,12 +329,17 @@ impl MinerClient {
     }
 
     /// What happened at it after the event `after`: as soon as there is something, or after
-    /// [`EVENT_WAIT_MAX`] seconds.
+    /// `wait` seconds, at most [`super::EVENT_WAIT_MAX`].
     ///
     /// # Errors
     /// [`ClientError`]
-    pub fn events_after(&self, address: &Address, after: u64) -> Result<EventPage, ClientError> {
-        let request = Request::Events { after: Some(after), wait: EVENT_WAIT_MAX };
+    pub fn events_after(
+        &self,
+        address: &Address,
+        after: u64,
+        wait: u64,
+    ) -> Result<EventPage, ClientError> {
+        let request = Request::Events { after: Some(after), wait };
         self.ask(address, &request, PAGE_BYTES_MAX, "list of events")
     }
 

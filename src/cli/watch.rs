@@ -15,7 +15,7 @@ use super::error::CliError;
 use super::miner::{Miner, Sent};
 use super::output::{Look, Output, count, seconds_utc, short};
 use crate::api::client::ClientError;
-use crate::api::{Cursor, EventPage, Happening, RunId};
+use crate::api::{Cursor, EVENT_WAIT_MAX, EventPage, Happening, RunId};
 use crate::chain::{Data, DataId, Hash, Why};
 
 /// Blocks that are remembered, to find where a longer chain left ours.
@@ -117,7 +117,8 @@ impl<'a> Watcher<'a> {
     /// Waits until something has happened, for as long as the miner lets it, and prints it;
     /// whether there was anything.
     fn round(&mut self, output: &mut Output<'_>) -> Result<bool, CliError> {
-        let page = self.miner.client.events_after(&self.miner.address, self.last)?;
+        let page =
+            self.miner.client.events_after(&self.miner.address, self.last, EVENT_WAIT_MAX)?;
         let is_news = page.missed || !page.events.is_empty();
         if is_news {
             self.look(&page, output)?;
@@ -244,7 +245,7 @@ fn is_passing(error: &ClientError) -> bool {
 mod tests {
     use super::super::testing::{Fake, health, page};
     use super::*;
-    use crate::api::{self, EVENT_WAIT_MAX, Request};
+    use crate::api::{self, Request};
     use crate::chain::Block;
     use crate::chain::testing::{Maker, network};
 

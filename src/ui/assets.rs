@@ -19,13 +19,16 @@ pub struct Asset {
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, media type and content as written. A module comes after those that it names.
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 14] = [
     ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
     ("chance.js", JAVASCRIPT, include_str!("assets/chance.js")),
+    ("live.js", JAVASCRIPT, include_str!("assets/live.js")),
     ("app.js", JAVASCRIPT, include_str!("assets/app.js")),
     ("sha256.js", JAVASCRIPT, include_str!("assets/sha256.js")),
     ("rules.js", JAVASCRIPT, include_str!("assets/rules.js")),
+    ("lanes.js", JAVASCRIPT, include_str!("assets/lanes.js")),
+    ("search.js", JAVASCRIPT, include_str!("assets/search.js")),
     ("worker.js", JAVASCRIPT, include_str!("assets/worker.js")),
     ("tools.js", JAVASCRIPT, include_str!("assets/tools.js")),
     ("check.js", JAVASCRIPT, include_str!("assets/check.js")),

@@ -5,9 +5,9 @@ use std::f64::consts::TAU;
 use maud::{Markup, html};
 
 use super::source::At;
-use super::survey::{Node, Standing};
+use super::survey::{self, Node, Standing};
 use super::words::{ADDRESS_CHARACTERS, count, duration, short_address, short_hash};
-use crate::api::{Address, Happening};
+use crate::api::Happening;
 
 /// How far from the middle neighbours and those only heard of stand, to the side and up or
 /// down, in the drawing's own units, as long as there are few.
@@ -37,15 +37,6 @@ const HEAD_DIGITS: usize = 6;
 /// Draws `nodes`, the first in the middle.
 pub fn draw(at: &At, nodes: &[Node]) -> Markup {
     let places = places(nodes);
-    let place_of = |address: &Address| nodes.iter().position(|node| node.address == *address);
-    let mut links = Vec::new();
-    for (from, node) in nodes.iter().enumerate() {
-        for to in node.knows.iter().filter_map(place_of).filter(|to| *to != from) {
-            if !links.contains(&(to, from)) {
-                links.push((from, to));
-            }
-        }
-    }
     let is_mutual = |from: usize, to: usize| {
         nodes[to].knows.contains(&nodes[from].address)
             && nodes[from].knows.contains(&nodes[to].address)
@@ -53,11 +44,17 @@ pub fn draw(at: &At, nodes: &[Node]) -> Markup {
     html! {
         svg.map.crowded[is_crowded(nodes)] viewBox=(view_box(&places))
             role="group" aria-label="Miners and their neighbours; the table below says the same" {
-            @for (from, to) in links {
+            @for (from, to) in survey::lines(nodes) {
                 @let lost = [from, to].iter().any(|end| nodes[*end].standing == Standing::Unreachable);
-                line.edge.one-way[!is_mutual(from, to)].lost-edge[lost]
-                    x1=(round(places[from].0)) y1=(round(places[from].1))
-                    x2=(round(places[to].0)) y2=(round(places[to].1)) {}
+                @let edge = |class: &str| html! {
+                    line class=(class) x1=(round(places[from].0)) y1=(round(places[from].1)) x2=(round(places[to].0)) y2=(round(places[to].1)) {}
+                };
+                @let drawn = edge(match (lost, is_mutual(from, to)) { (true, _) => "edge lost-edge", (_, true) => "edge", (_, false) => "edge one-way" });
+                @let line = line_id(nodes, (from, to));
+                @let names = [from, to].map(|end| short_address(&nodes[end].address, NAME_CHARACTERS));
+                g id=(format!("e-{line}")) { @if survey::came_by(nodes, (from, to)).is_empty() { (drawn) } @else {
+                    a href=(format!("#{line}")) aria-label=(format!("The line between {} and {}", names[0], names[1])) { (edge("reach")) (drawn) }
+                } }
             }
             @for spark in sparks(at, nodes) { @let (from, to) = (places[spark.from], places[spark.to]);
                 line.spark id=(spark.id) pathLength="100" x1=(round(from.0)) y1=(round(from.1)) x2=(round(to.0)) y2=(round(to.1)) {
@@ -65,13 +62,18 @@ pub fn draw(at: &At, nodes: &[Node]) -> Markup {
                 }
             }
             @for (node, (x, y)) in nodes.iter().zip(&places) {
-                g.outer[node.ring == 2] transform=(format!("translate({} {})", round(*x), round(*y))) {
+                g.outer[node.ring == 2] id=(format!("g-{}", node.address)) transform=(format!("translate({} {})", round(*x), round(*y))) {
                     @let figure = figure(at, node, *y < -20.0);
                     @if node.said.is_empty() { (figure) } @else { a href=(format!("#n-{}", node.address)) { (figure) } }
                 }
             }
         }
     }
+}
+
+/// The id of what is told of a line.
+pub fn line_id(nodes: &[Node], (one, other): (usize, usize)) -> String {
+    format!("l-{}-{}", nodes[one].address, nodes[other].address)
 }
 
 /// A block that lately came from one miner to another.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::http::{AnswerHead, Http, Incoming, Limits, Options, Refusal};
+use crate::http::{AnswerHead, Http, Incoming, Later, Limits, Options, Refusal};
 
 /// Threads that answer.
 const WORKERS: usize = 16;
@@ -17,22 +17,37 @@ const BODY_BYTES_MAX: usize = 256 << 10;
 /// How long a page may take: it asks several miners, one of which may not answer at all.
 const ANSWER: Duration = Duration::from_secs(60);
 
+/// How long a page may wait for news: longer than [`super::news`] lets it.
+const NEWS: Duration = Duration::from_secs(90);
+
 /// Allows what comes from here and nothing else: no inline script or style, no frame.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
     style-src 'self'; img-src 'self'; connect-src 'self'; worker-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The same for a worker that puts WebAssembly together; no page may.
+const WORKER_SECURITY_POLICY: &str =
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
 
 /// What pages tell of themselves: nothing to others. With less, a browser would send a form of
 /// ours with `Origin: null`, and one that has plain http from another host sends no
 /// `Sec-Fetch-Site` beside it, so that nothing told the form from a stranger's.
 const REFERRER_POLICY: &str = "same-origin";
 
+/// Level of compression: pages and scripts shrink to a quarter, within a millisecond.
+const PACKING_LEVEL: u8 = 4;
+
+/// Shorter bodies fit into a packet as they are.
+const PACKED_BYTES_MIN: usize = 1_200;
+
+const ENCODING: &str = "Accept-Encoding";
 const HOST: &str = "Host";
 const ORIGIN: &str = "Origin";
 const SITE: &str = "Sec-Fetch-Site";
 
-/// What the guard passes on: whose name the page was opened by, and who sent a form.
-const PASSED: [&str; 3] = [HOST, ORIGIN, SITE];
+/// What the guard passes on: whose name the page was opened by, who sent a form, and whether an
+/// answer may be compressed.
+const PASSED: [&str; 4] = [HOST, ORIGIN, SITE, ENCODING];
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
@@ -64,6 +79,10 @@ pub struct Answer {
     pub location: Option<String>,
     /// Whether it never changes.
     pub keeps: bool,
+    /// Whether it is a worker that puts WebAssembly together.
+    pub assembles: bool,
+    /// Whether the body is compressed.
+    pub is_packed: bool,
 }
 
 impl Answer {
@@ -74,12 +93,41 @@ impl Answer {
 
     /// An answer of this type.
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, content_type, body: body.into(), location: None, keeps: false }
+        let body = body.into();
+        let (location, keeps, assembles, is_packed) = (None, false, false, false);
+        Self { status, content_type, body, location, keeps, assembles, is_packed }
     }
 
     /// Sends the browser to another page of ours.
     pub fn see_other(location: String) -> Self {
         Self { location: Some(location), ..Self::new(303, "text/plain", "") }
+    }
+
+    /// The same with a text compressed. What a miner says goes on as it is: much of it is hashes.
+    fn packed(self) -> Self {
+        if !self.content_type.starts_with("text/") || self.body.len() < PACKED_BYTES_MIN {
+            return self;
+        }
+        let body = miniz_oxide::deflate::compress_to_vec_zlib(&self.body, PACKING_LEVEL);
+        Self { body, is_packed: true, ..self }
+    }
+}
+
+/// What becomes of a request.
+pub enum Response {
+    /// It is answered.
+    Now(Answer),
+    /// It is answered once there is something to tell, and ties up no worker meanwhile.
+    Later(Box<dyn FnOnce(Pending)>),
+}
+
+/// A browser that waits for its answer.
+pub struct Pending(Later);
+
+impl Pending {
+    /// Answers.
+    pub fn answer(self, answer: Answer) {
+        self.0.answer(head(&answer), answer.body);
     }
 }
 
@@ -101,12 +149,13 @@ impl Running {
         ended: impl Send + 'static,
     ) -> io::Result<Self>
     where
-        F: Fn(&Asked) -> Answer + Send + Sync + 'static,
+        F: Fn(&Asked) -> Response + Send + Sync + 'static,
     {
         // One at a time, since a page may wait for a miner that does not answer.
         let limits = Limits {
             body_bytes_max: BODY_BYTES_MAX,
             answer: ANSWER,
+            later: NEWS,
             asked_at_once_max: 1,
             ..Limits::default()
         };
@@ -146,15 +195,25 @@ fn spell(why: &Refusal) -> (&'static str, Vec<u8>) {
     (PLAIN_TEXT, format!("{}: {}\n", why.message, why.more).into())
 }
 
-fn serve(mut request: Incoming, answer: &dyn Fn(&Asked) -> Answer) -> io::Result<()> {
+fn serve(mut request: Incoming, answer: &dyn Fn(&Asked) -> Response) -> io::Result<()> {
     let asked = read(&mut request)?;
-    let answer = if request.header(HOST).is_some_and(is_direct) {
+    let response = if request.header(HOST).is_some_and(is_direct) {
         answer(&asked)
     } else {
         let hint = "open this page by localhost or an IP address, e.g. http://127.0.0.1:8000\n";
-        Answer::new(421, PLAIN_TEXT, hint)
+        Response::Now(Answer::new(421, PLAIN_TEXT, hint))
     };
-    request.answer(&head(&answer), &answer.body)
+    let takes_packed = request.header(ENCODING).is_some_and(|all| all.contains("deflate"));
+    match response {
+        Response::Now(answer) => {
+            let answer = if takes_packed { answer.packed() } else { answer };
+            request.answer(&head(&answer), &answer.body)
+        }
+        Response::Later(tell) => {
+            tell(Pending(request.answer_later()));
+            Ok(())
+        }
+    }
 }
 
 fn read(request: &mut Incoming) -> io::Result<Asked> {
@@ -185,15 +244,19 @@ fn is_direct(host: &str) -> bool {
 }
 
 fn head(answer: &Answer) -> AnswerHead {
+    let policy = if answer.assembles { WORKER_SECURITY_POLICY } else { CONTENT_SECURITY_POLICY };
     let cache = if answer.keeps { "max-age=31536000, immutable" } else { "no-store" };
     let mut head = AnswerHead::new(answer.status, answer.body.len())
         .header("Content-Type", answer.content_type)
         .header("Cache-Control", cache)
-        .header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        .header("Content-Security-Policy", policy)
         .header("X-Content-Type-Options", "nosniff")
         .header("Referrer-Policy", REFERRER_POLICY)
         .header("X-Frame-Options", "DENY")
         .header("Cross-Origin-Resource-Policy", "same-origin");
+    if answer.is_packed {
+        head = head.header("Content-Encoding", "deflate").header("Vary", ENCODING);
+    }
     if let Some(location) = &answer.location {
         head = head.header("Location", location);
     }

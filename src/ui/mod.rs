@@ -1,32 +1,44 @@
 //! FLOOR 2: the web UI, a server of pages about a miner and its network.
 //!
-//! Pages are whole without scripts; one small script keeps them up to date. All that is
+//! Pages are whole without scripts; one small script follows the miner's events and keeps them up
+//! to date. All that is
 //! shown is asked of the miner through [`MinerClient`], never of this process, so the UI
 //! may run anywhere.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
 
 use crate::api::Address;
-use crate::api::client::MinerClient;
+use crate::api::client::{self, MinerClient};
 
 mod assets;
 mod drawing;
 mod frame;
 mod http;
+mod news;
 mod pages;
 mod plot;
 mod routes;
 mod search;
 mod source;
+mod sparing;
 mod survey;
 mod words;
 
+use news::News;
 use source::Source;
+use sparing::Sparing;
 
 /// A UI that runs, until [`Ui::stop`].
 pub struct Ui {
     running: http::Running,
+    client: Arc<MinerClient>,
+    /// Disconnects those who follow miners.
+    _end: Sender<Infallible>,
 }
 
 impl Ui {
@@ -41,10 +53,13 @@ impl Ui {
         miner: Address,
         ended: impl Send + 'static,
     ) -> io::Result<Self> {
-        let source = Source { client: MinerClient::http(None), home: miner };
-        let answer = move |asked: &http::Asked| routes::answer(&source, asked);
+        let client = Arc::new(MinerClient::new(Box::new(Sparing::new(client::transport()))));
+        let (end, has_ended) = crossbeam_channel::bounded(0);
+        let news = News::new(Arc::clone(&client), has_ended);
+        let source = Source::new(Arc::clone(&client), miner);
+        let answer = move |asked: &http::Asked| routes::respond(&source, &news, asked);
         let running = http::Running::start(listener, answer, ended)?;
-        Ok(Self { running })
+        Ok(Self { running, client, _end: end })
     }
 
     /// Ends it once the pages under way are out.
@@ -52,6 +67,8 @@ impl Ui {
     /// # Errors
     /// It had ended before, for this reason.
     pub fn stop(self) -> io::Result<()> {
-        self.running.stop()
+        let stopped = self.running.stop();
+        self.client.shut_down();
+        stopped
     }
 }

@@ -1,17 +1,44 @@
 //! Which page a path names, and what a browser may ask of the miner directly.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::http::{Answer, Asked};
+use super::http::{Answer, Asked, Response};
+use super::news::News;
 use super::source::{At, NoPage, Source};
-use super::{assets, pages, source};
+use super::{assets, pages, source, survey};
 use crate::api::{PAGE_BYTES_MAX, Request, routes};
 
 /// Fields of a query or a form.
 pub type Parameters = HashMap<String, String>;
 
-/// Answers a browser.
-pub fn answer(source: &Source, asked: &Asked) -> Answer {
+/// Answers a browser, at once or when there is news.
+pub fn respond(source: &Source, news: &Arc<News>, asked: &Asked) -> Response {
+    match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/news") => wait(source, news, asked),
+        _ => Response::Now(answer(source, asked)),
+    }
+}
+
+/// Lets a page wait for news of the miner that it is about, or of the network around that.
+fn wait(source: &Source, news: &Arc<News>, asked: &Asked) -> Response {
+    let field = |name: &str| {
+        let mut fields = form_urlencoded::parse(asked.query.as_bytes());
+        fields.find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
+    };
+    let neighbours = if field("of").as_deref() == Some("network") { survey::ASKED_MAX } else { 0 };
+    let at = field("at");
+    match source.met(at.as_deref(), neighbours) {
+        Err(why) => Response::Now(Answer::new(404, "text/plain", why)),
+        Ok(miners) => {
+            let mark = field("after").and_then(|mark| mark.parse().ok()).unwrap_or(0);
+            let news = Arc::clone(news);
+            Response::Later(Box::new(move |pending| news.wait(miners, mark, pending)))
+        }
+    }
+}
+
+fn answer(source: &Source, asked: &Asked) -> Answer {
     let parameters: Parameters =
         form_urlencoded::parse(asked.query.as_bytes()).into_owned().collect();
     let at = parameters.get("at").map(String::as_str);
@@ -39,7 +66,7 @@ pub fn answer(source: &Source, asked: &Asked) -> Answer {
         ("POST", "/blocks") => {
             Err(NoPage::Bad("a block is handed in from this UI's own pages only".into()))
         }
-        ("GET", path) if path.starts_with("/assets/") => asset(&path["/assets/".len()..]),
+        ("GET", path) if path.starts_with("/assets/") => Ok(asset(&path["/assets/".len()..])),
         // For health checks of the UI: it is healthy while it answers and reaches its miner.
         ("GET", "/health") => relay(source, at, "/api/health", &parameters),
         ("GET", path) if path.starts_with("/api/") => relay(source, at, path, &parameters),
@@ -71,10 +98,17 @@ fn page(
     }
 }
 
-fn asset(name: &str) -> Result<Answer, NoPage> {
-    let asset = assets::find(name);
-    let asset = asset.ok_or_else(|| NoPage::Missing("there is no such file".into()))?;
-    Ok(Answer { keeps: true, ..Answer::new(200, asset.content_type, asset.content.as_str()) })
+/// A file that pages load; no miner is asked for it.
+fn asset(name: &str) -> Answer {
+    let Some(asset) = assets::find(name) else {
+        return Answer::new(404, "text/plain", "there is no such file");
+    };
+    let assembles = name == "worker.js";
+    Answer {
+        keeps: true,
+        assembles,
+        ..Answer::new(200, asset.content_type, asset.content.as_str())
+    }
 }
 
 /// Passes blocks on to the miner, as whose next ones they may be taken.

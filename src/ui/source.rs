@@ -1,6 +1,10 @@
 //! Questions of pages to miners, and the wall that keeps them to one miner and its neighbours.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
 
 use crate::api::client::{ClientError, MinerClient, PlainRequest};
 use crate::api::{
@@ -12,9 +16,12 @@ use crate::chain::{Block, DataId, Hash, Micros};
 /// The miner that this UI was started for, and the way to ask it and its neighbours.
 pub struct Source {
     /// Asks.
-    pub client: MinerClient,
+    pub client: Arc<MinerClient>,
     /// The miner named at the start.
     pub home: Address,
+    /// The home miner and those looked at lately, and the neighbours of each: who may be
+    /// followed is known without asking.
+    met: Mutex<HashMap<Address, Vec<Address>>>,
 }
 
 /// The miner that a page looks at, as it was when it was asked.
@@ -72,12 +79,44 @@ pub fn now() -> Micros {
 }
 
 impl Source {
+    /// Asks `home` and its neighbours by `client`.
+    pub fn new(client: Arc<MinerClient>, home: Address) -> Self {
+        Self { client, home, met: Mutex::default() }
+    }
+
+    /// The miner that `at` names, if pages may look at it, and so many of its neighbours at most,
+    /// without asking anybody.
+    pub fn met(&self, at: Option<&str>, neighbours: usize) -> Result<Vec<Address>, String> {
+        let home = &self.home;
+        let address = at.map_or_else(|| Some(home.clone()), |at| at.parse().ok());
+        let met = self.met.lock();
+        let is_near = |other: &Address| met.get(home).is_some_and(|near| near.contains(other));
+        let address = address.filter(|address| address == home || is_near(address));
+        let address = address.ok_or_else(|| format!("no such neighbour of {home} is known"))?;
+        let own = met.get(&address).into_iter().flatten().take(neighbours).cloned();
+        let own: Vec<_> = own.collect();
+        Ok([vec![address], own].concat())
+    }
+
+    /// Who can be looked at, as far as known: the home miner and its neighbours.
+    pub fn choices(&self) -> Vec<Address> {
+        self.met(None, usize::MAX).unwrap_or_default()
+    }
+
+    /// Remembers whom the home miner knows, and nobody whom it does not.
+    fn meet_home(&self, choices: &[Address]) {
+        let mut met = self.met.lock();
+        met.retain(|other, _| choices.contains(other));
+        met.insert(self.home.clone(), choices[1..].to_vec());
+    }
+
     /// Meets the miner that `at` names, or the home miner.
     pub fn look(&self, at: Option<&str>) -> Result<At, NoPage> {
         let home = &self.home;
         let page = self.client.neighbours(home, true)?;
         let mut choices = vec![home.clone()];
         choices.extend(page.neighbours.iter().filter(|other| *other != home).cloned());
+        self.meet_home(&choices);
         let address = match at.map(str::parse::<Address>) {
             None => home.clone(),
             Some(Ok(address)) if choices.contains(&address) => address,
@@ -87,6 +126,9 @@ impl Source {
         let is_home = address == *home;
         let page = if is_home { page } else { self.client.neighbours(&address, true)? };
         let (neighbours, details) = (page.neighbours, page.details);
+        if !is_home {
+            self.met.lock().insert(address.clone(), neighbours.clone());
+        }
         Ok(At { address, is_home, health, neighbours, details, choices, now: now() })
     }
 

@@ -11,10 +11,10 @@ use crate::api::{Address, Event, Happening, NeighbourDetail, NeighbourState};
 use crate::chain::{Hash, Micros};
 
 /// Most neighbours that are asked for one page.
-const ASKED_MAX: usize = 16;
+pub const ASKED_MAX: usize = 16;
 
 /// Newest events of a miner that are kept, of those about its chain.
-const SAID_MAX: usize = 3;
+const SAID_MAX: usize = 24;
 
 /// Most miners beyond the neighbours that are drawn.
 const HEARD_OF_MAX: usize = 16;
@@ -113,6 +113,35 @@ pub fn survey(source: &Source, at: &At) -> Vec<Node> {
     let heard_of = heard_of(source, at, &nodes);
     nodes.extend(heard_of);
     nodes
+}
+
+/// The lines between those of `nodes` of which one knows the other, by their places there.
+pub fn lines(nodes: &[Node]) -> Vec<(usize, usize)> {
+    let place_of = |address: &Address| nodes.iter().position(|node| node.address == *address);
+    let mut lines = Vec::new();
+    for (from, node) in nodes.iter().enumerate() {
+        for to in node.knows.iter().filter_map(place_of).filter(|to| *to != from) {
+            if !lines.contains(&(to, from)) {
+                lines.push((from, to));
+            }
+        }
+    }
+    lines
+}
+
+/// What came by the line between two of `nodes`, newest first, and who says so.
+pub fn came_by(nodes: &[Node], (one, other): (usize, usize)) -> Vec<(&Node, &Event)> {
+    let is_from = |event: &Event, end: usize| {
+        matches!(&event.what, Happening::Block { from: Some(from), .. }
+            | Happening::Reorganisation { from: Some(from), .. } if *from == nodes[end].address)
+    };
+    let said = [(one, other), (other, one)].into_iter().flat_map(|(from, to)| {
+        let came = nodes[to].said.iter().filter(move |event| is_from(event, from));
+        came.map(move |event| (&nodes[to], event))
+    });
+    let mut said: Vec<_> = said.collect();
+    said.sort_by_key(|(_, event)| std::cmp::Reverse(event.at));
+    said
 }
 
 /// A neighbour as it is now; `None` if it is the miner looked at under another name.

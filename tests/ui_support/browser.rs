@@ -91,6 +91,12 @@ impl Browser {
         self.post("/url", json!({ "url": url }));
     }
 
+    /// Leaves the page, so that what it asked is no part of what the next one asks.
+    pub fn leave(&self) {
+        self.open("about:blank");
+        self.requests();
+    }
+
     /// Runs a script in the page and returns what it returns.
     pub fn run(&self, script: &str, arguments: Value) -> Value {
         let value = self.post("/execute/sync", json!({"script": script, "args": arguments}));

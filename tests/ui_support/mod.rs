@@ -32,6 +32,13 @@ impl TestUi {
         read(answer)
     }
 
+    /// Bytes of a page as a browser gets it, which takes it compressed.
+    pub fn weigh(&self, path: &str) -> usize {
+        let request = agent().get(format!("{}{path}", self.url));
+        let answer = request.header("Accept-Encoding", "gzip, deflate, br").call().unwrap();
+        answer.into_body().read_to_vec().unwrap().len()
+    }
+
     /// Sends a form; status, `Location` and body.
     pub fn post(
         &self,

@@ -1,9 +1,8 @@
-// Keeps a page up to date: asks for it again and takes over what differs. Tells times in
-// the reader's zone. Everything works without this file, only by hand.
+// Keeps a page up to date: asks for it again when something happened, and takes over what
+// differs. Tells times in the reader's zone. Everything works without this file, only by hand.
 
 import { chanceInWords, chanceOf } from "./chance.js";
-
-const REFRESH_MILLISECONDS = 2000;
+import { follow } from "./live.js";
 
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long", hourCycle: "h23" });
 const zoned = new Intl.DateTimeFormat("en", {
@@ -154,6 +153,18 @@ function watchDropped() {
   };
 }
 
+/** What it returns leaves a strip that was scrolled at the blocks that the reader looks at. */
+function watchPlace() {
+  const mined = document.querySelector("#strip .mined");
+  if (!mined?.scrollLeft) return null;
+  const before = [...mined.children].map((card) => [card, card.getBoundingClientRect().left]);
+  return () => {
+    for (const card of mined.querySelectorAll(".arrives")) card.classList.remove("arrives");
+    const [card, left] = before.find(([card]) => card.isConnected) ?? [];
+    if (card) mined.scrollLeft += card.getBoundingClientRect().left - left;
+  };
+}
+
 const lost = document.getElementById("lost");
 
 function tellLost(text) {
@@ -176,21 +187,13 @@ async function refresh() {
   if (isDead !== becomesDead) return location.reload();
   tellTimes(page);
   tellChances(page);
-  const land = watchCrossing(), fall = watchDropped();
+  const stay = watchPlace(), land = watchCrossing(), fall = watchDropped();
   morph(document.getElementById("main"), page.getElementById("main"));
+  stay?.();
   land?.();
   fall?.();
   const chip = document.getElementById("health"), freshChip = page.getElementById("health");
   if (chip && freshChip) morph(chip, freshChip);
-}
-
-async function keepUp() {
-  try {
-    if (!document.hidden) await refresh();
-  } catch {
-    tellLost("This page's server does not answer; asking again every two seconds.");
-  }
-  setTimeout(keepUp, REFRESH_MILLISECONDS);
 }
 
 /** Goes on with a search for as long as there is nothing to show. */
@@ -284,4 +287,7 @@ tellTimes(document);
 tellChances(document);
 goOn().catch(() => {});
 setInterval(() => tellTimes(document), 1000);
-if ("live" in document.body.dataset) setTimeout(keepUp, REFRESH_MILLISECONDS);
+if ("live" in document.body.dataset) {
+  const isSilent = () => tellLost("This page's server does not answer; asking again every two seconds.");
+  follow(refresh, isSilent, document.querySelector("[data-beat]")?.dataset.beat);
+}

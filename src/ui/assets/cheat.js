@@ -2,10 +2,10 @@
 // mined again by several workers, while the network goes on.
 
 import { ask, answerOf, element, handIn, lasting, make, number, place, plural, say, work } from "./tools.js";
+import { follow } from "./live.js";
 import { judgeAll, spell } from "./rules.js";
 
 const COPIED_BLOCKS = 6;
-const LOOK_MILLISECONDS = 1000;
 const LANE_CELLS = 24;
 const WORKERS = Math.max(1, Math.min(8, navigator.hardwareConcurrency || 2));
 
@@ -27,7 +27,7 @@ const ALWAYS_SHOWN = 3;
 
 const button = element("copy-blocks"), list = element("copies"), verdict = element("tamper-verdict");
 const onTop = element("mine-on-top"), give = element("hand-in");
-let copies = [], parent = "", miner = null, live = null, gap = 0, trend = "", looking = 0;
+let copies = [], parent = "", miner = null, live = null, gap = 0, trend = "", isFollowing = false;
 
 /** The fields of a line. */
 function fieldsOf(line) {
@@ -184,17 +184,13 @@ function endMining(text) {
   copy.inputs.message.focus();
 }
 
-/** Looks how far the network is, as long as there is a copy to compare. */
+/** Looks how far the network is, beside the copy. */
 async function look() {
-  clearTimeout(looking);
-  if (!document.hidden) {
-    live = await ask("/health").catch(() => live);
-    const last = copies.at(-1), now = last ? live.length - 1 - Number(last.fields.index) : 0;
-    if (now !== gap) trend = now > gap ? " and falling back" : " and catching up";
-    gap = now;
-    if (copies.length) judge();
-  }
-  looking = setTimeout(look, LOOK_MILLISECONDS);
+  live = await ask("/health");
+  const last = copies.at(-1), now = last ? live.length - 1 - Number(last.fields.index) : 0;
+  if (now !== gap) trend = now > gap ? " and falling back" : " and catching up";
+  gap = now;
+  if (copies.length) judge();
 }
 
 async function takeCopy() {
@@ -209,7 +205,9 @@ async function takeCopy() {
   list.replaceChildren(...copies.map(card));
   element("race").hidden = copies.length === 0;
   if (copies.length === 0) return say(verdict, "There is only the genesis block yet. Add a message first.");
-  await look();
+  judge();
+  if (!isFollowing) follow(look, () => {});
+  isFollowing = true;
   button.textContent = "Take a fresh copy";
 }
 

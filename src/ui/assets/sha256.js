@@ -8,7 +8,7 @@ const fractions = (count, root) => {
   return Int32Array.from(primes, (p) => ((root(p) % 1) * 2 ** 32) | 0);
 };
 
-const ROUND = fractions(64, Math.cbrt);
+export const ROUND = fractions(64, Math.cbrt);
 const START = fractions(8, Math.sqrt);
 const SCHEDULE = new Int32Array(64);
 
@@ -39,7 +39,7 @@ function compress(state, bytes, at) {
 }
 
 /** What follows the last whole block: the rest, a one bit, zeros, the length in bits. */
-function lastBlocks(rest, length) {
+export function lastBlocks(rest, length) {
   const tail = new Uint8Array(rest.length < 56 ? 64 : 128);
   tail.set(rest);
   tail[rest.length] = 0x80;
@@ -50,7 +50,7 @@ function lastBlocks(rest, length) {
 }
 
 /** The state after the whole blocks of `bytes`. */
-function absorb(bytes) {
+export function absorb(bytes) {
   const state = START.slice();
   for (let at = 0; at + 64 <= bytes.length; at += 64) compress(state, bytes, at);
   return state;

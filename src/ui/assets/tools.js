@@ -70,8 +70,8 @@ export async function ask(path) {
 export async function handIn(lines) {
   const answer = await fetch(`/blocks${place.query.replace("&", "?")}`, { method: "POST", body: `${lines.join("\n")}\n` });
   const said = await answer.json().catch(() => ({}));
-  const words = [said.message, said.more_information].filter(Boolean).join(" ");
-  if (answer.ok) return { taken: true, words };
+  const words = [said.message, said.more_information].filter(Boolean).join(": ").replace("!:", "!");
+  if (answer.ok) return { taken: said.taken > 0, words };
   if (answer.status === 404 || answer.status === 405) {
     return { taken: false, words: "This miner takes no blocks from elsewhere yet: it needs a version with PUT /blocks." };
   }

@@ -2,10 +2,10 @@
 // another difficulty would cost.
 
 import { ask, answerOf, element, handIn, lasting, make, number, place, plural, say } from "./tools.js";
+import { follow } from "./live.js";
 import { headAsIs, spell } from "./rules.js";
 import { hex, sha256, sha256Hex, utf8 } from "./sha256.js";
 
-const LOOK_MILLISECONDS = 1000;
 const SPIN_MILLISECONDS = 8;
 
 // A text and its hash.
@@ -39,7 +39,7 @@ const SPIN_MILLISECONDS = 8;
 {
   const nonce = element("nonce"), spin = element("spin"), give = element("give"), verdict = element("bench-verdict");
   const message = element("bench-message"), counts = element("luck");
-  let parent = null, fields = null, prefix = "", guesses = 0, seen = [], spinning = 0, best = "", isOwn = true, handed = false;
+  let parent = null, fields = null, prefix = "", guesses = 0, seen = [], spinning = 0, best = "", isOwn = true, isTyped = false, handed = false;
 
   const random = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -51,11 +51,11 @@ const SPIN_MILLISECONDS = 8;
     const { data } = await ask("/data");
     const isFirst = parent === null, next = headAsIs(lines[0]);
     parent = next;
-    isOwn = data.length === 0;
+    isOwn = isTyped || data.length === 0;
     message.readOnly = !isOwn;
     if (!isOwn) message.value = data[0].message;
-    else if (isFirst || !message.value) message.value = "Mined by hand";
-    element("bench-source").textContent = isOwn ? "No message is unprocessed: write one of your own." : "The oldest unprocessed message. The miners search for its nonce, too.";
+    else if (isFirst || (!isTyped && !message.value)) message.value = "Mined by hand";
+    element("bench-source").textContent = isTyped ? "Your own message." : isOwn ? "No message is unprocessed: write one of your own." : "The oldest unprocessed message. The miners search for its nonce, too.";
     fields = {
       index: String(parent.index + 1), id: isOwn ? random() : data[0].id, previous: parent.hash,
       timestamp: String(Math.max(Date.now() * 1000, parent.timestamp + 1)),
@@ -145,7 +145,10 @@ const SPIN_MILLISECONDS = 8;
   element("less").addEventListener("click", () => step(-1n));
   element("more").addEventListener("click", () => step(1n));
   nonce.addEventListener("input", () => show(guess(nonce.value)));
-  message.addEventListener("input", () => fields && begin("Another message is another block: its seal is another one, and the search begins anew."));
+  message.addEventListener("input", () => {
+    isTyped = true;
+    if (fields) begin("Another message is another block: its seal is another one, and the search begins anew.");
+  });
   spin.addEventListener("click", () => {
     if (spinning) return stop();
     best = "";
@@ -170,19 +173,17 @@ const SPIN_MILLISECONDS = 8;
   });
 
   async function keepUp() {
-    if (!document.hidden && !handed) {
-      await look().catch((error) => say(verdict, `The miner does not answer: ${error.message}.`, "bad"));
-      for (const control of [nonce, spin, element("less"), element("more")]) control.disabled = !fields;
-    }
-    setTimeout(keepUp, LOOK_MILLISECONDS);
+    if (!handed) await look();
+    for (const control of [nonce, spin, element("less"), element("more")]) control.disabled = !fields;
   }
   element("anew").addEventListener("click", () => {
     parent = null;
-    handed = false;
+    handed = isTyped = false;
     message.value = "";
     look();
   });
-  keepUp();
+  const isSilent = (error) => say(verdict, `The miner does not answer: ${error.message}.`, "bad");
+  keepUp().catch(isSilent).then(() => follow(keepUp, isSilent));
 }
 
 // What another difficulty would cost.

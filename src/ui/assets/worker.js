@@ -1,7 +1,8 @@
 // Does the work off the page: checks a chain, searches a proof.
 
 import { cutLines, fault, genesisHead, genesisLine, headAsIs, judge } from "./rules.js";
-import { searchNonce, sha256Hex } from "./sha256.js";
+import { lanes, search } from "./search.js";
+import { sha256Hex } from "./sha256.js";
 
 const PAGE_BLOCKS = 1000;
 const REPORT_MILLISECONDS = 100;
@@ -66,7 +67,7 @@ function mine({ parent, line, difficulty, worker, workers }) {
   const prefix = `${head.proof}${seal}-`;
   let guesses = 0;
   for (let from = worker * GUESSES_PER_REPORT; ; from += workers * GUESSES_PER_REPORT) {
-    const nonce = searchNonce(prefix, difficulty, from, from + GUESSES_PER_REPORT);
+    const nonce = search(prefix, difficulty, from, from + GUESSES_PER_REPORT);
     if (nonce !== null) {
       guesses += nonce - from + 1;
       return postMessage({ done: true, line: `${bare.slice(0, -1)},"proof":"${seal}-${nonce}"}`, guesses });
@@ -80,7 +81,7 @@ const TASKS = {
   check, mine,
   copy: async ({ query, from, limit }) => postMessage({ done: true, ...(await page(query, from, limit)) }),
   hash: ({ data }) => postMessage({ done: true, hash: sha256Hex(data) }),
-  search: ({ prefix, zeros }) => postMessage({ done: true, nonce: searchNonce(prefix, zeros, 0, Infinity) }),
+  search: ({ prefix, zeros }) => postMessage({ done: true, nonce: search(prefix, zeros, 0, Infinity), lanes }),
 };
 
 onmessage = async ({ data }) => {

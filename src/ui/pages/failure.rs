@@ -40,7 +40,8 @@ fn plain(source: &Source, at: Option<&str>, status: u16, heading: &str, why: &st
             p.reason { (Shown(why, REASON_CHARACTERS_MAX)) }
         }
     };
-    match source.look(at).or_else(|_| source.look(None)) {
+    // A home miner that does not answer is not asked twice.
+    match source.look(at).or_else(|why| if at.is_some() { source.look(None) } else { Err(why) }) {
         Ok(at) => Answer::page(status, frame::page(heading, None, Freshness::Still, &at, content)),
         Err(_) => without_answer(source, at, status, heading, Freshness::Still, content),
     }
@@ -54,8 +55,7 @@ fn without_answer(
     freshness: Freshness,
     content: Markup,
 ) -> Answer {
-    let home = source.look(None).ok();
-    let mut choices = home.map_or_else(|| vec![source.home.clone()], |home| home.choices);
+    let mut choices = source.choices();
     let address = at.and_then(|at| at.parse::<Address>().ok()).unwrap_or(source.home.clone());
     if !choices.contains(&address) {
         choices.push(address.clone());

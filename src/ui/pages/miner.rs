@@ -13,6 +13,9 @@ use crate::ui::words::{Moment, Shown, bytes, count, duration, seconds, short_cou
 /// Longest text of a miner's own that is shown, in characters.
 const TEXT_CHARACTERS: usize = 300;
 
+/// Seconds after which the page is asked for though nothing happened: rounds of jobs are no events.
+const BEAT: u64 = 5;
+
 /// Most guesses a second that the dial has, before it has no limit.
 const PACE_MAX: u64 = 1_000_000_000;
 
@@ -167,7 +170,7 @@ fn mining(at: &At, status: &StatusReport, pace: Option<&MiningPace>) -> Markup {
 
 fn jobs(status: &StatusReport) -> Markup {
     html! {
-        section.card id="jobs" {
+        section.card id="jobs" data-beat=(BEAT) {
             h2 { "Jobs" }
             table {
                 thead { tr { th scope="col" { "Job" } th scope="col" { "Last run" } th scope="col" { "Next run" } } }

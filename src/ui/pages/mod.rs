@@ -7,6 +7,7 @@ pub mod check;
 pub mod failure;
 pub mod find;
 pub mod forks;
+pub mod lines;
 pub mod message;
 pub mod miner;
 pub mod network;

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::lines;
 use crate::api::{Address, EVENTS_MAX, Event, Happening};
 use crate::ui::drawing;
 use crate::ui::frame::{self, Freshness, Tab};
@@ -26,6 +27,9 @@ const RETURNED_SHOWN: usize = 5;
 /// Characters of a reason that are shown: of a neighbour's silence, in any of its places.
 const REASON_CHARACTERS: usize = 80;
 
+/// Newest events of a miner, or of a line between two, that are shown.
+pub const SAID_SHOWN: usize = 3;
+
 /// New blocks that have a line each; earlier ones share one wherever they come in a row, so that
 /// a quick chain leaves room for what is rarer.
 const BLOCK_LINES: usize = 12;
@@ -45,12 +49,12 @@ pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
             p.lead role="status" id="summary" { (summary(&nodes)) }
             @if let Some(words) = tie(&nodes) { p.lead id="tie" { (words) } }
         }
-        section.card id="network" {
+        section.card id="network" data-of="network" {
             div.sight.beside[!drawing::is_crowded(&nodes)] {
                 div.drawing { (drawing::draw(at, &nodes)) (legend())
-                    p.hint { "A line is lit for " (duration(drawing::LIT_TIME)) " after a block came by it. Choose a miner to see its newest events." }
+                    p.hint { "A line is lit for " (duration(drawing::LIT_TIME)) " after a block came by it. Choose a miner, or a line by which something came, to see what was said." }
                 }
-                (list(at, &nodes))
+                div.stack { (list(at, &nodes)) (lines::list(at, &nodes)) }
             }
         }
         div.pair {
@@ -104,7 +108,7 @@ fn said(at: &At, node: &Node) -> Markup {
     html! {
         @if !node.said.is_empty() {
             details { summary { "events" } ul.said {
-                @for event in &node.said { li { (Moment(event.at).age(at.now)) ": " (happening(at, &event.what, true)) } }
+                @for event in node.said.iter().take(SAID_SHOWN) { li { (Moment(event.at).age(at.now)) ": " (happening(at, &event.what, true)) } }
             } }
         }
     }
@@ -171,7 +175,7 @@ fn happenings(at: &At, events: Option<Vec<Event>>, blocks: &[Seen]) -> Markup {
     let mut events: Vec<Event> = events.unwrap_or_else(by_blocks);
     events.reverse();
     let oldest = events.last().map(|event| event.at);
-    let lines = lines(&events);
+    let lines = in_lines(&events);
     html! {
         section.card id="events" {
             h2 { @match oldest.filter(|_| events.len() >= EVENTS_MAX) {
@@ -195,7 +199,7 @@ fn happenings(at: &At, events: Option<Vec<Event>>, blocks: &[Seen]) -> Markup {
 
 /// Events for a line each, newest first: the last of the line, and the blocks before it that
 /// share the line, newest first, too.
-fn lines(newest_first: &[Event]) -> Vec<(&Event, &[Event])> {
+fn in_lines(newest_first: &[Event]) -> Vec<(&Event, &[Event])> {
     let is_block = |event: &Event| matches!(event.what, Happening::Block { .. });
     let (mut lines, mut blocks, mut rest) = (Vec::new(), 0, newest_first);
     while let [last, others @ ..] = rest {
@@ -234,10 +238,11 @@ fn mark(what: &Happening) -> Markup {
     html! { span.mark.(class) aria-hidden="true" { (sign) } }
 }
 
-fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
+/// An event in words; with whose branch or block it was, if the miner tells that.
+pub fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
     let from = |address: &Option<Address>| match address {
         Some(address) => format!(" from {}", brief(address)),
-        None if is_told => ", mined here".into(),
+        None if is_told => ", mined or handed in here".into(),
         None => String::new(),
     };
     html! {
