@@ -8,6 +8,7 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
 use support::{Logs, TestFolder, TestMiner};
 
 /// A file system of its own, unmounted when it is dropped.
@@ -59,7 +60,9 @@ fn a_full_disk_refuses_adds_and_recovers_by_itself() {
     assert!(reason.contains("journal") && reason.contains("No space left"), "{reason}");
     let (status, health) = miner.send("GET", "/health", b"");
     assert_eq!((status, &health["status"]), (503, &"failing".into()));
-    assert!(health["reasons"][0].as_str().unwrap().contains("No space left"), "{health}");
+    let reasons = health["reasons"].as_array().unwrap();
+    let is_told = |reason: &Value| reason.as_str().unwrap().contains("No space left");
+    assert!(reasons.iter().any(is_told), "{health}");
     assert!(!acknowledged.is_empty());
     let waiting = miner.get("/data");
     assert_eq!(waiting["length"], acknowledged.len());
@@ -71,4 +74,26 @@ fn a_full_disk_refuses_adds_and_recovers_by_itself() {
     for id in &acknowledged {
         assert_eq!(miner.get(&format!("/data/{id}"))["state"], "unprocessed");
     }
+}
+
+/// The first that anybody heard of a full disk was a message that was refused.
+#[test]
+fn a_disk_that_is_nearly_full_is_told_while_messages_are_still_taken() {
+    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let Some(_disk) = SmallDisk::mount(folder.path(), "16m") else {
+        println!("not run: a file system can be mounted by root alone");
+        return;
+    };
+    let miner = TestMiner::start(folder.path(), &logs, &["--backup-interval", "0.1"]);
+    assert_eq!(miner.send("GET", "/health", b"").0, 200);
+    // A part in twenty is 0.8 MiB.
+    let somebody = folder.path().join("somebody");
+    std::fs::write(&somebody, vec![1; 16_200_000]).unwrap();
+    logs.wait_until("trouble", || miner.send("GET", "/health", b"").0 == 503);
+    let (_, health) = miner.send("GET", "/health", b"");
+    let reason = health["reasons"][0].as_str().unwrap();
+    assert!(reason.starts_with("disk: only ") && reason.contains(" MiB are free"), "{health}");
+    miner.add("there is room for this one");
+    std::fs::remove_file(&somebody).unwrap();
+    logs.wait_until("recovery", || miner.send("GET", "/health", b"").0 == 200);
 }

@@ -58,10 +58,20 @@ fn metrics_tell_what_has_happened() {
         "blockchain_uptime_seconds",
         r#"blockchain_file_bytes{kind="chain"}"#,
         r#"blockchain_job_round_seconds_count{name="gossip"}"#,
+        "blockchain_disk_free_bytes",
+        "blockchain_disk_bytes",
+        "blockchain_memory_limit_bytes",
+        "blockchain_settled_hash",
+        r#"blockchain_resident_bytes{process="miner"}"#,
+        r#"blockchain_resident_bytes{process="server"}"#,
+        r#"blockchain_open_files{process="server"}"#,
+        r#"blockchain_open_files_max{process="miner"}"#,
     ] {
         assert!(value(&metrics, series) > 0.0, "{series}");
     }
     assert!((0.0..60.0).contains(&value(&metrics, "blockchain_head_age_seconds")));
+    // In steps of 10 ms.
+    assert!(value(&metrics, r#"blockchain_cpu_seconds_total{process="miner"}"#) >= 0.0);
     assert!(metrics.contains("blockchain_build_info{"));
 }
 

@@ -62,7 +62,7 @@ pub struct Health {
     pub head: Hash,
     /// Messages that wait.
     pub unprocessed: u64,
-    /// Neighbours known.
+    /// Neighbours that answer.
     pub neighbours: u64,
     /// The proof-of-work kernel that it mines with.
     pub kernel: String,

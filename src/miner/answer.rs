@@ -381,7 +381,7 @@ fn health(miner: &Miner) -> Reply {
         length: head.length(),
         head: head.hash,
         unprocessed: miner.shared.with_pool(|pool| pool.len()) as u64,
-        neighbours: miner.shared.with_neighbours(|all| all.len()) as u64,
+        neighbours: miner.shared.with_neighbours(|all| all.answering().len()) as u64,
         kernel: miner.kernel.to_string(),
         uptime_seconds: miner.now().steady.as_secs(),
         syncing: miner.fetching.syncing(),

@@ -13,6 +13,7 @@ use crate::api::{
 };
 use crate::chain::{DataId, Difficulty, Micros};
 use crate::miner::clock::Moment;
+use crate::miner::footprint::Room;
 use crate::pow::Progress;
 use crate::settings::Settings;
 
@@ -27,6 +28,7 @@ pub struct Diary {
     search: Mutex<SearchNotes>,
     settings: Mutex<Vec<Setting>>,
     files: Mutex<Vec<FileReport>>,
+    room: Mutex<Option<Room>>,
 }
 
 /// The events of a run that are remembered.
@@ -201,6 +203,16 @@ impl Diary {
     /// What the miner keeps on disk, as the last backup saw it.
     pub fn files(&self) -> Vec<FileReport> {
         self.files.lock().clone()
+    }
+
+    /// Notes the room on the disk of its files.
+    pub fn set_room(&self, room: Room) {
+        *self.room.lock() = Some(room);
+    }
+
+    /// The room on the disk of its files, as the last backup saw it.
+    pub fn room(&self) -> Option<Room> {
+        *self.room.lock()
     }
 
     /// The jobs, in the order of their names. `error` says what is wrong with one.

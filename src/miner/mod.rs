@@ -9,6 +9,7 @@ mod clock;
 mod diary;
 mod fetching;
 mod finality;
+mod footprint;
 mod group;
 pub mod jobs;
 mod keeper;

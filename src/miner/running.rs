@@ -248,11 +248,14 @@ fn prepare(
     Ok((miner, Files { chain: file, names, lock }, socket))
 }
 
+/// The folder of the chain file.
+pub(super) fn folder_of(names: &Names) -> &Path {
+    if names.folder().as_os_str().is_empty() { Path::new(".") } else { names.folder() }
+}
+
 /// What lies in the chain's folder of this miner, for people who look.
 pub(super) fn list_files(names: &Names) -> Vec<FileReport> {
-    let folder =
-        if names.folder().as_os_str().is_empty() { Path::new(".") } else { names.folder() };
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let entries = std::fs::read_dir(folder_of(names)).into_iter().flatten().flatten();
     let report = |entry: std::fs::DirEntry| {
         let name = entry.file_name().into_string().ok()?;
         let kind = names.kind_of(&name)?.to_owned();

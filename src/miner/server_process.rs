@@ -47,8 +47,8 @@ pub struct ServerProcess {
 /// What [`ServerProcess::stop`] and [`ServerProcess::replace`] find.
 #[derive(Default)]
 struct State {
-    /// Our end of the link of the child that runs, and the child.
-    child: Option<(UnixStream, Arc<OwnedFd>)>,
+    /// Our end of the link of the child that runs, the child, and its number.
+    child: Option<(UnixStream, Arc<OwnedFd>, u32)>,
     /// A child that is started from now on ends at once.
     is_stopped: bool,
 }
@@ -102,9 +102,14 @@ impl ServerProcess {
 
     /// Kills the child, which does not answer; [`ServerProcess::run`] starts another.
     pub fn replace(&self) {
-        if let Some((_, process)) = &self.state.lock().child {
+        if let Some((_, process, _)) = &self.state.lock().child {
             let _ = pidfd_send_signal(process, Signal::KILL);
         }
+    }
+
+    /// Number of the child that runs.
+    pub fn number(&self) -> Option<u32> {
+        self.state.lock().child.as_ref().map(|(.., number)| *number)
     }
 
     /// Starts a child; our end of its link.
@@ -122,7 +127,7 @@ impl ServerProcess {
         let process = pidfd_open(pid.expect("a child has a pid"), PidfdFlags::empty())?;
         let link = ours.try_clone()?;
         let mut state = self.state.lock();
-        state.child = Some((ours, Arc::new(process)));
+        state.child = Some((ours, Arc::new(process), child.id()));
         // A stop that came while the child was being started found no link to end, and the
         // child would have served for ever.
         if state.is_stopped {
@@ -135,7 +140,7 @@ impl ServerProcess {
     /// Waits for the child, whose link has ended, and kills it if it takes too long.
     fn end(&self, child: &mut Child) -> io::Result<std::process::ExitStatus> {
         let running = self.state.lock().child.take();
-        if let Some((link, process)) = running {
+        if let Some((link, process, _)) = running {
             let _ = link.shutdown(std::net::Shutdown::Both);
             let timeout = Timespec::try_from(END_TIMEOUT).expect("it is short");
             let mut ends = [PollFd::new(&*process, PollFlags::IN)];
@@ -149,7 +154,7 @@ impl ServerProcess {
 
 impl State {
     fn end_link(&self) {
-        if let Some((link, _)) = &self.child {
+        if let Some((link, ..)) = &self.child {
             let _ = link.shutdown(std::net::Shutdown::Both);
         }
     }

@@ -15,7 +15,7 @@ use super::jobs::{
     SideBySide, Stop, Wake, backup, communication, gossip, mine, push, repeat, sync_chain,
     sync_data,
 };
-use super::running::{Files, MinerError, host, list_files};
+use super::running::{Files, MinerError, folder_of, host, list_files};
 use super::server_process::ServerProcess;
 use super::service_manager::{self, State};
 use crate::api::Address;
@@ -121,6 +121,7 @@ impl Threads {
             let serve = |link, is_ready: &mut dyn FnMut()| {
                 communication::serve(miner, link, &mut || {
                     is_ready();
+                    miner.metrics.served_by(server.number());
                     if let Some(ready) = ready.take() {
                         ready(address);
                         service_manager::tell(State::Ready);
@@ -157,10 +158,12 @@ impl Threads {
         let backups = threads.backup.held.clone();
         // For those who look before the first backup has ended.
         miner.diary.set_files(list_files(&names));
+        miner.look_at_room(folder_of(&names));
         threads.spawn("backup", backups, move |miner| {
             let mut save = || {
                 backup::round(miner, &mut chain);
                 miner.diary.set_files(list_files(&names));
+                miner.look_at_room(folder_of(&names));
             };
             let bell = miner.shared.bells.backup.heard();
             repeat(

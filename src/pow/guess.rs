@@ -154,6 +154,7 @@ impl Tail {
 }
 
 /// A tail of one block, in words: what the fast kernels take.
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code))]
 pub(super) struct OneBlock {
     /// State of SHA-256 before the block.
     pub(super) midstate: [u32; 8],

@@ -96,7 +96,6 @@ impl Kernel {
     /// Once `cancel` is set the answer comes soon, and may be `None` wrongly.
     pub(super) fn smallest(self, tail: &Tail, target: Target, cancel: &CancelFlag) -> Option<u16> {
         let hit = match (self, tail.one_block()) {
-            (Self::Portable, _) | (_, None) => None,
             #[cfg(target_arch = "x86_64")]
             (Self::Avx2(cpu), Some(block)) => Some(cpu.smallest(&block, target, cancel)),
             #[cfg(target_arch = "x86_64")]
@@ -107,6 +106,8 @@ impl Kernel {
             (Self::Neon(cpu), Some(block)) => Some(cpu.smallest(&block, target, cancel)),
             #[cfg(target_arch = "aarch64")]
             (Self::ArmSha2(cpu), Some(block)) => Some(cpu.smallest(&block, target, cancel)),
+            // The portable kernel, and a tail of two blocks.
+            _ => None,
         };
         match hit {
             None => portable::smallest(tail, 0..10_000, target, cancel),
