@@ -121,7 +121,8 @@ impl From<&Request> for PlainRequest {
 
 fn describe(problem: &Option<Problem>) -> String {
     let Some(Problem { message, more_information }) = problem else { return "no reason".into() };
-    words(&format!("{message} {more_information}"))
+    let end = if message.ends_with(['!', '.', ':']) { "" } else { ":" };
+    words(&format!("{message}{end} {more_information}"))
 }
 
 /// Carries a request to a miner and brings status and body back.
