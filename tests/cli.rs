@@ -200,6 +200,11 @@ fn wrong_usage_is_exit_code_2() {
         &["get", "health", "--miner", "a:1", "--port", "3"],
         &["miner", "start", "x.chain", "--max-neighbours", "0"],
         &["benchmark", "--threads", "2000"],
+        &["mining", "limit", "-5"],
+        &["verify", ""],
+        &["miner", "start", ""],
+        // An unset variable in a script: the copy came to lie in the folder one stood in.
+        &["backup", "x.chain", ""],
     ] {
         let done = run(arguments);
         assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{arguments:?}");
@@ -299,6 +304,28 @@ fn what_cannot_be_printed_is_an_error() {
         let done = program::Done::from(done);
         assert_eq!(done.code, Some(1), "{arguments:?}");
         assert!(done.stderr.contains("cannot write to stdout"), "{}", done.stderr);
+    }
+}
+
+/// It was exit code 1.
+#[test]
+fn wrong_usage_that_cannot_be_told_is_wrong_usage() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = program().args(["add", "--wiat"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
+/// It said "cannot write to stdout" alone, so that one would have added the message again.
+#[test]
+fn an_added_message_that_cannot_be_told_of_is_called_added() {
+    let miner = Miner::start();
+    for format in [&[][..], &["--json"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut add = program();
+        add.args(["add", "x", "--port", &miner.port]).args(format).stdout(full);
+        let done = program::Done::from(add.output().unwrap());
+        assert!(done.stderr.contains("the message was added, id "), "{}", done.stderr);
+        assert_eq!(done.code, Some(1));
     }
 }
 
@@ -650,6 +677,23 @@ fn a_running_miner_is_backed_up() {
     load.wait().unwrap();
 }
 
+/// The folder was there afterwards, and empty.
+#[test]
+fn a_backup_of_nothing_makes_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let done = run(&["backup", &path("x.chain"), &path("copy")]);
+    assert!(done.code == Some(1) && done.stderr.contains("there is no chain file"));
+    assert!(!fs::exists(path("copy")).unwrap());
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let done = run(&["miner", "start", "/proc/none/x.chain", "--port", "0"]);
+    assert_eq!(done.code, Some(1));
+    assert!(done.stderr.contains("cannot make the folder: /proc/none: "), "{}", done.stderr);
+}
+
 /// A closure took what it used of the miner's files, and the lock beside them was let go of
 /// as soon as the threads had started: two miners wrote to the same files.
 #[test]
@@ -734,6 +778,10 @@ fn completions_and_manual_pages_come_from_the_command_line_itself() {
         assert!(script.code == Some(0) && script.stdout.contains("force-new-chain"));
         assert!(!script.stdout.contains("server-process"), "the child's argument is no command");
     }
+    // Only there: fish offered files to every command, also to `neighbours delete`.
+    let fish = run(&["completions", "fish"]).stdout;
+    let files = "__fish_seen_subcommand_from verify repair backup man start\" -F\n";
+    assert!(fish.contains("complete -c blockchain -f\n") && fish.contains(files), "{fish}");
     let folder = tempfile::tempdir().unwrap();
     let pages = folder.path().join("man");
     assert_eq!(run(&["man", pages.to_str().unwrap()]).code, Some(0));

@@ -121,7 +121,8 @@ impl From<&Request> for PlainRequest {
 
 fn describe(problem: &Option<Problem>) -> String {
     let Some(Problem { message, more_information }) = problem else { return "no reason".into() };
-    words(&format!("{message} {more_information}"))
+    let end = if message.ends_with(['!', '.', ':']) { "" } else { ":" };
+    words(&format!("{message}{end} {more_information}"))
 }
 
 /// Carries a request to a miner and brings status and body back.
@@ -458,12 +459,28 @@ struct Http {
     lines: Lines,
 }
 
+/// Time that an exchange may take, and each read of its answer.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    whole: Duration,
+    read: Duration,
+}
+
+impl Patience {
+    const DEFAULT: Self = Self { whole: EXCHANGE_TIMEOUT, read: READ_TIMEOUT };
+
+    /// A miner that was asked to wait sends nothing meanwhile.
+    fn for_request(request: &Request) -> Self {
+        let is_page = matches!(request, Request::Chain { .. } | Request::Data { .. });
+        let whole = if is_page { PAGE_TIMEOUT } else { EXCHANGE_TIMEOUT };
+        Self { whole: whole + request.wait(), read: READ_TIMEOUT + request.wait() }
+    }
+}
+
 impl Http {
     fn new(introduction: Option<Introduction>, token: Option<Token>) -> Self {
         let config = ureq::Agent::config_builder()
-            .timeout_global(Some(EXCHANGE_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_per_read(Some(READ_TIMEOUT))
             .max_redirects(0)
             .proxy(None)
             .http_status_as_error(false)
@@ -478,7 +495,7 @@ impl Http {
         address: &Address,
         request: &PlainRequest,
         bytes_max: u64,
-        timeout: Duration,
+        patience: Patience,
     ) -> Result<(u16, Vec<u8>), NoAnswer> {
         let PlainRequest { method, target, body } = request;
         let mut http =
@@ -494,7 +511,9 @@ impl Http {
         let no_answer =
             |error: ureq::Error| NoAnswer { sent: delivery(&error), why: in_words(&error) };
         let http = http.body(body.as_slice()).map_err(not_sent)?;
-        let http = self.agent.configure_request(http).timeout_global(Some(timeout)).build();
+        let http = self.agent.configure_request(http);
+        let http = http.timeout_global(Some(patience.whole)).timeout_per_read(Some(patience.read));
+        let http = http.build();
         let mut answer = self.agent.run(http).map_err(no_answer)?;
         let body = answer.body_mut().with_config().limit(bytes_max).read_to_vec();
         let cut =
@@ -510,9 +529,8 @@ impl Transport for Http {
         request: &Request,
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), String> {
-        let is_page = matches!(request, Request::Chain { .. } | Request::Data { .. });
-        let timeout = if is_page { PAGE_TIMEOUT } else { EXCHANGE_TIMEOUT } + request.wait();
-        self.call(address, &request.into(), bytes_max, timeout).map_err(|error| error.why)
+        let patience = Patience::for_request(request);
+        self.call(address, &request.into(), bytes_max, patience).map_err(|error| error.why)
     }
 
     fn exchange_plain(
@@ -521,7 +539,7 @@ impl Transport for Http {
         request: &PlainRequest,
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), NoAnswer> {
-        self.call(address, request, bytes_max, EXCHANGE_TIMEOUT)
+        self.call(address, request, bytes_max, Patience::DEFAULT)
     }
 
     fn resolve(&self, name: &Address) -> Vec<Address> {
@@ -571,4 +589,21 @@ fn introducing(introduction: &Introduction) -> [(&'static str, String); 2] {
     let Introduction { id, host, port } = introduction;
     let host = host.as_deref().unwrap_or_default();
     [("Miner-Id", id.to_string()), ("Miner-Address", format!("{host}:{port}"))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each read had 10 s of its own: `watch` said "no answer" whenever nothing happened for that
+    /// long.
+    #[test]
+    fn a_miner_that_was_asked_to_wait_may() {
+        let wait = Duration::from_secs(EVENT_WAIT_MAX);
+        let events = Request::Events { after: Some(1), wait: EVENT_WAIT_MAX };
+        let patience = Patience::for_request(&events);
+        assert!(patience.read > wait && patience.whole > wait, "{patience:?}");
+        let other = Patience::for_request(&Request::Health);
+        assert_eq!((other.whole, other.read), (EXCHANGE_TIMEOUT, READ_TIMEOUT));
+    }
 }

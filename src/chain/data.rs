@@ -128,7 +128,7 @@ pub struct Data {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DataError {
     /// No byte at all.
-    #[error("the message is empty; 1 to {MESSAGE_BYTES_MAX} bytes are asked")]
+    #[error("the message is empty; it needs 1 to {MESSAGE_BYTES_MAX} bytes")]
     Empty,
     /// Above the limit.
     #[error("the message has {bytes} bytes; at most {MESSAGE_BYTES_MAX} are allowed")]
@@ -137,7 +137,7 @@ pub enum DataError {
         bytes: usize,
     },
     /// Holds U+007F.
-    #[error("the message holds the character U+007F (delete), the one that is not allowed")]
+    #[error("the message holds the character U+007F (delete), which is not allowed")]
     Delete,
     /// Not 32 lower-case hex digits.
     #[error("an id is 32 lower-case hex digits, not {0:?}")]

@@ -47,8 +47,8 @@ pub fn run(add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
     let added = send(&miner, &data, &tick(PAUSE))?;
     let (id, json) = (data.id, add.common.format.json);
     if !json {
-        output.line(format_args!("{} id {id}", output.look(Look::Green, "Message added!")))?;
-        output.flush()?;
+        let line = format!("{} id {id}", output.look(Look::Green, "Message added!"));
+        output.line(line).and_then(|()| output.flush()).map_err(|error| untold(error, id))?;
     }
     let mut state = None;
     if add.wait {
@@ -56,12 +56,25 @@ pub fn run(add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
         state = wait::until(&miner, &conditions, &Patience::new(add.timeout))?.message;
     }
     if json {
-        return Ok(output.json_line(&Printed { added, state })?);
+        let printed = output.json_line(&Printed { added, state }).and_then(|()| output.flush());
+        return printed.map_err(|error| untold(error, id));
     }
     if let Some(DataState::Mined { index, confirmations, .. }) = state {
         output.line(wait::mined(index, confirmations))?;
     }
     Ok(())
+}
+
+/// The error where an added message cannot be told of: who reads "cannot write" alone would
+/// add it once more.
+fn untold(error: io::Error, id: DataId) -> CliError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => error.into(),
+        _ => CliError::other(format!(
+            "the message was added, id {id}, but {}",
+            CliError::from(error)
+        )),
+    }
 }
 
 /// The message that was given, or what stdin holds for `-`, without its last line break.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{
-    FalseyValueParser, PossibleValuesParser, RangedU64ValueParser, TypedValueParser,
+    BoolishValueParser, PathBufValueParser, PossibleValuesParser, TypedValueParser,
 };
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
@@ -19,7 +19,7 @@ use clap::{
 
 use super::manual;
 use super::start::Start;
-use super::values::{chain_path, host, seconds};
+use super::values::{chain_path, host, seconds, whole};
 use crate::api::{Address, BlockName};
 use crate::chain::{DataId, Hash};
 
@@ -94,7 +94,7 @@ fn with_spellings(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|arg| {
         let Some(long) = arg.get_long().map(str::to_owned) else { return arg };
         let arg = match matches!(arg.get_action(), ArgAction::SetTrue) {
-            true => arg.value_parser(FalseyValueParser::new()),
+            true => arg.value_parser(BoolishValueParser::new()),
             false => arg,
         };
         let underscored = long.replace('-', "_");
@@ -250,11 +250,13 @@ pub enum Command {
     },
     /// Show, pause, resume or limit the mining of a miner on this host
     Mining {
-        /// What to do [default: show the limit]
-        #[arg(value_name = "ACTION")]
+        /// Action: stop mining, mine at full speed, or limit the hash rate to N [default: show
+        /// the limit]
+        #[arg(value_name = "pause|resume|limit", hide_possible_values = true)]
         action: Option<Mining>,
         /// With limit: maximum guesses a second, over all threads
         #[arg(value_name = "N", required_if_eq("action", "limit"), value_hint = ValueHint::Other)]
+        #[arg(value_parser = whole::<u64>(0, u64::MAX), allow_negative_numbers = true)]
         guesses: Option<u64>,
         #[command(flatten)]
         common: Common,
@@ -321,6 +323,7 @@ pub enum Command {
     /// Print a completion script for a shell
     Completions {
         /// Shell to print the script for
+        #[arg(value_name = "bash|zsh|fish", hide_possible_values = true)]
         shell: Shell,
     },
     /// Write the manual pages to a folder
@@ -376,7 +379,7 @@ pub struct Target {
     pub host: Option<String>,
     /// Port of the miner, if --miner is not given
     #[arg(short, long, help_heading = "Miner", value_hint = ValueHint::Other)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(value_parser = whole::<u16>(1, 65535))]
     pub port: Option<u16>,
     /// File with the token that the miner asks for before it changes anything
     #[arg(long, value_name = "PATH", value_parser = path(), help_heading = "Miner")]
@@ -395,7 +398,7 @@ pub struct Format {
     pub quiet: bool,
 }
 
-/// What every command has that asks a miner.
+/// Flags of every command that asks a miner.
 #[derive(Args, Clone, Debug)]
 pub struct Common {
     #[command(flatten)]
@@ -504,13 +507,16 @@ impl Get {
 #[derive(Args, Debug)]
 pub struct GetChain {
     /// Start at this height [default: 0; on a terminal: the last 20 blocks]
-    #[arg(long, value_name = "INDEX", conflicts_with = "last", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "HEIGHT", conflicts_with = "last", value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<u64>(0, u64::MAX))]
     pub from: Option<u64>,
     /// Show at most N blocks
     #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<u64>(0, u64::MAX))]
     pub limit: Option<u64>,
     /// Show the last N blocks
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "limit")]
+    #[arg(value_parser = whole::<u64>(0, u64::MAX), allow_negative_numbers = true)]
     #[arg(value_hint = ValueHint::Other)]
     pub last: Option<u64>,
     /// Print one block a line, exactly as it is hashed (NDJSON)
@@ -555,13 +561,14 @@ pub enum Mining {
 pub struct Wait {
     /// Wait for N blocks, the genesis block included
     #[arg(short, long, value_name = "N", value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<u64>(0, u64::MAX))]
     pub length: Option<u64>,
     /// Wait for the message with this id to be in the chain
     #[arg(long, value_name = "ID", value_hint = ValueHint::Other)]
     pub message: Option<DataId>,
     /// With --message: wait for K blocks from the message's own to the head
     #[arg(short, long, value_name = "K", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..), value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<u64>(1, u64::MAX), value_hint = ValueHint::Other)]
     pub confirmations: u64,
     /// Wait until no message is pending
     #[arg(short, long)]
@@ -594,7 +601,7 @@ pub struct Watch {
 #[derive(Args, Debug)]
 pub struct Benchmark {
     /// Threads to measure with, at most 1024 [default: one for each core]
-    #[arg(short, long, value_name = "N", value_parser = whole(1, THREADS_MAX))]
+    #[arg(short, long, value_name = "N", value_parser = whole::<usize>(1, THREADS_MAX))]
     #[arg(value_hint = ValueHint::Other)]
     pub threads: Option<usize>,
     #[command(flatten)]
@@ -623,14 +630,9 @@ pub fn log_level() -> impl TypedValueParser<Value = log::LevelFilter> {
         .map(|level| level.parse().expect("each of them is a level"))
 }
 
-/// Reads a whole number within these limits.
-pub fn whole(min: u64, max: u64) -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(min..=max)
-}
-
-/// Reads a path whose leading `~/` is the home folder.
+/// Reads a path that is not empty, and whose leading `~/` is the home folder.
 pub fn path() -> impl TypedValueParser<Value = PathBuf> {
-    clap::builder::OsStringValueParser::new().map(|text| chain_path(text.into()))
+    PathBufValueParser::new().map(chain_path)
 }
 
 #[cfg(test)]
@@ -718,8 +720,17 @@ mod tests {
             "miner start x --threads 5000",
             "miner start x --finality-depth 0",
             "wait --message 0123456789abcdef0123456789abcdef --confirmations 0",
+            "get chain --last 18446744073709551616",
+            "get chain --last -5",
+            "get health --port 65536",
+            "mining limit -5",
+            "miner start x --port 65536",
+            "miner start x --keep-versions y",
+            "ui --port -1",
         ] {
-            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+            let error = read(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(": a whole number from "), "{error}");
         }
     }
 

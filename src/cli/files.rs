@@ -10,7 +10,7 @@ use super::args::Format;
 use super::error::{CliError, Exit};
 use super::output::{Look, Output, ReadBar, count};
 use super::values::no_folder;
-use crate::store::{self, Backup, Disk, Folder, Lock, Lost, Names, Repair, Report};
+use crate::store::{self, Backup, Disk, Folder, Lock, Lost, Names, Repair, Report, StoreError};
 
 /// Checks the files and says what is wrong; an error, too, if something is.
 pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
@@ -54,7 +54,7 @@ fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(),
         output.field("head", &head.to_string())?;
     }
     let saved = journal_messages - unprocessed;
-    let saved = if saved > 0 { format!(", {saved} more are mined") } else { String::new() };
+    let saved = if saved > 0 { format!(", {saved} more in the chain") } else { String::new() };
     let pending = count(*unprocessed, "pending message");
     output.field("journal", &format!("{pending}{saved}; {}", count(*journal_bytes, "byte")))?;
     for fault in &report.faults {
@@ -115,6 +115,10 @@ pub fn back_up(
     no_folder(path)?;
     let names = Names::resolve(path)?;
     let from = open(&names)?;
+    // Before a folder is made for nothing.
+    if !names.folder().join(&names.chain).exists() {
+        return Err(StoreError::NoChain { file: names.shown(&names.chain) }.into());
+    }
     let to_names = Names::of(&folder.join(&names.chain))?;
     let to: Arc<dyn Disk> = Arc::new(Folder::make(folder).map_err(|error| {
         CliError::other(format!("cannot open folder {}: {error}", folder.display()))

@@ -198,8 +198,7 @@ fn forks(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), C
     table(&["blocks", "last hash", "left (UTC)", "reason"], rows.collect(), output)?;
     let hidden = answer.length.saturating_sub(answer.forks.len() as u64);
     if hidden > 0 {
-        let more = count(hidden, "older branch").replace("branchs", "branches");
-        output.line(output.look(Look::Dim, more))?;
+        output.line(output.look(Look::Dim, count(hidden, "older branch")))?;
     }
     Ok(())
 }
@@ -331,7 +330,11 @@ fn shown(value: &Value) -> String {
 /// Prints the fields of an object, each by its name in words.
 pub fn fields(answer: &Value, output: &mut Output<'_>) -> Result<(), CliError> {
     for (name, value) in answer.as_object().into_iter().flatten() {
-        output.field(&format!("{} ", name.replace('_', " ")), &shown(value))?;
+        let value = match value.as_f64().filter(|_| value.is_f64()) {
+            Some(number) => rate(number),
+            None => shown(value),
+        };
+        output.field(&format!("{} ", name.replace('_', " ")), &value)?;
     }
     Ok(())
 }

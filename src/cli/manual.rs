@@ -76,12 +76,12 @@ fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
             "blockchain completions bash > ~/.local/share/bash-completion/completions/blockchain",
             "complete commands in bash",
         )],
-        "man" => &[("blockchain man ~/.local/share/man/man1", "then: man blockchain")],
+        "man" => &[("blockchain man pages", "then: man -l pages/blockchain.1")],
         _ => &[],
     }
 }
 
-/// What the help of a command says below its flags.
+/// Notes below the flags in the help of a command.
 pub fn notes(command: &str) -> String {
     let mut notes = String::new();
     if command == "wait" {

@@ -15,7 +15,7 @@ use crate::chain::{Block, Hash};
 pub struct Miner {
     /// Asks it, and others.
     pub client: MinerClient,
-    /// Where it is.
+    /// Its address.
     pub address: Address,
     /// The token that it asks for before it changes anything.
     pub token: Option<Token>,
@@ -57,7 +57,7 @@ impl Miner {
         Blocks { miner: self, page: Vec::new().into_iter(), next: from, until, parent: None }
     }
 
-    /// What it sent is no `what`.
+    /// The error that its answer is no `what`.
     pub fn malformed(&self, what: &'static str, why: impl ToString) -> ClientError {
         ClientError::Malformed { address: self.address.clone(), what, why: why.to_string() }
     }

@@ -46,7 +46,10 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let printed = error.print().and_then(|()| io::stdout().flush());
             return match printed {
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => failed(&error.into()),
+                // Wrong usage that cannot be told is wrong usage all the same.
+                Err(why) if !error.use_stderr() && why.kind() != io::ErrorKind::BrokenPipe => {
+                    failed(&why.into())
+                }
                 _ => ExitCode::from(error.exit_code() as u8),
             };
         }

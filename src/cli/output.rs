@@ -21,7 +21,7 @@ const SHORT_HASH_DIGITS: usize = 12;
 /// Columns that strangers' text gets at least, however narrow the terminal.
 const TEXT_COLUMNS_MIN: usize = 20;
 
-/// Where results go.
+/// The output of a command.
 pub struct Output<'a> {
     writer: &'a mut dyn Write,
     /// Columns of the terminal, if it is one.
@@ -100,7 +100,7 @@ impl<'a> Output<'a> {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    /// Whether people read this as it comes.
+    /// True if stdout is a terminal.
     pub fn is_terminal(&self) -> bool {
         self.columns.is_some()
     }
@@ -219,7 +219,7 @@ impl Drop for ReadBar {
 
 /// A number with its noun: `1 block`, `2 blocks`, `3 guesses`.
 pub fn count(number: u64, noun: &str) -> String {
-    let plural = if noun.ends_with('s') { "es" } else { "s" };
+    let plural = if noun.ends_with('s') || noun.ends_with("ch") { "es" } else { "s" };
     format!("{number} {noun}{}", if number == 1 { "" } else { plural })
 }
 
@@ -303,6 +303,10 @@ mod tests {
             assert_eq!(Span(seconds).to_string(), expected);
         }
         assert_eq!((count(1, "block"), count(2, "block")), ("1 block".into(), "2 blocks".into()));
+        assert_eq!(
+            (count(2, "guess"), count(0, "branch")),
+            ("2 guesses".into(), "0 branches".into())
+        );
         assert_eq!((rate(38.44e6), rate(900.0)), ("38.4 M".into(), "900".into()));
     }
 }

@@ -20,7 +20,11 @@ pub fn completions(shell: Shell, output: &mut Output<'_>) -> Result<(), CliError
         Shell::Fish => generate(shells::Fish, &mut command, "blockchain", &mut script),
     }
     let script = String::from_utf8_lossy(&script).into_owned();
-    let script = if let Shell::Bash = shell { without_stray_files(&script) } else { script };
+    let script = match shell {
+        Shell::Bash => without_stray_files(&script),
+        Shell::Fish => script + FILES_IN_FISH,
+        Shell::Zsh => script,
+    };
     Ok(output.line(script.trim_end())?)
 }
 
@@ -36,12 +40,17 @@ const FILES_IN_BASH: &str = r#"
 _blockchain_files() {
     _blockchain "$@"
     local words=" ${COMP_WORDS[*]} "
-    if [[ ${#COMPREPLY[@]} -eq 0 && $words =~ ' '(verify|repair|man|start)' ' ]]; then
+    if [[ ${#COMPREPLY[@]} -eq 0 && $words =~ ' '(verify|repair|backup|man|start)' ' ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
     fi
 }
 complete -F _blockchain_files blockchain
+"#;
+
+/// Offers files to the same commands alone, in fish, which has no other way to leave them out.
+const FILES_IN_FISH: &str = r#"complete -c blockchain -f
+complete -c blockchain -n "__fish_seen_subcommand_from verify repair backup man start" -F
 "#;
 
 /// Writes a manual page for each command into `folder`, and one for the formats.

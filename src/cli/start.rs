@@ -12,11 +12,11 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, ValueHint};
 
-use super::args::{THREADS_MAX, log_level, path, whole};
+use super::args::{THREADS_MAX, log_level, path};
 use super::error::CliError;
 use super::output::ReadBar;
 use super::ui;
-use super::values::{host, no_folder, seconds};
+use super::values::{host, no_folder, seconds, whole};
 use crate::api::{Address, DEFAULT_PORT};
 use crate::chain::{Difficulty, Network, NetworkName};
 use crate::logging;
@@ -38,10 +38,11 @@ pub struct Start {
     host: String,
     /// Port to listen on; 0 picks a free port
     #[arg(short, long, default_value_t = DEFAULT_PORT, help_heading = "Server")]
-    #[arg(value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<u16>(0, 65535), value_hint = ValueHint::Other)]
     port: u16,
     /// Also serve the web UI, on this port of 127.0.0.1 [default: no web UI]
     #[arg(long, value_name = "PORT", help_heading = "Server", value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<u16>(0, 65535))]
     ui_port: Option<u16>,
     /// Create this file with a random token. Requests that change something must then carry
     /// the token
@@ -68,20 +69,22 @@ pub struct Start {
     only_given_neighbours: bool,
     /// Maximum number of neighbours, the given ones included
     #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Network")]
-    #[arg(value_parser = whole(1, NEIGHBOURS_MAX), value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<usize>(1, NEIGHBOURS_MAX), value_hint = ValueHint::Other)]
     max_neighbours: usize,
     /// Address at which other miners reach this one [default: the one it connects from]
     #[arg(long, value_name = "HOST:PORT", help_heading = "Network", value_hint = ValueHint::Other)]
     advertise: Option<Address>,
     /// Refuse a branch that would drop a block more than N deep [default: off]
     #[arg(long, value_name = "N", help_heading = "Network", value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<NonZeroU64>(1, u64::MAX))]
     finality_depth: Option<NonZeroU64>,
     /// Mining threads, at most 1024 [default: one for each core]
     #[arg(short, long, value_name = "N", help_heading = "Mining")]
-    #[arg(value_parser = whole(1, THREADS_MAX), value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<usize>(1, THREADS_MAX), value_hint = ValueHint::Other)]
     threads: Option<usize>,
     /// Maximum guesses a second, over all threads; 0 starts paused [default: no limit]
     #[arg(long, value_name = "N", help_heading = "Mining", value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<u64>(0, u64::MAX))]
     hash_rate_limit: Option<u64>,
     /// Proof-of-work kernel, by name [default: the fastest on this CPU]
     #[arg(long, value_name = "NAME", help_heading = "Mining", hide = true)]
@@ -92,7 +95,7 @@ pub struct Start {
     force_new_chain: bool,
     /// Number of older versions of the chain file to keep
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Files")]
-    #[arg(value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<usize>(0, u64::MAX), value_hint = ValueHint::Other)]
     keep_versions: usize,
     /// Seconds between two exchanges of neighbour lists; fractions are allowed
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "20")]

@@ -10,7 +10,7 @@ use crossbeam_channel::{bounded, select};
 
 use super::error::CliError;
 use super::start::print_aside;
-use super::values::host;
+use super::values::{host, whole};
 use crate::api::Address;
 use crate::logging;
 use crate::miner::how_to_listen;
@@ -29,6 +29,7 @@ pub struct Flags {
     host: String,
     /// Port to serve pages on; 0 picks a free port
     #[arg(short, long, default_value_t = 8000, value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<u16>(0, 65535), allow_negative_numbers = true)]
     port: u16,
     /// Miner to show; its neighbours are shown, too
     #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:12345")]

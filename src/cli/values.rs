@@ -18,6 +18,18 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     span.ok_or_else(refusal)
 }
 
+/// Reads a whole number from `min` to `max`.
+pub fn whole<T>(min: u64, max: u64) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: TryFrom<u64>,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| format!("a whole number from {min} to {max} is needed"))
+    }
+}
+
 fn refusal() -> String {
     "seconds are a number above 0, like 20 or 0.2".into()
 }

@@ -185,7 +185,7 @@ impl Counted {
         let histogram = |name, help, bounds: &[f64]| {
             HistogramOpts::from(opts(name, help)).buckets(bounds.into())
         };
-        let adds = counters("adds_total", "Messages that somebody wanted to add", "outcome");
+        let adds = counters("adds_total", "Requests to add a message, by outcome", "outcome");
         // A rate of 0 says more than no series at all.
         for outcome in ["added", "repeated", "conflict", "full", "disk_failing", "overloaded"] {
             adds.with_label_values(&[outcome]);
@@ -194,7 +194,7 @@ impl Counted {
             histogram("request_seconds", "Time from a whole request to its answer", &SECONDS);
         let sync = histogram("journal_sync_seconds", "Time to write messages to disk", &SECONDS);
         let depth = histogram("reorganisation_depth_blocks", "Blocks dropped at once", &DEPTHS);
-        let rounds = histogram("job_round_seconds", "Time of a job's rounds", &SECONDS);
+        let rounds = histogram("job_round_seconds", "Duration of a job's rounds", &SECONDS);
         Self {
             adds,
             requests: known(to, HistogramVec::new(requests, &["route", "code"])),
@@ -207,7 +207,7 @@ impl Counted {
             mined: counter("mined_blocks_total", "Proofs found here, also for blocks that lost"),
             guesses: counter("guesses_total", "Nonces tried"),
             job_rounds: known(to, HistogramVec::new(rounds, &["name"])),
-            job_failures: counters("job_failures_total", "What jobs could not do", "name"),
+            job_failures: counters("job_failures_total", "Failures of a job", "name"),
             sent: counter("neighbour_sent_bytes_total", "Bytes of answers to other miners"),
         }
     }
@@ -222,19 +222,19 @@ impl LookedUp {
         let build = ["version", "network", "difficulty", "kernel"];
         let received = opts("neighbour_received_bytes_total", "Bytes of other miners' answers");
         Self {
-            build: numbers("build_info", "What runs here; always 1", &build),
+            build: numbers("build_info", "Version of the program, as labels; always 1", &build),
             blocks: number("blocks", "Blocks in the chain, the genesis block included"),
             head_age: gauge(
                 "head_age_seconds",
                 "Age of the last block; while there is only the genesis block, of the miner",
             ),
-            unprocessed: number("unprocessed_messages", "Messages that wait to be mined"),
-            unprocessed_bytes: number("unprocessed_bytes", "Bytes of the messages that wait"),
+            unprocessed: number("unprocessed_messages", "Pending messages"),
+            unprocessed_bytes: number("unprocessed_bytes", "Bytes of the pending messages"),
             guesses_per_second: gauge(
                 "guesses_per_second",
                 "Hash rate of the current search, or of the last one",
             ),
-            neighbours: numbers("neighbours", "Neighbours by how they behave", &["state"]),
+            neighbours: numbers("neighbours", "Neighbours by state", &["state"]),
             received: known(to, IntCounter::with_opts(received)),
             files: numbers(
                 "file_bytes",

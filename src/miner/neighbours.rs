@@ -309,7 +309,9 @@ impl Neighbours {
             return false;
         }
         if let Some(other) = claimed.filter(|_| neighbour.id != id) {
-            log::warn!("neighbours: two say to be the same run one={address} other={other}");
+            log::warn!(
+                "neighbours: two addresses name the same run of a miner one={address} other={other}"
+            );
         }
         let head = Some((health.length, health.head));
         if neighbour.id != id || neighbour.head == head {

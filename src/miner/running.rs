@@ -189,7 +189,10 @@ fn prepare(
     let kernel =
         settings.kernel.as_deref().map(str::parse).transpose()?.unwrap_or_else(Kernel::best);
     let names = Names::resolve(&settings.chain_path)?;
-    let folder = Folder::make(names.folder()).map_err(host("make the chain's folder"))?;
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("{}: {error}", names.folder().display()))
+    };
+    let folder = Folder::make(names.folder()).map_err(named).map_err(host("make the folder"))?;
     let lock = Arc::new(Lock::take(&names)?);
     let disk: Arc<dyn Disk> = Arc::new(folder.locked(Arc::clone(&lock)));
     #[cfg(debug_assertions)]

@@ -97,7 +97,9 @@ impl AppendFile {
             return Ok(false);
         }
         let file = self.names.shown(&self.name);
-        log::error!("store: somebody changed, replaced or removed {file}; it is written anew");
+        log::error!(
+            "store: {file} was changed, replaced or removed by another program; it is written anew"
+        );
         self.trust = Trust::Lost;
         Ok(true)
     }
