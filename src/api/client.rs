@@ -594,6 +594,7 @@ fn introducing(introduction: &Introduction) -> [(&'static str, String); 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::EVENT_WAIT_MAX;
 
     /// Each read had 10 s of its own: `watch` said "no answer" whenever nothing happened for that
     /// long.
