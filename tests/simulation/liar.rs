@@ -140,11 +140,7 @@ impl Liar {
             forged[from.min(forged.len())..].iter().map(|line| line.to_string()).collect();
         if lines.is_empty() || world.chance.percent(20) {
             let hash = Hash::of("none");
-            lines =
-                vec![
-                    format!("{{\"index\":9,\"previous_hash\":\"{hash}\",\"proof\":\"{hash}-1\"}}");
-                    8
-                ];
+            lines = vec![format!("{{\"index\":9,\"previous_hash\":\"{hash}\"}}"); 8];
         }
         Request::PushBlocks { lines }
     }
