@@ -812,4 +812,9 @@ fn a_folder_is_no_chain_file() {
         assert_eq!(done.code, Some(1));
         assert!(done.stderr.contains("name the chain file in it"), "{}", done.stderr);
     }
+    // A pipe was waited for, for ever; of a device it said `run "blockchain repair /dev/null"`.
+    for command in [&["miner", "start", "/dev/null"][..], &["verify", "/dev/null"]] {
+        let done = run(command);
+        assert!(done.code == Some(1) && done.stderr.contains("is no regular file"));
+    }
 }

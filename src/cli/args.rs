@@ -381,7 +381,7 @@ pub struct Target {
     #[arg(short, long, help_heading = "Miner", value_hint = ValueHint::Other)]
     #[arg(value_parser = whole::<u16>(1, 65535))]
     pub port: Option<u16>,
-    /// File with the token that the miner asks for before it changes anything
+    /// File with the token that a miner on another host asks for (--write-token-file)
     #[arg(long, value_name = "PATH", value_parser = path(), help_heading = "Miner")]
     #[arg(value_hint = ValueHint::FilePath)]
     pub token_file: Option<PathBuf>,

@@ -9,12 +9,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::args::Format;
 use super::error::{CliError, Exit};
 use super::output::{Look, Output, ReadBar, count};
-use super::values::no_folder;
+use super::values::regular_file;
 use crate::store::{self, Backup, Disk, Folder, Lock, Lost, Names, Repair, Report, StoreError};
 
 /// Checks the files and says what is wrong; an error, too, if something is.
 pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
-    no_folder(path)?;
+    regular_file(path)?;
     let names = Names::resolve(path)?;
     let folder = open(&names)?;
     let bar = ReadBar::default();
@@ -68,7 +68,7 @@ fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(),
 
 /// Makes the files usable again; what was damaged is kept under another name.
 pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
-    no_folder(path)?;
+    regular_file(path)?;
     let names = Names::resolve(path)?;
     let folder = open(&names)?;
     let was_locked = names.folder().join(&names.lock).exists();
@@ -112,7 +112,7 @@ pub fn back_up(
     format: Format,
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
-    no_folder(path)?;
+    regular_file(path)?;
     let names = Names::resolve(path)?;
     let from = open(&names)?;
     // Before a folder is made for nothing.

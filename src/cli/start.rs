@@ -16,7 +16,7 @@ use super::args::{THREADS_MAX, log_level, path};
 use super::error::CliError;
 use super::output::ReadBar;
 use super::ui;
-use super::values::{host, no_folder, seconds, whole};
+use super::values::{host, regular_file, seconds, whole};
 use crate::api::{Address, DEFAULT_PORT};
 use crate::chain::{Difficulty, Network, NetworkName};
 use crate::logging;
@@ -44,8 +44,8 @@ pub struct Start {
     #[arg(long, value_name = "PORT", help_heading = "Server", value_hint = ValueHint::Other)]
     #[arg(value_parser = whole::<u16>(0, 65535))]
     ui_port: Option<u16>,
-    /// Create this file with a random token. Requests that change something must then carry
-    /// the token
+    /// File with a token, one word. Other hosts then need the token to add messages, and may
+    /// change neighbours with it
     #[arg(long, value_name = "PATH", value_parser = path(), help_heading = "Server")]
     #[arg(value_hint = ValueHint::FilePath)]
     write_token_file: Option<PathBuf>,
@@ -170,7 +170,7 @@ impl From<Start> for Settings {
 
 /// Runs a miner until it is told to stop.
 pub fn run(start: Start, stop: &StopSignals) -> Result<(), CliError> {
-    no_folder(&start.chain_path)?;
+    regular_file(&start.chain_path)?;
     let pages = start.ui_port.map(|port| ui::bind("127.0.0.1", port)).transpose()?;
     let settings = Settings::from(start);
     logging::start(settings.log_level, settings.log_format, settings.chain_path.parent())

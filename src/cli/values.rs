@@ -60,11 +60,16 @@ pub fn chain_path(path: PathBuf) -> PathBuf {
     in_home(&path, env::var_os("HOME").as_deref().map(Path::new))
 }
 
-/// Refuses a folder where a chain file is to be named.
-pub fn no_folder(path: &Path) -> Result<(), CliError> {
-    let ends_like_one = path.as_os_str().as_encoded_bytes().ends_with(b"/");
-    if !ends_like_one && !path.is_dir() {
-        return Ok(());
+/// Refuses a folder, a device or a pipe where a chain file is to be named: opening a pipe waits
+/// until somebody writes to it.
+pub fn regular_file(path: &Path) -> Result<(), CliError> {
+    let found = path.metadata().map(|data| data.file_type()).ok();
+    let ends_like_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    if !ends_like_folder && !found.is_some_and(|it| it.is_dir()) {
+        return match found.is_none_or(|it| it.is_file()) {
+            true => Ok(()),
+            false => Err(CliError::other(format!("{} is no regular file", path.display()))),
+        };
     }
     let file = path.join("test.chain");
     Err(CliError::other(format!(
