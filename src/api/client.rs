@@ -478,7 +478,7 @@ impl Http {
         address: &Address,
         request: &PlainRequest,
         bytes_max: u64,
-        timeout: Duration,
+        (timeout, wait): (Duration, Duration),
     ) -> Result<(u16, Vec<u8>), NoAnswer> {
         let PlainRequest { method, target, body } = request;
         let mut http =
@@ -494,7 +494,8 @@ impl Http {
         let no_answer =
             |error: ureq::Error| NoAnswer { sent: delivery(&error), why: in_words(&error) };
         let http = http.body(body.as_slice()).map_err(not_sent)?;
-        let http = self.agent.configure_request(http).timeout_global(Some(timeout)).build();
+        let http = self.agent.configure_request(http).timeout_global(Some(timeout + wait));
+        let http = http.timeout_per_read(Some(READ_TIMEOUT + wait)).build();
         let mut answer = self.agent.run(http).map_err(no_answer)?;
         let body = answer.body_mut().with_config().limit(bytes_max).read_to_vec();
         let cut =
@@ -511,8 +512,9 @@ impl Transport for Http {
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), String> {
         let is_page = matches!(request, Request::Chain { .. } | Request::Data { .. });
-        let timeout = if is_page { PAGE_TIMEOUT } else { EXCHANGE_TIMEOUT } + request.wait();
-        self.call(address, &request.into(), bytes_max, timeout).map_err(|error| error.why)
+        let timeout = if is_page { PAGE_TIMEOUT } else { EXCHANGE_TIMEOUT };
+        let times = (timeout, request.wait());
+        self.call(address, &request.into(), bytes_max, times).map_err(|error| error.why)
     }
 
     fn exchange_plain(
@@ -521,7 +523,7 @@ impl Transport for Http {
         request: &PlainRequest,
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), NoAnswer> {
-        self.call(address, request, bytes_max, EXCHANGE_TIMEOUT)
+        self.call(address, request, bytes_max, (EXCHANGE_TIMEOUT, Duration::ZERO))
     }
 
     fn resolve(&self, name: &Address) -> Vec<Address> {
