@@ -9,6 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use blockchain::api::client::MinerClient;
 use program::{Miner, program, root, run};
 use serde_json::Value;
 
@@ -122,6 +123,19 @@ fn neighbours_come_and_go() {
     let again = miner.run(&["neighbours", "delete", "localhost:9"]);
     assert_eq!(again.code, Some(1));
     assert!(again.stderr.contains("is not a neighbour of"), "{}", again.stderr);
+}
+
+#[test]
+fn a_client_waits_for_an_event_as_long_as_it_said() {
+    // It gave up after ten seconds without a byte, so that `watch` on a quiet network said again
+    // and again that the miner does not answer.
+    const WAIT: u64 = 11;
+    let miner = Miner::start();
+    let address = format!("127.0.0.1:{}", miner.port).parse().unwrap();
+    let client = MinerClient::http(None);
+    let last = client.events_after(&address, 0, 0).unwrap().last;
+    let quiet = client.events_after(&address, last, WAIT).unwrap();
+    assert_eq!((quiet.length, quiet.last), (0, last));
 }
 
 #[test]

@@ -19,7 +19,7 @@ const ASSETS: [&str; 14] = [
     "icon.svg",
     "app.js",
     "live.js",
-    "lanes.js",
+    "sha256_four.js",
     "search.js",
     "chance.js",
     "check.js",

@@ -27,7 +27,7 @@ const FILES: [(&str, &str, &str); 14] = [
     ("app.js", JAVASCRIPT, include_str!("assets/app.js")),
     ("sha256.js", JAVASCRIPT, include_str!("assets/sha256.js")),
     ("rules.js", JAVASCRIPT, include_str!("assets/rules.js")),
-    ("lanes.js", JAVASCRIPT, include_str!("assets/lanes.js")),
+    ("sha256_four.js", JAVASCRIPT, include_str!("assets/sha256_four.js")),
     ("search.js", JAVASCRIPT, include_str!("assets/search.js")),
     ("worker.js", JAVASCRIPT, include_str!("assets/worker.js")),
     ("tools.js", JAVASCRIPT, include_str!("assets/tools.js")),

@@ -2,7 +2,7 @@
 // guesses a second in plain JavaScript, 3.2 million in WebAssembly one at a time, and 6.8 million
 // in this way (V8 11.3, the best of 150 runs of 8,000 guesses).
 
-import { LANES, fourLanes } from "./lanes.js";
+import { LANES, fourLanes } from "./sha256_four.js";
 import { absorb, endsWithZeros, lastBlocks, searchNonce, utf8 } from "./sha256.js";
 
 const four = fourLanes();
