@@ -6,11 +6,14 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
 
 use crate::api::Address;
 use crate::api::client::MinerClient;
+use crate::lab::Lab;
 
 mod assets;
+mod class;
 mod drawing;
 mod frame;
 mod http;
@@ -41,9 +44,34 @@ impl Ui {
         miner: Address,
         ended: impl Send + 'static,
     ) -> io::Result<Self> {
-        let source = Source { client: MinerClient::http(None), home: miner };
+        let source = Source { client: MinerClient::http(None), home: miner, lab: None };
+        Self::serve(listener, source, Vec::new(), ended)
+    }
+
+    /// The same for a class: with the wall and the experiments, and the first miner as the one
+    /// that pages are about. Browsers may open it by these `names`, too.
+    ///
+    /// # Errors
+    /// When the listener or a thread can't be had.
+    pub fn start_lab(
+        listener: TcpListener,
+        lab: Arc<Lab>,
+        names: Vec<String>,
+        ended: impl Send + 'static,
+    ) -> io::Result<Self> {
+        let home = lab.class.plan.first();
+        let source = Source { client: MinerClient::http(None), home, lab: Some(lab) };
+        Self::serve(listener, source, names, ended)
+    }
+
+    fn serve(
+        listener: TcpListener,
+        source: Source,
+        names: Vec<String>,
+        ended: impl Send + 'static,
+    ) -> io::Result<Self> {
         let answer = move |asked: &http::Asked| routes::answer(&source, asked);
-        let running = http::Running::start(listener, answer, ended)?;
+        let running = http::Running::start(listener, names, answer, ended)?;
         Ok(Self { running })
     }
 

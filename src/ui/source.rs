@@ -1,5 +1,6 @@
 //! Questions of pages to miners, and the wall that keeps them to one miner and its neighbours.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::api::client::{ClientError, MinerClient, PlainRequest};
@@ -8,6 +9,7 @@ use crate::api::{
     Health, MiningPace, NeighbourDetail, PAGE_BYTES_MAX, Request, RunId,
 };
 use crate::chain::{Block, DataId, Hash, Micros};
+use crate::lab::Lab;
 
 /// The miner that this UI was started for, and the way to ask it and its neighbours.
 pub struct Source {
@@ -15,6 +17,8 @@ pub struct Source {
     pub client: MinerClient,
     /// The miner named at the start.
     pub home: Address,
+    /// The class whose UI this is, if it is one's.
+    pub lab: Option<Arc<Lab>>,
 }
 
 /// The miner that a page looks at, as it was when it was asked.
@@ -29,6 +33,8 @@ pub struct At {
     pub neighbours: Vec<Address>,
     /// How these behave, if it tells.
     pub details: Vec<NeighbourDetail>,
+    /// True in the UI of a class.
+    pub is_lab: bool,
     /// Who else can be looked at: the home miner and its neighbours.
     pub choices: Vec<Address>,
     /// This host's clock.
@@ -87,7 +93,8 @@ impl Source {
         let is_home = address == *home;
         let page = if is_home { page } else { self.client.neighbours(&address, true)? };
         let (neighbours, details) = (page.neighbours, page.details);
-        Ok(At { address, is_home, health, neighbours, details, choices, now: now() })
+        let is_lab = self.lab.is_some();
+        Ok(At { address, is_home, health, neighbours, details, is_lab, choices, now: now() })
     }
 
     /// The blocks from height `from`, `limit` of them if there are so many, and the length
