@@ -114,16 +114,15 @@ fn every_experiment_ticks_itself() {
 
     for (name, tasks) in [("heist", 2), ("finality", 2)] {
         let page = open(name);
-        if name == "finality" {
-            page.press("Let the first be stubborn");
-            order(&browser, "add \"one\"\nadd \"two\"\nadd \"three\"");
-        } else {
-            page.press("Reset the class");
-        }
-        browser.await_script(
-            "return document.getElementById('commands').textContent.includes('# reset')",
-            json!([]),
-        );
+        let (button, command) = match name {
+            "finality" => ("Let the first be stubborn", "mining pause"),
+            _ => ("Reset the class", "# reset"),
+        };
+        page.press(button);
+        browser.await_text("#commands", command);
+        order(&browser, &format!("add \"{name} 1\"\nadd \"{name} 2\"\nadd \"{name} three\""));
+        let held = "return [...document.querySelectorAll('#height option')].some((it) => it.textContent.endsWith(arguments[0]))";
+        browser.await_script(held, json!([format!("{name} three")]));
         let settled = "return document.getElementById('experiment').dataset.watches === 'idle'";
         browser.await_script(settled, json!([]));
         let third = "const select = document.getElementById('height'); select.selectedIndex = Math.min(2, select.options.length - 1)";

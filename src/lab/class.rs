@@ -358,7 +358,7 @@ impl Class {
     }
 
     /// Ends a miner in order, so that its file has all of its blocks.
-    fn stop(&self, name: Name) -> Result<Vec<String>, LabError> {
+    pub fn stop(&self, name: Name) -> Result<Vec<String>, LabError> {
         let process = self.places[name.number()].lock().process.take();
         let process = process.ok_or_else(|| not_running(name))?;
         let commands = vec![format!("kill {}", process.pid())];

@@ -81,6 +81,7 @@ impl Lab {
             Order::Limit(name, power) => self.class.limit(*name, *power),
             Order::Pause(name) => self.class.pause(*name, true),
             Order::Resume(name) => self.class.pause(*name, false),
+            Order::Stop(name) => self.class.stop(*name),
             Order::Kill(name) => self.class.kill(*name),
             Order::Start(name, manner) => {
                 let commands = self.class.start_miner(*name, manner.clone())?;

@@ -33,6 +33,8 @@ pub enum Order {
     Pause(Name),
     /// `resume Dan`: lets them go on.
     Resume(Name),
+    /// `stop Dan`: ends it in order, with all of its blocks in its file.
+    Stop(Name),
     /// `kill Dan`: ends it without any warning.
     Kill(Name),
     /// `start Fay`, `start Fay knowing Dan Eva`, `start Fay finality 3`
@@ -207,6 +209,7 @@ fn order(reader: &mut Reader<'_>) -> Result<Order, String> {
         "limit" => Order::Limit(reader.name()?, power(reader)?),
         "pause" => Order::Pause(reader.name()?),
         "resume" => Order::Resume(reader.name()?),
+        "stop" => Order::Stop(reader.name()?),
         "kill" => Order::Kill(reader.name()?),
         "start" => Order::Start(reader.name()?, manner(reader)?),
         "rewind" => Order::Rewind(reader.name()?, reader.read("height")?),
@@ -222,7 +225,7 @@ fn order(reader: &mut Reader<'_>) -> Result<Order, String> {
         word => {
             return Err(format!(
                 "{word:?} is no order; there are cut, mend, split, isolate, limit, pause, resume, \
-                 kill, start, rewind, add, forge, reset, wait and expect"
+                 stop, kill, start, rewind, add, forge, reset, wait and expect"
             ));
         }
     })
@@ -328,6 +331,7 @@ mod tests {
             ("add \"# no comment\"", Order::Add("# no comment".into(), ada)),
             ("add \"x\" to Ben", Order::Add("x".into(), ben)),
             ("reset", Order::Reset),
+            ("stop Dan", Order::Stop(dan)),
             ("wait 0.5", Order::Wait(Duration::from_millis(500))),
             ("expect one chain", Order::Expect(Condition::OneChain(vec![]), PATIENCE)),
             (

@@ -6,7 +6,7 @@ const ARRIVAL_MILLISECONDS = 450;
 function sizes(width, miners) {
   const isNarrow = width < 500, row = Math.max(26, Math.min(isNarrow ? 40 : 68, (innerHeight * 0.62) / miners));
   const cell = Math.max(32, row), type = Math.max(11, Math.min(17, row * 0.3));
-  return { row, cell, gap: isNarrow ? 5 : 9, label: isNarrow ? 58 : 90 + type * 3, type };
+  return { row, cell, gap: isNarrow ? 5 : 9, label: isNarrow ? 58 : 40 + type * 4, type };
 }
 
 /** Blocks of each lane that were drawn, and when each arrived. */
@@ -70,7 +70,12 @@ const write = (pen, text, x, y, size, colour, weight = "") => {
 function draw(now) {
   isAsked = false;
   if (!state) return;
-  const { pen, width, height, size } = fit(), paint = colours(), step = size.cell + size.gap;
+  const { pen, width, height, size } = fit(), paint = colours();
+  // Another size or other colours: other pictures. Those of old blocks go, too, by and by.
+  const look = JSON.stringify([size, paint, devicePixelRatio]);
+  if (look !== picturesOf || pictures.size > 500) pictures.clear();
+  picturesOf = look;
+  const step = size.cell + size.gap;
   const room = Math.max(1, Math.floor((width - size.label) / step));
   const highest = Math.max(0, ...state.heads.map((head) => state.heightOf(head)));
   const first = Math.max(0, highest - room + 1), xOf = (index) => size.label + (index - first) * step;
@@ -97,23 +102,21 @@ function draw(now) {
   if (moves) ask();
 }
 
-/** A block: its colour by its hash, the name of its finder; one that is not in the best chain lies lower. */
-function cell(pen, paint, size, block, x, y, done) {
-  const isApart = !state.main.has(block.hash), eased = 1 - (1 - done) ** 3, high = size.row * 0.7;
-  const top = y + size.row * (isApart ? 0.24 : 0.08), left = x + (1 - eased) * 40;
-  pen.save();
-  pen.globalAlpha *= eased;
-  pen.strokeStyle = paint.soft;
-  pen.lineWidth = 1.5;
-  if (block.previous) {
-    pen.beginPath();
-    pen.moveTo(left - size.gap, top + high / 2);
-    pen.lineTo(left, top + high / 2);
-    pen.stroke();
-  }
+/** Pictures of blocks: the same block is in all lanes, and its text takes most of the time. */
+const pictures = new Map();
+let picturesOf = "";
+
+/** A block: its colour by its hash, the name of its finder; one that is not in the best chain has a border. */
+function picture(paint, size, block, isApart, finder) {
+  const key = `${block.hash} ${isApart} ${finder}`;
+  if (pictures.has(key)) return pictures.get(key);
+  const made = document.createElement("canvas"), dots = devicePixelRatio, high = size.row * 0.7, edge = 3;
+  [made.width, made.height] = [Math.ceil((size.cell + 2 * edge) * dots), Math.ceil((high + 2 * edge) * dots)];
+  const pen = made.getContext("2d");
+  pen.setTransform(dots, 0, 0, dots, edge * dots, edge * dots);
   pen.fillStyle = tone(paint, block.hash);
   pen.beginPath();
-  pen.roundRect(left, top, size.cell, high, 7);
+  pen.roundRect(0, 0, size.cell, high, 7);
   pen.fill();
   if (isApart) {
     pen.strokeStyle = paint.branch;
@@ -121,10 +124,25 @@ function cell(pen, paint, size, block, x, y, done) {
     pen.setLineDash([5, 3]);
     pen.stroke();
   }
-  pen.textAlign = "center";
+  [pen.textAlign, pen.textBaseline] = ["center", "middle"];
+  write(pen, finder, size.cell / 2, high / 2, Math.min(size.type, size.cell / 3), paint.onTone, "600");
+  pictures.set(key, { made, edge });
+  return pictures.get(key);
+}
+
+/** Draws a block, which comes in from the right; one that is not in the best chain lies lower. */
+function cell(pen, paint, size, block, x, y, done) {
+  const isApart = !state.main.has(block.hash), eased = 1 - (1 - done) ** 3, high = size.row * 0.7;
+  const top = y + size.row * (isApart ? 0.24 : 0.08), left = x + (1 - eased) * 40, alpha = pen.globalAlpha;
   const finder = block.index === 0 ? "first" : block.finder === null ? block.hash.slice(0, 4) : state.nameOf(block.finder).slice(0, 5);
-  write(pen, finder, left + size.cell / 2, top + high / 2, Math.min(size.type, size.cell / 3), paint.onTone, "600");
-  pen.restore();
+  const { made, edge } = picture(paint, size, block, isApart, finder);
+  pen.globalAlpha = alpha * eased;
+  pen.fillStyle = paint.soft;
+  if (block.previous) pen.fillRect(left - size.gap, top + high / 2, size.gap, 1.5);
+  // On whole dots, or its text is blurred.
+  const whole = (length) => Math.round(length * devicePixelRatio) / devicePixelRatio;
+  pen.drawImage(made, whole(left - edge), whole(top - edge), made.width / devicePixelRatio, made.height / devicePixelRatio);
+  pen.globalAlpha = alpha;
 }
 
 addEventListener("resize", () => canvas && ask());

@@ -83,6 +83,18 @@ async function act(lines) {
   return answer;
 }
 
+/** Sets a stage. A reset comes first by itself: who is there afterwards decides what the names stand for. */
+async function set(orders) {
+  const isAnew = orders === "reset" || orders.startsWith("reset\n");
+  if (isAnew) {
+    const done = await act(["reset"]);
+    if (done.error) return;
+    state = opened = before = await look();
+  }
+  const rest = isAnew ? orders.slice("reset\n".length) : orders;
+  if (rest) await act(filled(rest));
+}
+
 function tick() {
   const open = [...page.querySelectorAll(".tasks li:not(.done)")];
   for (const task of open) {
@@ -153,7 +165,7 @@ function show(fresh) {
 }
 
 function listen() {
-  for (const button of page.querySelectorAll("[data-orders]")) button.addEventListener("click", () => act(filled(button.dataset.orders)));
+  for (const button of page.querySelectorAll("[data-orders]")) button.addEventListener("click", () => set(button.dataset.orders));
   const on = (id, run) => by(id)?.addEventListener("submit", (event) => {
     event.preventDefault();
     Promise.resolve(run()).catch((error) => (by("seen").textContent = String(error.message ?? error)));

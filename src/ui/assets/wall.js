@@ -153,12 +153,22 @@ function row(member) {
   return made;
 }
 
+/** Lets a dial show the limit that its miner has, unless somebody turns it just now. */
+function turn(dial, member) {
+  const limit = state.miners[member.place]?.limit;
+  if (document.activeElement === dial || limit === undefined) return;
+  const value = limit === null ? "none" : limit === state.pace ? "usual" : String(limit);
+  if (![...dial.options].some((option) => option.value === value)) dial.append(element("option", { value, textContent: limit.toLocaleString("en") }));
+  dial.value = value;
+}
+
 function members() {
   const body = by("members"), all = present();
   for (const row of [...body.children]) if (!all.some((member) => member.name === row.dataset.name)) row.remove();
   for (const member of all) {
     let line = [...body.children].find((row) => row.dataset.name === member.name);
     if (!line) body.append((line = row(member)));
+    turn(line.querySelector("select"), member);
     if (line.dataset.state === member.state) continue;
     line.dataset.state = member.state;
     line.cells[2].textContent = member.state;
@@ -166,7 +176,6 @@ function members() {
     const isDead = member.state === "dead", isPaused = member.state === "paused";
     isolate.disabled = dial.disabled = isDead || isPaused;
     pause.disabled = isDead;
-    if (isDead) dial.value = "usual";
     [pause.dataset.order, pause.textContent] = isPaused ? ["resume", "Resume"] : ["pause", "Pause"];
     [kill.dataset.order, kill.textContent] = isDead ? ["start", "Start"] : ["kill", "Kill -9"];
   }

@@ -182,9 +182,12 @@ const EXPERIMENTS: [Experiment; 13] = [
         name: "finality",
         title: "A heist that fails",
         teaches: "A miner may refuse branches that drop too much. It is safe from the thief, and alone if everybody else is not.",
-        about: "The first miner starts again and refuses to drop more than one block. Then the last miner rewrites three blocks, as in the heist.",
+        about: "The first miner starts again: it only watches now, and refuses to drop more than one block. Then the last miner rewrites three blocks, as in the heist.",
         acts: &[
-            ("Let the first be stubborn", "reset\nkill {first}\nstart {first} finality 1"),
+            (
+                "Let the first be stubborn",
+                "reset\nstop {first}\nstart {first} finality 1\nlimit {first} 0",
+            ),
             ("Mend it", "mend"),
             ("Turn the dial back", "limit {last} usual"),
         ],
@@ -301,7 +304,7 @@ pub fn page(lab: &Lab, name: &str, is_local: bool) -> Option<Answer> {
                 @if let Some(next) = EXPERIMENTS.get(place + 1) { p { a href=(format!("/learn/{}", next.name)) { "Next: " (next.title) } } }
             }
             @if is_local {
-                h3 { "The same by hand" }
+                h2 { "The same by hand" }
                 pre.commands id="commands" role="log" tabindex="0" aria-label="Commands that do the same" { "Each button shows here the commands that do the same." }
             }
         }
