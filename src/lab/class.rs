@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
@@ -66,12 +67,14 @@ impl Plan {
         public.and_then(|text| text.parse().ok()).unwrap_or_else(|| self.address(name))
     }
 
+    /// The folder of a miner: for one that the class begins with, always the same; for a newcomer
+    /// one that nobody had, as it shall know nothing.
     fn folder_of(&self, name: Name) -> PathBuf {
-        self.folder.join(name.as_str().to_lowercase())
-    }
-
-    fn chain_file(&self, name: Name) -> PathBuf {
-        self.folder_of(name).join("test.chain")
+        let plain = name.as_str().to_lowercase();
+        let first = self.folder.join(&plain);
+        let others = (2..).map(|number: u32| self.folder.join(format!("{plain}-{number}")));
+        let is_free = |folder: &PathBuf| name.number() < self.miners || !folder.exists();
+        iter::once(first).chain(others).find(is_free).expect("numbers do not end")
     }
 }
 
@@ -94,6 +97,7 @@ pub enum State {
 struct Place {
     process: Option<Process>,
     was_started: bool,
+    folder: PathBuf,
     manner: Manner,
 }
 
@@ -176,9 +180,12 @@ impl Class {
         if matches!(self.state(name), State::Running | State::Paused) {
             return Err(LabError(format!("{name} runs already")));
         }
-        let arguments = self.arguments(name, &manner);
+        let folder = match &*self.places[name.number()].lock() {
+            place if place.was_started => place.folder.clone(),
+            _ => self.plan.folder_of(name),
+        };
+        let arguments = self.arguments(name, &folder, &manner);
         let shown = arguments.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
-        let folder = self.plan.folder_of(name);
         let begin = || {
             fs::create_dir_all(&folder)?;
             let bound = format!("--end-with={}", std::process::id());
@@ -188,7 +195,7 @@ impl Class {
         let cannot = |error: io::Error| LabError(format!("{name} cannot start: {error}"));
         let process = begin().map_err(cannot)?;
         *self.places[name.number()].lock() =
-            Place { process: Some(process), was_started: true, manner };
+            Place { process: Some(process), was_started: true, folder, manner };
         let mut commands = vec![format!("blockchain {shown}")];
         for other in self.cut_off_from(name) {
             self.ban(name, other, &mut commands)?;
@@ -196,7 +203,7 @@ impl Class {
         Ok(commands)
     }
 
-    fn arguments(&self, name: Name, manner: &Manner) -> Vec<String> {
+    fn arguments(&self, name: Name, folder: &Path, manner: &Manner) -> Vec<String> {
         let plan = &self.plan;
         let cut = self.cut_off_from(name);
         let is_new = name.number() >= plan.miners;
@@ -215,9 +222,8 @@ impl Class {
             ("--hash-rate-limit", plan.pace().to_string()),
             ("--max-neighbours", (Name::COUNT + GUESTS_MAX).to_string()),
             ("--threads", "1".into()),
-            ("--gossip-interval", "5".into()),
-            ("--chain-sync-interval", "2".into()),
-            ("--data-sync-interval", "2".into()),
+            ("--gossip-interval", "10".into()),
+            ("--chain-sync-interval", "4".into()),
             ("--backup-interval", "5".into()),
             ("--log-level", "warn".into()),
         ];
@@ -231,7 +237,7 @@ impl Class {
             flags.push(("--host", "0.0.0.0".into()));
             flags.push(("--advertise", plan.known_as(name).to_string()));
         }
-        let chain = plan.chain_file(name).display().to_string();
+        let chain = folder.join("test.chain").display().to_string();
         let mut words = vec!["miner".to_owned(), "start".to_owned(), chain];
         words.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
         words
@@ -373,7 +379,7 @@ impl Class {
             commands.extend(self.cut(name, other)?);
         }
         commands.extend(self.stop(name)?);
-        let file = self.plan.chain_file(name);
+        let file = self.places[name.number()].lock().folder.join("test.chain");
         let lines = height + 1;
         shorten(&file, lines).map_err(|error| LabError(format!("{}: {error}", file.display())))?;
         let shown = quoted(&file.display().to_string());
