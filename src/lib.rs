@@ -5,7 +5,7 @@
 //! state, locks, threads, file formats, and where to add something.
 //!
 //! The rooms, from the ground up. Imports go down only; on one floor, only `settings` imports
-//! `api`, and `cli` imports `logging`.
+//! `api`, `ui` imports `lab`, and `cli` imports `logging`.
 //!
 //! | floor | room | responsible for |
 //! |---|---|---|
@@ -18,6 +18,7 @@
 //! | 1 | [`settings`] | settings of a miner |
 //! | 1 | [`signals`] | the signals that end a process in order |
 //! | 1 | [`store`] | the chain file, its hash, its older versions, and the journal |
+//! | 2 | [`lab`] | real miners on this host for a class, and what is done to them |
 //! | 2 | [`miner`] | the running miner: state, jobs and threads |
 //! | 2 | [`server`] | the child process that speaks HTTP for the miner |
 //! | 2 | [`ui`] | the web UI: pages about a miner and its network |
@@ -40,6 +41,7 @@ pub mod chain;
 pub mod cli;
 pub mod escape;
 pub mod http;
+pub mod lab;
 pub mod logging;
 pub mod miner;
 pub mod pow;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread::Builder;
 
 use crossbeam_channel::{Receiver, bounded};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
@@ -81,6 +82,18 @@ pub fn let_writes_fail() -> io::Result<()> {
 /// A handler can't be had.
 pub fn leave_stop_to_parent() -> io::Result<()> {
     STOP.into_iter().try_for_each(|signal| flag::register(signal, Arc::default()).map(drop))
+}
+
+/// Lets the kernel kill this process when its parent ends, however that ends. Of the parent it is
+/// the thread that started this process which counts.
+///
+/// # Errors
+/// In words; also if the process with this id is the parent no more.
+pub fn end_with_parent(parent: u32) -> Result<(), String> {
+    let set = set_parent_process_death_signal(Some(Signal::KILL));
+    set.map_err(|error| format!("cannot end with process {parent}: {error}"))?;
+    let is_parent = getppid().is_some_and(|pid| pid.as_raw_pid().unsigned_abs() == parent);
+    is_parent.then_some(()).ok_or_else(|| format!("process {parent} did not start this miner"))
 }
 
 /// Whether the process was started with this signal ignored.

@@ -12,7 +12,7 @@ use blockchain::chain::testing::data;
 use blockchain::chain::{Data, Hash, Message, Why};
 use serde_json::{Value, json};
 use ui_support::TestUi;
-use ui_support::browser::Browser;
+use ui_support::browser::{Browser, decode_base64};
 use ui_support::miner::{FakeMiner, now};
 use ui_support::town::town;
 
@@ -27,23 +27,6 @@ fn keep_picture(browser: &Browser, name: &str) {
     fs::create_dir_all(&folder).unwrap();
     let png = decode_base64(&browser.picture());
     fs::write(Path::new(&folder).join(format!("{name}.png")), png).unwrap();
-}
-
-fn decode_base64(text: &str) -> Vec<u8> {
-    let value = |c: u8| match c {
-        b'A'..=b'Z' => c - b'A',
-        b'a'..=b'z' => c - b'a' + 26,
-        b'0'..=b'9' => c - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let digits: Vec<_> = text.bytes().filter(|&c| c != b'=').map(value).collect();
-    let group = |four: &[u8]| {
-        let bits = four.iter().fold(0u32, |bits, digit| bits << 6 | u32::from(*digit));
-        let bits = bits << (6 * (4 - four.len()));
-        bits.to_be_bytes()[1..four.len()].to_vec()
-    };
-    digits.chunks(4).flat_map(group).collect()
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn with_variables(command: clap::Command, in_force: &dyn Fn(&str) -> bool) -> cl
 /// `ui` serves pages on an address of its own, so `BLOCKCHAIN_PORT` is always a miner's.
 fn variable(command: &str, long: &str) -> Option<String> {
     let name = match (command, long) {
-        (_, "help" | "version" | "force-new-chain") => return None,
+        (_, "help" | "version" | "force-new-chain" | "end-with") | ("lab", _) => return None,
         ("ui", "host" | "port") => format!("ui-{long}"),
         ("start" | "ui", _) | (_, "miner" | "host" | "port" | "token-file" | "timeout") => {
             long.to_owned()
@@ -318,6 +318,8 @@ pub enum Command {
     },
     /// Serve the web UI of a miner and its network
     Ui(super::ui::Flags),
+    /// Run a classroom: miners on this host, pages to experiment with them, a wall to watch
+    Lab(super::lab::Flags),
     /// Measure the hash rate of this host
     Benchmark(Benchmark),
     /// Print a completion script for a shell
@@ -355,6 +357,7 @@ impl Command {
             Self::Miner { .. }
             | Self::Watch(_)
             | Self::Ui(_)
+            | Self::Lab(_)
             | Self::Completions { .. }
             | Self::Man { .. } => Format { json: false, quiet: false },
         }

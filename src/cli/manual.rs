@@ -59,6 +59,14 @@ fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
         ],
         "watch" => &[("blockchain watch --json | jq .event", "events for a program")],
         "ui" => &[("blockchain ui -m miner1.example:12345", "then open http://127.0.0.1:8000")],
+        "lab" => &[
+            ("blockchain lab", "then open http://127.0.0.1:8000/wall"),
+            (
+                "blockchain lab 8 --host 0.0.0.0 --allow-host classroom.local",
+                "others in the room look on, and join",
+            ),
+            ("blockchain lab --script heist.lab", "an experiment without a browser"),
+        ],
         "mining" => &[
             ("blockchain mining", "show the limit"),
             ("blockchain mining limit 1000000", "at most a million guesses a second"),
@@ -87,6 +95,14 @@ pub fn notes(command: &str) -> String {
     if command == "wait" {
         notes += "All conditions must hold, for every miner named. Without conditions, the miner \
                   only has to answer. A miner that does not answer yet is asked again.\n\n";
+    }
+    if command == "lab" {
+        notes += "A script has an order a line: cut A B, mend [A B], split A B | C D, isolate A, \
+                  limit A N|none|usual, pause A, resume A, stop A, kill A, start A [knowing B] [finality \
+                  N], rewind A HEIGHT, add \"TEXT\" [to A], forge \"TEXT\" to A, reset, wait \
+                  SECONDS, and expect CONDITION [within SECONDS]. A condition is: one chain [A B], \
+                  length A N, block A HEIGHT \"TEXT\", mined A \"TEXT\", waiting A \"TEXT\", refused \
+                  A, or not CONDITION.\n\n";
     }
     if command == "add" {
         notes += "With --lines, the id of a line is the first 16 bytes of SHA-256 of prefix, line \

@@ -1,7 +1,7 @@
 //! FLOOR 3: the command line: arguments, commands, and output.
 //!
 //! Commands ask a running miner over HTTP, as curl would, or look at files; only
-//! `miner start` and `ui` run anything. Results go to stdout, everything else to stderr; `error`
+//! `miner start`, `ui` and `lab` run anything. Results go to stdout, everything else to stderr; `error`
 //! holds the exit codes.
 
 mod add;
@@ -11,6 +11,7 @@ mod control;
 mod error;
 mod files;
 mod get;
+mod lab;
 mod lines;
 mod manual;
 mod miner;
@@ -82,12 +83,12 @@ fn failed(error: &CliError) -> ExitCode {
     ExitCode::from(error.exit() as u8)
 }
 
-/// Whether this command line is one of `miner start` or `ui`.
+/// Whether this command line is one of `miner start`, `ui` or `lab`.
 fn runs_until_stopped(line: impl IntoIterator<Item = OsString>) -> bool {
     let mut words = line.into_iter().skip(1);
     match words.next().as_deref().and_then(|word| word.to_str()) {
         Some("miner") => words.next().is_some_and(|word| word == "start"),
-        Some("ui") => true,
+        Some("ui" | "lab") => true,
         _ => false,
     }
 }
@@ -128,6 +129,7 @@ fn command(
         }
         Command::Repair { chain_path, format } => files::repair(&chain_path, format, output),
         Command::Ui(flags) => ui::run(&flags, &stop()?),
+        Command::Lab(flags) => lab::run(&flags, &stop()?),
         Command::Benchmark(asked) => benchmark::run(&asked, output),
         Command::Completions { shell } => shell::completions(shell, output),
         Command::Man { folder } => shell::man(&folder, output),

@@ -22,7 +22,7 @@ use crate::chain::{Difficulty, Network, NetworkName};
 use crate::logging;
 use crate::miner::{self, Listener};
 use crate::settings::{self, LogFormat, MinerName, Settings};
-use crate::signals::StopSignals;
+use crate::signals::{StopSignals, end_with_parent};
 use crate::ui::Ui;
 
 /// The flags of `miner start`.
@@ -90,6 +90,10 @@ pub struct Start {
     #[arg(long, value_name = "NAME", help_heading = "Mining", hide = true)]
     #[arg(value_hint = ValueHint::Other)]
     kernel: Option<String>,
+    /// Be killed when this process ends, which must be the one that starts the miner
+    #[arg(long, value_name = "PID", help_heading = "Files", hide = true)]
+    #[arg(value_hint = ValueHint::Other)]
+    end_with: Option<u32>,
     /// Start a new chain; the existing one is kept as an older version. Has no variable
     #[arg(long, help_heading = "Files")]
     force_new_chain: bool,
@@ -170,6 +174,9 @@ impl From<Start> for Settings {
 
 /// Runs a miner until it is told to stop.
 pub fn run(start: Start, stop: &StopSignals) -> Result<(), CliError> {
+    if let Some(parent) = start.end_with {
+        end_with_parent(parent).map_err(CliError::other)?;
+    }
     regular_file(&start.chain_path)?;
     let pages = start.ui_port.map(|port| ui::bind("127.0.0.1", port)).transpose()?;
     let settings = Settings::from(start);

@@ -19,7 +19,7 @@ pub struct Asset {
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, media type and content as written. A module comes after those that it names.
-const FILES: [(&str, &str, &str); 14] = [
+const FILES: [(&str, &str, &str); 21] = [
     ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
     ("chance.js", JAVASCRIPT, include_str!("assets/chance.js")),
@@ -34,6 +34,13 @@ const FILES: [(&str, &str, &str); 14] = [
     ("check.js", JAVASCRIPT, include_str!("assets/check.js")),
     ("cheat.js", JAVASCRIPT, include_str!("assets/cheat.js")),
     ("workbench.js", JAVASCRIPT, include_str!("assets/workbench.js")),
+    ("class.css", "text/css; charset=utf-8", include_str!("assets/class.css")),
+    ("class.js", JAVASCRIPT, include_str!("assets/class.js")),
+    ("lanes.js", JAVASCRIPT, include_str!("assets/lanes.js")),
+    ("links.js", JAVASCRIPT, include_str!("assets/links.js")),
+    ("wall.js", JAVASCRIPT, include_str!("assets/wall.js")),
+    ("sign.js", JAVASCRIPT, include_str!("assets/sign.js")),
+    ("learn.js", JAVASCRIPT, include_str!("assets/learn.js")),
 ];
 
 /// The files, in which each name of another in quotes, `"./name"`, is that one's path: a

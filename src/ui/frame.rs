@@ -23,6 +23,10 @@ pub enum Tab {
     Network,
     /// `/miner`
     Miner,
+    /// `/wall`, in a class
+    Wall,
+    /// `/learn`, in a class
+    Learn,
 }
 
 impl Tab {
@@ -35,6 +39,9 @@ impl Tab {
         (Self::Network, "Network", "/network"),
         (Self::Miner, "Miner", "/miner"),
     ];
+
+    const OF_CLASS: [(Self, &'static str, &'static str); 2] =
+        [(Self::Wall, "Wall", "/wall"), (Self::Learn, "Learn", "/learn")];
 }
 
 /// How a page stays up to date.
@@ -64,7 +71,7 @@ pub fn page(
             img src=(assets::path("icon.svg")) alt="" width="28" height="28";
             span.name { "blockchain" } span.network { (health.network) }
         }
-        (navigation(tab, |path| at.href(path)))
+        (navigation(tab, at.is_lab, |path| at.href(path)))
         a.health.(if is_ok { "good" } else { "bad" }) href=(at.href("/miner")) id="health" {
             span.dot aria-hidden="true" {} span.visually-hidden { "The miner is " }
             span.word { @if is_ok { "well" } @else { "failing" } }
@@ -76,6 +83,23 @@ pub fn page(
         p { "version " (health.version) " · nothing here is loaded from elsewhere" }
     };
     whole(title, freshness, bar, content, foot)
+}
+
+/// A page of a class, which is about all of its miners.
+pub fn of_class(title: &str, tab: Tab, script: &str, content: Markup) -> Markup {
+    let bar = html! {
+        a.brand href="/" {
+            img src=(assets::path("icon.svg")) alt="" width="28" height="28";
+            span.name { "blockchain" } span.network { "lab" }
+        }
+        (navigation(Some(tab), true, str::to_owned))
+    };
+    let content = html! {
+        (content)
+        link rel="stylesheet" href=(assets::path("class.css"));
+        script type="module" src=(assets::path(script)) {}
+    };
+    whole(title, Freshness::Still, bar, content, html! {})
 }
 
 /// A page about a miner that does not answer: links go on looking at it, and another one of
@@ -93,7 +117,7 @@ pub fn without_answer(
             img src=(assets::path("icon.svg")) alt="" width="28" height="28";
             span.name { "blockchain" }
         }
-        (navigation(None, href))
+        (navigation(None, chosen.is_lab, href))
         a.health.bad href=(href("/miner")) id="health" {
             span.dot aria-hidden="true" {} span.visually-hidden { "The miner gives " } span.word { "no answer" }
         }
@@ -107,6 +131,8 @@ pub struct Chosen<'a> {
     pub address: &'a Address,
     /// True for the miner this UI was started for.
     pub is_home: bool,
+    /// True in the UI of a class.
+    pub is_lab: bool,
     /// Who can be looked at, as far as known.
     pub choices: Vec<Address>,
 }
@@ -138,9 +164,13 @@ fn whole(title: &str, freshness: Freshness, bar: Markup, content: Markup, foot: 
     }
 }
 
-fn navigation(current: Option<Tab>, href: impl Fn(&str) -> String) -> Markup {
+fn navigation(current: Option<Tab>, is_lab: bool, href: impl Fn(&str) -> String) -> Markup {
+    let of_class = if is_lab { &Tab::OF_CLASS[..] } else { &[] };
     html! {
         nav aria-label="Pages" {
+            @for (tab, name, path) in of_class {
+                a href=(path) aria-current=[(current == Some(*tab)).then_some("page")] { (name) }
+            }
             @for (tab, name, path) in Tab::ALL {
                 a href=(href(path)) aria-current=[(current == Some(tab)).then_some("page")] { (name) }
             }

@@ -138,13 +138,15 @@ pub struct Running {
 }
 
 impl Running {
-    /// Answers what comes in at `listener` by `answer`. What `ended` holds goes when it does
+    /// Answers what comes in at `listener` by `answer`, to browsers that opened a page by an
+    /// address or one of these `names`. What `ended` holds goes when it does
     /// not do so any more, for whatever reason.
     ///
     /// # Errors
     /// When the listener or a thread can't be had.
     pub fn start<F>(
         listener: TcpListener,
+        names: Vec<String>,
         answer: F,
         ended: impl Send + 'static,
     ) -> io::Result<Self>
@@ -160,15 +162,16 @@ impl Running {
             ..Limits::default()
         };
         let options =
-            Options { limits, passed: &PASSED, for_pages: true, names: Vec::new(), spell };
+            Options { limits, passed: &PASSED, for_pages: true, names: names.clone(), spell };
         let http = Http::start(listener, options, || (), ended)?;
-        let answer = Arc::new(answer);
+        let (answer, names) = (Arc::new(answer), Arc::new(names));
         let worker = |number| {
             let (requests, answer) = (http.requests(), Arc::clone(&answer));
+            let names = Arc::clone(&names);
             let work = move || {
                 while let Some(request) = requests.next() {
                     // A browser that went away is no event here.
-                    let _ = serve(request, &*answer);
+                    let _ = serve(request, &names, &*answer);
                 }
             };
             thread::Builder::new().name(format!("ui-{number}")).spawn(work)
@@ -195,9 +198,14 @@ fn spell(why: &Refusal) -> (&'static str, Vec<u8>) {
     (PLAIN_TEXT, format!("{}: {}\n", why.message, why.more).into())
 }
 
-fn serve(mut request: Incoming, answer: &dyn Fn(&Asked) -> Response) -> io::Result<()> {
+fn serve(
+    mut request: Incoming,
+    names: &[String],
+    answer: &dyn Fn(&Asked) -> Response,
+) -> io::Result<()> {
     let asked = read(&mut request)?;
-    let response = if request.header(HOST).is_some_and(is_direct) {
+    let is_named = |host: &str| is_direct(host) || is_one_of(host, names);
+    let response = if request.header(HOST).is_some_and(is_named) {
         answer(&asked)
     } else {
         let hint = "open this page by localhost or an IP address, e.g. http://127.0.0.1:8000\n";
@@ -243,6 +251,12 @@ fn is_direct(host: &str) -> bool {
         || name.eq_ignore_ascii_case("localhost")
 }
 
+/// Whether a host, with or without a port, is one of these names.
+fn is_one_of(host: &str, names: &[String]) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 fn head(answer: &Answer) -> AnswerHead {
     let policy = if answer.assembles { WORKER_SECURITY_POLICY } else { CONTENT_SECURITY_POLICY };
     let cache = if answer.keeps { "max-age=31536000, immutable" } else { "no-store" };
@@ -269,6 +283,19 @@ fn head(answer: &Answer) -> AnswerHead {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_were_given_are_answered_too() {
+        let names = ["classroom.local".to_owned()];
+        for (host, expected) in [
+            ("classroom.local:8000", true),
+            ("Classroom.Local", true),
+            ("classroom.local.evil.example", false),
+            ("evil.example", false),
+        ] {
+            assert_eq!(is_one_of(host, &names), expected, "{host}");
+        }
+    }
 
     #[test]
     fn only_addresses_and_localhost_are_answered() {

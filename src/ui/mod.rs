@@ -14,8 +14,10 @@ use crossbeam_channel::Sender;
 
 use crate::api::Address;
 use crate::api::client::{self, MinerClient};
+use crate::lab::Lab;
 
 mod assets;
+mod class;
 mod drawing;
 mod frame;
 mod http;
@@ -53,12 +55,37 @@ impl Ui {
         miner: Address,
         ended: impl Send + 'static,
     ) -> io::Result<Self> {
+        Self::serve(listener, miner, None, Vec::new(), ended)
+    }
+
+    /// The same for a class: with the wall and the experiments, and the first miner as the one
+    /// that pages are about. Browsers may open it by these `names`, too.
+    ///
+    /// # Errors
+    /// When the listener or a thread can't be had.
+    pub fn start_lab(
+        listener: TcpListener,
+        lab: Arc<Lab>,
+        names: Vec<String>,
+        ended: impl Send + 'static,
+    ) -> io::Result<Self> {
+        let home = lab.class.plan.first();
+        Self::serve(listener, home, Some(lab), names, ended)
+    }
+
+    fn serve(
+        listener: TcpListener,
+        home: Address,
+        lab: Option<Arc<Lab>>,
+        names: Vec<String>,
+        ended: impl Send + 'static,
+    ) -> io::Result<Self> {
         let client = Arc::new(MinerClient::new(Box::new(Sparing::new(client::transport()))));
         let (end, has_ended) = crossbeam_channel::bounded(0);
         let news = News::new(Arc::clone(&client), has_ended);
-        let source = Source::new(Arc::clone(&client), miner);
+        let source = Source::new(Arc::clone(&client), home, lab);
         let answer = move |asked: &http::Asked| routes::respond(&source, &news, asked);
-        let running = http::Running::start(listener, answer, ended)?;
+        let running = http::Running::start(listener, names, answer, ended)?;
         Ok(Self { running, client, _end: end })
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::http::{Answer, Asked, Response};
 use super::news::News;
 use super::source::{At, NoPage, Source};
-use super::{assets, pages, source, survey};
+use super::{assets, class, pages, source, survey};
 use crate::api::{PAGE_BYTES_MAX, Request, routes};
 
 /// Fields of a query or a form.
@@ -41,6 +41,9 @@ fn wait(source: &Source, news: &Arc<News>, asked: &Asked) -> Response {
 fn answer(source: &Source, asked: &Asked) -> Answer {
     let parameters: Parameters =
         form_urlencoded::parse(asked.query.as_bytes()).into_owned().collect();
+    if let Some(answer) = source.lab.as_ref().and_then(|lab| class::answer(lab, asked)) {
+        return answer;
+    }
     let at = parameters.get("at").map(String::as_str);
     let mut chosen = at.map(str::to_owned);
     let answer = match (asked.method.as_str(), asked.path.as_str()) {

@@ -12,6 +12,7 @@ use crate::api::{
     Health, MiningPace, NeighbourDetail, PAGE_BYTES_MAX, Request, RunId,
 };
 use crate::chain::{Block, DataId, Hash, Micros};
+use crate::lab::Lab;
 
 /// The miner that this UI was started for, and the way to ask it and its neighbours.
 pub struct Source {
@@ -19,6 +20,8 @@ pub struct Source {
     pub client: Arc<MinerClient>,
     /// The miner named at the start.
     pub home: Address,
+    /// The class whose UI this is, if it is one's.
+    pub lab: Option<Arc<Lab>>,
     /// The home miner and those looked at lately, and the neighbours of each: who may be
     /// followed is known without asking.
     met: Mutex<HashMap<Address, Vec<Address>>>,
@@ -36,6 +39,8 @@ pub struct At {
     pub neighbours: Vec<Address>,
     /// How these behave, if it tells.
     pub details: Vec<NeighbourDetail>,
+    /// True in the UI of a class.
+    pub is_lab: bool,
     /// Who else can be looked at: the home miner and its neighbours.
     pub choices: Vec<Address>,
     /// This host's clock.
@@ -80,8 +85,8 @@ pub fn now() -> Micros {
 
 impl Source {
     /// Asks `home` and its neighbours by `client`.
-    pub fn new(client: Arc<MinerClient>, home: Address) -> Self {
-        Self { client, home, met: Mutex::default() }
+    pub fn new(client: Arc<MinerClient>, home: Address, lab: Option<Arc<Lab>>) -> Self {
+        Self { client, home, lab, met: Mutex::default() }
     }
 
     /// The miner that `at` names, if pages may look at it, and so many of its neighbours at most,
@@ -129,7 +134,8 @@ impl Source {
         if !is_home {
             self.met.lock().insert(address.clone(), neighbours.clone());
         }
-        Ok(At { address, is_home, health, neighbours, details, choices, now: now() })
+        let is_lab = self.lab.is_some();
+        Ok(At { address, is_home, health, neighbours, details, is_lab, choices, now: now() })
     }
 
     /// The blocks from height `from`, `limit` of them if there are so many, and the length

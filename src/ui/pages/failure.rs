@@ -60,6 +60,11 @@ fn without_answer(
     if !choices.contains(&address) {
         choices.push(address.clone());
     }
-    let chosen = Chosen { address: &address, is_home: address == source.home, choices };
+    let chosen = Chosen {
+        address: &address,
+        is_home: address == source.home,
+        is_lab: source.lab.is_some(),
+        choices,
+    };
     Answer::page(status, frame::without_answer(title, freshness, &chosen, content))
 }

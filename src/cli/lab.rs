@@ -1,0 +1,256 @@
+//! `lab`: a classroom, until it is told to stop, or an experiment.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::Builder;
+
+use clap::{Args, ValueHint};
+use crossbeam_channel::{Receiver, bounded, select};
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+
+use super::args::path;
+use super::error::CliError;
+use super::start::print_aside;
+use super::ui::bind;
+use super::values::whole;
+use super::values::{host, seconds};
+use crate::api::DEFAULT_PORT;
+use crate::chain::{Difficulty, Network};
+use crate::escape::Escaped;
+use crate::lab::{Lab, LabError, Name, Plan, script};
+use crate::logging;
+use crate::settings::LogFormat;
+use crate::signals::StopSignals;
+use crate::ui::Ui;
+
+/// Name of the network, so that a classroom and other miners never mix.
+const NETWORK: &str = "lab";
+
+/// The flags of `lab`.
+#[derive(Args, Debug)]
+pub struct Flags {
+    /// Number of miners, at most 12
+    #[arg(value_name = "N", default_value_t = 5, value_parser = whole::<usize>(1, Name::COUNT as u64))]
+    #[arg(value_hint = ValueHint::Other)]
+    miners: usize,
+    /// Run the experiment in this file, without a browser, and exit 0 or 1
+    #[arg(long, value_name = "FILE", value_parser = path(), value_hint = ValueHint::FilePath)]
+    script: Option<PathBuf>,
+    /// Folder for the miners' files, to go on from next time [default: a temporary one]
+    #[arg(long, value_name = "DIR", value_parser = path(), value_hint = ValueHint::DirPath)]
+    dir: Option<PathBuf>,
+    /// Address to serve pages on; 0.0.0.0 lets others in the room look and join
+    #[arg(long, value_parser = host, default_value = "127.0.0.1", value_hint = ValueHint::Hostname)]
+    host: String,
+    /// Port to serve pages on; 0 picks a free port
+    #[arg(short, long, default_value_t = 8000, value_hint = ValueHint::Other)]
+    port: u16,
+    /// Name by which browsers may open the pages, such as classroom.local
+    #[arg(long, value_name = "NAME", value_parser = host, value_hint = ValueHint::Hostname)]
+    allow_host: Vec<String>,
+    /// Port of the first miner; the others take the next ones
+    #[arg(long, value_name = "PORT", default_value_t = DEFAULT_PORT, value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<u16>(1, 65_500))]
+    first_port: u16,
+    /// Zeros at the end of every proof's hash
+    #[arg(short, long, value_name = "ZEROS", default_value_t = Difficulty::DEFAULT)]
+    #[arg(value_hint = ValueHint::Other)]
+    difficulty: Difficulty,
+    /// Average time between two blocks, while all miners mine
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
+    #[arg(value_hint = ValueHint::Other)]
+    block_time: std::time::Duration,
+}
+
+/// Runs a classroom until a signal says stop, or an experiment until its end.
+pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
+    _ = logging::start(log::LevelFilter::Warn, LogFormat::Text, None);
+    let lines = flags.script.as_deref().map(read_script).transpose()?;
+    let pages = match lines {
+        Some(_) => None,
+        None => Some(bind(&flags.host, flags.port)?),
+    };
+    let (folder, _removed) = folder(flags.dir.as_deref())?;
+    let lab = Arc::new(start(plan(flags, folder), stop)?);
+    let outcome = match (lines, pages) {
+        (Some(lines), _) => experiment(flags, lines, &lab, stop),
+        (None, Some(pages)) => classroom(flags, pages, &lab, stop),
+        (None, None) => Ok(()),
+    };
+    lab.class.end();
+    outcome
+}
+
+fn read_script(file: &Path) -> Result<Vec<script::Line>, CliError> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| CliError::other(format!("cannot read {}: {error}", file.display())))?;
+    script::read(&text).map_err(|why| CliError::other(format!("{}:{why}", file.display())))
+}
+
+fn plan(flags: &Flags, folder: PathBuf) -> Plan {
+    let name = NETWORK.parse().expect("it keeps the limits");
+    Plan {
+        miners: flags.miners,
+        network: Network { name, difficulty: flags.difficulty },
+        folder,
+        first_port: flags.first_port,
+        public: public(&flags.host),
+        block_time: flags.block_time.as_secs_f64(),
+    }
+}
+
+/// Starts the miners; ends if a signal says so meanwhile, and they with it.
+fn start(plan: Plan, stop: &StopSignals) -> Result<Lab, CliError> {
+    let (tells, started) = bounded(1);
+    let begin = move || _ = tells.send(Lab::start(plan));
+    Builder::new().name("start".into()).spawn(begin)?;
+    let stopped = || CliError::other("stopped before all miners ran");
+    select! {
+        recv(started) -> lab => lab.map_err(|_| stopped())?.map_err(failed),
+        recv(stop.told()) -> _ => Err(stopped()),
+    }
+}
+
+fn failed(error: LabError) -> CliError {
+    CliError::other(error.to_string())
+}
+
+/// A folder for the miners' files; what removes it at the end, if it is a temporary one.
+fn folder(given: Option<&Path>) -> Result<(PathBuf, Option<Removed>), CliError> {
+    let (folder, removed) = match given {
+        Some(given) => (given.to_owned(), None),
+        None => {
+            let name = format!("blockchain-lab-{}", std::process::id());
+            let folder = std::env::temp_dir().join(name);
+            (folder.clone(), Some(Removed(folder)))
+        }
+    };
+    fs::create_dir_all(&folder)
+        .and_then(|()| fs::canonicalize(&folder))
+        .map(|folder| (folder, removed))
+        .map_err(|error| CliError::other(format!("cannot make a folder: {error}")))
+}
+
+/// A folder that goes when it is dropped.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Carries out an experiment; its lines go to stdout.
+fn experiment(
+    flags: &Flags,
+    lines: Vec<script::Line>,
+    lab: &Arc<Lab>,
+    stop: &StopSignals,
+) -> Result<(), CliError> {
+    let (tells, ended) = bounded(1);
+    let lab = Arc::clone(lab);
+    let say = |line: &str| print_aside_in_order(&format!("{}\n", Escaped(line)));
+    let carry_out = move || _ = tells.send(script::run(&lines, &lab, say));
+    Builder::new().name("script".into()).spawn(carry_out)?;
+    let file = flags.script.as_deref().unwrap_or(Path::new("")).display();
+    let stopped = || CliError::other(format!("{file}: stopped"));
+    select! {
+        recv(ended) -> done => {
+            let done = done.map_err(|_| stopped())?;
+            done.map_err(|why| CliError::other(format!("{file}:{why}")))
+        }
+        recv(stop.told()) -> _ => Err(stopped()),
+    }
+}
+
+/// Prints on stdout; a reader that went away is no reason to end an experiment.
+fn print_aside_in_order(text: &str) {
+    _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// Serves pages until a signal says stop.
+fn classroom(
+    flags: &Flags,
+    pages: TcpListener,
+    lab: &Arc<Lab>,
+    stop: &StopSignals,
+) -> Result<(), CliError> {
+    let port = pages.local_addr()?.port();
+    let (died, ended): (_, Receiver<Infallible>) = bounded(0);
+    let ui = Ui::start_lab(pages, Arc::clone(lab), flags.allow_host.clone(), died)
+        .map_err(|error| CliError::other(format!("cannot serve pages: {error}")))?;
+    print_aside(greeting(flags, port, lab));
+    select! {
+        recv(stop.told()) -> _ => {}
+        recv(ended) -> _ => return Err(CliError::other("cannot serve pages any more")),
+    }
+    // It ends with the process: a page may wait for a miner that does not answer.
+    std::mem::forget(ui);
+    Ok(())
+}
+
+/// Where to look, and how others join.
+fn greeting(flags: &Flags, port: u16, lab: &Lab) -> String {
+    let names: Vec<_> = lab.class.members().iter().map(|name| name.as_str()).collect();
+    let mut text = format!(
+        "listening on http://127.0.0.1:{port}\n\n\
+         {} mine on the network \"{NETWORK}\", a block about every {} s.\n\n\
+         the wall         http://127.0.0.1:{port}/wall\n\
+         the experiments  http://127.0.0.1:{port}/learn\n",
+        names.join(", "),
+        flags.block_time.as_secs_f64(),
+    );
+    let plan = &lab.class.plan;
+    if let Some(host) = &plan.public {
+        let shown = flags.allow_host.first().unwrap_or(host);
+        let url = format!("http://{shown}:{port}/wall");
+        let difficulty = plan.network.difficulty;
+        text += &format!(
+            "\nOthers in this room look at {url}\n{}\n\
+             and join with a miner of their own:\n\
+             blockchain miner start mine.chain --host 0.0.0.0 --network {NETWORK} \
+             --difficulty {difficulty} --hash-rate-limit {} --neighbours {host}:{}\n",
+            qr(&url),
+            plan.pace(),
+            plan.first_port,
+        );
+    }
+    text + "\nCtrl-C ends all of it.\n"
+}
+
+/// A QR code for a terminal, dark on light whatever its colours are; elsewhere it would be noise.
+fn qr(text: &str) -> String {
+    let code = QrCode::new(text).ok().filter(|_| io::stdout().is_terminal());
+    let Some(code) = code else { return String::new() };
+    let mut picture = code.render::<Dense1x2>();
+    let lines = picture.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+    lines.lines().map(|line| format!("\u{1b}[97;40m{line}\u{1b}[0m\n")).collect()
+}
+
+/// The address under which other hosts reach this one; none while it listens on loopback.
+fn public(host: &str) -> Option<String> {
+    match host.parse::<IpAddr>() {
+        Ok(ip) if ip.is_loopback() => None,
+        Ok(ip) if ip.is_unspecified() => Some(own_address().to_string()),
+        Ok(IpAddr::V6(ip)) => Some(format!("[{ip}]")),
+        _ if host == "localhost" => None,
+        _ => Some(host.to_owned()),
+    }
+}
+
+/// The address that the host has in its network: the one from which it would reach another
+/// network. Nothing is sent.
+fn own_address() -> IpAddr {
+    let elsewhere = (Ipv4Addr::new(192, 0, 2, 1), 9);
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0));
+    let address = socket.and_then(|socket| {
+        socket.connect(elsewhere)?;
+        socket.local_addr()
+    });
+    address.map_or(Ipv4Addr::LOCALHOST.into(), |address| address.ip())
+}

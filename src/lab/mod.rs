@@ -1,0 +1,171 @@
+//! FLOOR 2: the lab: real miners on this host for a class, what is done to them, and what can
+//! be seen of their network.
+//!
+//! An experiment is a list of orders (`order`), whether they come from a file (`script`) or from
+//! the buttons of a page. The miners are processes of this program (`process`, `class`). The
+//! watch (`watch`) follows the events of all miners that it finds.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+mod class;
+mod name;
+mod order;
+mod process;
+pub mod script;
+mod watch;
+mod witness;
+
+pub use class::{Class, Plan, State};
+pub use name::Name;
+pub use order::{Condition, Order, Power};
+pub use watch::{Picture, Watch};
+
+use crate::api::client::ClientError;
+use crate::api::{PAGE_BYTES_MAX, Problem, Request};
+use crate::chain::{Data, DataId, Message};
+use crate::escape::words;
+use crate::random;
+
+/// How long an expectation waits before it looks again.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Why an order could not be carried out, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LabError(pub String);
+
+impl From<ClientError> for LabError {
+    fn from(error: ClientError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// A class at work, and the watch over its network.
+pub struct Lab {
+    /// The miners.
+    pub class: Class,
+    /// What is seen of them and of others.
+    pub watch: Arc<Watch>,
+}
+
+impl Lab {
+    /// Starts the miners of `plan` and watches them.
+    ///
+    /// # Errors
+    /// A miner that does not start, with its reason; none runs then.
+    pub fn start(plan: Plan) -> Result<Self, LabError> {
+        let class = Class::start(plan)?;
+        let miners = class.members().into_iter().map(|name| class.plan.address(name));
+        let watch = Watch::start(miners);
+        Ok(Self { class, watch })
+    }
+
+    /// Carries out an order; the commands that do the same, or what came of it.
+    ///
+    /// # Errors
+    /// In words, why it could not be done, or what does not hold.
+    pub fn carry_out(&self, order: &Order) -> Result<Vec<String>, LabError> {
+        match order {
+            Order::Cut(one, other) => self.class.cut(*one, *other),
+            Order::Mend(Some((one, other))) => self.class.mend(*one, *other),
+            Order::Mend(None) => self.each(self.class.cuts(), Class::mend),
+            Order::Split(ones, others) => {
+                let pairs = ones.iter().flat_map(|one| others.iter().map(|other| (*one, *other)));
+                self.each(pairs.collect(), Class::cut)
+            }
+            Order::Isolate(name) => {
+                let others = self.class.members().into_iter().filter(|other| other != name);
+                self.each(others.map(|other| (*name, other)).collect(), Class::cut)
+            }
+            Order::Limit(name, power) => self.class.limit(*name, *power),
+            Order::Pause(name) => self.class.pause(*name, true),
+            Order::Resume(name) => self.class.pause(*name, false),
+            Order::Stop(name) => self.class.stop(*name),
+            Order::Kill(name) => self.class.kill(*name),
+            Order::Start(name, manner) => {
+                let commands = self.class.start_miner(*name, manner.clone())?;
+                self.watch.follow(self.class.plan.address(*name));
+                Ok(commands)
+            }
+            Order::Rewind(name, height) => self.class.rewind(*name, *height),
+            Order::Add(text, name) => self.add(text, *name),
+            Order::Forge(text, name) => self.forge(text, *name),
+            Order::Reset => self.reset(),
+            Order::Wait(time) => {
+                std::thread::sleep(*time);
+                Ok(Vec::new())
+            }
+            Order::Expect(condition, patience) => self.expect(condition, *patience),
+        }
+    }
+
+    fn each(
+        &self,
+        pairs: Vec<(Name, Name)>,
+        act: impl Fn(&Class, Name, Name) -> Result<Vec<String>, LabError>,
+    ) -> Result<Vec<String>, LabError> {
+        let mut commands = Vec::new();
+        for (one, other) in pairs {
+            commands.extend(act(&self.class, one, other)?);
+        }
+        Ok(commands)
+    }
+
+    fn reset(&self) -> Result<Vec<String>, LabError> {
+        let class = &self.class;
+        let mut commands = Vec::new();
+        for name in class.members() {
+            commands.extend(class.restore(name)?);
+        }
+        commands.extend(self.each(class.cuts(), Class::mend)?);
+        for name in class.running() {
+            commands.extend(class.limit(name, Power::Usual)?);
+        }
+        Ok(commands)
+    }
+
+    fn add(&self, text: &str, name: Name) -> Result<Vec<String>, LabError> {
+        let message = Message::new(text).map_err(|error| LabError(error.to_string()))?;
+        let at = self.class.plan.address(name);
+        self.class.client.add(&at, Data { id: DataId::from_bytes(random::bytes()), message })?;
+        Ok(vec![format!("blockchain add -m {at} -- {}", class::quoted(text))])
+    }
+
+    /// Hands in the newest block of a miner with another message; the rule by which it is refused.
+    fn forge(&self, text: &str, name: Name) -> Result<Vec<String>, LabError> {
+        let at = self.class.plan.address(name);
+        let health = self.class.client.health(&at)?;
+        let (mut block, _) = witness::blocks(&self.class.client, &at, health.length - 1)?
+            .pop()
+            .ok_or_else(|| LabError(format!("{name} sends no block")))?;
+        block.data.message = Message::new(text).map_err(|error| LabError(error.to_string()))?;
+        let request = Request::PushBlocks { lines: vec![block.line()] };
+        let (status, body) = self.class.client.send(&at, &request, PAGE_BYTES_MAX)?;
+        let said = match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => format!("{}: {}", problem.message, problem.more_information),
+            Err(_) => words(&String::from_utf8_lossy(&body)),
+        };
+        if status == 200 {
+            return Err(LabError(format!("{name} took a forged block: {said}")));
+        }
+        let shown = class::quoted(&block.line());
+        Ok(vec![
+            format!("curl -X PUT {at}/blocks --data-binary {shown}"),
+            format!("# {status}: {said}"),
+        ])
+    }
+
+    fn expect(&self, condition: &Condition, patience: Duration) -> Result<Vec<String>, LabError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let Err(LabError(why)) = witness::holds(&self.class, condition) else {
+                return Ok(Vec::new());
+            };
+            if Instant::now() >= deadline {
+                return Err(LabError(format!("expected {condition}, but {why}")));
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}

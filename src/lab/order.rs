@@ -1,0 +1,371 @@
+//! The language of experiments: a line of a script, or the click of a button, is an order.
+//!
+//! Words are separated by spaces, a text stands in double quotes, `#` begins a comment.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::name::Name;
+
+/// Time in which an expectation has to come true, unless a line says another.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longest time that a line may take, in seconds.
+const SECONDS_MAX: f64 = 3_600.0;
+
+/// One step of an experiment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// `cut Ada Ben`: neither of the two talks to the other.
+    Cut(Name, Name),
+    /// `mend Ada Ben`: they talk again; `mend` alone mends all cuts.
+    Mend(Option<(Name, Name)>),
+    /// `split Ada Ben | Cleo Dan`: cuts every line between the two groups.
+    Split(Vec<Name>, Vec<Name>),
+    /// `isolate Dan`: cuts all its lines.
+    Isolate(Name),
+    /// `limit Dan 5000`, `limit Dan none`: guesses a second; 0 stops mining, `usual` is the pace
+    /// of the class.
+    Limit(Name, Power),
+    /// `pause Dan`: freezes its processes.
+    Pause(Name),
+    /// `resume Dan`: lets them go on.
+    Resume(Name),
+    /// `stop Dan`: ends it in order, with all of its blocks in its file.
+    Stop(Name),
+    /// `kill Dan`: ends it without any warning.
+    Kill(Name),
+    /// `start Fay`, `start Fay knowing Dan Eva`, `start Fay finality 3`
+    Start(Name, Manner),
+    /// `rewind Dan 3`: cuts Dan off and takes its blocks above height 3 out of its chain file.
+    Rewind(Name, u64),
+    /// `add "hello"`, `add "hello" to Dan`
+    Add(String, Name),
+    /// `forge "mine now" to Ben`: hands in the newest block of Ben with another message.
+    Forge(String, Name),
+    /// `reset`: the class as it began, but with its chain: all run, know each other and have their
+    /// usual pace; newcomers are gone.
+    Reset,
+    /// `wait 2`: so many seconds.
+    Wait(Duration),
+    /// `expect …`, `expect … within 60`: waits until it holds.
+    Expect(Condition, Duration),
+}
+
+/// Hash rate of a miner of the class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// As it is started with.
+    Usual,
+    /// At most so many guesses a second; `None` lifts the limit.
+    AtMost(Option<u64>),
+}
+
+/// How a miner is started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// The neighbours that it is given; all others of the class where none are named.
+    pub knows: Vec<Name>,
+    /// Depth from which on it refuses branches.
+    pub finality: Option<NonZeroU64>,
+}
+
+/// What can be expected of the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// `one chain`, `one chain Ada Ben`: all that run, or these, have the same head.
+    OneChain(Vec<Name>),
+    /// `length Ada 5`: at least so many blocks.
+    Length(Name, u64),
+    /// `block Ada 5 "hello"`: this message in the block of this height.
+    Block(Name, u64, String),
+    /// `mined Ada "hello"`: in a block of its chain.
+    Mined(Name, String),
+    /// `waiting Ada "hello"`: among its pending messages.
+    Waiting(Name, String),
+    /// `refused Ada`: it refused a branch that would drop too much.
+    Refused(Name),
+    /// `not …`
+    Not(Box<Condition>),
+}
+
+/// A word of a line, or a text in quotes.
+#[derive(Debug, PartialEq)]
+enum Word<'a> {
+    Plain(&'a str),
+    Text(&'a str),
+}
+
+/// The words of a line.
+fn words(line: &str) -> Result<Vec<Word<'_>>, String> {
+    let (mut words, mut rest) = (Vec::new(), line.trim_start());
+    while !rest.is_empty() && !rest.starts_with('#') {
+        let end = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let end = quoted.find('"').ok_or("a text ends with a double quote")?;
+                words.push(Word::Text(&quoted[..end]));
+                end + 2
+            }
+            None => {
+                let end = rest.find([' ', '\t', '"']).unwrap_or(rest.len());
+                words.push(Word::Plain(&rest[..end]));
+                end
+            }
+        };
+        rest = rest[end..].trim_start();
+    }
+    Ok(words)
+}
+
+/// Takes the words of a line one by one.
+struct Reader<'a> {
+    words: std::iter::Peekable<std::vec::IntoIter<Word<'a>>>,
+}
+
+impl<'a> Reader<'a> {
+    fn plain(&mut self, what: &str) -> Result<&'a str, String> {
+        match self.words.next() {
+            Some(Word::Plain(word)) => Ok(word),
+            Some(Word::Text(text)) => Err(format!("{what} is missing before \"{text}\"")),
+            None => Err(format!("{what} is missing")),
+        }
+    }
+
+    fn read<T: FromStr>(&mut self, what: &str) -> Result<T, String> {
+        let word = self.plain(what)?;
+        word.parse().map_err(|_| format!("{word:?} is no {what}"))
+    }
+
+    fn name(&mut self) -> Result<Name, String> {
+        self.plain("a miner's name")?.parse()
+    }
+
+    /// Names up to the end or to a word that is none.
+    fn names(&mut self) -> Vec<Name> {
+        let mut names = Vec::new();
+        while let Some(Word::Plain(word)) = self.words.peek() {
+            let Ok(name) = word.parse() else { break };
+            names.push(name);
+            self.words.next();
+        }
+        names
+    }
+
+    fn text(&mut self) -> Result<String, String> {
+        match self.words.next() {
+            Some(Word::Text(text)) => Ok(text.to_owned()),
+            _ => Err("a text in double quotes is missing".into()),
+        }
+    }
+
+    fn takes(&mut self, word: &str) -> bool {
+        self.words.next_if(|next| *next == Word::Plain(word)).is_some()
+    }
+
+    fn seconds(&mut self) -> Result<Duration, String> {
+        let seconds: f64 = self.read("number of seconds")?;
+        let is_fine = (0.0..=SECONDS_MAX).contains(&seconds);
+        is_fine.then(|| Duration::from_secs_f64(seconds)).ok_or_else(|| {
+            format!("{seconds} is no time; a line takes at most {SECONDS_MAX} seconds")
+        })
+    }
+
+    fn recipient(&mut self) -> Result<Name, String> {
+        if self.takes("to") { self.name() } else { Ok(Name::first()) }
+    }
+
+    fn end<T>(&mut self, value: T) -> Result<T, String> {
+        match self.words.next() {
+            None => Ok(value),
+            Some(Word::Plain(word) | Word::Text(word)) => Err(format!("{word:?} is too much")),
+        }
+    }
+}
+
+impl Order {
+    /// Reads a line; `None` where it says nothing.
+    ///
+    /// # Errors
+    /// In words, what is wrong with it.
+    pub fn read(line: &str) -> Result<Option<Self>, String> {
+        let mut reader = Reader { words: words(line)?.into_iter().peekable() };
+        if reader.words.peek().is_none() {
+            return Ok(None);
+        }
+        let order = order(&mut reader)?;
+        reader.end(Some(order))
+    }
+}
+
+fn order(reader: &mut Reader<'_>) -> Result<Order, String> {
+    Ok(match reader.plain("an order")? {
+        "cut" => Order::Cut(reader.name()?, reader.name()?),
+        "mend" if reader.words.peek().is_none() => Order::Mend(None),
+        "mend" => Order::Mend(Some((reader.name()?, reader.name()?))),
+        "split" => split(reader)?,
+        "isolate" => Order::Isolate(reader.name()?),
+        "limit" => Order::Limit(reader.name()?, power(reader)?),
+        "pause" => Order::Pause(reader.name()?),
+        "resume" => Order::Resume(reader.name()?),
+        "stop" => Order::Stop(reader.name()?),
+        "kill" => Order::Kill(reader.name()?),
+        "start" => Order::Start(reader.name()?, manner(reader)?),
+        "rewind" => Order::Rewind(reader.name()?, reader.read("height")?),
+        "add" => Order::Add(reader.text()?, reader.recipient()?),
+        "forge" => Order::Forge(reader.text()?, reader.recipient()?),
+        "reset" => Order::Reset,
+        "wait" => Order::Wait(reader.seconds()?),
+        "expect" => {
+            let condition = condition(reader)?;
+            let patience = if reader.takes("within") { reader.seconds()? } else { PATIENCE };
+            Order::Expect(condition, patience)
+        }
+        word => {
+            return Err(format!(
+                "{word:?} is no order; there are cut, mend, split, isolate, limit, pause, resume, \
+                 stop, kill, start, rewind, add, forge, reset, wait and expect"
+            ));
+        }
+    })
+}
+
+fn split(reader: &mut Reader<'_>) -> Result<Order, String> {
+    let one = reader.names();
+    if !reader.takes("|") {
+        return Err("a \"|\" stands between the two groups".into());
+    }
+    let other = reader.names();
+    if one.is_empty() || other.is_empty() || one.iter().any(|name| other.contains(name)) {
+        return Err("each group has a miner, and none is in both".into());
+    }
+    Ok(Order::Split(one, other))
+}
+
+fn power(reader: &mut Reader<'_>) -> Result<Power, String> {
+    Ok(match reader.plain("a number of guesses a second")? {
+        "usual" => Power::Usual,
+        "none" => Power::AtMost(None),
+        number => {
+            let number = number.parse();
+            Power::AtMost(Some(number.map_err(|_| "a limit is a number, \"none\" or \"usual\"")?))
+        }
+    })
+}
+
+fn manner(reader: &mut Reader<'_>) -> Result<Manner, String> {
+    let mut manner = Manner::default();
+    if reader.takes("knowing") {
+        manner.knows = reader.names();
+        if manner.knows.is_empty() {
+            return Err("names of miners are missing behind \"knowing\"".into());
+        }
+    }
+    if reader.takes("finality") {
+        manner.finality = Some(reader.read("depth")?);
+    }
+    Ok(manner)
+}
+
+fn condition(reader: &mut Reader<'_>) -> Result<Condition, String> {
+    Ok(match reader.plain("a condition")? {
+        "not" => Condition::Not(Box::new(condition(reader)?)),
+        "one" if reader.takes("chain") => Condition::OneChain(reader.names()),
+        "length" => Condition::Length(reader.name()?, reader.read("length")?),
+        "block" => Condition::Block(reader.name()?, reader.read("height")?, reader.text()?),
+        "mined" => Condition::Mined(reader.name()?, reader.text()?),
+        "waiting" => Condition::Waiting(reader.name()?, reader.text()?),
+        "refused" => Condition::Refused(reader.name()?),
+        word => {
+            return Err(format!(
+                "{word:?} is no condition; there are one chain, length, block, mined, waiting, \
+                 refused and not"
+            ));
+        }
+    })
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OneChain(names) => {
+                f.write_str("one chain")?;
+                names.iter().try_for_each(|name| write!(f, " {name}"))
+            }
+            Self::Length(name, length) => write!(f, "length {name} {length}"),
+            Self::Block(name, height, text) => write!(f, "block {name} {height} \"{text}\""),
+            Self::Mined(name, text) => write!(f, "mined {name} \"{text}\""),
+            Self::Waiting(name, text) => write!(f, "waiting {name} \"{text}\""),
+            Self::Refused(name) => write!(f, "refused {name}"),
+            Self::Not(condition) => write!(f, "not {condition}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_line_is_one_order() {
+        let (ada, ben, dan) = (name("Ada"), name("ben"), name("DAN"));
+        let no = |condition| Condition::Not(Box::new(condition));
+        let started = Manner { knows: vec![ada, ben], finality: NonZeroU64::new(3) };
+        for (line, expected) in [
+            ("cut Ada Ben # comment", Order::Cut(ada, ben)),
+            ("mend", Order::Mend(None)),
+            (" mend  Ada\tBen", Order::Mend(Some((ada, ben)))),
+            ("split Ada | Ben Dan", Order::Split(vec![ada], vec![ben, dan])),
+            ("isolate Dan", Order::Isolate(dan)),
+            ("limit Dan none", Order::Limit(dan, Power::AtMost(None))),
+            ("limit Dan 0", Order::Limit(dan, Power::AtMost(Some(0)))),
+            ("limit Dan usual", Order::Limit(dan, Power::Usual)),
+            ("start Dan", Order::Start(dan, Manner::default())),
+            ("start Dan knowing Ada Ben finality 3", Order::Start(dan, started)),
+            ("rewind Dan 3", Order::Rewind(dan, 3)),
+            ("add \"# no comment\"", Order::Add("# no comment".into(), ada)),
+            ("add \"x\" to Ben", Order::Add("x".into(), ben)),
+            ("reset", Order::Reset),
+            ("stop Dan", Order::Stop(dan)),
+            ("wait 0.5", Order::Wait(Duration::from_millis(500))),
+            ("expect one chain", Order::Expect(Condition::OneChain(vec![]), PATIENCE)),
+            (
+                "expect not mined Dan \"x\" within 5",
+                Order::Expect(no(Condition::Mined(dan, "x".into())), Duration::from_secs(5)),
+            ),
+        ] {
+            assert_eq!(Order::read(line), Ok(Some(expected)), "{line}");
+        }
+        for line in ["", "  ", "# all of it"] {
+            assert_eq!(Order::read(line), Ok(None), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_says_what_is_wrong() {
+        for (line, expected) in [
+            ("cutt Ada Ben", "\"cutt\" is no order"),
+            ("cut Ada", "a miner's name is missing"),
+            ("cut Ada Zoe", "\"Zoe\" is no miner"),
+            ("cut Ada Ben Cleo", "\"Cleo\" is too much"),
+            ("split Ada Ben", "a \"|\" stands"),
+            ("split Ada | Ada", "none is in both"),
+            ("limit Ada much", "a limit is a number"),
+            ("start Fay knowing", "names of miners are missing"),
+            ("add hello", "a text in double quotes"),
+            ("add \"hello", "ends with a double quote"),
+            ("wait -1", "is no time"),
+            ("wait 1e9", "is no time"),
+            ("expect luck", "\"luck\" is no condition"),
+            ("expect length Ada", "length is missing"),
+        ] {
+            let error = Order::read(line).unwrap_err();
+            assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Experiments as files: an order a line.
+
+use super::{Lab, Order};
+
+/// A line of an experiment.
+pub struct Line {
+    /// Its number in the file, from 1.
+    pub number: usize,
+    /// As it is written.
+    pub text: String,
+    /// What it says.
+    pub order: Order,
+}
+
+/// Reads an experiment; lines that say nothing are left out.
+///
+/// # Errors
+/// The first line that is wrong, and why: `7: cut Ada: a miner's name is missing`.
+pub fn read(text: &str) -> Result<Vec<Line>, String> {
+    let mut lines = Vec::new();
+    for (number, text) in (1..).zip(text.lines()) {
+        let text = text.trim();
+        match Order::read(text) {
+            Ok(None) => {}
+            Ok(Some(order)) => lines.push(Line { number, text: text.to_owned(), order }),
+            Err(why) => return Err(format!("{number}: {text}: {why}")),
+        }
+    }
+    Ok(lines)
+}
+
+/// Carries out an experiment; `told` hears of each line before it, and of the commands that do
+/// the same after it.
+///
+/// # Errors
+/// The line that failed, and why.
+pub fn run(lines: &[Line], lab: &Lab, mut told: impl FnMut(&str)) -> Result<(), String> {
+    for Line { number, text, order } in lines {
+        told(text);
+        match lab.carry_out(order) {
+            Ok(commands) => commands.iter().for_each(|command| told(&format!("  {command}"))),
+            Err(error) => return Err(format!("{number}: {text}: {error}")),
+        }
+    }
+    Ok(())
+}

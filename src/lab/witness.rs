@@ -1,0 +1,105 @@
+//! Says whether a condition holds now, by asking the miners.
+
+use super::LabError;
+use super::class::Class;
+use super::name::Name;
+use super::order::Condition;
+use crate::api::client::{ClientError, MinerClient};
+use crate::api::{Address, PAGE_BLOCKS_MAX, Request};
+use crate::chain::{Block, BlockError, Hash};
+
+/// Newest blocks of a chain in which a message is looked for.
+const LOOKED_AT: u64 = 1_000;
+
+/// Whether a condition holds.
+///
+/// # Errors
+/// What is the case instead, or who does not answer.
+pub fn holds(class: &Class, condition: &Condition) -> Result<(), LabError> {
+    match condition {
+        Condition::OneChain(names) => one_chain(class, names),
+        Condition::Length(name, length) => {
+            let is = class.client.health(&class.plan.address(*name))?.length;
+            so(is >= *length, || format!("the length of {name} is {is}"))
+        }
+        Condition::Block(name, height, text) => {
+            let blocks = blocks(&class.client, &class.plan.address(*name), *height)?;
+            let is = blocks.first().map(|(block, _)| block.data.message.as_str());
+            so(is == Some(text), || match is {
+                Some(is) => format!("that block holds {is:?}"),
+                None => format!("{name} has no such block"),
+            })
+        }
+        Condition::Mined(name, text) => {
+            let is = mined(class, *name, text)?;
+            so(is, || format!("no block of {name} holds it"))
+        }
+        Condition::Waiting(name, text) => {
+            let request = Request::Data { after: None };
+            let page: crate::api::DataPage =
+                class.client.call(&class.plan.address(*name), &(&request).into(), "messages")?;
+            let is = page.data.iter().any(|data| data.message.as_str() == text);
+            so(is, || format!("{name} has no such pending message"))
+        }
+        Condition::Refused(name) => {
+            let refused = class.client.health(&class.plan.address(*name))?.refused;
+            so(refused.is_some(), || format!("{name} refused no branch"))
+        }
+        Condition::Not(condition) => match holds(class, condition) {
+            Ok(()) => Err(LabError(format!("\"{condition}\" holds"))),
+            Err(_) => Ok(()),
+        },
+    }
+}
+
+fn so(is: bool, why_not: impl Fn() -> String) -> Result<(), LabError> {
+    if is { Ok(()) } else { Err(LabError(why_not())) }
+}
+
+fn one_chain(class: &Class, names: &[Name]) -> Result<(), LabError> {
+    let names = if names.is_empty() { class.running() } else { names.to_vec() };
+    let mut heads: Vec<(Name, Hash)> = Vec::new();
+    for name in names {
+        heads.push((name, class.client.health(&class.plan.address(name))?.head));
+    }
+    let first = heads.first().map(|(_, head)| *head);
+    let other = heads.iter().find(|(_, head)| Some(*head) != first);
+    so(other.is_none(), || {
+        let shown = heads.iter().map(|(name, head)| format!("{name} {}", &head.to_string()[..8]));
+        format!("the heads are: {}", shown.collect::<Vec<_>>().join(", "))
+    })
+}
+
+fn mined(class: &Class, name: Name, text: &str) -> Result<bool, LabError> {
+    let at = class.plan.address(name);
+    let length = class.client.health(&at)?.length;
+    let mut from = length.saturating_sub(LOOKED_AT);
+    while from < length {
+        let page = blocks(&class.client, &at, from)?;
+        if page.iter().any(|(block, _)| block.data.message.as_str() == text) {
+            return Ok(true);
+        }
+        if page.is_empty() {
+            break;
+        }
+        from += page.len() as u64;
+    }
+    Ok(false)
+}
+
+/// Blocks of a miner from height `from` on, some of them, with their hashes.
+pub fn blocks(
+    client: &MinerClient,
+    at: &Address,
+    from: u64,
+) -> Result<Vec<(Block, Hash)>, ClientError> {
+    let page = client.chain(at, from, PAGE_BLOCKS_MAX)?;
+    let malformed = |error: BlockError| ClientError::Malformed {
+        address: at.clone(),
+        what: "block",
+        why: error.to_string(),
+    };
+    let lines = page.chain.iter().map(|line| line.get());
+    let read = |(index, line)| Ok((Block::read(line, index).map_err(malformed)?, Hash::of(line)));
+    (from..).zip(lines).map(read).collect()
+}
