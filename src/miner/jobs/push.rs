@@ -142,7 +142,6 @@ pub fn answered(miner: &Miner, address: &Address, sent: Sent, status: u16, body:
             let is_ours = is_in(&view, its);
             let is_near = answer.length + PUSH_BLOCKS > ours;
             miner.shared.with_neighbours(|all| {
-                all.set_refuses(address, false);
                 all.set_head(address, answer.length, answer.head);
                 // A later push may have gone out meanwhile.
                 let later = all.has(address).filter(|has| has.0 > head.0 && is_in(&view, *has));
@@ -161,7 +160,6 @@ pub fn answered(miner: &Miner, address: &Address, sent: Sent, status: u16, body:
             let body: String = String::from_utf8_lossy(body).chars().take(300).collect();
             let why = format!("it refuses blocks that keep every rule here: {body}");
             note_fault(miner, "push", address, &Fault::Odd(why));
-            miner.shared.with_neighbours(|all| all.set_refuses(address, true));
         }
         (Sent::Data, 200) => {
             let Ok(answer) = serde_json::from_slice::<DataTaken>(body) else { return };

@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::{Wake, ask_health, note_answer, note_fault};
-use crate::api::{Address, ChainPage, Happening, Health, RETURNED_IDS_MAX};
+use crate::api::{
+    Address, ChainPage, Happening, Health, PAGE_BYTES_MAX, RETURNED_IDS_MAX, Request,
+};
 use crate::chain::{
     Block, BlockError, Branch, ChainView, Hash, Head, Rank, ReadError, Refused, Rule,
 };
@@ -90,10 +92,9 @@ fn check_time(miner: &Miner, address: &Address, health: &Health) -> Result<(), B
     let Some(first) = miner.shared.first_ahead(wall)?.filter(|_| wall >= CLOCK_SET) else {
         return Ok(());
     };
-    let refuses = miner.shared.with_neighbours(|all| all.refuses(address));
-    let has = !refuses && health.length > first.index && {
+    let has = health.length > first.index && {
         let page = Page::ask(miner, address, first.index, 1)?;
-        Hash::of(page.lines[0].get()) == first.hash
+        Hash::of(page.lines[0].get()) == first.hash && !refuses(miner, address, health, &first)?
     };
     let half_deny = |all: &mut Neighbours| all.denied(address, first.hash, !has);
     if miner.shared.with_neighbours(half_deny) {
@@ -107,6 +108,29 @@ fn check_time(miner: &Miner, address: &Address, health: &Health) -> Result<(), B
         tell_dropped(miner, first.index - 1, miner.shared.head().hash, &dropped, None);
     }
     Ok(())
+}
+
+/// Blocks that a neighbour is asked to take, around the place where its chain may leave ours.
+const OFFERED: u64 = 64;
+
+/// Whether a neighbour that has our first block ahead of time refuses what we have around its head.
+/// Of all rules the clock's alone can differ between honest miners.
+fn refuses(
+    miner: &Miner,
+    address: &Address,
+    health: &Health,
+    first: &Head,
+) -> Result<bool, ReadError> {
+    let from = health.length.saturating_sub(OFFERED / 2).max(first.index + 1);
+    let view = miner.shared.chain();
+    let lines = view.lines_from(from).take(OFFERED as usize);
+    let lines = lines.map(|line| Ok(line?.to_string())).collect::<Result<Vec<_>, ReadError>>()?;
+    if lines.is_empty() {
+        return Ok(false);
+    }
+    let offer = Request::PushBlocks { lines };
+    let answer = miner.client().send(address, &offer, PAGE_BYTES_MAX);
+    Ok(answer.is_ok_and(|(status, _)| status == 400))
 }
 
 /// Why a neighbour's chain could not be read to the end that it claimed.

@@ -33,9 +33,6 @@ pub(super) struct News {
     spans: Vec<Span>,
     /// Where its connection ends.
     peer: Option<IpAddr>,
-    /// It refused blocks that keep every rule here. Of all rules the clock's alone can differ
-    /// between honest miners, so that by its clock, too, they are ahead of time.
-    refuses: bool,
 }
 
 impl News {
@@ -89,18 +86,6 @@ impl Neighbours {
         if let Some(neighbour) = self.known.get_mut(address) {
             neighbour.news.has = has;
         }
-    }
-
-    /// Notes whether a neighbour refused blocks that keep every rule here.
-    pub fn set_refuses(&mut self, address: &Address, refuses: bool) {
-        if let Some(neighbour) = self.known.get_mut(address) {
-            neighbour.news.refuses = refuses;
-        }
-    }
-
-    /// Whether it refused the last blocks that were pushed to it.
-    pub fn refuses(&self, address: &Address) -> bool {
-        self.known.get(address).is_some_and(|neighbour| neighbour.news.refuses)
     }
 
     /// Where pushing messages to a neighbour goes on.
