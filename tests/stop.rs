@@ -6,7 +6,7 @@
 mod support;
 
 use std::fs::File;
-use std::io::{PipeReader, Read, Write, pipe};
+use std::io::{BufWriter, PipeReader, Read, Write, pipe};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -14,12 +14,20 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use blockchain::chain::Block;
+use blockchain::chain::testing::{Maker, network};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use support::{Logs, TestFolder, TestMiner, agree};
 
 /// A stop is promised within this.
 const STOP_MAX: Duration = Duration::from_secs(1);
+
+/// Blocks of a chain of 75 MB: reading it takes far longer than looking how far that is.
+const LOADED_BLOCKS: u64 = 60_000;
+
+/// Once so much was read, it is the chain that is being read.
+const LOADED_BYTES_MIN: u64 = 4_000_000;
 
 /// Signals that stop a miner. One that is ignored already stays so: SIGHUP under nohup.
 fn signals() -> Vec<Signal> {
@@ -156,21 +164,32 @@ fn miners_that_are_told_to_stop_at_any_instant_end_in_order() {
 fn a_stop_is_heard_while_the_chain_is_read() {
     // It was heard after the last block, or never.
     let (folder, logs) = (TestFolder::new(), Logs::new());
-    let chain = folder.path().join("test.chain");
-    assert!(Command::new("mkfifo").arg(&chain).status().unwrap().success());
-    let mut miner = TestMiner::command(folder.path(), 0, &[]).spawn().unwrap();
+    let mut chain = BufWriter::new(File::create(folder.path().join("test.chain")).unwrap());
+    let network = network(1);
+    writeln!(chain, "{}", Block::genesis(&network).line()).unwrap();
+    let mut maker = Maker::new(network);
+    for number in 0..LOADED_BLOCKS {
+        writeln!(chain, "{}", maker.add(&format!("{number:0>1000}"))).unwrap();
+    }
+    drop(chain);
+    let flags = ["--network", "test", "--difficulty", "1"];
+    let mut miner = TestMiner::command(folder.path(), 0, &flags).spawn().unwrap();
     let stderr = logs.read(miner.stderr.take().unwrap());
-    // The miner reads a file that goes on and has no next byte yet. It opens it more than once:
-    // a reader of our own stays in between.
-    let opened = File::options().write(true).open(&chain).unwrap();
-    let mut file = File::options().read(true).write(true).open(&chain).unwrap();
-    drop(opened);
-    file.write_all(b"{\"index\":0,").unwrap();
+    while bytes_read(&miner) < LOADED_BYTES_MIN {
+        assert!(miner.try_wait().unwrap().is_none(), "it ended by itself");
+    }
     let began = Instant::now();
     kill_process(Pid::from_child(&miner), Signal::INT).unwrap();
     assert!(miner.wait().unwrap().success());
     assert!(began.elapsed() < STOP_MAX);
     assert!(stderr.join().unwrap().contains("stops before it answered signal=2"));
+}
+
+/// Bytes that a process has read from files.
+fn bytes_read(process: &Child) -> u64 {
+    let io = std::fs::read_to_string(format!("/proc/{}/io", process.id())).unwrap_or_default();
+    let read = io.lines().find_map(|line| line.strip_prefix("rchar: "));
+    read.map_or(0, |bytes| bytes.parse().unwrap())
 }
 
 #[test]
