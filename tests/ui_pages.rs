@@ -5,9 +5,9 @@ mod ui_support;
 use blockchain::api::{Event, Happening, NeighbourDetail, NeighbourState, Setting};
 use blockchain::chain::testing::data;
 use blockchain::chain::{Data, Hash, Message, Why};
-use ui_support::TestUi;
 use ui_support::miner::{FakeMiner, now};
 use ui_support::town::town;
+use ui_support::{ALLOWED_NAME, TestUi};
 
 /// Every page that needs no choice of a block.
 const PAGES: [&str; 8] =
@@ -172,6 +172,8 @@ fn other_sites_can_neither_add_nor_read() {
     }
     let named = [("Host", "evil.example")];
     assert_eq!(ui.post("/add", &[("message", "x")], &named).0, 421);
+    // `--allow-host` lets a name in; an empty message is refused by the page.
+    assert_eq!(ui.post("/add", &[("message", "")], &[("Host", ALLOWED_NAME)]).0, 400);
     for headers in [("Origin", "http://evil.example"), ("Sec-Fetch-Site", "cross-site")] {
         assert_eq!(ui.post("/blocks", &[], &[headers]).0, 400, "{headers:?}");
     }

@@ -216,7 +216,7 @@ fn serve_pages(pages: TcpListener, address: SocketAddr) -> Option<SocketAddr> {
         ip => ip,
     };
     let url = pages.local_addr().ok()?;
-    let ui = Ui::start(pages, Address::from_ip(ip, address.port()), ());
+    let ui = Ui::start(pages, Address::from_ip(ip, address.port()), Vec::new(), ());
     let ui = ui.inspect_err(|error| log::error!("ui: cannot start error={error}")).ok()?;
     std::mem::forget(ui);
     Some(url)

@@ -31,6 +31,9 @@ pub struct Flags {
     #[arg(short, long, default_value_t = 8000, value_hint = ValueHint::Other)]
     #[arg(value_parser = whole::<u16>(0, 65535), allow_negative_numbers = true)]
     port: u16,
+    /// Name by which browsers may open the pages, such as pages.local
+    #[arg(long, value_name = "NAME", value_parser = host, value_hint = ValueHint::Hostname)]
+    allow_host: Vec<String>,
     /// Miner to show; its neighbours are shown, too
     #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:12345")]
     #[arg(value_hint = ValueHint::Other)]
@@ -45,7 +48,8 @@ pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
     let failed = |error| CliError::other(format!("cannot serve pages: {error}"));
     let address = pages.local_addr().map_err(failed)?;
     let (died, ended) = bounded::<Infallible>(0);
-    let ui = Ui::start(pages, flags.miner.clone(), died).map_err(failed)?;
+    let ui =
+        Ui::start(pages, flags.miner.clone(), flags.allow_host.clone(), died).map_err(failed)?;
     print_aside(format!("listening on http://{address}\n"));
     select! {
         recv(stop.told()) -> _ => {}

@@ -44,7 +44,8 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// Serves pages about `miner` at `listener`, and returns once it does. Whether the
+    /// Serves pages about `miner` at `listener`, and returns once it does. Browsers may open them by
+    /// an address, localhost or one of these `names`. Whether the
     /// miner answers does not matter: without it, pages say so. What `ended` holds goes when
     /// pages are not served any more, for whatever reason.
     ///
@@ -53,13 +54,14 @@ impl Ui {
     pub fn start(
         listener: TcpListener,
         miner: Address,
+        names: Vec<String>,
         ended: impl Send + 'static,
     ) -> io::Result<Self> {
-        Self::serve(listener, miner, None, Vec::new(), ended)
+        Self::serve(listener, miner, None, names, ended)
     }
 
     /// The same for a class: with the wall and the experiments, and the first miner as the one
-    /// that pages are about. Browsers may open it by these `names`, too.
+    /// that pages are about.
     ///
     /// # Errors
     /// When the listener or a thread can't be had.

@@ -13,6 +13,9 @@ use std::net::TcpListener;
 use blockchain::api::Address;
 use blockchain::ui::Ui;
 
+/// A name by which browsers may open the UI.
+pub const ALLOWED_NAME: &str = "pages.example";
+
 /// A UI on a free port of loopback.
 pub struct TestUi {
     pub url: String,
@@ -23,7 +26,8 @@ impl TestUi {
     pub fn start(miner: &Address) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        Self { url, ui: Some(Ui::start(listener, miner.clone(), ()).unwrap()) }
+        let names = vec![ALLOWED_NAME.to_owned()];
+        Self { url, ui: Some(Ui::start(listener, miner.clone(), names, ()).unwrap()) }
     }
 
     /// Asks for a page as a browser without scripts would; status, headers and body.
