@@ -84,8 +84,8 @@ pub fn leave_stop_to_parent() -> io::Result<()> {
     STOP.into_iter().try_for_each(|signal| flag::register(signal, Arc::default()).map(drop))
 }
 
-/// Lets the kernel kill this process when its parent ends, however that ends. Of the parent it is
-/// the thread that started this process which counts.
+/// Lets the kernel kill this process when its parent ends, however that ends. The
+/// kernel watches the thread that started this process, not the whole parent.
 ///
 /// # Errors
 /// In words; also if the process with this id is the parent no more.

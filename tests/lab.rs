@@ -235,7 +235,12 @@ fn the_wall_shows_lines_blocks_and_their_finders() {
     let is_everywhere = |wall: &Value| {
         let miners = wall["miners"].as_array().unwrap();
         let arrivals = wall["travels"].as_array().unwrap().len();
-        miners.len() == 3 && miners.iter().all(|it| it["length"] == 2) && arrivals == 3
+        // Its finder is known once the block itself was asked for.
+        let is_found = |block: &Value| block["index"] == 1 && block["finder"].is_u64();
+        miners.len() == 3
+            && miners.iter().all(|it| it["length"] == 2)
+            && arrivals == 3
+            && wall["blocks"].as_array().unwrap().iter().any(is_found)
     };
     let wall = lab.wall_once(is_everywhere);
     let blocks = wall["blocks"].as_array().unwrap();

@@ -94,7 +94,7 @@ pub struct NoAnswer {
     pub sent: Delivery,
 }
 
-/// A request as HTTP has it, for endpoints that [`Request`] does not know.
+/// A request as HTTP has it, for callers that have to know whether it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlainRequest {
     /// `GET`, `PUT`, …
@@ -288,15 +288,6 @@ impl MinerClient {
         // Those that are left alone are told with their reasons.
         let bytes_max = if details { PAGE_BYTES_MAX } else { SMALL_BYTES_MAX };
         self.ask(address, &request, bytes_max, "list of neighbours")
-    }
-
-    /// Tells it to take in or forget a neighbour.
-    ///
-    /// # Errors
-    /// [`ClientError`]
-    pub fn change_neighbour(&self, address: &Address, change: &Request) -> Result<(), ClientError> {
-        let _: serde_json::Value = self.ask(address, change, SMALL_BYTES_MAX, "confirmation")?;
-        Ok(())
     }
 
     /// Adds a message. A repeat with the same id adds nothing twice.

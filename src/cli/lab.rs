@@ -1,9 +1,10 @@
 //! `lab`: a classroom, until it is told to stop, or an experiment.
 
 use std::convert::Infallible;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::{self, IsTerminal as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::Builder;
@@ -17,13 +18,13 @@ use super::args::path;
 use super::error::CliError;
 use super::start::print_aside;
 use super::ui::bind;
-use super::values::whole;
-use super::values::{host, seconds};
+use super::values::{host, seconds, whole};
 use crate::api::DEFAULT_PORT;
 use crate::chain::{Difficulty, Network};
 use crate::escape::Escaped;
 use crate::lab::{Lab, LabError, Name, Plan, script};
 use crate::logging;
+use crate::random;
 use crate::settings::LogFormat;
 use crate::signals::StopSignals;
 use crate::ui::Ui;
@@ -44,11 +45,12 @@ pub struct Flags {
     /// Folder for the miners' files, to go on from next time [default: a temporary one]
     #[arg(long, value_name = "DIR", value_parser = path(), value_hint = ValueHint::DirPath)]
     dir: Option<PathBuf>,
-    /// Address to serve pages on; 0.0.0.0 lets others in the room look and join
+    /// Address to serve pages on; 0.0.0.0 lets others in the room look, add messages and join
     #[arg(long, value_parser = host, default_value = "127.0.0.1", value_hint = ValueHint::Hostname)]
     host: String,
     /// Port to serve pages on; 0 picks a free port
     #[arg(short, long, default_value_t = 8000, value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<u16>(0, 65535), allow_negative_numbers = true)]
     port: u16,
     /// Name by which browsers may open the pages, such as classroom.local
     #[arg(long, value_name = "NAME", value_parser = host, value_hint = ValueHint::Hostname)]
@@ -69,6 +71,7 @@ pub struct Flags {
 
 /// Runs a classroom until a signal says stop, or an experiment until its end.
 pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
+    // Without a log there is none; the class is there all the same.
     _ = logging::start(log::LevelFilter::Warn, LogFormat::Text, None);
     let lines = flags.script.as_deref().map(read_script).transpose()?;
     let pages = match lines {
@@ -125,13 +128,17 @@ fn folder(given: Option<&Path>) -> Result<(PathBuf, Option<Removed>), CliError> 
     let (folder, removed) = match given {
         Some(given) => (given.to_owned(), None),
         None => {
-            let name = format!("blockchain-lab-{}", std::process::id());
-            let folder = std::env::temp_dir().join(name);
+            let number = u64::from_ne_bytes(random::bytes());
+            let folder = std::env::temp_dir().join(format!("blockchain-lab-{number:016x}"));
             (folder.clone(), Some(Removed(folder)))
         }
     };
-    fs::create_dir_all(&folder)
-        .and_then(|()| fs::canonicalize(&folder))
+    // In a folder that anybody may write to, ours is one that nobody has made before.
+    let made = match given {
+        Some(_) => fs::create_dir_all(&folder),
+        None => DirBuilder::new().mode(0o700).create(&folder),
+    };
+    made.and_then(|()| fs::canonicalize(&folder))
         .map(|folder| (folder, removed))
         .map_err(|error| CliError::other(format!("cannot make a folder: {error}")))
 }
@@ -154,7 +161,7 @@ fn experiment(
 ) -> Result<(), CliError> {
     let (tells, ended) = bounded(1);
     let lab = Arc::clone(lab);
-    let say = |line: &str| print_aside_in_order(&format!("{}\n", Escaped(line)));
+    let say = |line: &str| print_or_ignore(&format!("{}\n", Escaped(line)));
     let carry_out = move || _ = tells.send(script::run(&lines, &lab, say));
     Builder::new().name("script".into()).spawn(carry_out)?;
     let file = flags.script.as_deref().unwrap_or(Path::new("")).display();
@@ -169,7 +176,7 @@ fn experiment(
 }
 
 /// Prints on stdout; a reader that went away is no reason to end an experiment.
-fn print_aside_in_order(text: &str) {
+fn print_or_ignore(text: &str) {
     _ = io::stdout().write_all(text.as_bytes());
 }
 
@@ -180,11 +187,11 @@ fn classroom(
     lab: &Arc<Lab>,
     stop: &StopSignals,
 ) -> Result<(), CliError> {
-    let port = pages.local_addr()?.port();
+    let address = pages.local_addr()?;
     let (died, ended): (_, Receiver<Infallible>) = bounded(0);
     let ui = Ui::start_lab(pages, Arc::clone(lab), flags.allow_host.clone(), died)
         .map_err(|error| CliError::other(format!("cannot serve pages: {error}")))?;
-    print_aside(greeting(flags, port, lab));
+    print_aside(greeting(flags, address, lab));
     select! {
         recv(stop.told()) -> _ => {}
         recv(ended) -> _ => return Err(CliError::other("cannot serve pages any more")),
@@ -195,13 +202,19 @@ fn classroom(
 }
 
 /// Where to look, and how others join.
-fn greeting(flags: &Flags, port: u16, lab: &Lab) -> String {
+fn greeting(flags: &Flags, address: SocketAddr, lab: &Lab) -> String {
+    let port = address.port();
+    let here = match address.ip() {
+        ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let here = SocketAddr::new(here, port);
     let names: Vec<_> = lab.class.members().iter().map(|name| name.as_str()).collect();
     let mut text = format!(
-        "listening on http://127.0.0.1:{port}\n\n\
-         {} mine on the network \"{NETWORK}\", a block about every {} s.\n\n\
-         the wall         http://127.0.0.1:{port}/wall\n\
-         the experiments  http://127.0.0.1:{port}/learn\n",
+        "listening on http://{here}\n\n\
+         {} mine on the network \"{NETWORK}\", a block about every {} s while messages wait.\n\n\
+         the wall         http://{here}/wall\n\
+         the experiments  http://{here}/learn\n",
         names.join(", "),
         flags.block_time.as_secs_f64(),
     );
@@ -220,6 +233,9 @@ fn greeting(flags: &Flags, port: u16, lab: &Lab) -> String {
             plan.first_port,
         );
     }
+    if address.ip().is_unspecified() && plan.public.is_none() {
+        text += "\nThis host is in no network by which others could look on.\n";
+    }
     text + "\nCtrl-C ends all of it.\n"
 }
 
@@ -236,7 +252,7 @@ fn qr(text: &str) -> String {
 fn public(host: &str) -> Option<String> {
     match host.parse::<IpAddr>() {
         Ok(ip) if ip.is_loopback() => None,
-        Ok(ip) if ip.is_unspecified() => Some(own_address().to_string()),
+        Ok(ip) if ip.is_unspecified() => own_address().map(|ip| ip.to_string()),
         Ok(IpAddr::V6(ip)) => Some(format!("[{ip}]")),
         _ if host == "localhost" => None,
         _ => Some(host.to_owned()),
@@ -244,13 +260,13 @@ fn public(host: &str) -> Option<String> {
 }
 
 /// The address that the host has in its network: the one from which it would reach another
-/// network. Nothing is sent.
-fn own_address() -> IpAddr {
+/// network, if there is one. Nothing is sent.
+fn own_address() -> Option<IpAddr> {
     let elsewhere = (Ipv4Addr::new(192, 0, 2, 1), 9);
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0));
     let address = socket.and_then(|socket| {
         socket.connect(elsewhere)?;
         socket.local_addr()
     });
-    address.map_or(Ipv4Addr::LOCALHOST.into(), |address| address.ip())
+    address.ok().map(|address| address.ip())
 }

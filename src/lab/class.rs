@@ -259,6 +259,7 @@ impl Class {
         if one == other {
             return Err(LabError(format!("there is no line from {one} to itself")));
         }
+        self.both_hear(one, other)?;
         self.cuts.lock().insert((one.min(other), one.max(other)));
         self.ban(one, other, &mut commands)?;
         self.ban(other, one, &mut commands)?;
@@ -268,13 +269,10 @@ impl Class {
     /// Both talk to each other again.
     pub fn mend(&self, one: Name, other: Name) -> Result<Vec<String>, LabError> {
         let mut commands = Vec::new();
+        self.both_hear(one, other)?;
         self.cuts.lock().remove(&(one.min(other), one.max(other)));
         for (at, whom) in [(one, other), (other, one)] {
-            let unbanned = Request::Unban(self.plan.known_as(whom));
-            match self.ask(at, &unbanned) {
-                Err(LabError(why)) if why.contains("404") => {}
-                done => done?,
-            }
+            self.ask(at, &Request::Unban(self.plan.known_as(whom)))?;
             if self.state(whom) == State::Absent {
                 continue;
             }
@@ -286,6 +284,12 @@ impl Class {
             }
         }
         Ok(commands)
+    }
+
+    /// A line has two ends: one that is paused would keep half of it as it is.
+    fn both_hear(&self, one: Name, other: Name) -> Result<(), LabError> {
+        let paused = [one, other].into_iter().find(|name| self.state(*name) == State::Paused);
+        paused.map_or(Ok(()), |name| Err(is_paused(name)))
     }
 
     fn ban(&self, at: Name, whom: Name, commands: &mut Vec<String>) -> Result<(), LabError> {
@@ -300,13 +304,21 @@ impl Class {
     /// Asks a miner for a change; one that does not run has nothing to change.
     fn ask(&self, at: Name, request: &Request) -> Result<(), LabError> {
         match self.state(at) {
-            State::Paused => Err(LabError(format!("{at} is paused and answers nobody"))),
+            State::Paused => Err(is_paused(at)),
             State::Absent | State::Dead => Ok(()),
             State::Running => {
-                let request = PlainRequest::from(request);
+                let plain = PlainRequest::from(request);
                 let asked: Result<serde_json::Value, ClientError> =
-                    self.client.call(&self.plan.address(at), &request, "confirmation");
-                asked.map(drop).map_err(LabError::from)
+                    self.client.call(&self.plan.address(at), &plain, "confirmation");
+                match asked {
+                    // There was no such ban.
+                    Err(ClientError::Refused { status: 404, .. })
+                        if matches!(request, Request::Unban(_)) =>
+                    {
+                        Ok(())
+                    }
+                    asked => asked.map(drop).map_err(LabError::from),
+                }
             }
         }
     }
@@ -374,6 +386,10 @@ impl Class {
 
     /// Cuts a miner off and takes its blocks above `height` out of its chain file.
     pub fn rewind(&self, name: Name, height: u64) -> Result<Vec<String>, LabError> {
+        let length = self.client.health(&self.plan.address(name))?.length;
+        if height >= length {
+            return Err(LabError(format!("{name} has {length} blocks only")));
+        }
         let mut commands = Vec::new();
         for other in self.members().into_iter().filter(|other| *other != name) {
             commands.extend(self.cut(name, other)?);
@@ -388,6 +404,10 @@ impl Class {
         commands.extend(self.start_miner(name, manner)?);
         Ok(commands)
     }
+}
+
+fn is_paused(name: Name) -> LabError {
+    LabError(format!("{name} is paused and answers nobody"))
 }
 
 fn not_running(name: Name) -> LabError {

@@ -59,7 +59,7 @@ pub struct Seen {
     pub rate: f64,
     /// Its neighbours, by their place in the list of miners.
     pub neighbours: Vec<usize>,
-    /// Miners that it left alone by hand, so too.
+    /// Miners that it has banned, by their place in the list.
     pub bans: Vec<usize>,
     /// Last branch that it refused: number of blocks that would have been dropped.
     pub refused: Option<u64>,
@@ -128,14 +128,16 @@ struct Memory {
 /// The watch over a network.
 pub struct Watch {
     client: MinerClient,
+    /// Miners of the class, first in the list: what guests say is held against their heads.
+    own: usize,
     memory: Mutex<Memory>,
 }
 
 impl Watch {
     /// Follows these miners, and those that they know.
     pub fn start(miners: impl IntoIterator<Item = Address>) -> Arc<Self> {
-        let client = MinerClient::http(None);
-        let watch = Arc::new(Self { client, memory: Mutex::default() });
+        let (client, miners) = (MinerClient::http(None), Vec::from_iter(miners));
+        let watch = Arc::new(Self { client, own: miners.len(), memory: Mutex::default() });
         miners.into_iter().for_each(|address| watch.follow(address));
         watch
     }
@@ -162,12 +164,17 @@ impl Watch {
     fn listen(&self, place: usize, address: &Address) {
         let mut last = None;
         loop {
+            let asked = Instant::now();
             let page = match last {
                 None => self.client.events(address),
                 Some(last) => self.client.events_after(address, last, EVENT_WAIT_MAX),
             };
             match page {
                 Ok(page) => {
+                    // A stranger may answer at once that nothing happened.
+                    if last.is_some() && page.events.is_empty() && asked.elapsed() < REST {
+                        thread::sleep(REST);
+                    }
                     last = Some(page.last);
                     page.events.iter().for_each(|event| self.note(place, event));
                 }
@@ -220,6 +227,12 @@ impl Watch {
         while let Some(hash) = wanted.filter(|hash| !self.memory.lock().blocks.contains_key(hash)) {
             let Ok(known) = self.block(address, hash) else { return };
             let mut memory = self.memory.lock();
+            // The work of a guest's block is not checked: one at a height of its choice must not
+            // take the place of the real ones.
+            let own = memory.miners.iter().take(self.own).map(|seen| seen.length).max();
+            if known.index > own.unwrap_or(0) + HEIGHTS {
+                return;
+            }
             let highest = memory.blocks.values().map(|block| block.index).max().unwrap_or(0);
             let lowest = highest.max(known.index).saturating_sub(HEIGHTS);
             wanted = known.previous.filter(|_| known.index > lowest);

@@ -85,9 +85,9 @@ pub(super) fn blocks(miner: &Miner, lines: &[String], caller: &Caller) -> Reply 
     }
 }
 
-/// Shows that a neighbour pushed something wrong, no more. A ban would be for everybody behind its
-/// address to give: who it is, a caller only says, and /health tells all what to say. A
-/// neighbour that lies is found out where it is asked.
+/// Shows that a neighbour pushed something wrong. It is not banned: a caller only claims who it is,
+/// and /health shows everybody what to claim, so that anybody behind that address could get it
+/// banned. A neighbour that lies is found out where it is asked.
 fn note_invalid(miner: &Miner, neighbour: &Address, why: &str) {
     log::debug!("push: neighbour={neighbour} {why}");
     let (fault, now) = (Fault::Odd(why.to_owned()), miner.now());

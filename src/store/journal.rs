@@ -31,7 +31,6 @@ pub struct Journal {
     file: AppendFile,
     /// What it took when all in it was alive.
     full: Size,
-    compaction_bytes_min: u64,
 }
 
 /// Length of a file, and about how much of it messages of this number and size ask for.
@@ -84,8 +83,7 @@ impl Journal {
         let mut known = HashSet::new();
         data.retain(|data| known.insert(data.clone()));
         let full = Size { bytes, asked: asked(data.iter()) };
-        let compaction_bytes_min = COMPACTION_BYTES_MIN;
-        let mut journal = Self { disk, names, file, full, compaction_bytes_min };
+        let mut journal = Self { disk, names, file, full };
         if journal.is_poisoned() {
             journal.rewrite(&data)?;
         } else if numbers != Numbers::present(&*journal.disk, &journal.names, name)? {
@@ -95,11 +93,6 @@ impl Journal {
             }
         }
         Ok((journal, data))
-    }
-
-    /// The same journal, which is worth compaction from this length on.
-    pub fn compacted_from(self, bytes: u64) -> Self {
-        Self { compaction_bytes_min: bytes, ..self }
     }
 
     /// Appends `batch` and returns once it is on disk: one write, one sync. Where there is
@@ -132,7 +125,7 @@ impl Journal {
         let Size { bytes: full, asked: of } = self.full;
         let alive = if asked < of { full * asked / of } else { full };
         let length = self.file.bytes();
-        length.saturating_sub(alive) > (length / 2).max(self.compaction_bytes_min)
+        length.saturating_sub(alive) > (length / 2).max(COMPACTION_BYTES_MIN)
     }
 
     /// Whether a sync failed, or the file was changed, so that only [`Journal::rewrite`] helps.

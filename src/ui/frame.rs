@@ -49,7 +49,7 @@ impl Tab {
 pub enum Freshness {
     /// It does not change.
     Still,
-    /// The script asks for it again and again; without scripts nothing happens.
+    /// The script asks for it again at each event; without scripts nothing happens.
     Live,
     /// So too without scripts, for pages on which nobody types.
     Awaited,

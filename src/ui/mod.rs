@@ -1,9 +1,8 @@
 //! FLOOR 2: the web UI, a server of pages about a miner and its network.
 //!
 //! Pages are whole without scripts; one small script follows the miner's events and keeps them up
-//! to date. All that is
-//! shown is asked of the miner through [`MinerClient`], never of this process, so the UI
-//! may run anywhere.
+//! to date. All that is shown of a miner is asked through [`MinerClient`], so that the UI may run
+//! anywhere. The pages of a class ask the lab in this process, too.
 
 use std::convert::Infallible;
 use std::io;

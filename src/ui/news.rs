@@ -18,7 +18,7 @@ use super::http::{Answer, Pending};
 use crate::api::Address;
 use crate::api::client::{ClientError, MinerClient};
 
-/// Seconds that a miner may let its answer wait: less than the client lets it be silent.
+/// Seconds that a miner may let its answer wait.
 const WAIT: u64 = 8;
 
 /// An answer that comes sooner than this and tells nothing is from a miner that lets nobody wait.
@@ -128,6 +128,8 @@ impl News {
                 let follow = move || news.keep_up(&address);
                 thread::Builder::new().name("news".into()).spawn(follow)?;
                 state.followed.insert(miner.clone(), Followed { mark: 0, wanted });
+            } else {
+                return Err(io::Error::other("too many miners are followed"));
             }
         }
         Ok(())

@@ -67,7 +67,7 @@ pub fn serve(miner: &Miner, link: UnixStream, ready: &mut dyn FnMut()) -> io::Re
     let (adds, waiting) = bounded(ADDS_MAX);
     let (followers, followed) = bounded(FOLLOWERS_MAX);
     let desk = Desk { miner, answers, adds, followers };
-    // What is moved into it goes when it returns: the channels end, and with them the threads.
+    // The closure owns the senders: when it returns, the channels close and the threads end.
     thread::scope(move |scope| {
         let ends = EndsLink(link.try_clone()?);
         Builder::new().name("communication".into()).spawn_scoped(scope, move || {

@@ -181,7 +181,8 @@ function members() {
   }
   const names = all.map((member) => member.name);
   options(by("one"), names);
-  if (options(by("other"), names) === undefined && by("one").value === by("other").value && names.length > 1) by("other").value = names.find((name) => name !== by("one").value);
+  options(by("other"), names);
+  if (by("one").value === by("other").value && names.length > 1) by("other").value = names.find((name) => name !== by("one").value);
   by("newcomer").disabled = !state.class.some((member) => member.state === "absent");
 }
 
