@@ -239,6 +239,9 @@ fn flags_have_underscores_and_environment_variables() {
     };
     check(start().args(["--force_new_chain", "--keep_versions", "x"]), "--keep-versions");
     check(start().env("BLOCKCHAIN_BACKUP_INTERVAL", "0"), "BLOCKCHAIN_BACKUP_INTERVAL");
+    // A miner's own port, whatever miner other commands ask: containers set both.
+    let asked = ("BLOCKCHAIN_MINER", "127.0.0.1:9");
+    check(start().envs([asked, ("BLOCKCHAIN_PORT", "x")]), "BLOCKCHAIN_PORT");
     let port = program::Done::from(
         program().args(["get", "health"]).env("BLOCKCHAIN_PORT", "9").output().unwrap(),
     );

@@ -74,7 +74,8 @@ impl Arguments {
             let command = plain.find_subcommand_mut(name).expect("it was typed");
             return Err(command.error(kind, why));
         }
-        let mut command = with_variables(plain, &|variable| is_in_force(variable, &typed));
+        let mut command =
+            with_variables(plain, &|command, variable| is_in_force(command, variable, &typed));
         match command.try_get_matches_from_mut(&line) {
             Ok(matches) => Self::from_arg_matches(&matches),
             Err(error) => Err(naming_the_variable(error, &command, &typed)),
@@ -85,7 +86,7 @@ impl Arguments {
 /// The whole command line for clap, with every spelling and variable, as help and manual
 /// pages show it.
 pub fn command() -> clap::Command {
-    with_variables(with_spellings(Arguments::command()), &|_| true)
+    with_variables(with_spellings(Arguments::command()), &|_, _| true)
 }
 
 /// Gives each flag its spelling with underscores, and each command its notes.
@@ -110,11 +111,11 @@ fn with_spellings(command: clap::Command) -> clap::Command {
 }
 
 /// Gives the flags of settings their variables, those of them that are `in_force`.
-fn with_variables(command: clap::Command, in_force: &dyn Fn(&str) -> bool) -> clap::Command {
+fn with_variables(command: clap::Command, in_force: &dyn Fn(&str, &str) -> bool) -> clap::Command {
     let name = command.get_name().to_owned();
     let command = command.mut_args(|arg| {
         let variable = arg.get_long().and_then(|long| variable(&name, long));
-        match variable.filter(|variable| in_force(variable)) {
+        match variable.filter(|variable| in_force(&name, variable)) {
             Some(variable) => arg.env(clap::builder::OsStr::from(variable)).hide_env_values(true),
             None => arg,
         }
@@ -137,23 +138,20 @@ fn variable(command: &str, long: &str) -> Option<String> {
     Some(format!("{VARIABLE_PREFIX}{}", name.replace('-', "_").to_uppercase()))
 }
 
-/// Whether a variable has something to say to this command line.
-fn is_in_force(variable: &str, typed: &ArgMatches) -> bool {
+/// Whether a variable has something to say to this command line. `start` asks no miner: its
+/// address is its own.
+fn is_in_force(command: &str, variable: &str, typed: &ArgMatches) -> bool {
     let Some(value) = std::env::var_os(variable) else { return false };
     let names_part_of_miner = matches!(variable, "BLOCKCHAIN_HOST" | "BLOCKCHAIN_PORT");
-    let is_outranked = names_part_of_miner && is_miner_named(typed);
+    let is_outranked = command != "start" && names_part_of_miner && is_miner_named(typed);
     // An empty variable is none: it is what scripts leave where there is nothing to say.
     !value.is_empty() && !is_of_a_service_link(variable, &value) && !is_outranked
 }
 
 /// Whether `--miner` or its variable names the whole address of the miner to ask.
 fn is_miner_named(typed: &ArgMatches) -> bool {
-    let leaf = leaf(typed);
-    match leaf.try_contains_id("miner") {
-        Ok(true) => true,
-        Ok(false) => std::env::var_os("BLOCKCHAIN_MINER").is_some_and(|value| !value.is_empty()),
-        Err(_) => false,
-    }
+    let by_variable = || std::env::var_os("BLOCKCHAIN_MINER").is_some_and(|it| !it.is_empty());
+    leaf(typed).try_contains_id("miner").unwrap_or(false) || by_variable()
 }
 
 /// Whether Kubernetes or `docker --link` set this variable for a Service or container that
