@@ -233,8 +233,9 @@ impl Class {
         if let Some(depth) = manner.finality {
             flags.push(("--finality-depth", depth.to_string()));
         }
-        if plan.public.is_some() {
-            flags.push(("--host", "0.0.0.0".into()));
+        if let Some(host) = &plan.public {
+            let any = if host.starts_with('[') { "::" } else { "0.0.0.0" };
+            flags.push(("--host", any.into()));
             flags.push(("--advertise", plan.known_as(name).to_string()));
         }
         let chain = folder.join("test.chain").display().to_string();
@@ -399,7 +400,8 @@ impl Class {
         let lines = height + 1;
         shorten(&file, lines).map_err(|error| LabError(format!("{}: {error}", file.display())))?;
         let shown = quoted(&file.display().to_string());
-        commands.push(format!("sed -i {lines}q {shown}; rm {}", shown.replace(".chain", ".hash")));
+        let hash = quoted(&file.with_extension("hash").display().to_string());
+        commands.push(format!("sed -i {lines}q {shown}; rm {hash}"));
         let manner = self.places[name.number()].lock().manner.clone();
         commands.extend(self.start_miner(name, manner)?);
         Ok(commands)

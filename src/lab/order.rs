@@ -269,8 +269,14 @@ fn manner(reader: &mut Reader<'_>) -> Result<Manner, String> {
 }
 
 fn condition(reader: &mut Reader<'_>) -> Result<Condition, String> {
+    match reader.takes("not") {
+        true => Ok(Condition::Not(Box::new(plain_condition(reader)?))),
+        false => plain_condition(reader),
+    }
+}
+
+fn plain_condition(reader: &mut Reader<'_>) -> Result<Condition, String> {
     Ok(match reader.plain("a condition")? {
-        "not" => Condition::Not(Box::new(condition(reader)?)),
         "one" if reader.takes("chain") => Condition::OneChain(reader.names()),
         "length" => Condition::Length(reader.name()?, reader.read("length")?),
         "block" => Condition::Block(reader.name()?, reader.read("height")?, reader.text()?),
@@ -279,8 +285,8 @@ fn condition(reader: &mut Reader<'_>) -> Result<Condition, String> {
         "refused" => Condition::Refused(reader.name()?),
         word => {
             return Err(format!(
-                "{word:?} is no condition; there are one chain, length, block, mined, waiting, \
-                 refused and not"
+                "{word:?} is no condition; there are one chain, length, block, mined, waiting \
+                 and refused, each behind one \"not\" or none"
             ));
         }
     })
@@ -356,6 +362,8 @@ mod tests {
             ("split Ada Ben", "a \"|\" stands"),
             ("split Ada | Ada", "none is in both"),
             ("limit Ada much", "a limit is a number"),
+            // A long row of them ended the process.
+            ("expect not not one chain", "\"not\" is no condition"),
             ("start Fay knowing", "names of miners are missing"),
             ("add hello", "a text in double quotes"),
             ("add \"hello", "ends with a double quote"),
