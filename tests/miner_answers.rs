@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use blockchain::api::client::{MinerClient, Transport};
+use blockchain::api::client::{Exchanged, MinerClient, Transport};
 use blockchain::api::link::{self, EndsLink, ToMiner, ToServer};
 use blockchain::api::{
     Address, BanPage, BlocksTaken, Caller, Cursor, DataTaken, EVENT_WAIT_MAX, EventPage, Happening,
@@ -38,7 +38,7 @@ impl Clock for Still {
 struct Alone;
 
 impl Transport for Alone {
-    fn exchange(&self, _: &Address, _: &Request, _: u64) -> Result<(u16, Vec<u8>), String> {
+    fn exchange(&self, _: &Address, _: &Request, _: u64) -> Exchanged {
         Err("nobody is asked here".into())
     }
 
@@ -86,7 +86,7 @@ fn caller(ip: &str) -> Caller {
 struct Talkative;
 
 impl Transport for Talkative {
-    fn exchange(&self, _: &Address, request: &Request, _: u64) -> Result<(u16, Vec<u8>), String> {
+    fn exchange(&self, _: &Address, request: &Request, _: u64) -> Exchanged {
         let body = match request {
             Request::Health => serde_json::to_string(&health_of(&miner(1).0)).unwrap(),
             Request::Chain { .. } => r#"{"chain":[0,1,2],"length":99}"#.into(),
@@ -124,7 +124,7 @@ struct Slow {
 }
 
 impl Transport for Slow {
-    fn exchange(&self, address: &Address, _: &Request, _: u64) -> Result<(u16, Vec<u8>), String> {
+    fn exchange(&self, address: &Address, _: &Request, _: u64) -> Exchanged {
         if address.host() == "slow" {
             let other = self.others.recv_timeout(Duration::from_secs(10));
             self.waited.store(other.is_ok(), SeqCst);
@@ -707,12 +707,7 @@ struct SameBlocks {
 }
 
 impl Transport for SameBlocks {
-    fn exchange(
-        &self,
-        address: &Address,
-        request: &Request,
-        _: u64,
-    ) -> Result<(u16, Vec<u8>), String> {
+    fn exchange(&self, address: &Address, request: &Request, _: u64) -> Exchanged {
         let length = self.lines.len() + 1;
         let Request::Chain { from, limit: Some(limit) } = request else {
             let head = Hash::of(self.lines.last().unwrap().as_str());

@@ -9,13 +9,14 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Added, Address, ChainPage, Cursor, DataPage, DataState, EventPage, Health, Introduction,
-    NeighbourPage, PAGE_BYTES_MAX, Problem, Request, StatusReport, routes,
+    Added, Address, BlockAnswer, BlockName, ChainPage, Cursor, DataPage, DataState, EventPage,
+    Health, Introduction, NeighbourPage, PAGE_BYTES_MAX, Problem, Request, StatusReport, routes,
 };
-use crate::chain::{Data, DataId, Hash};
+use crate::chain::{Block, Data, DataId, Hash};
 use crate::escape::words;
 
 mod line;
@@ -94,30 +95,14 @@ pub struct NoAnswer {
     pub sent: Delivery,
 }
 
-/// A request as HTTP has it, for callers that have to know whether it was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlainRequest {
-    /// `GET`, `PUT`, …
-    pub method: &'static str,
-    /// Path and query, percent-encoded.
-    pub target: String,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl PlainRequest {
-    /// A request without a body.
-    pub fn new(method: &'static str, target: impl Into<String>) -> Self {
-        Self { method, target: target.into(), body: Vec::new() }
+impl<T: Into<String>> From<T> for NoAnswer {
+    fn from(why: T) -> Self {
+        Self { why: why.into(), sent: Delivery::Uncertain }
     }
 }
 
-impl From<&Request> for PlainRequest {
-    fn from(request: &Request) -> Self {
-        let (method, target, body) = routes::encode(request);
-        Self { method, target, body }
-    }
-}
+/// Status and body of an answer.
+pub type Exchanged = Result<(u16, Vec<u8>), NoAnswer>;
 
 fn describe(problem: &Option<Problem>) -> String {
     let Some(Problem { message, more_information }) = problem else { return "no reason".into() };
@@ -130,27 +115,8 @@ pub trait Transport: Send + Sync {
     /// Sends `request`; reads at most `bytes_max` of the answer's body.
     ///
     /// # Errors
-    /// In words, when there is no whole answer in time or it is too long.
-    fn exchange(
-        &self,
-        address: &Address,
-        request: &Request,
-        bytes_max: u64,
-    ) -> Result<(u16, Vec<u8>), String>;
-
-    /// Sends a request that is plain HTTP, as [`Transport::exchange`] does others.
-    ///
-    /// # Errors
-    /// Also where this transport carries no plain HTTP.
-    fn exchange_plain(
-        &self,
-        _address: &Address,
-        _request: &PlainRequest,
-        _bytes_max: u64,
-    ) -> Result<(u16, Vec<u8>), NoAnswer> {
-        let why = "this transport carries no plain HTTP".to_owned();
-        Err(NoAnswer { why, sent: Delivery::NotSent })
-    }
+    /// When there is no whole answer in time or it is too long.
+    fn exchange(&self, address: &Address, request: &Request, bytes_max: u64) -> Exchanged;
 
     /// Begins a standing connection.
     ///
@@ -363,8 +329,7 @@ impl MinerClient {
         request: &Request,
         bytes_max: u64,
     ) -> Result<(u16, Vec<u8>), ClientError> {
-        let sent = Delivery::Uncertain;
-        let unreachable = |why: String| ClientError::Unreachable {
+        let unreachable = |NoAnswer { why, sent }| ClientError::Unreachable {
             address: address.clone(),
             why: words(&why),
             sent,
@@ -375,28 +340,46 @@ impl MinerClient {
         Ok((status, body))
     }
 
-    /// Sends any request in plain HTTP; the body of an answer of status 200.
+    /// The block of this name, in the chain or in a kept branch, and what its line says.
+    ///
+    /// # Errors
+    /// [`ClientError`]; also where the answer is another block.
+    pub fn block(
+        &self,
+        address: &Address,
+        which: BlockName,
+    ) -> Result<(BlockAnswer, Block), ClientError> {
+        #[derive(Deserialize)]
+        struct Index {
+            index: u64,
+        }
+        let answer: BlockAnswer = self.call(address, &Request::Block(which), "block")?;
+        let malformed = |why: String| malformed(address, "block", why);
+        let line = answer.block.get();
+        let Index { index } =
+            serde_json::from_str(line).map_err(|error| malformed(error.to_string()))?;
+        let block = Block::read(line, index).map_err(|error| malformed(error.to_string()))?;
+        let is_asked_for = match which {
+            BlockName::Height(height) => height == index,
+            BlockName::Hash(hash) => hash == answer.hash,
+        };
+        if Hash::of(line) != answer.hash || !is_asked_for {
+            return Err(malformed("it is another block".into()));
+        }
+        Ok((answer, block))
+    }
+
+    /// Sends any request; what the body of an answer of status 200 says.
     ///
     /// # Errors
     /// [`ClientError`]
     pub fn call<A: DeserializeOwned>(
         &self,
         address: &Address,
-        request: &PlainRequest,
+        request: &Request,
         what: &'static str,
     ) -> Result<A, ClientError> {
-        let unreachable = |NoAnswer { why, sent }| ClientError::Unreachable {
-            address: address.clone(),
-            why,
-            sent,
-        };
-        let answer = self.transport.exchange_plain(address, request, PAGE_BYTES_MAX);
-        let (status, body) = answer.map_err(unreachable)?;
-        self.received.fetch_add(body.len() as u64, Relaxed);
-        if status != 200 {
-            return Err(refused(address, status, &body));
-        }
-        parse(&body).map_err(|why| malformed(address, what, why))
+        self.ask(address, request, PAGE_BYTES_MAX, what)
     }
 
     fn ask<A: DeserializeOwned>(
@@ -458,8 +441,6 @@ struct Patience {
 }
 
 impl Patience {
-    const DEFAULT: Self = Self { whole: EXCHANGE_TIMEOUT, read: READ_TIMEOUT };
-
     /// A miner that was asked to wait sends nothing meanwhile.
     fn for_request(request: &Request) -> Self {
         let is_page = matches!(request, Request::Chain { .. } | Request::Data { .. });
@@ -480,18 +461,15 @@ impl Http {
             .build();
         Self { agent: config.into(), introduction, token, lines: Lines::default() }
     }
+}
 
-    fn call(
-        &self,
-        address: &Address,
-        request: &PlainRequest,
-        bytes_max: u64,
-        patience: Patience,
-    ) -> Result<(u16, Vec<u8>), NoAnswer> {
-        let PlainRequest { method, target, body } = request;
+impl Transport for Http {
+    fn exchange(&self, address: &Address, request: &Request, bytes_max: u64) -> Exchanged {
+        let patience = Patience::for_request(request);
+        let (method, target, body) = routes::encode(request);
         let mut http =
-            ureq::http::Request::builder().method(*method).uri(format!("http://{address}{target}"));
-        if let Some(token) = self.token.as_ref().filter(|_| *method != "GET") {
+            ureq::http::Request::builder().method(method).uri(format!("http://{address}{target}"));
+        if let Some(token) = self.token.as_ref().filter(|_| method != "GET") {
             http = http.header("Authorization", token.bearer());
         }
         for (name, value) in self.introduction.iter().flat_map(introducing) {
@@ -510,27 +488,6 @@ impl Http {
         let cut =
             |error: ureq::Error| NoAnswer { why: in_words(&error), sent: Delivery::Uncertain };
         Ok((answer.status().as_u16(), body.map_err(cut)?))
-    }
-}
-
-impl Transport for Http {
-    fn exchange(
-        &self,
-        address: &Address,
-        request: &Request,
-        bytes_max: u64,
-    ) -> Result<(u16, Vec<u8>), String> {
-        let patience = Patience::for_request(request);
-        self.call(address, &request.into(), bytes_max, patience).map_err(|error| error.why)
-    }
-
-    fn exchange_plain(
-        &self,
-        address: &Address,
-        request: &PlainRequest,
-        bytes_max: u64,
-    ) -> Result<(u16, Vec<u8>), NoAnswer> {
-        self.call(address, request, bytes_max, Patience::DEFAULT)
     }
 
     fn resolve(&self, name: &Address) -> Vec<Address> {

@@ -13,7 +13,7 @@ use super::lines;
 use super::miner::Miner;
 use super::output::{Look, Output};
 use super::wait::{self, Conditions, Patience};
-use crate::api::client::{ClientError, Delivery, PlainRequest};
+use crate::api::client::{ClientError, Delivery};
 use crate::api::{Added, DataState, Request};
 use crate::chain::data::MESSAGE_BYTES_MAX;
 use crate::chain::{Data, DataId, Message};
@@ -106,7 +106,7 @@ fn read_message(input: impl Read) -> Result<String, CliError> {
 /// Sends `data`, again after each tick while the connection breaks.
 fn send<T>(miner: &Miner, data: &Data, ticks: &Receiver<T>) -> Result<Added, CliError> {
     let request = Request::Add { id: Some(data.id), message: data.message.clone() };
-    let (request, mut attempt, mut is_certain) = (PlainRequest::from(&request), 1, true);
+    let (mut attempt, mut is_certain) = (1, true);
     loop {
         let error = match miner.client.call(&miner.address, &request, "confirmation") {
             Ok(added) => return Ok(added),

@@ -8,7 +8,7 @@ use super::error::{CliError, Exit};
 use super::get::fields;
 use super::miner::Miner;
 use super::output::{Output, count};
-use crate::api::client::{ClientError, PlainRequest};
+use crate::api::client::ClientError;
 use crate::api::{Address, Request};
 use crate::chain::Hash;
 
@@ -36,7 +36,7 @@ pub fn neighbours(change: &Neighbours, output: &mut Output<'_>) -> Result<(), Cl
             "is not a neighbour any more",
         ),
     };
-    match ask(&miner, &PlainRequest::from(&request)) {
+    match ask(&miner, &request) {
         Ok(_) if common.format.json => Ok(output.json_line(&changed)?),
         Ok(_) => Ok(output.line(format_args!("{neighbour} {words}"))?),
         Err(ClientError::Refused { status: 404, address, .. }) => Err(CliError::other(format!(
@@ -54,17 +54,17 @@ pub fn mining(
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
     let Some((action, guesses)) = change else {
-        return told(miner, &PlainRequest::new("GET", "/mining"), None, json, output);
+        return told(miner, &Request::Mining, None, json, output);
     };
-    let (rate, words) = match (action, guesses) {
-        (Mining::Resume, _) => ("none".to_owned(), "mining runs without a limit".to_owned()),
+    let (limit, words) = match (action, guesses) {
+        (Mining::Resume, _) => (None, "mining runs without a limit".to_owned()),
         (Mining::Limit, Some(guesses)) if guesses > 0 => {
             let words = format!("mining is limited to {} a second", count(guesses, "guess"));
-            (guesses.to_string(), words)
+            (Some(guesses), words)
         }
-        (Mining::Pause | Mining::Limit, _) => ("0".to_owned(), "mining is paused".to_owned()),
+        (Mining::Pause | Mining::Limit, _) => (Some(0), "mining is paused".to_owned()),
     };
-    let request = PlainRequest::new("PUT", format!("/mining?hash_rate_limit={rate}"));
+    let request = Request::LimitMining(limit);
     told(miner, &request, Some(words), json, output)
 }
 
@@ -76,9 +76,9 @@ pub fn ban(
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
     let Some(neighbour) = neighbour else {
-        return told(miner, &PlainRequest::new("GET", "/bans"), None, json, output);
+        return told(miner, &Request::Bans, None, json, output);
     };
-    let request = PlainRequest::new("PUT", format!("/bans?neighbour={neighbour}"));
+    let request = Request::Ban(neighbour.clone());
     told(miner, &request, Some(format!("{neighbour} is banned")), json, output)
 }
 
@@ -89,7 +89,7 @@ pub fn unban(
     json: bool,
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
-    let request = PlainRequest::new("DELETE", format!("/bans?neighbour={neighbour}"));
+    let request = Request::Unban(neighbour.clone());
     told(miner, &request, Some(format!("{neighbour} is not banned any more")), json, output)
 }
 
@@ -100,14 +100,14 @@ pub fn accept(
     json: bool,
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
-    let request = PlainRequest::new("PUT", format!("/accept?hash={hash}"));
+    let request = Request::Accept(*hash);
     told(miner, &request, Some(format!("the branch that ends in {hash} is accepted")), json, output)
 }
 
 /// Sends `request`, and prints `words` or else the answer.
 fn told(
     miner: &Miner,
-    request: &PlainRequest,
+    request: &Request,
     words: Option<String>,
     json: bool,
     output: &mut Output<'_>,
@@ -120,7 +120,7 @@ fn told(
     }
 }
 
-fn ask(miner: &Miner, request: &PlainRequest) -> Result<Value, ClientError> {
+fn ask(miner: &Miner, request: &Request) -> Result<Value, ClientError> {
     miner.client.call(&miner.address, request, "confirmation")
 }
 

@@ -12,12 +12,12 @@ use super::output::{
     Look, Output, Span, count, micros_utc, padded, rate, seconds_utc, short, width,
 };
 use super::wait::mined;
-use crate::api::client::{ClientError, PlainRequest};
+use crate::api::client::ClientError;
 use crate::api::{
     BlockAnswer, BlockName, DataPage, Departure, ForksAnswer, Health, NeighbourDetail,
     NeighbourPage, NeighbourState, PAGE_BYTES_MAX, Request, Status,
 };
-use crate::chain::{Block, DataId, Hash, Why};
+use crate::chain::{DataId, Why};
 use crate::escape::Escaped;
 
 /// Most bytes of all unprocessed messages: 32 MiB of text, every byte of it escaped, and
@@ -110,8 +110,7 @@ fn block(
     format: Format,
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
-    let request = PlainRequest::from(&Request::Block(which));
-    let answer: BlockAnswer = match miner.client.call(&miner.address, &request, "block") {
+    let (answer, block) = match miner.client.block(&miner.address, which) {
         Err(ClientError::Refused { status: 404, address, problem: Some(problem) })
             if !problem.more_information.starts_with("there is no /") =>
         {
@@ -125,26 +124,11 @@ fn block(
         }
         answer => answer?,
     };
-    let BlockAnswer { block: line, hash, in_chain, confirmations, dropped } = &answer;
-    #[derive(serde::Deserialize)]
-    struct Index {
-        index: u64,
-    }
-    let malformed = |why: String| miner.malformed("block", why);
-    let Index { index } =
-        serde_json::from_str(line.get()).map_err(|error| malformed(error.to_string()))?;
-    let block = Block::read(line.get(), index).map_err(|error| malformed(error.to_string()))?;
-    let is_asked_for = match which {
-        BlockName::Height(height) => height == index,
-        BlockName::Hash(asked) => asked == *hash,
-    };
-    if Hash::of(line.get()) != *hash || !is_asked_for {
-        return Err(malformed("it is another block".into()).into());
-    }
+    let BlockAnswer { hash, in_chain, confirmations, dropped, .. } = &answer;
     if format.json {
         return Ok(output.json_line(&answer)?);
     }
-    output.field("block", &index.to_string())?;
+    output.field("block", &block.index.to_string())?;
     output.field("time", &micros_utc(block.timestamp))?;
     output.field("message", block.data.message.as_str())?;
     output.field("message id", &block.data.id.to_string())?;
@@ -154,7 +138,7 @@ fn block(
     output.field("previous hash", &previous)?;
     output.field("proof", &block.proof.map_or_else(nothing, |proof| proof.to_string()))?;
     match dropped {
-        _ if *in_chain => output.field("state", &mined(index, *confirmations))?,
+        _ if *in_chain => output.field("state", &mined(block.index, *confirmations))?,
         None => output.field("state", "not in the chain")?,
         Some(dropped) => {
             let at = micros_utc(dropped.at);
@@ -178,7 +162,7 @@ fn reason(why: Why) -> &'static str {
 
 /// Prints the kept branches, each with where it left the chain, when and why.
 fn forks(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
-    let request = PlainRequest::from(&Request::Forks);
+    let request = Request::Forks;
     let answer: ForksAnswer = miner.client.call(&miner.address, &request, "list of branches")?;
     if format.json {
         return Ok(output.json_line(&answer)?);
@@ -210,7 +194,7 @@ fn message(
     format: Format,
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
-    let request = PlainRequest::from(&Request::DataState { id, sha256: None });
+    let request = Request::DataState { id, sha256: None };
     let answer: Value = match miner.client.call(&miner.address, &request, "state of a message") {
         Ok(answer) => answer,
         Err(ClientError::Refused { status: 404, address, .. }) => {
@@ -242,7 +226,7 @@ fn message(
 
 /// Prints settings, files, jobs and mining, as far as this program knows them.
 fn status(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
-    let request = PlainRequest::from(&Request::Status);
+    let request = Request::Status;
     let report: Value = miner.client.call(&miner.address, &request, "status")?;
     if format.json {
         return Ok(output.json_line(&report)?);
@@ -294,7 +278,7 @@ fn precise(seconds: f64) -> String {
 
 /// Prints the events of the last hour: what each is, and what it holds.
 fn events(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
-    let request = PlainRequest::from(&Request::EVENTS);
+    let request = Request::EVENTS;
     let page: Value = miner.client.call(&miner.address, &request, "list of events")?;
     if format.json {
         return Ok(output.json_line(&page)?);

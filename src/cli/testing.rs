@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::miner::Miner;
-use crate::api::client::{Delivery, MinerClient, NoAnswer, PlainRequest, Transport};
+use crate::api::client::{Delivery, Exchanged, MinerClient, NoAnswer, Transport};
 use crate::api::{Address, Health, Request, RunId, Status, routes};
 use crate::chain::Hash;
 
@@ -16,13 +16,13 @@ type Answer = Result<(u16, Vec<u8>), String>;
 #[derive(Clone)]
 pub struct Fake(Arc<Mutex<Script>>);
 
-/// Answers to come, and the requests and names that came.
-type Script = (VecDeque<Answer>, Vec<Request>, Vec<String>);
+/// Answers to come, and the requests that came.
+type Script = (VecDeque<Answer>, Vec<Request>);
 
 impl Fake {
     /// A miner that answers so, and then not at all.
     pub fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
-        Self(Arc::new(Mutex::new((answers.into_iter().collect(), Vec::new(), Vec::new()))))
+        Self(Arc::new(Mutex::new((answers.into_iter().collect(), Vec::new()))))
     }
 
     /// The miner to ask.
@@ -31,9 +31,10 @@ impl Fake {
         Miner { client: MinerClient::new(Box::new(self.clone())), address, token: None }
     }
 
-    /// What was asked in plain HTTP: methods and targets.
+    /// What was asked as HTTP has it: methods and targets.
     pub fn asked_plainly(&self) -> Vec<String> {
-        self.0.lock().2.clone()
+        let plain = |(method, target, _)| format!("{method} {target}");
+        self.asked().iter().map(routes::encode).map(plain).collect()
     }
 
     fn next(&self) -> Answer {
@@ -48,25 +49,10 @@ impl Fake {
 }
 
 impl Transport for Fake {
-    fn exchange(&self, _: &Address, request: &Request, _: u64) -> Answer {
+    fn exchange(&self, _: &Address, request: &Request, _: u64) -> Exchanged {
         self.0.lock().1.push(request.clone());
-        self.next()
-    }
-
-    fn exchange_plain(
-        &self,
-        address: &Address,
-        request: &PlainRequest,
-        bytes_max: u64,
-    ) -> Result<(u16, Vec<u8>), NoAnswer> {
-        let PlainRequest { method, target, body } = request;
-        self.0.lock().2.push(format!("{method} {target}"));
-        let answer = match routes::decode(method, target, body) {
-            Ok(request) => self.exchange(address, &request, bytes_max),
-            Err(_) => self.next(),
-        };
         let not_sent = |why: &String| why.contains("refused");
-        answer.map_err(|why| NoAnswer {
+        self.next().map_err(|why| NoAnswer {
             sent: if not_sent(&why) { Delivery::NotSent } else { Delivery::Uncertain },
             why,
         })

@@ -16,7 +16,7 @@ use super::LabError;
 use super::name::Name;
 use super::order::{Manner, Power};
 use super::process::{self, Process, Starter};
-use crate::api::client::{ClientError, MinerClient, PlainRequest};
+use crate::api::client::{ClientError, MinerClient};
 use crate::api::{Address, Request};
 use crate::chain::Network;
 
@@ -308,9 +308,8 @@ impl Class {
             State::Paused => Err(is_paused(at)),
             State::Absent | State::Dead => Ok(()),
             State::Running => {
-                let plain = PlainRequest::from(request);
                 let asked: Result<serde_json::Value, ClientError> =
-                    self.client.call(&self.plan.address(at), &plain, "confirmation");
+                    self.client.call(&self.plan.address(at), request, "confirmation");
                 match asked {
                     // There was no such ban.
                     Err(ClientError::Refused { status: 404, .. })

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::api::client::{ClientError, MinerClient, PlainRequest};
+use crate::api::client::{ClientError, MinerClient};
 use crate::api::{
-    Address, BanPage, BlockAnswer, BlockName, EVENT_WAIT_MAX, Event, Happening, Health, MiningPace,
-    Request, RunId,
+    Address, BanPage, BlockName, EVENT_WAIT_MAX, Event, Happening, Health, MiningPace, Request,
+    RunId,
 };
-use crate::chain::{Block, Hash, Micros};
+use crate::chain::{Hash, Micros};
 use crate::escape::words;
 
 /// Most miners that are followed.
@@ -243,19 +243,9 @@ impl Watch {
     }
 
     fn block(&self, address: &Address, hash: Hash) -> Result<Known, ClientError> {
-        let request = PlainRequest::from(&Request::Block(BlockName::Hash(hash)));
-        let answer: BlockAnswer = self.client.call(address, &request, "block")?;
-        let line = answer.block.get();
-        let malformed =
-            |why: String| ClientError::Malformed { address: address.clone(), what: "block", why };
-        let index = serde_json::from_str::<serde_json::Value>(line).ok();
-        let index = index.and_then(|block| block.get("index")?.as_u64()).unwrap_or(0);
-        let block = Block::read(line, index).map_err(|error| malformed(error.to_string()))?;
-        if Hash::of(line) != hash {
-            return Err(malformed("it has another hash".into()));
-        }
+        let (_, block) = self.client.block(address, BlockName::Hash(hash))?;
         let message = block.data.message.as_str().chars().take(MESSAGE_CHARACTERS).collect();
-        Ok(Known { hash, index, previous: block.previous_hash, message, finder: None })
+        Ok(Known { hash, index: block.index, previous: block.previous_hash, message, finder: None })
     }
 
     /// What is seen now; asks all miners first if that is long ago.
@@ -301,10 +291,9 @@ impl Watch {
         let Ok(health) = self.client.health(address) else { return self.lost(place) };
         let neighbours = self.client.neighbours(address, false).map(|page| page.neighbours);
         let neighbours = neighbours.unwrap_or_default();
-        let bans: Result<BanPage, _> = self.client.call(address, &(&Request::Bans).into(), "bans");
+        let bans: Result<BanPage, _> = self.client.call(address, &Request::Bans, "bans");
         let bans = bans.map(|page| page.bans).unwrap_or_default();
-        let pace: Option<MiningPace> =
-            self.client.call(address, &(&Request::Mining).into(), "pace").ok();
+        let pace: Option<MiningPace> = self.client.call(address, &Request::Mining, "pace").ok();
         let mut memory = self.memory.lock();
         let places = |memory: &Memory, all: &[Address]| {
             all.iter().filter_map(|address| memory.aliases.get(address).copied()).collect()

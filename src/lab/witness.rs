@@ -37,7 +37,7 @@ pub fn holds(class: &Class, condition: &Condition) -> Result<(), LabError> {
         Condition::Waiting(name, text) => {
             let request = Request::Data { after: None };
             let page: crate::api::DataPage =
-                class.client.call(&class.plan.address(*name), &(&request).into(), "messages")?;
+                class.client.call(&class.plan.address(*name), &request, "messages")?;
             let is = page.data.iter().any(|data| data.message.as_str() == text);
             so(is, || format!("{name} has no such pending message"))
         }

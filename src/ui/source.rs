@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
-use crate::api::client::{ClientError, MinerClient, PlainRequest};
+use crate::api::client::{ClientError, MinerClient};
 use crate::api::{
-    Address, BlockAnswer, BlockName, Cursor, DataPage, DataState, Departure, Fork, ForksAnswer,
-    Health, MiningPace, NeighbourDetail, PAGE_BYTES_MAX, Request, RunId,
+    Address, BlockName, Cursor, DataPage, DataState, Departure, Fork, ForksAnswer, Health,
+    MiningPace, NeighbourDetail, PAGE_BYTES_MAX, Request, RunId,
 };
 use crate::chain::{Block, DataId, Hash, Micros};
 use crate::lab::Lab;
@@ -194,25 +194,17 @@ impl Source {
 
     /// The block with this hash, in the chain or in a kept branch; `None` if the miner has none.
     pub fn block(&self, address: &Address, hash: Hash) -> Result<Option<Kept>, ClientError> {
-        let request = PlainRequest::from(&Request::Block(BlockName::Hash(hash)));
-        let answer: BlockAnswer = match self.client.call(address, &request, "block") {
+        let (answer, block) = match self.client.block(address, BlockName::Hash(hash)) {
             Err(ClientError::Refused { status: 404, .. }) => return Ok(None),
             answer => answer?,
         };
-        let line = answer.block.get();
-        let malformed =
-            |why: String| ClientError::Malformed { address: address.clone(), what: "block", why };
-        let index = index_in(line).ok_or_else(|| malformed("it has no index".into()))?;
-        let seen = seen(address, line, index)?;
-        if seen.hash != hash {
-            return Err(malformed(format!("it has the hash {}, not {hash}", seen.hash)));
-        }
+        let seen = Seen { line: answer.block.get().to_owned(), hash, block };
         Ok(Some(Kept { seen, confirmations: answer.confirmations, dropped: answer.dropped }))
     }
 
     /// The branches that left the chain, newest first; none if the miner tells none.
     pub fn forks(&self, address: &Address) -> Vec<Fork> {
-        let request = PlainRequest::from(&Request::Forks);
+        let request = Request::Forks;
         let answer: Result<ForksAnswer, _> = self.client.call(address, &request, "list of forks");
         let mut forks = answer.map(|answer| answer.forks).unwrap_or_default();
         forks.retain(|fork| !fork.blocks.is_empty());
@@ -221,12 +213,12 @@ impl Source {
 
     /// How fast a miner mines; `None` if it does not tell.
     pub fn pace(&self, address: &Address) -> Option<MiningPace> {
-        self.client.call(address, &PlainRequest::from(&Request::Mining), "pace").ok()
+        self.client.call(address, &Request::Mining, "pace").ok()
     }
 
     /// Lets a miner make so many guesses a second at most; 0 pauses it.
     pub fn limit(&self, address: &Address, limit: Option<u64>) -> Result<MiningPace, ClientError> {
-        self.client.call(address, &PlainRequest::from(&Request::LimitMining(limit)), "pace")
+        self.client.call(address, &Request::LimitMining(limit), "pace")
     }
 
     /// Sends lines of blocks to be taken as the chain's next ones; status and body of the
@@ -238,10 +230,6 @@ impl Source {
 }
 
 /// The height that a line of a block names; the line is checked against it later.
-fn index_in(line: &str) -> Option<u64> {
-    serde_json::from_str::<serde_json::Value>(line).ok()?.get("index")?.as_u64()
-}
-
 /// A cursor of no run, which asks for the first page of unprocessed data.
 pub fn first_page() -> Cursor {
     Cursor { run: RunId::from_random([0; 16]), arrivals: 0 }

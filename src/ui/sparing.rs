@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::api::client::{Delivery, NoAnswer, PlainRequest, Transport};
+use crate::api::client::{Delivery, Exchanged, NoAnswer, Transport};
 use crate::api::{Address, Request};
 
 /// Questions that one miner may have at a time: a miner that is well answers each in about a
@@ -37,14 +37,15 @@ impl Sparing {
     }
 
     /// Waits for a turn to ask.
-    fn turn<'a>(&'a self, address: &'a Address) -> Result<Turn<'a>, String> {
+    fn turn<'a>(&'a self, address: &'a Address) -> Result<Turn<'a>, NoAnswer> {
         let until = Instant::now() + PATIENCE;
         let mut asked = self.asked.lock();
         let is_full =
             |asked: &mut HashMap<Address, usize>| asked.get(address) >= Some(&AT_ONCE_MAX);
         self.answered.wait_while_until(&mut asked, is_full, until);
         if is_full(&mut asked) {
-            return Err("it has not answered earlier questions".into());
+            let why = "it has not answered earlier questions".to_owned();
+            return Err(NoAnswer { why, sent: Delivery::NotSent });
         }
         *asked.entry(address.clone()).or_default() += 1;
         Ok(Turn { sparing: self, address })
@@ -65,27 +66,11 @@ impl Drop for Turn<'_> {
 }
 
 impl Transport for Sparing {
-    fn exchange(
-        &self,
-        address: &Address,
-        request: &Request,
-        bytes_max: u64,
-    ) -> Result<(u16, Vec<u8>), String> {
+    fn exchange(&self, address: &Address, request: &Request, bytes_max: u64) -> Exchanged {
         // One that may wait has a thread of its own.
         let is_short = request.wait().is_zero();
         let _turn = is_short.then(|| self.turn(address)).transpose()?;
         self.inner.exchange(address, request, bytes_max)
-    }
-
-    fn exchange_plain(
-        &self,
-        address: &Address,
-        request: &PlainRequest,
-        bytes_max: u64,
-    ) -> Result<(u16, Vec<u8>), NoAnswer> {
-        let not_sent = |why| NoAnswer { why, sent: Delivery::NotSent };
-        let _turn = self.turn(address).map_err(not_sent)?;
-        self.inner.exchange_plain(address, request, bytes_max)
     }
 
     fn resolve(&self, name: &Address) -> Vec<Address> {
@@ -109,7 +94,7 @@ mod tests {
     struct Silent(Receiver<()>);
 
     impl Transport for Silent {
-        fn exchange(&self, _: &Address, _: &Request, _: u64) -> Result<(u16, Vec<u8>), String> {
+        fn exchange(&self, _: &Address, _: &Request, _: u64) -> Exchanged {
             let _ = self.0.recv();
             Ok((200, Vec::new()))
         }
@@ -141,9 +126,8 @@ mod tests {
             let others = [("silent", waits), ("other", Request::Health)];
             let others = others.map(|(host, request)| scope.spawn(move || ask(host, &request)));
             drop(answer);
-            let is_answered = |asked: thread::ScopedJoinHandle<'_, Result<_, String>>| {
-                asked.join().unwrap().is_ok()
-            };
+            let is_answered =
+                |asked: thread::ScopedJoinHandle<'_, Exchanged>| asked.join().unwrap().is_ok();
             assert!(others.into_iter().all(is_answered));
             let answered = asked.into_iter().map(is_answered).filter(|ok| *ok).count();
             assert_eq!(answered, AT_ONCE_MAX);

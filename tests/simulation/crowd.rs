@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use blockchain::api::client::{MinerClient, Transport};
+use blockchain::api::client::{Exchanged, MinerClient, Transport};
 use blockchain::api::{Address, Caller, Introduction, Request, RunId};
 use blockchain::chain::testing::{Maker, NOW, data, network};
 use blockchain::chain::{Branch, Chain, Forks, Network, Pool};
@@ -56,12 +56,7 @@ struct Wire {
 }
 
 impl Transport for Wire {
-    fn exchange(
-        &self,
-        address: &Address,
-        request: &Request,
-        _: u64,
-    ) -> Result<(u16, Vec<u8>), String> {
+    fn exchange(&self, address: &Address, request: &Request, _: u64) -> Exchanged {
         let crowd = self.crowd.upgrade().ok_or("the crowd is gone")?;
         crowd.requests.fetch_add(1, Relaxed);
         let asked = crowd.by_address.get(address).and_then(|number| crowd.miner(*number));

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use blockchain::api::client::Transport;
+use blockchain::api::client::{Exchanged, Transport};
 use blockchain::api::{Address, Caller, Reply, Request, RunId, routes};
 use blockchain::miner::answer;
 use parking_lot::Mutex;
@@ -99,12 +99,7 @@ impl Wire {
 }
 
 impl Transport for Wire {
-    fn exchange(
-        &self,
-        address: &Address,
-        request: &Request,
-        bytes_max: u64,
-    ) -> Result<(u16, Vec<u8>), String> {
+    fn exchange(&self, address: &Address, request: &Request, bytes_max: u64) -> Exchanged {
         let world = self.world.upgrade().ok_or("the world has ended")?;
         world.tally.count("requests");
         let (status, body) = match world.party(address) {
@@ -113,14 +108,14 @@ impl Transport for Wire {
                 world.passes_for_a_request();
                 let asker = world.nodes[self.from].running().ok_or("this miner has ended")?;
                 if world.is_calm() {
-                    return Err("connection refused".to_owned());
+                    return Err("connection refused".into());
                 }
                 world.quietly(|| world.liars[liar].answer(&world, &asker.miner, request))
             }
-            None => return Err("no such host".to_owned()),
+            None => return Err("no such host".into()),
         };
         if body.len() as u64 > bytes_max {
-            return Err("the answer is too long".to_owned());
+            return Err("the answer is too long".into());
         }
         Ok((status, body))
     }
