@@ -48,7 +48,7 @@ const WAITING_MAX: usize = 512;
 /// Time between two lines on how many were dropped, where the reader of stderr never catches up.
 const TELL_DROPPED: Duration = Duration::from_secs(10);
 
-/// How long the last lines may wait for stderr at the end of the process.
+/// Longest wait of the last lines for stderr at the end of the process.
 const FLUSH: Duration = Duration::from_millis(250);
 
 /// Crates whose own lines would drown ours.
@@ -88,7 +88,7 @@ pub fn last_line(text: &str) {
     }
 }
 
-/// Whether journald reads `stderr`: its lines get their time and level there.
+/// True if journald reads `stderr`: its lines get their time and level there.
 fn is_journal(stderr: &File) -> bool {
     let Ok(metadata) = stderr.metadata() else { return false };
     let named = std::env::var("JOURNAL_STREAM").unwrap_or_default();
@@ -281,7 +281,7 @@ impl LogFile {
     }
 }
 
-/// What stderr has to take, and a thread that gives it.
+/// Lines for stderr, and a thread that writes them.
 struct Stderr {
     waiting: Sender<Waiting>,
     dropped: &'static AtomicU64,
@@ -352,7 +352,7 @@ struct RotatingFile {
     path: PathBuf,
     bytes_max: u64,
     file: Option<File>,
-    /// Whether the last line may lack its end, since the disk was full.
+    /// True if the last line may lack its end, since the disk was full.
     torn: bool,
 }
 

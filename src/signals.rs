@@ -96,7 +96,7 @@ pub fn end_with_parent(parent: u32) -> Result<(), String> {
     is_parent.then_some(()).ok_or_else(|| format!("process {parent} did not start this miner"))
 }
 
-/// Whether the process was started with this signal ignored.
+/// True if the process was started with this signal ignored.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

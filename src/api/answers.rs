@@ -441,7 +441,7 @@ pub enum Happening {
     },
     /// Messages came that wait to be mined. Only the newest of these events is remembered.
     Messages {
-        /// How many wait.
+        /// Number of messages that wait.
         unprocessed: u64,
     },
     /// A neighbour is new here, or answers again.

@@ -286,8 +286,8 @@ impl MinerClient {
         self.ask(address, &Request::EVENTS, PAGE_BYTES_MAX, "list of events")
     }
 
-    /// What happened at it after the event `after`: as soon as there is something, or after
-    /// `wait` seconds, at most [`super::EVENT_WAIT_MAX`].
+    /// Events at it after the event `after`: as soon as there is something, or after `wait`
+    /// seconds, at most [`super::EVENT_WAIT_MAX`].
     ///
     /// # Errors
     /// [`ClientError`]

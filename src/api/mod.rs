@@ -206,7 +206,7 @@ pub enum Request {
     Forks,
     /// Health of the miner: [`Health`].
     Health,
-    /// What happened in the last hour, or after an event: [`EventPage`].
+    /// Events of the last hour, or after an event: [`EventPage`].
     Events {
         /// Id of the event.
         after: Option<u64>,
@@ -239,10 +239,10 @@ pub enum Request {
 }
 
 impl Request {
-    /// What happened in the last hour.
+    /// Events of the last hour.
     pub const EVENTS: Self = Self::Events { after: None, wait: 0 };
 
-    /// How long its answer may be waited for before there is something to tell.
+    /// Longest wait for its answer until there is something to tell.
     pub fn wait(&self) -> Duration {
         let Self::Events { wait, .. } = self else { return Duration::ZERO };
         Duration::from_secs(*wait)
@@ -256,7 +256,7 @@ pub struct Caller {
     pub ip: Option<IpAddr>,
     /// The introduction of a miner that asks.
     pub miner: Option<Introduction>,
-    /// What it shows to be allowed to change something.
+    /// Proof that it may change something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<client::Token>,
 }

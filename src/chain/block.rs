@@ -84,7 +84,7 @@ pub struct HashError;
 pub struct Proof {
     /// SHA-256 of the block's line without its `proof` field.
     pub seal: Hash,
-    /// What the search found.
+    /// Result of the search.
     pub nonce: u64,
 }
 
@@ -184,7 +184,7 @@ fn scan(line: &str) -> Option<Block> {
     (rest.0 == "}").then_some(Block { index, timestamp, data, previous_hash, proof })
 }
 
-/// What is left of a line that is being read.
+/// Rest of a line that is being read.
 struct Scanner<'a>(&'a str);
 
 impl<'a> Scanner<'a> {

@@ -52,7 +52,7 @@ impl Branch {
         self.blocks.head()
     }
 
-    /// Whether the block of this hash is in it, as far as it can be read.
+    /// True if the block of this hash is in it, as far as it can be read.
     pub fn has(&self, hash: &Hash) -> bool {
         let places = self.index.of_hash(hash);
         places.into_iter().any(|height| self.blocks.hash(height) == Ok(Some(*hash)))
@@ -68,7 +68,7 @@ impl Branch {
         self.keys.len()
     }
 
-    /// Whether it has no block yet.
+    /// True if it has no block yet.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -92,7 +92,7 @@ impl Branch {
         (self.fork.length()..).zip(&self.keys)
     }
 
-    /// Whether one of its blocks holds this message, whose keys are `keys`.
+    /// True if one of its blocks holds this message, whose keys are `keys`.
     ///
     /// # Errors
     /// [`ReadError`]
@@ -131,7 +131,7 @@ impl Branch {
     /// the height of the first.
     ///
     /// # Errors
-    /// What `keep` says; the branch is then as it was.
+    /// The error of `keep`; the branch is then as it was.
     pub fn store(
         &mut self,
         keep: impl FnOnce(&ChainView) -> Result<Arc<dyn StoredLines>, ReadError>,

@@ -23,7 +23,7 @@ pub enum Refused {
     /// The chain has changed since: what it would follow is not there any more.
     #[error("the chain has moved on")]
     Moved,
-    /// What there is wins over it by the fork choice.
+    /// The present chain wins over it by the fork choice.
     #[error("the chain at hand is as good")]
     NotBetter,
     /// A message in it is in the chain before the fork already.

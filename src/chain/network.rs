@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Longest name of a network, in characters.
 const NAME_CHARACTERS_MAX: usize = 32;
 
-/// How many zeros the hex form of a proof's hash ends with: 1 to 64.
+/// Number of zeros at the end of the hex form of a proof's hash: 1 to 64.
 ///
 /// Each step more makes a block 16 times as much work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ impl Difficulty {
         self.0
     }
 
-    /// Whether the hex form of `hash` ends with enough zeros.
+    /// True if the hex form of `hash` ends with enough zeros.
     pub fn is_met_by(self, hash: &[u8; 32]) -> bool {
         let (bytes, half) = (usize::from(self.0) / 2, self.0 % 2 == 1);
         let (head, tail) = hash.split_at(32 - bytes);

@@ -11,7 +11,7 @@ use std::ops::Bound;
 
 use super::data::{Data, DataId};
 
-/// How many messages and bytes of messages may wait.
+/// Limits of messages, and bytes of messages, that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolLimits {
     /// Messages.
@@ -111,7 +111,7 @@ impl Usage {
 /// A place in the order of age; messages that came back without one have places below zero.
 type Age = i64;
 
-/// What waits to be mined.
+/// Pending messages.
 #[derive(Debug, Default)]
 pub struct Pool {
     limits: PoolLimits,
@@ -155,12 +155,12 @@ impl Pool {
         Self { limits, ..Self::default() }
     }
 
-    /// How many messages wait.
+    /// Number of messages that wait.
     pub fn len(&self) -> usize {
         self.by_age.len()
     }
 
-    /// Whether nothing waits.
+    /// True if nothing waits.
     pub fn is_empty(&self) -> bool {
         self.by_age.is_empty()
     }
@@ -175,7 +175,7 @@ impl Pool {
         self.limits
     }
 
-    /// Whether there is room for a message of `source` with so many bytes, besides those of
+    /// True if there is room for a message of `source` with so many bytes, besides those of
     /// `batch`. A source of others may have as much as it leaves free to all others: so there
     /// is room for one more, however many have taken their share.
     pub fn has_room(&self, batch: &Usage, source: Source, bytes: usize) -> bool {

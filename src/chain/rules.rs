@@ -60,8 +60,8 @@ impl Head {
         Rank::new(self.length(), self.hash)
     }
 
-    /// What a proof of work for a child with this `seal` is searched behind: all of the
-    /// concatenation of the two proofs but the nonce.
+    /// Prefix of the search for a child with this `seal`: all of the concatenation of the two
+    /// proofs but the nonce.
     pub fn search_prefix(&self, seal: &Hash) -> String {
         let mut prefix = String::with_capacity(4 * 64);
         if let Some(proof) = self.proof {
@@ -78,7 +78,7 @@ impl PartialOrd for Head {
     }
 }
 
-/// What the fork choice compares: the greater one wins.
+/// Key of the fork choice: the greater one wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     length: u64,
@@ -108,7 +108,7 @@ impl ValidBlock {
         &self.line
     }
 
-    /// What its child has to know.
+    /// The head that it makes.
     pub fn head(&self) -> &Head {
         &self.head
     }

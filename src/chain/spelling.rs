@@ -94,9 +94,9 @@ pub struct BlockError {
     pub rule: Rule,
     /// Where it went wrong.
     pub field: Field,
-    /// What stood there, shortened and with control characters escaped.
+    /// The text that stood there, shortened and with control characters escaped.
     pub found: String,
-    /// What the rule asks.
+    /// The value that the rule asks for.
     pub expected: String,
 }
 

@@ -22,7 +22,7 @@ pub struct ReadError {
     pub file: String,
     /// Heights of the blocks that were to be read.
     pub heights: Range<u64>,
-    /// What the disk says, or what is wrong with the bytes.
+    /// The disk's error, or the fault of the bytes.
     pub reason: String,
 }
 
@@ -209,7 +209,7 @@ impl ChainView {
         Ok(self.block(height.saturating_add(1))?.and_then(|block| block.previous_hash))
     }
 
-    /// What a child of the block at `height` has to know.
+    /// The block at `height`, as the head that a child follows.
     ///
     /// # Errors
     /// [`ReadError`]

@@ -138,7 +138,7 @@ fn variable(command: &str, long: &str) -> Option<String> {
     Some(format!("{VARIABLE_PREFIX}{}", name.replace('-', "_").to_uppercase()))
 }
 
-/// Whether a variable has something to say to this command line. `start` asks no miner: its
+/// True if a variable has something to say to this command line. `start` asks no miner: its
 /// address is its own.
 fn is_in_force(command: &str, variable: &str, typed: &ArgMatches) -> bool {
     let Some(value) = std::env::var_os(variable) else { return false };
@@ -148,13 +148,13 @@ fn is_in_force(command: &str, variable: &str, typed: &ArgMatches) -> bool {
     !value.is_empty() && !is_of_a_service_link(variable, &value) && !is_outranked
 }
 
-/// Whether `--miner` or its variable names the whole address of the miner to ask.
+/// True if `--miner` or its variable names the whole address of the miner to ask.
 fn is_miner_named(typed: &ArgMatches) -> bool {
     let by_variable = || std::env::var_os("BLOCKCHAIN_MINER").is_some_and(|it| !it.is_empty());
     leaf(typed).try_contains_id("miner").unwrap_or(false) || by_variable()
 }
 
-/// Whether Kubernetes or `docker --link` set this variable for a Service or container that
+/// True if Kubernetes or `docker --link` set this variable for a Service or container that
 /// happens to be called `blockchain` or `blockchain-ui`.
 fn is_of_a_service_link(variable: &str, value: &OsStr) -> bool {
     let value = value.to_string_lossy();

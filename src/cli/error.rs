@@ -63,7 +63,7 @@ pub fn exit_of(error: &ClientError) -> Exit {
     }
 }
 
-/// What to do about it.
+/// Advice on it.
 fn hint(error: &ClientError) -> String {
     match error {
         // A miner can be started on this host alone.

@@ -36,7 +36,7 @@ const BATCH_LINES: usize = 16;
 /// side waits for the other to read.
 const BATCH_BYTES: usize = 32 << 10;
 
-/// How long connecting, and each answer, may take.
+/// Longest time of connecting, and of each answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pause before a connection is made anew: as long as a server process takes to start again.

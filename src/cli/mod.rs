@@ -83,7 +83,7 @@ fn failed(error: &CliError) -> ExitCode {
     ExitCode::from(error.exit() as u8)
 }
 
-/// Whether this command line is one of `miner start`, `ui` or `lab`.
+/// True if this command line is one of `miner start`, `ui` or `lab`.
 fn runs_until_stopped(line: impl IntoIterator<Item = OsString>) -> bool {
     let mut words = line.into_iter().skip(1);
     match words.next().as_deref().and_then(|word| word.to_str()) {

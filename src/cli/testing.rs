@@ -31,7 +31,7 @@ impl Fake {
         Miner { client: MinerClient::new(Box::new(self.clone())), address, token: None }
     }
 
-    /// What was asked as HTTP has it: methods and targets.
+    /// The requests as HTTP has them: methods and targets.
     pub fn asked_plainly(&self) -> Vec<String> {
         let plain = |(method, target, _)| format!("{method} {target}");
         self.asked().iter().map(routes::encode).map(plain).collect()
@@ -42,7 +42,7 @@ impl Fake {
         next.unwrap_or_else(|| Err("nothing more was prepared".into()))
     }
 
-    /// What was asked.
+    /// The requests so far.
     pub fn asked(&self) -> Vec<Request> {
         self.0.lock().1.clone()
     }

@@ -18,7 +18,7 @@ use crate::settings::LogFormat;
 use crate::signals::StopSignals;
 use crate::ui::Ui;
 
-/// How long pages under way may take to end.
+/// Longest time of pages under way after a stop.
 const PAGES_END: Duration = Duration::from_millis(300);
 
 /// The flags of `ui`.

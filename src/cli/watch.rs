@@ -30,7 +30,7 @@ pub fn run(watch: &Watch, output: &mut Output<'_>) -> Result<(), CliError> {
     watcher.follow(watch.interval, output)
 }
 
-/// What is printed as JSON.
+/// A line of JSON.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Event<'a> {
@@ -59,7 +59,7 @@ impl Dropped {
     }
 }
 
-/// What was seen of a miner so far.
+/// The part of a miner that was seen so far.
 struct Watcher<'a> {
     miner: &'a Miner,
     json: bool,
@@ -236,7 +236,7 @@ impl<'a> Watcher<'a> {
     }
 }
 
-/// Whether it may come right by itself.
+/// True if it may come right by itself.
 fn is_passing(error: &ClientError) -> bool {
     matches!(error, ClientError::Unreachable { .. } | ClientError::Refused { status: 503, .. })
 }
@@ -267,8 +267,8 @@ mod tests {
         Ok((200, serde_json::to_vec(&page).unwrap()))
     }
 
-    /// What two rounds print after a start at a chain of genesis, `a` and `b`: nothing new,
-    /// and then a longer chain of genesis, `a`, `c` and `d`, and a message `e`.
+    /// Output of two rounds after a start at a chain of genesis, `a` and `b`: nothing new, and then
+    /// a longer chain of genesis, `a`, `c` and `d`, and a message `e`.
     fn watched(json: bool, missed: bool) -> String {
         let genesis = Block::genesis(&network(1)).line();
         let mut maker = Maker::new(network(1));

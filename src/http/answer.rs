@@ -61,7 +61,7 @@ impl AnswerHead {
         Self { rest, ..self }
     }
 
-    /// What stands for the answer that comes later under this number.
+    /// Placeholder of the answer that comes later under this number.
     pub fn later(number: u64) -> Self {
         Self { later: Some(number), ..Self::new(200, 0) }
     }

@@ -23,7 +23,7 @@ use crate::chain::Network;
 /// Neighbours that a miner takes in beyond the class: other laptops.
 const GUESTS_MAX: usize = 20;
 
-/// What a class is started with.
+/// Settings of a class.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Miners that are started at the beginning.
@@ -103,7 +103,7 @@ struct Place {
 
 /// The miners of a class.
 pub struct Class {
-    /// What they were started with.
+    /// Their settings.
     pub plan: Plan,
     /// Asks them.
     pub client: MinerClient,

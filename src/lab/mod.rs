@@ -27,7 +27,7 @@ use crate::chain::{Data, DataId, Message};
 use crate::escape::words;
 use crate::random;
 
-/// How long an expectation waits before it looks again.
+/// Pause of an expectation before it looks again.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Why an order could not be carried out, in words.
@@ -45,7 +45,7 @@ impl From<ClientError> for LabError {
 pub struct Lab {
     /// The miners.
     pub class: Class,
-    /// What is seen of them and of others.
+    /// The view of them and of others.
     pub watch: Arc<Watch>,
 }
 

@@ -72,7 +72,7 @@ pub struct Manner {
     pub finality: Option<NonZeroU64>,
 }
 
-/// What can be expected of the network.
+/// A state of the network that can be expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// `one chain`, `one chain Ada Ben`: all that run, or these, have the same head.

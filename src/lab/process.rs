@@ -17,8 +17,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 /// The program that runs, also when its file has been replaced meanwhile.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// How long a miner may take to end in order. Together with the end of the pages it stays below
-/// a second.
+/// Longest time of an end in order. Together with the end of the pages it stays below a second.
 const END_TIMEOUT: Duration = Duration::from_millis(600);
 
 /// A command to start, and where the child goes.
@@ -96,7 +95,7 @@ impl Process {
         self.child.id()
     }
 
-    /// Whether it has ended by itself.
+    /// True if it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }

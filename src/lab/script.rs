@@ -8,7 +8,7 @@ pub struct Line {
     pub number: usize,
     /// As it is written.
     pub text: String,
-    /// What it says.
+    /// Its order.
     pub order: Order,
 }
 

@@ -248,7 +248,7 @@ impl Watch {
         Ok(Known { hash, index: block.index, previous: block.previous_hash, message, finder: None })
     }
 
-    /// What is seen now; asks all miners first if that is long ago.
+    /// The present picture; asks all miners first if that is long ago.
     pub fn picture(self: &Arc<Self>, is_silent: impl Fn(&Address) -> bool + Sync) -> Picture {
         self.look(is_silent);
         let memory = self.memory.lock();

@@ -11,10 +11,10 @@ use crate::chain::{Block, BlockError, Hash};
 /// Newest blocks of a chain in which a message is looked for.
 const LOOKED_AT: u64 = 1_000;
 
-/// Whether a condition holds.
+/// True if a condition holds.
 ///
 /// # Errors
-/// What is the case instead, or who does not answer.
+/// The state that was found, or the miner that does not answer.
 pub fn holds(class: &Class, condition: &Condition) -> Result<(), LabError> {
     match condition {
         Condition::OneChain(names) => one_chain(class, names),

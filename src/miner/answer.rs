@@ -153,7 +153,7 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
     }
 }
 
-/// What happened, without waiting for more: in the last hour, or after an event.
+/// Events of the last hour or after an event, without waiting for more.
 pub(super) fn events(miner: &Miner, after: Option<u64>) -> Reply {
     let page = match after {
         None => miner.diary.events(miner.now().wall),

@@ -14,7 +14,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// What the host's clock will show at `steady`, if nobody sets it.
+    /// The time of the host's clock at `steady`, if nobody sets it.
     pub fn wall_at(&self, steady: Duration) -> Micros {
         let ahead = steady.saturating_sub(self.steady).as_micros();
         self.wall.saturating_add(Micros::try_from(ahead).unwrap_or(Micros::MAX))

@@ -17,7 +17,7 @@ use crate::miner::footprint::Room;
 use crate::pow::Progress;
 use crate::settings::Settings;
 
-/// How long an event is remembered.
+/// Time that an event is remembered.
 const REMEMBERED: Duration = Duration::from_secs(60 * 60);
 
 /// Notes of a miner, each kind behind a mutex of its own that is held for moments.
@@ -190,7 +190,7 @@ impl Diary {
         *self.settings.lock() = describe(settings);
     }
 
-    /// What the miner was started with.
+    /// Settings of this run.
     pub fn settings(&self) -> Vec<Setting> {
         self.settings.lock().clone()
     }
@@ -200,7 +200,7 @@ impl Diary {
         *self.files.lock() = files;
     }
 
-    /// What the miner keeps on disk, as the last backup saw it.
+    /// Files of the miner, as the last backup saw them.
     pub fn files(&self) -> Vec<FileReport> {
         self.files.lock().clone()
     }

@@ -27,7 +27,7 @@ const MIB: f64 = 1_048_576.0;
 /// Where control groups are found.
 const GROUPS: &str = "/sys/fs/cgroup";
 
-/// What a process takes.
+/// Resources that a process takes.
 #[derive(Debug, PartialEq)]
 pub struct Footprint {
     /// Bytes of memory, those of the program itself included.
@@ -36,7 +36,7 @@ pub struct Footprint {
     pub cpu_seconds: f64,
     /// Open descriptors.
     pub descriptors: u64,
-    /// How many it may open.
+    /// Number that it may open.
     pub descriptors_max: u64,
 }
 
@@ -117,7 +117,7 @@ impl Room {
         Some(Self { free: bytes(disk.f_bavail), total: bytes(disk.f_blocks) })
     }
 
-    /// What the owner should know before messages are refused.
+    /// A warning to the owner before messages are refused.
     fn trouble(self) -> Option<String> {
         let is_short = self.free < FREE_MIN.min(self.total / SMALL_DISK_PART);
         is_short.then(|| {

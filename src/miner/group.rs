@@ -27,7 +27,7 @@ pub fn place_group_of(ip: IpAddr) -> Option<IpAddr> {
     if is_private(ip) { Some(ip) } else { group_of(ip) }
 }
 
-/// Whether an address is of a private network (RFC 1918, RFC 4193) or of one link alone.
+/// True if an address is of a private network (RFC 1918, RFC 4193) or of one link alone.
 fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),

@@ -10,7 +10,7 @@ use super::shared::{Place, Shared};
 use crate::chain::{Data, DataId, Source, Usage};
 use crate::store::{Journal, StoreError};
 
-/// What became of a message that somebody wanted kept.
+/// Outcome for a message that somebody wanted kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// It is on disk now, and waits to be mined.
@@ -63,13 +63,13 @@ impl Keeper {
         Self { journal, failing: None, repeated: HashSet::new() }
     }
 
-    /// What is wrong with the journal's disk, if anything is.
+    /// Fault of the journal's disk, if there is one.
     pub fn failing(&self) -> Option<&str> {
         self.failing.as_deref()
     }
 
     /// Writes all of `batch` that is new, with one sync for all, and lets it wait to be mined.
-    /// What became of each, in the same order.
+    /// Outcomes, in the same order.
     pub fn keep(&mut self, shared: &Shared, batch: &[(Data, Sender)]) -> Vec<Kept> {
         let mut in_batch: HashMap<DataId, Vec<&Data>> = HashMap::new();
         let (mut waiting, mut written) = (Vec::new(), Vec::new());

@@ -49,7 +49,7 @@ pub struct Metrics {
     server: Mutex<Option<u32>>,
 }
 
-/// What is counted where it happens.
+/// Counters, raised where something happens.
 struct Counted {
     adds: IntCounterVec,
     requests: HistogramVec,
@@ -63,7 +63,7 @@ struct Counted {
     sent: IntCounter,
 }
 
-/// What is looked up when somebody asks.
+/// Gauges, looked up when somebody asks.
 struct LookedUp {
     build: IntGaugeVec,
     blocks: IntGauge,

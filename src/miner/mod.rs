@@ -81,13 +81,13 @@ pub struct Miner {
     pub shared: Shared,
     /// How it computes guesses.
     pub kernel: Kernel,
-    /// How many it may compute.
+    /// Guesses a second that it may compute.
     pub pace: Arc<Pace>,
     /// How deep a reorganisation may go.
     pub finality: Finality,
-    /// What happened and what is going on.
+    /// Events and work under way.
     pub diary: Diary,
-    /// What is counted and measured.
+    /// Counters and gauges.
     pub metrics: Metrics,
     /// The fetch of blocks that is under way.
     pub fetching: Fetching,
@@ -101,7 +101,7 @@ pub struct Miner {
     token: Option<Token>,
     surroundings: Surroundings,
     keeper: lock::Mutex<Keeper>,
-    /// What is wrong, by the part that it is wrong with.
+    /// Faults, by part of the miner.
     troubles: Mutex<BTreeMap<&'static str, String>>,
 }
 
@@ -246,12 +246,12 @@ impl Miner {
         self.shared.bells.backup.ring();
     }
 
-    /// Whether something is wrong with this part.
+    /// True if something is wrong with this part.
     pub fn is_in_trouble(&self, part: &str) -> bool {
         self.troubles.lock().contains_key(part)
     }
 
-    /// What is wrong, in words.
+    /// Faults, in words.
     pub fn troubles(&self) -> Vec<String> {
         self.troubles.lock().iter().map(|(part, why)| format!("{part}: {why}")).collect()
     }
@@ -282,7 +282,7 @@ impl Miner {
         }
     }
 
-    /// Whether the miner that asks was banned by hand.
+    /// True if the miner that asks was banned by hand.
     fn is_shunned(&self, caller: &Caller) -> bool {
         let Some(claimed) = claimed_address(caller) else { return false };
         let is_at = caller.ip.map(|ip| Address::from_ip(ip.to_canonical(), claimed.port()));
@@ -304,7 +304,7 @@ impl Miner {
         Self { token, ..self }
     }
 
-    /// Whether the caller shows the token that this miner was given.
+    /// True if the caller shows the token that this miner was given.
     fn is_allowed(&self, caller: &Caller) -> bool {
         self.token.as_ref().zip(caller.token.as_ref()).is_some_and(|(ours, its)| ours.is(its))
     }

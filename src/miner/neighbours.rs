@@ -29,7 +29,7 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 /// Failures in a row after which a learned neighbour is forgotten: about five minutes.
 const FAILURES_MAX: u32 = 10;
 
-/// How long a neighbour is left alone that sent what no honest miner sends.
+/// Time of a ban: a neighbour sent what no honest miner sends.
 const BAN: Duration = Duration::from_secs(600);
 
 /// Times in a row that a chain may change while it is read: that of an honest miner moves on
@@ -63,7 +63,7 @@ pub enum Fault {
     Ourselves,
 }
 
-/// What becomes of a neighbour at which something went wrong.
+/// Fate of a neighbour at which something went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Nothing: it is none, or it is only shown.
@@ -205,7 +205,7 @@ impl Neighbours {
         self.shunned.iter().cloned().collect()
     }
 
-    /// Whether what comes from this address is to be refused.
+    /// True if what comes from this address is to be refused.
     pub fn is_shunned(&self, address: &Address) -> bool {
         self.shunned.contains(address)
     }
@@ -227,12 +227,12 @@ impl Neighbours {
         self.names.remove(address) | self.known.remove(address).is_some()
     }
 
-    /// How many there are.
+    /// Number of neighbours.
     pub fn len(&self) -> usize {
         self.known.len()
     }
 
-    /// Whether there is none.
+    /// True if there is none.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
@@ -475,7 +475,7 @@ impl Neighbours {
         }
     }
 
-    /// What people and scripts see.
+    /// The list for people and scripts.
     pub fn page(&self, details: bool, now: Moment) -> NeighbourPage {
         let neighbours: Vec<Address> = self.known.keys().cloned().collect();
         let detail = |(address, neighbour): (&Address, &Neighbour)| neighbour.detail(address, now);
@@ -546,7 +546,7 @@ impl Neighbour {
     }
 }
 
-/// How long to wait after so many failures in a row.
+/// Wait after so many failures in a row.
 fn retry_after(failures: u32) -> Duration {
     RETRY_FIRST.saturating_mul(2u32.saturating_pow(failures)).min(RETRY_MAX)
 }

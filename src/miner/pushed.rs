@@ -27,7 +27,7 @@ impl Link {
     }
 }
 
-/// What became of pushed blocks.
+/// Outcome of a push of blocks.
 enum Outcome {
     /// So many were taken.
     Taken(u64),
@@ -94,7 +94,7 @@ fn note_invalid(miner: &Miner, neighbour: &Address, why: &str) {
     miner.shared.with_neighbours(|all| all.failed(neighbour, &fault, now));
 }
 
-/// Whether to ask a neighbour for its chain whose blocks don't fit: it sends no more of them
+/// True if to ask a neighbour for its chain whose blocks don't fit: it sends no more of them
 /// by itself, and they would win.
 fn is_asked_for(lines: &[String], last: u64, head: &Head) -> bool {
     let is_all = lines.len() as u64 >= PUSH_BLOCKS
@@ -163,7 +163,7 @@ fn take(
     Ok(Outcome::DoesNotFit { last })
 }
 
-/// How many of the lines are those of our chain from height `from` on.
+/// Number of lines that are those of our chain from height `from` on.
 fn shared_lines(view: &ChainView, from: u64, lines: &[String]) -> Result<usize, ReadError> {
     for (at, (line, ours)) in lines.iter().zip(view.lines_from(from)).enumerate() {
         if **line != *ours? {

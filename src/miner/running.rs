@@ -32,7 +32,7 @@ pub enum MinerError {
     /// Its address is not to be had.
     #[error("cannot listen on {address}: {source}; {}", how_to_listen(source))]
     Listen {
-        /// What was asked for.
+        /// The address that was asked for.
         address: String,
         /// Why not.
         source: io::Error,
@@ -52,7 +52,7 @@ pub enum MinerError {
     /// The host refuses something that every miner needs.
     #[error("cannot {what}: {source}")]
     Host {
-        /// What was to be done.
+        /// The attempt that failed.
         what: &'static str,
         /// Why not.
         source: io::Error,
@@ -62,7 +62,7 @@ pub enum MinerError {
     Died(String),
 }
 
-/// What to do about an address that can't be listened on.
+/// Advice on an address that can't be listened on.
 pub fn how_to_listen(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -73,7 +73,7 @@ pub fn how_to_listen(error: &io::Error) -> &'static str {
     }
 }
 
-/// What the caller of [`run`] wants to hear.
+/// Callbacks to the caller of [`run`].
 pub struct Listener {
     /// How much of the chain file has been read: bytes, of how many.
     pub progress: Box<dyn FnMut(u64, u64) + Send>,
@@ -169,7 +169,7 @@ fn shown(settings: &[Setting]) -> String {
     pairs.collect::<Vec<_>>().join(" ")
 }
 
-/// What a running miner owns on disk.
+/// Files that a running miner owns.
 pub(super) struct Files {
     pub(super) chain: ChainFile,
     pub(super) names: Names,
@@ -256,7 +256,7 @@ pub(super) fn folder_of(names: &Names) -> &Path {
     if names.folder().as_os_str().is_empty() { Path::new(".") } else { names.folder() }
 }
 
-/// What lies in the chain's folder of this miner, for people who look.
+/// Files of this miner in the chain's folder, for people who look.
 pub(super) fn list_files(names: &Names) -> Vec<FileReport> {
     let entries = std::fs::read_dir(folder_of(names)).into_iter().flatten().flatten();
     let report = |entry: std::fs::DirEntry| {
@@ -272,7 +272,7 @@ pub(super) fn list_files(names: &Names) -> Vec<FileReport> {
     files
 }
 
-/// Whether no miner is reached at `address` from anywhere.
+/// True if no miner is reached at `address` from anywhere.
 fn leads_nowhere(address: &Address) -> bool {
     address.ip().is_some_and(|ip| match ip.to_canonical() {
         IpAddr::V4(ip) => ip.is_unspecified() || ip.is_broadcast() || ip.is_multicast(),

@@ -25,7 +25,7 @@ use crate::signals;
 /// child has to understand the link as its parent does.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// How long a child may take to end once its link has. It keeps nothing, so that it may be
+/// Longest time of a child's end once its link has ended. It keeps nothing, so that it may be
 /// killed; a frozen one must not hold a stop up.
 const END_TIMEOUT: Duration = Duration::from_millis(150);
 
@@ -44,7 +44,7 @@ pub struct ServerProcess {
     state: Mutex<State>,
 }
 
-/// What [`ServerProcess::stop`] and [`ServerProcess::replace`] find.
+/// State that [`ServerProcess::stop`] and [`ServerProcess::replace`] find.
 #[derive(Default)]
 struct State {
     /// Our end of the link of the child that runs, the child, and its number.

@@ -80,7 +80,7 @@ pub enum Place {
     Taken,
 }
 
-/// What changed when a branch was adopted.
+/// Changes by a branch that was adopted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Adopted {
     /// Messages of dropped blocks that are not in the chain now, oldest first.
@@ -186,7 +186,7 @@ impl Shared {
         *self.chain.lock().chain.head()
     }
 
-    /// What is to be saved, of one moment: the chain, the branches that left it, and a mark for
+    /// State to be saved, of one moment: the chain, the branches that left it, and a mark for
     /// [`Shared::note_saved`].
     pub fn to_save(&self) -> (ChainView, Forks, u64) {
         let blocks = self.chain.lock();
@@ -244,7 +244,7 @@ impl Shared {
         blocks.bytes - blocks.bytes_saved
     }
 
-    /// Whether so much is not saved yet that nothing more should come in; asks for a save then.
+    /// True if so much is not saved yet that nothing more should come in; asks for a save then.
     pub fn is_unsaved_full(&self) -> bool {
         let full = self.unsaved_bytes() > UNSAVED_BYTES_MAX;
         if full {
@@ -312,7 +312,7 @@ impl Shared {
         }
     }
 
-    /// Whether this message is in the chain or waits.
+    /// True if this message is in the chain or waits.
     ///
     /// # Errors
     /// [`ReadError`]
@@ -389,8 +389,8 @@ impl Shared {
         self.bells.push.ring();
     }
 
-    /// What to mine next: the next message that is not in the chain, on the head of the moment
-    /// at which it was not.
+    /// The next work: the next message that is not in the chain, on the head of the moment at which
+    /// it was not.
     ///
     /// # Errors
     /// [`ReadError`], if it can't be seen whether the next one is in the chain.

@@ -24,7 +24,7 @@ use crate::settings::Settings;
 use crate::signals::StopSignals;
 use crate::store::Lock;
 
-/// How long new blocks wait to be saved together: a block that loses a tie within this never
+/// Time that new blocks wait to be saved together: a block that loses a tie within this never
 /// touches the disk, nor leaves an older version behind.
 const BACKUP_SETTLES: Duration = Duration::from_secs(1);
 
@@ -35,15 +35,14 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// after what a service manager replaces the whole miner (`WatchdogSec=` of our unit).
 const PROBES_MISSED_MAX: u32 = 2;
 
-/// How long jobs that ask others may take to end. Their calls end at once, but nothing ends the
-/// look-up of a name (20 s with a DNS server that is silent) or a connection that is being made
-/// (2 s). A thread that is left behind finds that no call may begin any more, and what it could
-/// still do survives a kill, too.
+/// Longest end of jobs that ask others. Their calls end at once, but nothing ends the look-up of a
+/// name (20 s with a DNS server that is silent) or a connection that is being made (2 s). A thread
+/// that is left behind finds that no call may begin any more, and what it could still do survives a
+/// kill, too.
 const ASKING_ENDS: Duration = Duration::from_millis(100);
 
-/// How long the end of all threads may take: a stop is promised within a second. Only a disk
-/// that hangs takes longer; what it has not taken yet is in the journal, or was promised to
-/// nobody.
+/// Longest end of all threads: a stop is promised within a second. Only a disk that hangs takes
+/// longer; what it has not taken yet is in the journal, or was promised to nobody.
 const ALL_END: Duration = Duration::from_millis(600);
 
 /// How much the mining threads stand back for those that serve (`nice`).

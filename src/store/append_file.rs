@@ -10,7 +10,7 @@ use super::disk::{Disk, Stamp};
 use super::error::{Doing, StoreError};
 use super::names::Names;
 
-/// What the disk holds of the file, compared with what we know.
+/// State of the file on disk, compared with ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
     /// Just that.
@@ -81,7 +81,7 @@ impl AppendFile {
         self.room
     }
 
-    /// Whether only [`AppendFile::replace`] helps.
+    /// True if only [`AppendFile::replace`] helps.
     pub fn is_lost(&self) -> bool {
         self.trust == Trust::Lost
     }

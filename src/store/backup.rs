@@ -31,7 +31,7 @@ const ATTEMPTS: usize = 20;
 /// Pause between two attempts: longer than most reorganisations of a file take.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What was copied.
+/// Report of a copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Backup {
     /// Blocks in the copy of the chain file.
@@ -77,7 +77,7 @@ pub fn back_up(
     unreachable!("attempts have an end")
 }
 
-/// What came of one attempt.
+/// Outcome of one attempt.
 enum Attempt {
     Done(Backup),
     /// Blocks may have left the file meanwhile, and their messages with them.

@@ -24,7 +24,7 @@ use crate::chain::{
     Branch, Chain, ChainView, Change, Data, Dropped, Forks, Micros, Network, ReadError,
 };
 
-/// What to do with a chain file that is there.
+/// Treatment of a chain file that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// Go on with it.
@@ -33,7 +33,7 @@ pub enum Start {
     ForceNew,
 }
 
-/// What a save had to write.
+/// Outcome of a save.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saved {
     /// Nothing.
@@ -56,7 +56,7 @@ pub enum Saved {
 pub struct Loaded {
     /// The file.
     pub file: ChainFile,
-    /// What is in it.
+    /// The chain in it.
     pub chain: Chain,
     /// The branches in older versions.
     pub forks: Forks,
@@ -104,8 +104,8 @@ struct Begun {
 impl ChainFile {
     /// Reads the chain file, or makes one with the genesis block of `network`.
     ///
-    /// What a crash left half done is put right: a reorganisation goes on, a torn last line is cut
-    /// off, the hash written. `progress` is told how many bytes of how many were read. `now`
+    /// Work that a crash left half done is put right: a reorganisation goes on, a torn last line is
+    /// cut off, the hash written. `progress` is told how many bytes of how many were read. `now`
     /// names the version that [`Start::ForceNew`] makes.
     ///
     /// # Errors
@@ -233,7 +233,7 @@ impl ChainFile {
         Ok(file)
     }
 
-    /// What is on disk for certain: the messages in it need no journal.
+    /// The part that is on disk for certain: the messages in it need no journal.
     pub fn saved(&self) -> &ChainView {
         &self.saved
     }

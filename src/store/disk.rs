@@ -74,7 +74,7 @@ impl Read for Source {
     }
 }
 
-/// What tells a file from another one, and from itself after somebody changed it.
+/// Mark that tells a file from another one, and from itself after somebody changed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// Device and number of the file.

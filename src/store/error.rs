@@ -20,11 +20,11 @@ pub struct Fault {
     pub block: Option<u64>,
     /// The field of the block, or the part of the line.
     pub field: String,
-    /// What stands there, with control characters escaped.
+    /// The text that stands there, with control characters escaped.
     pub found: String,
-    /// What the rule asks.
+    /// The value that the rule asks for.
     pub expected: String,
-    /// What to do.
+    /// Advice.
     pub remedy: String,
 }
 
@@ -100,7 +100,7 @@ pub enum StoreError {
         action: &'static str,
         /// The file, as a path from where the chain path was given.
         file: String,
-        /// What the disk said.
+        /// Error of the disk.
         source: io::Error,
     },
     /// A file is damaged; nothing was changed.
@@ -133,7 +133,7 @@ pub enum StoreError {
     Missing {
         /// The chain file.
         file: String,
-        /// What says that there was one.
+        /// Trace of the one that there was.
         trace: String,
     },
     /// No chain file, and nothing that says that there was one.
@@ -174,7 +174,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the disk has no room.
+    /// True if the disk has no room.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Disk { source, .. }
             if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))

@@ -57,7 +57,7 @@ fn candidates(line: &[u8]) -> impl Iterator<Item = Network> {
     })
 }
 
-/// Whether this line of a block says that it follows the genesis block of `network`.
+/// True if this line of a block says that it follows the genesis block of `network`.
 pub(super) fn names_as_parent(line: &[u8], network: &Network) -> bool {
     let genesis = Block::genesis(network).line();
     let link = format!("\"previous_hash\":\"{}\"", Hash::of(genesis));

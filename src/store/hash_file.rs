@@ -11,7 +11,7 @@ use crate::chain::Hash;
 /// Hex digits of a hash.
 const HASH_DIGITS: usize = 64;
 
-/// What a hash file says.
+/// Content of a hash file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Recorded {
     /// There is none.

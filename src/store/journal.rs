@@ -21,7 +21,7 @@ const COMPACTION_BYTES_MIN: u64 = 256 << 10;
 /// Bytes of a record beside its message, about.
 const RECORD_BYTES: u64 = 80;
 
-/// What is written to see whether the disk has room again: room for a batch of messages.
+/// Bytes written to see whether the disk has room again: room for a batch of messages.
 const PROBE_BYTES: usize = 64 << 10;
 
 /// The journal of a running miner.
@@ -29,7 +29,7 @@ pub struct Journal {
     disk: Arc<dyn Disk>,
     names: Names,
     file: AppendFile,
-    /// What it took when all in it was alive.
+    /// Its size when all in it was alive.
     full: Size,
 }
 
@@ -43,7 +43,7 @@ struct Size {
 impl Journal {
     /// Reads the journal, or makes one; the messages in it, in their order, each once.
     ///
-    /// What a crash left of a batch that was not acknowledged is cut off.
+    /// The part that a crash left of a batch that was not acknowledged is cut off.
     ///
     /// # Errors
     /// [`StoreError`] if anything else is wrong with it; nothing was changed then.
@@ -118,7 +118,7 @@ impl Journal {
         self.file.append(&mut std::iter::once(Ok(buffer)), room as u64)
     }
 
-    /// Whether more than half of the file may be messages that wait no longer; `count`
+    /// True if more than half of the file may be messages that wait no longer; `count`
     /// messages with `bytes` bytes in all still do.
     pub fn wants_compaction(&self, count: usize, bytes: usize) -> bool {
         let asked = count as u64 * RECORD_BYTES + bytes as u64;
@@ -128,7 +128,7 @@ impl Journal {
         length.saturating_sub(alive) > (length / 2).max(COMPACTION_BYTES_MIN)
     }
 
-    /// Whether a sync failed, or the file was changed, so that only [`Journal::rewrite`] helps.
+    /// True if a sync failed, or the file was changed, so that only [`Journal::rewrite`] helps.
     pub fn is_poisoned(&self) -> bool {
         self.file.is_lost()
     }

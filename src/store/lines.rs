@@ -15,7 +15,7 @@ pub(super) const LINE_BYTES_MAX: usize = 6 * MESSAGE_BYTES_MAX + 1024 + ROOM_BYT
 /// Zeros that are written behind a journal's last record, for those to come.
 pub(super) const ROOM_BYTES: usize = 64 << 10;
 
-/// What is read from the disk at once.
+/// Bytes read from the disk at once.
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// How a line ends.
@@ -48,7 +48,7 @@ impl Line<'_> {
         self.start + self.bytes.len() as u64 + u64::from(self.ending == Ending::Break)
     }
 
-    /// What stands there, short and escaped.
+    /// The text that stands there, short and escaped.
     pub fn shown(&self) -> String {
         let clip = &self.bytes[..self.bytes.len().min(80)];
         let dots = if clip.len() < self.bytes.len() { "…" } else { "" };

@@ -28,8 +28,8 @@ struct Mark {
 enum Body {
     Unwritten,
     File(Arc<dyn DiskFile>),
-    /// What lay from byte `cut` on was replaced in the file, and is in `above` now; what lay
-    /// before is where `below` has it.
+    /// The part from byte `cut` on was replaced in the file, and is in `above` now; what lay before
+    /// is where `below` has it.
     Split {
         cut: u64,
         below: Arc<Pages>,
@@ -37,7 +37,7 @@ enum Body {
     },
 }
 
-/// What is remembered of the bytes of a page.
+/// Check value of the bytes of a page.
 pub(super) fn check(text: &[u8]) -> u64 {
     keyed_hash(text)
 }

@@ -63,7 +63,7 @@ impl Numbers {
     }
 }
 
-/// Whether the chain file is not the one that the journal beside it was written for.
+/// True if the chain file is not the one that the journal beside it was written for.
 pub(super) fn is_chain_copied(disk: &dyn Disk, names: &Names) -> Result<bool, StoreError> {
     let Some(source) = Source::open(disk, &names.data).doing("read", names, &names.data)? else {
         return Ok(false);
@@ -104,7 +104,7 @@ fn check(text: &str) -> String {
     Hash::of(text).to_string()
 }
 
-/// What follows the check of this line, if the check is right.
+/// The text behind the check of this line, if the check is right.
 fn checked(line: &[u8]) -> Option<&str> {
     let (found, text) = std::str::from_utf8(line).ok()?.split_once(' ')?;
     (found.len() == CHECK_DIGITS && check(text).starts_with(found)).then_some(text)
@@ -127,11 +127,11 @@ pub(super) struct Reading {
     pub total: u64,
     /// Zeros behind that.
     pub room: u64,
-    /// What lies behind the good lines.
+    /// The end of the file behind the good lines.
     pub tail: Tail,
     /// The numbers that the first line tells.
     pub numbers: Numbers,
-    /// Whether the file has another number.
+    /// True if the file has another number.
     is_copy: bool,
     /// Where the batch of the last good record begins.
     batch: u64,
@@ -139,15 +139,15 @@ pub(super) struct Reading {
     certain: u64,
 }
 
-/// What lies behind the good records of a journal.
+/// The end of a journal behind its good records.
 #[derive(Default)]
 pub(super) enum Tail {
     /// Nothing.
     #[default]
     Sound,
-    /// What a crash leaves of a batch that was not acknowledged.
+    /// The rest of a batch that a crash left unacknowledged.
     Torn(Box<Fault>),
-    /// What a copy has that was made while records were written: all its good ones were read.
+    /// The rest in a copy that was made while records were written: all its good ones were read.
     Copied(Box<Fault>),
     /// Something that had been written was changed.
     Damaged(Box<Fault>),
@@ -240,7 +240,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Whether `bytes` are a record that may stand where `line` starts.
+    /// True if `bytes` are a record that may stand where `line` starts.
     fn fits(&self, line: &Line<'_>, bytes: &[u8]) -> bool {
         line.number > 1 && read(bytes).is_some_and(|(batch, _)| self.may_be_of(batch, line.start))
     }
@@ -252,7 +252,7 @@ impl Reading {
         }
     }
 
-    /// Whether a crash during the last batch leaves such a line.
+    /// True if a crash during the last batch leaves such a line.
     fn is_torn(&self, line: &Line<'_>) -> bool {
         if has_hole(line, self.batch, self.total) {
             return true;
@@ -262,7 +262,7 @@ impl Reading {
         line.ending == Ending::File && !self.fits(line, but_last) && self.begins_record(line)
     }
 
-    /// Whether the line is a record's beginning, as far as it goes.
+    /// True if the line is a record's beginning, as far as it goes.
     fn begins_record(&self, line: &Line<'_>) -> bool {
         let (check, rest) = line.bytes.split_at(line.bytes.len().min(CHECK_DIGITS));
         let is_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
@@ -278,7 +278,7 @@ impl Reading {
     }
 }
 
-/// Whether zeros stand in place of a whole stretch that the disk did not write. No record
+/// True if zeros stand in place of a whole stretch that the disk did not write. No record
 /// has a zero byte in it.
 fn has_hole(line: &Line<'_>, batch: u64, total: u64) -> bool {
     let mut at = line.start;
@@ -290,7 +290,7 @@ fn has_hole(line: &Line<'_>, batch: u64, total: u64) -> bool {
     })
 }
 
-/// Whether a record follows whose batch was begun behind `start`.
+/// True if a record follows whose batch was begun behind `start`.
 fn later_batch(lines: &mut Lines, start: u64) -> std::io::Result<bool> {
     while let Some(line) = lines.next()? {
         if read(line.bytes).is_some_and(|(batch, _)| batch > start) {

@@ -130,12 +130,12 @@ fn each_part(
     Ok(())
 }
 
-/// Whether there is a record, whole or not.
+/// True if there is a record, whole or not.
 pub(super) fn is_there(disk: &dyn Disk, names: &Names) -> Result<bool, StoreError> {
     Ok(disk.stamp(&names.redo).doing("look at", names, &names.redo)?.is_some())
 }
 
-/// What the record in the folder asks for; for those who only look.
+/// The change that the record in the folder asks for; for those who only look.
 pub(super) fn pending(disk: &dyn Disk, names: &Names) -> Result<Option<Redo>, StoreError> {
     Ok(read(disk, names)?.map(|record| record.redo))
 }

@@ -25,7 +25,7 @@ pub fn remember(disk: &dyn Disk, names: &Names, all: &[impl Serialize]) -> Resul
     write_whole(disk, names, &names.neighbours, text)
 }
 
-/// What was remembered, as far as it can be read.
+/// The remembered value, as far as it can be read.
 pub fn remembered<T: DeserializeOwned>(disk: &dyn Disk, names: &Names) -> Vec<T> {
     let text = disk.open(&names.neighbours).ok().flatten().and_then(|file| {
         let bytes = file.bytes().ok()?.min(BYTES_MAX);

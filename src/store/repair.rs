@@ -21,7 +21,7 @@ use super::salvage::{self, Piece};
 use super::scan::{HashFile, Progress, Scan, Verdict, judge, scan, unheard};
 use crate::chain::{Block, Chain, Data, DataId, Hash, Micros, Network, Rank};
 
-/// What `repair` did.
+/// Report of `repair`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Repair {
     /// Where the damaged chain file is now; `None` if it needed no repair or was missing.
@@ -52,7 +52,7 @@ pub struct Lost {
     pub line: u64,
     /// Its id, if that can still be read.
     pub id: Option<DataId>,
-    /// What stands there, shortened and with control characters escaped.
+    /// The text that stands there, shortened and with control characters escaped.
     pub found: String,
 }
 
@@ -226,7 +226,7 @@ fn beyond(
     Ok(beyond)
 }
 
-/// What is damaged between two blocks that are not.
+/// Damage between two sound blocks.
 #[derive(Default)]
 struct Gap {
     /// The height behind that of the block before.
@@ -236,7 +236,7 @@ struct Gap {
     next: Option<(u64, Hash)>,
 }
 
-/// Whether a damaged first line is one of a genesis block, which holds no message.
+/// True if a damaged first line is one of a genesis block, which holds no message.
 fn is_genesis(line: &[u8], id: Option<DataId>) -> bool {
     let text = String::from_utf8_lossy(line);
     id == Some(DataId::from_bytes([0; 16]))

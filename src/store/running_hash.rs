@@ -77,7 +77,7 @@ impl RunningHash {
     }
 }
 
-/// Whether a file with the lines of `view` had this hash when it had some lines less.
+/// True if a file with the lines of `view` had this hash when it had some lines less.
 ///
 /// # Errors
 /// [`ReadError`]

@@ -16,7 +16,7 @@ const RECORD_MARK: &[u8] = b"{\"id\":\"";
 /// How a block ends.
 const BLOCK_END: &str = "\"}";
 
-/// What was found of a block.
+/// Part of a block that was found.
 pub(super) enum Piece {
     /// A block as it was mined: its seal says so. Whether its work is right is not looked at.
     Block(Box<Block>, String),

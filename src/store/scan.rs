@@ -60,7 +60,7 @@ pub(super) struct Scan {
 /// The first line that is not as it should be.
 pub(super) struct Trouble {
     pub fault: Fault,
-    /// Whether a write that was cut off by a crash leaves such a line.
+    /// True if a write that was cut off by a crash leaves such a line.
     pub torn: bool,
 }
 
@@ -76,10 +76,10 @@ struct Piece {
     ending: Ending,
 }
 
-/// What checking a piece found.
+/// Result of checking a piece.
 struct Checked {
     piece: Piece,
-    /// What its page is checked by.
+    /// Check value of its page.
     check: u64,
     /// Of each good block, and where its line ends in the piece.
     blocks: Vec<(Keys, usize)>,
@@ -416,7 +416,7 @@ fn refuse_other_network(
     Ok(())
 }
 
-/// What a chain file and its hash say together.
+/// Verdict on a chain file by its hash.
 pub(super) enum Verdict {
     /// Every line is good, and the hash knows of nothing else.
     Sound {
@@ -432,7 +432,7 @@ pub(super) enum Verdict {
     },
     /// A copy of a chain file that was being written: every whole line is good.
     Copied {
-        /// What would be damage in a file of our own.
+        /// Damage, if the file were our own.
         fault: Box<Fault>,
         /// Length of a torn last line, which is to be cut off.
         bytes: u64,
@@ -441,7 +441,7 @@ pub(super) enum Verdict {
     Damaged(Box<Fault>),
 }
 
-/// What the hash file is to the chain file.
+/// State of the hash file beside the chain file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HashFile {
     /// Just its hash.
@@ -474,7 +474,7 @@ pub(super) fn judge(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<Verdi
     Ok(verdict)
 }
 
-/// Whether at most a part of one line lies behind the good lines.
+/// True if at most a part of one line lies behind the good lines.
 fn ends_in_one_line(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<bool, StoreError> {
     if scan.total - scan.bytes > LINE_BYTES_MAX as u64 {
         return Ok(false);

@@ -15,7 +15,7 @@ use super::disk::{Disk, DiskFile, Stamp};
 use super::sim_loss::{Change, File};
 pub use super::sim_loss::{Loss, Rng};
 
-/// Whether the power is lost before or after an operation does its work.
+/// The moment at which the power is lost: before or after an operation does its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// Nothing of it is done.
@@ -94,7 +94,7 @@ struct State {
 }
 
 impl SimDisk {
-    /// How many operations have begun.
+    /// Number of operations begun.
     pub fn operations(&self) -> u64 {
         self.0.lock().operations
     }
@@ -124,12 +124,12 @@ impl SimDisk {
         self.0.lock().full = full;
     }
 
-    /// How many operations have failed because they were told to.
+    /// Number of operations that failed because they were told to.
     pub fn failures_struck(&self) -> u64 {
         self.0.lock().struck
     }
 
-    /// Whether the power is lost.
+    /// True if the power is lost.
     pub fn is_down(&self) -> bool {
         self.0.lock().is_down
     }
@@ -139,7 +139,7 @@ impl SimDisk {
         self.0.lock().files.iter().map(File::unsynced_bytes).max().unwrap_or(0)
     }
 
-    /// How many names were made, changed or removed since the folder was synced.
+    /// Number of names made, changed or removed since the folder was synced.
     pub fn unsynced_names(&self) -> usize {
         self.0.lock().unsynced_names.len()
     }
@@ -166,7 +166,7 @@ impl SimDisk {
         Self::with(kept)
     }
 
-    /// What is in a file, synced or not.
+    /// Content of a file, synced or not.
     pub fn contents(&self, name: &str) -> Option<Vec<u8>> {
         let state = self.0.lock();
         state.names.get(name).map(|&file| state.files[file].written.clone())

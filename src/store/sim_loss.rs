@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// Smallest stretch that the disk writes or does not write.
 const SECTOR_BYTES: usize = 512;
 
-/// What is lost of what was not synced.
+/// The part lost of all that was not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// Of each file the writes stay up to this many bytes, of the names this many changes.
@@ -20,7 +20,7 @@ pub enum Loss {
     Zeros {
         /// The first sector that was not written.
         from: usize,
-        /// How many were not written.
+        /// Number of those not written.
         count: usize,
         /// Changes of names that stay.
         names: usize,

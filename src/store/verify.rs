@@ -14,10 +14,10 @@ use super::redo;
 use super::scan::{Progress, Verdict, judge, scan};
 use crate::chain::{Difficulty, Hash, NetworkName};
 
-/// What `verify` found.
+/// Report of `verify`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Whether a miner would start from these files.
+    /// True if a miner would start from these files.
     pub ok: bool,
     /// Name of the network, as the genesis block says.
     pub network: Option<NetworkName>,
@@ -33,9 +33,9 @@ pub struct Report {
     pub journal_messages: u64,
     /// Length of the journal in bytes, without the room behind its last record.
     pub journal_bytes: u64,
-    /// What keeps a miner from starting.
+    /// Faults that keep a miner from starting.
     pub faults: Vec<Fault>,
-    /// What the next start of a miner puts right by itself.
+    /// Faults that the next start of a miner puts right by itself.
     pub warnings: Vec<Fault>,
 }
 

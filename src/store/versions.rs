@@ -23,7 +23,7 @@ const BYTES_MAX: u64 = 256 << 20;
 /// Blocks of a branch that are read when a miner starts.
 const BLOCKS_MAX: usize = 1 << 20;
 
-/// What `test.forks` says of an older version, a line each.
+/// A line of `test.forks`, about an older version.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
     file: String,

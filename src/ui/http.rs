@@ -14,10 +14,10 @@ const WORKERS: usize = 16;
 /// Longest body of a request: a message of 64 KiB, each byte percent-encoded.
 const BODY_BYTES_MAX: usize = 256 << 10;
 
-/// How long a page may take: it asks several miners, one of which may not answer at all.
+/// Longest time of a page: it asks several miners, one of which may not answer at all.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// How long a page may wait for news: longer than [`super::news`] lets it.
+/// Longest wait of a page for news: longer than [`super::news`] lets it.
 const NEWS: Duration = Duration::from_secs(90);
 
 /// Allows what comes from here and nothing else: no inline script or style, no frame.
@@ -29,8 +29,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
 const WORKER_SECURITY_POLICY: &str =
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
 
-/// What pages tell of themselves: nothing to others. With less, a browser would send a form of
-/// ours with `Origin: null`, and one that has plain http from another host sends no
+/// Referrer policy: pages tell nothing of themselves to others. With less, a browser would send a
+/// form of ours with `Origin: null`, and one that has plain http from another host sends no
 /// `Sec-Fetch-Site` beside it, so that nothing told the form from a stranger's.
 const REFERRER_POLICY: &str = "same-origin";
 
@@ -45,13 +45,13 @@ const HOST: &str = "Host";
 const ORIGIN: &str = "Origin";
 const SITE: &str = "Sec-Fetch-Site";
 
-/// What the guard passes on: whose name the page was opened by, who sent a form, and whether an
-/// answer may be compressed.
+/// Headers that the guard passes on: whose name the page was opened by, who sent a form, and
+/// whether an answer may be compressed.
 const PASSED: [&str; 4] = [HOST, ORIGIN, SITE, ENCODING];
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-/// What a browser asks.
+/// A browser's request.
 pub struct Asked {
     /// `GET` (also for `HEAD`), `POST`, …
     pub method: String,
@@ -61,13 +61,13 @@ pub struct Asked {
     pub query: String,
     /// Of a form.
     pub body: Vec<u8>,
-    /// Whether a page of ours sent it, as far as the browser tells.
+    /// True if a page of ours sent it, as far as the browser tells.
     pub is_ours: bool,
-    /// Whether the browser runs on this host.
+    /// True if the browser runs on this host.
     pub is_local: bool,
 }
 
-/// What it gets.
+/// The answer to it.
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
@@ -77,11 +77,11 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Where to go instead.
     pub location: Option<String>,
-    /// Whether it never changes.
+    /// True if it never changes.
     pub keeps: bool,
-    /// Whether it is a worker that puts WebAssembly together.
+    /// True if it is a worker that puts WebAssembly together.
     pub assembles: bool,
-    /// Whether the body is compressed.
+    /// True if the body is compressed.
     pub is_packed: bool,
 }
 
@@ -113,7 +113,7 @@ impl Answer {
     }
 }
 
-/// What becomes of a request.
+/// Outcome of a request.
 pub enum Response {
     /// It is answered.
     Now(Answer),
@@ -193,7 +193,7 @@ impl Running {
     }
 }
 
-/// What the guard says to a browser that it refuses.
+/// The guard's words to a browser that it refuses.
 fn spell(why: &Refusal) -> (&'static str, Vec<u8>) {
     (PLAIN_TEXT, format!("{}: {}\n", why.message, why.more).into())
 }
@@ -241,7 +241,7 @@ fn read(request: &mut Incoming) -> io::Result<Asked> {
     Ok(Asked { method, path, query, body, is_ours, is_local })
 }
 
-/// Whether a host is an address or `localhost`. A name that somebody made point here would
+/// True if a host is an address or `localhost`. A name that somebody made point here would
 /// let that somebody's pages read ours.
 fn is_direct(host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
@@ -251,7 +251,7 @@ fn is_direct(host: &str) -> bool {
         || name.eq_ignore_ascii_case("localhost")
 }
 
-/// Whether a host, with or without a port, is one of these names.
+/// True if a host, with or without a port, is one of these names.
 fn is_one_of(host: &str, names: &[String]) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     names.iter().any(|known| known.eq_ignore_ascii_case(name))

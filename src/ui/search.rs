@@ -9,8 +9,8 @@ use crate::api::Fork;
 use crate::api::client::ClientError;
 use crate::chain::{DataId, Hash, Micros};
 
-/// How long one look through the chain may take, and how far it may go, so that there is soon
-/// a page to see; it can be continued.
+/// Longest time of one look through the chain, and its farthest block, so that there is soon a page
+/// to see; it can be continued.
 const LOOK_TIME_MAX: Duration = Duration::from_millis(150);
 const LOOK_BLOCKS_MAX: u64 = 10_000;
 

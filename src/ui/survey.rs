@@ -129,7 +129,7 @@ pub fn lines(nodes: &[Node]) -> Vec<(usize, usize)> {
     lines
 }
 
-/// What came by the line between two of `nodes`, newest first, and who says so.
+/// News that came by the line between two of `nodes`, newest first, and who says so.
 pub fn came_by(nodes: &[Node], (one, other): (usize, usize)) -> Vec<(&Node, &Event)> {
     let is_from = |event: &Event, end: usize| {
         matches!(&event.what, Happening::Block { from: Some(from), .. }

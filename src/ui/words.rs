@@ -153,7 +153,7 @@ impl Moment {
         html! { time datetime=(self.machine()) title=(self.exact()) data-as="moment" { (self.text()) } }
     }
 
-    /// How long before `now` it was; the script keeps it true.
+    /// Time from it to `now`; the script keeps it true.
     pub fn age(self, now: Micros) -> Markup {
         if self.0 == 0 {
             return html! { span title="The first block has no time: it is the same on every miner." { "genesis" } };
@@ -165,7 +165,7 @@ impl Moment {
         self.changing("age", &text)
     }
 
-    /// How long after `now` it is; `due` if it has come.
+    /// Time from `now` to it; `due` if it has come.
     pub fn ahead(self, now: Micros) -> Markup {
         match self.0.checked_sub(now).filter(|ahead| *ahead > 0) {
             Some(ahead) => {

@@ -42,7 +42,7 @@ impl Token {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.parse().ok()).flatten()
     }
 
-    /// Whether it is this one. It takes as long wherever the two differ.
+    /// True if it is this one. It takes as long wherever the two differ.
     pub fn is(&self, other: &Self) -> bool {
         let differs = |(one, other): (u8, u8)| one ^ other;
         let pairs = self.0.bytes().zip(other.0.bytes());

@@ -256,7 +256,7 @@ fn follow(miner: &Miner, answers: &link::Sender, new: &Receiver<Follower>) {
     }
 }
 
-/// Whether one more may wait, from this address.
+/// True if one more may wait, from this address.
 fn has_room(followers: &[Follower], ip: Option<IpAddr>) -> bool {
     let ip = ip.filter(|ip| !ip.to_canonical().is_loopback());
     let same = followers.iter().filter(|other| ip.is_some() && other.ip == ip).count();

@@ -34,7 +34,7 @@ impl Stop {
     }
 }
 
-/// What made a round begin.
+/// Cause of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// The interval is over.
@@ -108,7 +108,7 @@ impl SideBySide {
         Self { job, asking: Arc::default(), threads: Vec::new(), ended }
     }
 
-    /// How many are being asked.
+    /// Number of those being asked.
     pub fn count(&self) -> usize {
         self.asking.lock().len()
     }
@@ -168,7 +168,7 @@ impl Asking {
         Self { all: Arc::clone(all), whom, is_over: false }
     }
 
-    /// Whether there was no hint meanwhile, so that this ends.
+    /// True if there was no hint meanwhile, so that this ends.
     fn is_over(&mut self) -> bool {
         let mut all = self.all.lock();
         let again = all.get_mut(&self.whom).is_some_and(std::mem::take);

@@ -30,7 +30,7 @@ const DATA_UNDER_WAY: usize = 2;
 /// Bytes of messages in a push, but for a single one: a block behind it waits no longer.
 const DATA_BYTES: usize = 16 << 10;
 
-/// How long a push may stay without an answer.
+/// Longest time of a push without an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that lasted less is begun anew only when there is something to push.
@@ -42,7 +42,7 @@ const ANSWER_BYTES_MAX: u64 = 64 << 10;
 /// Exchanges of one round without a connection.
 const ROUND_PUSHES_MAX: usize = 8;
 
-/// What was pushed, for its answer.
+/// A push under way, kept for its answer.
 #[derive(Clone, Copy, Debug)]
 pub enum Sent {
     /// Blocks from the one behind `base` up to `head`.
@@ -260,7 +260,7 @@ enum Ended {
     Broken { why: String, has_answered: bool },
 }
 
-/// What a connection's two threads share.
+/// State that a connection's two threads share.
 #[derive(Default)]
 struct UnderWay {
     sent: VecDeque<(Sent, Instant)>,

@@ -113,7 +113,7 @@ fn check_time(miner: &Miner, address: &Address, health: &Health) -> Result<(), B
 /// Blocks that a neighbour is asked to take, around the place where its chain may leave ours.
 const OFFERED: u64 = 64;
 
-/// Whether a neighbour that has our first block ahead of time refuses what we have around its head.
+/// True if a neighbour that has our first block ahead of time refuses what we have around its head.
 /// Of all rules the clock's alone can differ between honest miners.
 fn refuses(
     miner: &Miner,
@@ -155,8 +155,8 @@ impl From<Fault> for Broken {
     }
 }
 
-/// What a chain that ends too early says of its sender: an honest miner drops blocks when its
-/// clock is set back, and then claims them no longer.
+/// Fault of the sender of a chain that ends too early: an honest miner drops blocks when its clock
+/// is set back, and then claims them no longer.
 fn short(miner: &Miner, address: &Address, claimed: &Health, why: String) -> Fault {
     match ask_health(miner, address) {
         Ok(now) if (now.length, now.head) == (claimed.length, claimed.head) => Fault::Lying(why),
@@ -202,7 +202,7 @@ impl Page {
         self.from + self.lines.len() as u64
     }
 
-    /// Whether there is a next page, and checking this one takes long enough to ask for it
+    /// True if there is a next page, and checking this one takes long enough to ask for it
     /// meanwhile.
     fn is_worth_asking_ahead(&self) -> bool {
         self.lines.len() >= ASKED_AHEAD_LINES_MIN && self.end() < self.length
@@ -259,7 +259,7 @@ fn fetch(miner: &Miner, address: &Address, health: &Health, turn: &Turn<'_>) -> 
     }
 }
 
-/// What was fetched and not adopted yet.
+/// Blocks that were fetched and not adopted yet.
 struct Fetched<'a> {
     miner: &'a Miner,
     address: &'a Address,
@@ -299,7 +299,7 @@ impl Fetched<'_> {
     }
 }
 
-/// Whether the neighbour's chain ends as well as it claimed: its head may have moved on
+/// True if the neighbour's chain ends as well as it claimed: its head may have moved on
 /// since, but never to something worse.
 fn reaches(head: &Head, health: &Health) -> Result<(), Broken> {
     let length = head.length();
@@ -346,8 +346,8 @@ fn push(miner: &Miner, branch: &mut Branch, page: &Page) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What a wrong block says of its sender. Between two pages its chain may have changed, and
-/// one of two clocks may be wrong: both happen to honest miners.
+/// Fault of the sender of a wrong block. Between two pages its chain may have changed, and one of
+/// two clocks may be wrong: both happen to honest miners.
 fn fault_of(error: BlockError, number: usize) -> Fault {
     match error.rule {
         Rule::Link if number == 0 => Fault::Changed(error.to_string()),

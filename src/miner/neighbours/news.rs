@@ -18,7 +18,7 @@ const GAVE_MAX: usize = 1_024;
 /// Spans kept in mind that don't follow the cursor yet: they overtake each other.
 const SPANS_MAX: usize = 16;
 
-/// What a neighbour has.
+/// Blocks and messages that a neighbour has.
 #[derive(Clone, Debug, Default)]
 pub(super) struct News {
     /// The last block that is in its chain and in ours, as far as is known or was sent.
@@ -115,7 +115,7 @@ impl Neighbours {
         }
     }
 
-    /// Whether a message came from this neighbour lately.
+    /// True if a message came from this neighbour lately.
     pub fn has_given(&self, address: &Address, id: &DataId) -> bool {
         self.known.get(address).is_some_and(|neighbour| neighbour.news.gave.contains(id))
     }

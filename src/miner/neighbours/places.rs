@@ -33,7 +33,7 @@ pub(super) const TURNED_DOWN: Duration = Duration::from_secs(5);
 /// Places in four that callers can't take from mutual neighbours.
 const SETTLED_OF_FOUR: usize = 3;
 
-/// Whether `address` may be asked because a miner at `teller` spoke of it: one on this host or
+/// True if `address` may be asked because a miner at `teller` spoke of it: one on this host or
 /// link can be told only by another there, or a stranger could have this miner ask what only
 /// this host can reach. Names are judged by what they look up to, see [`may_be_looked_at`].
 pub fn may_be_told(address: &Address, teller: Option<IpAddr>) -> bool {
@@ -45,7 +45,7 @@ pub fn may_be_told(address: &Address, teller: Option<IpAddr>) -> bool {
     teller.map_or(Reach::Network, Reach::of) <= reach
 }
 
-/// Whether a name that a stranger spoke of may be asked, by the addresses that it has. Names
+/// True if a name that a stranger spoke of may be asked, by the addresses that it has. Names
 /// without a dot are judged, too: hosts have other names than "localhost" for themselves
 /// (ip6-localhost, their own one).
 pub fn may_be_looked_at(name: &Address, addresses: &[Address]) -> bool {
@@ -54,7 +54,7 @@ pub fn may_be_looked_at(name: &Address, addresses: &[Address]) -> bool {
         || addresses.iter().filter_map(Address::ip).all(|ip| Reach::of(ip) == Reach::Network)
 }
 
-/// Whether a name means this host everywhere, so that it was judged when it was told.
+/// True if a name means this host everywhere, so that it was judged when it was told.
 fn is_localhost(name: &Address) -> bool {
     name.host() == "localhost" || name.host().ends_with(".localhost")
 }
@@ -118,7 +118,7 @@ impl Neighbours {
         self.callers.len() < CALLERS_MAX && self.callers.insert(address, share).is_none()
     }
 
-    /// Whether the group of this address has as many learned neighbours as it may.
+    /// True if the group of this address has as many learned neighbours as it may.
     pub fn is_group_full(&self, ip: Option<IpAddr>) -> bool {
         let Some(group) = ip.and_then(place_group_of) else { return false };
         let learned = self.known.iter().filter(|(_, it)| it.origin == Origin::Learned);
@@ -178,7 +178,7 @@ impl Neighbours {
         Some(address)
     }
 
-    /// Whether somebody called that was not looked at yet.
+    /// True if somebody called that was not looked at yet.
     pub fn has_callers(&self) -> bool {
         !self.callers.is_empty()
     }
@@ -190,7 +190,7 @@ impl Neighbours {
         }
     }
 
-    /// Whether a further neighbour has room.
+    /// True if a further neighbour has room.
     pub fn has_room(&self) -> bool {
         self.known.len() < self.max
     }

@@ -13,7 +13,7 @@ struct Experiment {
     title: &'static str,
     /// One sentence for the list, and for the end of the page.
     teaches: &'static str,
-    /// What to look at.
+    /// Explanation.
     about: &'static str,
     /// Buttons: words, and the orders they give. `{first}`, `{last}` and `{new}` stand for miners,
     /// `{left}` and `{right}` for the two halves of the class, `{all}` for a line each.
@@ -26,7 +26,7 @@ struct Experiment {
     part: Part,
 }
 
-/// What a page has beyond buttons and tasks.
+/// Part of a page beyond buttons and tasks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Nothing,

@@ -51,7 +51,7 @@ pub fn page(is_local: bool) -> Answer {
     Answer::page(200, frame::of_class("Wall", Tab::Wall, "wall.js", content))
 }
 
-/// What can be done to the miners of the class.
+/// Controls of the miners of the class.
 fn scissors() -> Markup {
     html! {
         section.card id="scissors" {
