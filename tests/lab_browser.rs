@@ -107,8 +107,10 @@ fn every_experiment_ticks_itself() {
     page.learned();
 
     let page = open("tie");
-    page.press("Cut it in two, a message each");
+    // What came back when the halves met is pending still: one half alone would mine it.
     page.done(1);
+    page.press("Cut it in two, a message each");
+    page.done(2);
     page.press("Mend it");
     page.learned();
 

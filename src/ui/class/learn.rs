@@ -148,7 +148,7 @@ const EXPERIMENTS: [Experiment; 13] = [
         name: "tie",
         title: "A tie, and its rule",
         teaches: "Of two chains of the same length all miners take the one with the lower last hash, without asking anybody.",
-        about: "Each half gets one message, so each finds one block. Before you mend: read both hashes on the wall, and say who will win.",
+        about: "Wait until nothing is pending. Then each half gets one message, so each finds one block. Before you mend: read both hashes on the wall, and say who will win.",
         acts: &[
             (
                 "Cut it in two, a message each",
@@ -157,6 +157,7 @@ const EXPERIMENTS: [Experiment; 13] = [
             ("Mend it", "mend"),
         ],
         steps: &[
+            ("Nothing is pending, and all have one chain.", "idle"),
             ("Both chains are as long.", "tied"),
             ("All have the one with the lower hash.", "lower"),
         ],
@@ -227,13 +228,16 @@ const EXPERIMENTS: [Experiment; 13] = [
         name: "eclipse",
         title: "Eclipse",
         teaches: "A miner that knows liars only believes them. One honest neighbour is enough to see.",
-        about: "The right half is cut off and mines a chain of its own. A newcomer knows the last miner alone. Then it gets to know the first one.",
+        about: "The right half is cut off and mines a chain of its own. A newcomer knows the last miner alone, and is kept from the left half: a miner there that knew its address would call it. Then it gets to know the first one.",
         acts: &[
             (
                 "Cut it in two",
                 "reset\nsplit {left} | {right}\nadd \"Honest 1\" to {first}\nadd \"Honest 2\" to {first}\nadd \"Honest 3\" to {first}\nadd \"Shadow 1\" to {last}",
             ),
-            ("Start the newcomer among the liars", "start {new} knowing {last}"),
+            (
+                "Start the newcomer among the liars",
+                "split {new} | {left}\nstart {new} knowing {last}",
+            ),
             ("Let it know an honest one", "mend {newest} {first}"),
             ("Mend it", "mend"),
         ],
