@@ -30,7 +30,12 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 /// Blocks of a page that are worth a thread which asks for the next page meanwhile.
 const ASKED_AHEAD_LINES_MIN: usize = 100;
 
-/// How much further back each step looks for the fork.
+/// How far back the first step looks for the fork: one round trip finds nearly every fork that
+/// pushes leave. At 100 ms there and back and blocks every 13 ms, steps of 1, 4 and 16 took half a
+/// second, in which the better branch grew by ten blocks.
+const FIRST_STEP: u64 = 16;
+
+/// How much further back each step looks than the one before.
 const STEP_GROWTH: u64 = 4;
 
 /// Whom a round asks: at a tick all that are due, in between those that have
@@ -320,7 +325,7 @@ fn find_fork(
 ) -> Result<Page, Broken> {
     let from = view.length().min(claimed.saturating_sub(1)).max(1);
     let mut page = Page::next(miner, address, from, turn)?;
-    let mut step = 1;
+    let mut step = FIRST_STEP;
     loop {
         let block = Block::read(page.lines[0].get(), page.from);
         let block = block.map_err(|error| Fault::Lying(error.to_string()))?;
@@ -332,7 +337,8 @@ fn find_fork(
             return Err(Fault::Lying(why).into());
         }
         let from = page.from.saturating_sub(step).max(1);
-        page = Page::ask(miner, address, from, step.min(turn.page_blocks()))?;
+        // Twice the step: a shallow fork comes with what lies above it.
+        page = Page::ask(miner, address, from, (2 * step).min(turn.page_blocks()))?;
         step = step.saturating_mul(STEP_GROWTH);
     }
 }
