@@ -22,6 +22,7 @@ mod running;
 mod server_process;
 mod service_manager;
 mod shared;
+mod sides;
 mod threads;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ pub use neighbours::{End, Fault, Neighbours};
 pub use progress::Progress;
 pub use running::{Listener, MinerError, how_to_listen, run};
 pub use shared::{Adopted, FoundBlock, Place, Shared};
+use sides::Sides;
 
 use crate::api::client::{MinerClient, Token};
 use crate::api::{Address, Caller, Happening, Reply, Request, RunId};
@@ -91,6 +93,8 @@ pub struct Miner {
     pub metrics: Metrics,
     /// The fetch of blocks that is under way.
     pub fetching: Fetching,
+    /// Blocks of neighbours that did not win.
+    sides: Sides,
     /// Blocks that the log has not told yet.
     pub progress: Progress,
     name: Option<String>,
@@ -129,6 +133,7 @@ impl Miner {
             diary,
             metrics,
             fetching: Fetching::default(),
+            sides: Sides::default(),
             progress: Progress::default(),
             name: None,
             disk: None,

@@ -1,9 +1,12 @@
 //! What comes in by a push: blocks that anybody hands in, and messages of a neighbour.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::answer::unreadable;
 use super::jobs::sync_chain::tell;
+use super::sides::SIDES_MAX;
 use super::{Fault, Kept, Miner, NotAdopted};
 use crate::api::{
     Address, BlocksTaken, Caller, Cursor, DataTaken, PUSH_BLOCKS, PUSH_BYTES, Reply, Span,
@@ -118,14 +121,18 @@ fn take(
     let last = first.index.saturating_add(lines.len() as u64 - 1);
     for _ in 0..TRIES {
         let view = miner.shared.chain();
-        let Some(parent) = first.index.checked_sub(1) else {
+        let Some(below) = known_below(miner, &view, &first)? else {
             return Ok(Outcome::DoesNotFit { last });
         };
-        if first.previous_hash.is_none() || view.hash(parent)? != first.previous_hash {
-            return Ok(Outcome::DoesNotFit { last });
-        }
-        let known = shared_lines(&view, first.index, lines)?;
-        let Some(fork) = view.head_at(parent + known as u64)? else {
+        let from = first.index - below.len() as u64;
+        let lines: Vec<&str> = below
+            .iter()
+            .rev()
+            .map(|line| &**line)
+            .chain(lines.iter().map(|line| &**line))
+            .collect();
+        let known = shared_lines(&view, from, &lines)?;
+        let Some(fork) = view.head_at(from - 1 + known as u64)? else {
             return Ok(Outcome::DoesNotFit { last });
         };
         if known == lines.len() {
@@ -134,7 +141,7 @@ fn take(
         }
         let mut branch = Branch::new(fork);
         for line in &lines[known..] {
-            if let Err(error) = branch.push(line.as_str(), miner.wall(), &miner.network) {
+            if let Err(error) = branch.push(*line, miner.wall(), &miner.network) {
                 return Ok(Outcome::Invalid(error.to_string()));
             }
         }
@@ -151,6 +158,9 @@ fn take(
             }
             Err(NotAdopted::Refused(Refused::NotBetter)) => {
                 note_has(miner, neighbour, &fork);
+                if neighbour.is_some() {
+                    lines[known..].iter().for_each(|line| miner.sides.note(line));
+                }
                 return Ok(Outcome::NotBetter);
             }
             Err(NotAdopted::Refused(Refused::Moved)) => {}
@@ -163,8 +173,38 @@ fn take(
     Ok(Outcome::DoesNotFit { last })
 }
 
+/// The blocks between our chain and the block that is linked by `first`, the last one first, as far
+/// as they are known though not in the chain; `None` where one is not.
+fn known_below(
+    miner: &Miner,
+    view: &ChainView,
+    first: &Link,
+) -> Result<Option<Vec<Arc<str>>>, ReadError> {
+    let (mut below, mut index, mut previous) = (Vec::new(), first.index, first.previous_hash);
+    while let (Some(parent), Some(hash)) = (index.checked_sub(1), previous) {
+        if view.hash(parent)? == Some(hash) {
+            return Ok(Some(below));
+        }
+        if below.len() == SIDES_MAX {
+            break;
+        }
+        let line = match miner.sides.line(&hash) {
+            Some(line) => Some(line),
+            None => miner.shared.block_with(&hash)?.map(|found| Arc::from(&*found.line)),
+        };
+        let Some(line) = line else { break };
+        let link = Link::of(&line).expect("a known block is well spelled");
+        if link.index != parent {
+            break;
+        }
+        (index, previous) = (parent, link.previous_hash);
+        below.push(line);
+    }
+    Ok(None)
+}
+
 /// Number of lines that are those of our chain from height `from` on.
-fn shared_lines(view: &ChainView, from: u64, lines: &[String]) -> Result<usize, ReadError> {
+fn shared_lines(view: &ChainView, from: u64, lines: &[&str]) -> Result<usize, ReadError> {
     for (at, (line, ours)) in lines.iter().zip(view.lines_from(from)).enumerate() {
         if **line != *ours? {
             return Ok(at);

@@ -45,10 +45,8 @@ const ROUND_PUSHES_MAX: usize = 8;
 /// A push under way, kept for its answer.
 #[derive(Clone, Copy, Debug)]
 pub enum Sent {
-    /// Blocks from the one behind `base` up to `head`.
+    /// Blocks up to `head`.
     Blocks {
-        /// The block below, where the neighbour was known to have it.
-        base: Option<End>,
         /// The last.
         head: End,
         /// As many as are ever pushed at once.
@@ -97,9 +95,7 @@ fn next_blocks(miner: &Miner, address: &Address) -> Option<(Request, Sent)> {
         lines.push_front(line.to_string());
     }
     let count = lines.len() as u64;
-    let is_whole = base.is_some_and(|(base, _)| base + 1 + count > index);
     let sent = Sent::Blocks {
-        base: base.filter(|_| is_whole),
         head: (index, hash),
         is_all: count >= PUSH_BLOCKS || bytes > PUSH_BYTES || count == index,
     };
@@ -134,7 +130,7 @@ fn is_in(view: &ChainView, (index, hash): End) -> bool {
 /// Takes a neighbour's answer to a push: what it lacks now is seen by the next.
 pub fn answered(miner: &Miner, address: &Address, sent: Sent, status: u16, body: &[u8]) {
     match (sent, status) {
-        (Sent::Blocks { base, head, is_all }, 200 | 409) => {
+        (Sent::Blocks { head, is_all }, 200 | 409) => {
             let Ok(answer) = serde_json::from_slice::<BlocksTaken>(body) else { return };
             let its = (answer.length.saturating_sub(1), answer.head);
             let view = miner.shared.chain();
@@ -147,7 +143,8 @@ pub fn answered(miner: &Miner, address: &Address, sent: Sent, status: u16, body:
                 let later = all.has(address).filter(|has| has.0 > head.0 && is_in(&view, *has));
                 let has = match (status, is_ours) {
                     (200, true) => Some(later.filter(|it| it.0 > its.0).unwrap_or(its)),
-                    (200, false) => base,
+                    // It remembers them, though they don't win yet.
+                    (200, false) => return,
                     (_, true) if is_near => Some(its),
                     (_, false) if is_near && !is_all => None,
                     // It asks for what is missing.
