@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::data::{Data, DataId, Message, decode_lower_hex};
 use super::network::Network;
-use super::spelling::{self, BlockError};
+use super::spelling::{BlockError, Field, Wrong};
 
 /// Timestamps stay below 2^53, where every integer is exact in jq and JavaScript.
 pub const TIMESTAMP_END: u64 = 1 << 53;
@@ -136,7 +136,7 @@ impl Block {
     /// [`BlockError`] names the field, what was found and what was expected; the height in
     /// it is `index`, which the line itself need not have.
     pub fn read(line: &str, index: u64) -> Result<Self, BlockError> {
-        let block = scan(line).ok_or_else(|| spelling::explain(line, index))?;
+        let block = scan(line).map_err(|wrong| wrong.in_line(line, index))?;
         if block.index == index { Ok(block) } else { Err(BlockError::index(block.index, index)) }
     }
 
@@ -165,67 +165,118 @@ impl Block {
     }
 }
 
-/// Reads a line that is spelled canonically; `None` if any byte is otherwise.
-fn scan(line: &str) -> Option<Block> {
-    let mut rest = Scanner(line);
+/// Reads a line that is spelled canonically, or says where it is not.
+fn scan(line: &str) -> Result<Block, Wrong> {
+    let mut rest = Scanner { line, rest: line };
     rest.literal("{\"index\":")?;
-    let index = rest.number(u64::MAX)?;
+    let index = rest.value(Field::Index, "a whole number", Scanner::number)?;
     rest.literal(",\"timestamp\":")?;
-    let timestamp = rest.number(TIMESTAMP_END)?;
+    let micros = |rest: &mut Scanner<'_>| rest.number().filter(|micros| *micros < TIMESTAMP_END);
+    let timestamp = rest.value(Field::Timestamp, "whole microseconds below 2^53", micros)?;
     rest.literal(",\"data\":{\"id\":\"")?;
-    let id = rest.take(32)?.parse().ok()?;
+    let id = |rest: &mut Scanner<'_>| rest.take(32)?.parse().ok();
+    let id = rest.value(Field::DataId, "32 lower-case hex digits", id)?;
     rest.literal("\",\"message\":")?;
-    let message = rest.string()?;
+    let message = rest.message()?;
     rest.literal("},\"previous_hash\":")?;
-    let previous_hash = rest.optional()?.map(str::parse).transpose().ok()?;
+    let previous_hash = rest.value(Field::PreviousHash, HASH, Scanner::optional)?;
     rest.literal(",\"proof\":")?;
-    let proof = rest.optional()?.map(str::parse).transpose().ok()?;
-    let data = Data { id, message };
-    (rest.0 == "}").then_some(Block { index, timestamp, data, previous_hash, proof })
+    let proof = rest.value(Field::Proof, PROOF, Scanner::optional)?;
+    rest.literal("}")?;
+    match rest.rest {
+        "" => Ok(Block { index, timestamp, data: Data { id, message }, previous_hash, proof }),
+        rest => Err(Wrong {
+            field: Field::Line,
+            at: line.len() - rest.len(),
+            expected: "the end of the line".to_owned(),
+        }),
+    }
 }
 
-/// Rest of a line that is being read.
-struct Scanner<'a>(&'a str);
+const HASH: &str = "64 lower-case hex digits, or null";
+
+const PROOF: &str = "<64 lower-case hex digits>-<decimal nonce below 2^64 without leading zeros>";
+
+/// A line that is being read.
+struct Scanner<'a> {
+    line: &'a str,
+    rest: &'a str,
+}
 
 impl<'a> Scanner<'a> {
-    fn literal(&mut self, expected: &str) -> Option<()> {
-        self.0 = self.0.strip_prefix(expected)?;
-        Some(())
+    fn literal(&mut self, expected: &str) -> Result<(), Wrong> {
+        match self.rest.strip_prefix(expected) {
+            Some(rest) => {
+                self.rest = rest;
+                Ok(())
+            }
+            None => Err(self.wrong(Field::Line, self.rest, format!("{expected:?}"))),
+        }
+    }
+
+    fn value<T>(
+        &mut self,
+        field: Field,
+        expected: &str,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Result<T, Wrong> {
+        let start = self.rest;
+        read(self).ok_or_else(|| self.wrong(field, start, expected.to_owned()))
+    }
+
+    /// A fault where `rest` is left of the line.
+    fn wrong(&self, field: Field, rest: &str, expected: String) -> Wrong {
+        Wrong { field, at: self.line.len() - rest.len(), expected }
     }
 
     fn take(&mut self, bytes: usize) -> Option<&'a str> {
-        let (taken, rest) = self.0.split_at_checked(bytes)?;
-        self.0 = rest;
+        let (taken, rest) = self.rest.split_at_checked(bytes)?;
+        self.rest = rest;
         Some(taken)
     }
 
-    fn number(&mut self, end: u64) -> Option<u64> {
-        let digits = self.0.bytes().take_while(u8::is_ascii_digit).count();
-        decimal(self.take(digits)?).filter(|&number| number < end)
+    fn number(&mut self) -> Option<u64> {
+        let digits = self.rest.bytes().take_while(u8::is_ascii_digit).count();
+        decimal(self.take(digits)?)
     }
 
-    /// A string without escapes in quotes, or `null`.
-    fn optional(&mut self) -> Option<Option<&'a str>> {
-        if self.literal("null").is_some() {
+    /// A value in quotes and without escapes, or `null`.
+    fn optional<T: FromStr>(&mut self) -> Option<Option<T>> {
+        if let Some(rest) = self.rest.strip_prefix("null") {
+            self.rest = rest;
             return Some(None);
         }
-        self.literal("\"")?;
-        let text = self.take(self.0.find('"')?)?;
-        self.literal("\"")?;
-        Some(Some(text))
+        let (text, rest) = self.rest.strip_prefix('"')?.split_once('"')?;
+        self.rest = rest;
+        text.parse().ok().map(Some)
     }
 
     /// A message, with the escapes that `serde_json` writes and no others.
-    fn string(&mut self) -> Option<Message> {
-        let end = closing_quote(self.0)?;
-        let quoted = self.take(end + 1)?;
-        let plain = &quoted[1..end];
+    fn message(&mut self) -> Result<Message, Wrong> {
+        let start = self.rest;
+        let quoted = self.value(Field::Message, "a string of Unicode text", |rest| {
+            let end = closing_quote(rest.rest)?;
+            rest.take(end + 1)
+        })?;
+        let wrong = |at: usize, expected| self.wrong(Field::Message, &start[at..], expected);
+        let limited = |text: &str| {
+            Message::new(text).map_err(|error| wrong(0, format!("it within its limits ({error})")))
+        };
+        let plain = &quoted[1..quoted.len() - 1];
         if plain.bytes().all(|b| b >= 0x20 && b != b'\\') {
-            return Message::new(plain).ok();
+            return limited(plain);
         }
-        let text: String = serde_json::from_str(quoted).ok()?;
-        let canonical = serde_json::to_string(&text).ok()? == quoted;
-        canonical.then(|| Message::new(&text).ok())?
+        let Ok(text) = serde_json::from_str::<String>(quoted) else {
+            return Err(wrong(0, "a string of Unicode text".to_owned()));
+        };
+        let canonical = serde_json::to_string(&text).expect("text is always JSON");
+        let same = quoted.bytes().zip(canonical.bytes()).take_while(|(a, b)| a == b).count();
+        if same < quoted.len() {
+            let at = quoted.floor_char_boundary(same);
+            let expected: String = canonical[at..].chars().take(12).collect();
+            return Err(wrong(at, format!("{expected:?}")));
+        }
+        limited(&text)
     }
 }
 
@@ -306,41 +357,42 @@ mod tests {
     #[test]
     fn every_other_spelling_is_refused_by_name() {
         refused("\"index\":1", "\"index\":2", "index", "found 2, expected 1");
-        refused("\"index\":1", "\"index\":01", "line", "JSON");
-        refused("\"index\":1", "\"index\":1.0", "index", "1.0");
-        refused("\"index\":1", "\"index\":\"1\"", "index", "\"1\"");
+        refused("\"index\":1", "\"index\":01", "index", "found \"01,");
+        refused("\"index\":1", "\"index\":1.0", "line", "found \".0,");
+        refused("\"index\":1", "\"index\":\"1\"", "index", "at byte 9, expected a whole number");
         refused("\"index\":1", "\"index\":-1", "index", "-1");
-        refused("\"index\":1", "\"index\":1e0", "index", "found");
-        refused("{\"index\":1,", "{", "index", "no such field");
-        refused("{\"index\":1,", "{\"index\":1,\"index\":1,", "index", "twice");
+        refused("\"index\":1", "\"index\":1e0", "line", "e0");
+        refused("{\"index\":1,", "{", "line", "timestamp");
+        refused("{\"index\":1,", "{\"index\":1,\"index\":1,", "line", "at byte 10, expected");
         refused("{\"index\":1,", "{\"index\":1,\"extra\":1,", "line", "extra");
         refused("1790000000123456", "9007199254740992", "timestamp", "9007199254740992");
         refused("1790000000123456", "null", "timestamp", "null");
-        refused("1790000000123456", "1790000000.5", "timestamp", "1790000000.5");
+        refused("1790000000123456", "1790000000.5", "line", "found \".5");
         refused("00112233445566778899aabb", "00112233445566778899AABB", "data.id", "AABB");
         refused("00112233", "0011223", "data.id", "32 lower-case hex digits");
         refused("\"hello\"", "\"\"", "data.message", "empty");
-        refused("\"hello\"", "5", "data.message", "found 5");
-        refused("\"hello\"", "\"hell\\u006f\"", "data.message", "byte");
-        refused("\"hello\"", "\"a\\/b\"", "data.message", "byte");
-        refused("\"hello\"", "\"\\u001F\"", "data.message", "byte");
+        refused("\"hello\"", "5", "data.message", "found \"5}");
+        refused("\"hello\"", "\"hell\\u006f\"", "data.message", "expected \"o\\\"\"");
+        refused("\"hello\"", "\"a\\/b\"", "data.message", "expected \"/b\\\"\"");
+        refused("\"hello\"", "\"\\u001F\"", "data.message", "at byte 104, expected \"f");
         refused("\"hello\"", "\"a\u{7f}\"", "data.message", "U+007F");
-        refused("\"hello\"", "\"a\nb\"", "line", "JSON");
+        refused("\"hello\"", "\"a\nb\"", "data.message", "Unicode text");
         refused("\"hello\"", "\"\\ud800\"", "data.message", "ud800");
-        refused("\"data\":{", "\"data\":{\"size\":1,", "data", "size");
-        refused(",\"message\":\"hello\"", "", "data.message", "no such field");
+        refused("\"hello\"", "\"hello", "line", "previous_hash");
+        refused("\"data\":{", "\"data\":{\"size\":1,", "line", "size");
+        refused(",\"message\":\"hello\"", "", "line", "previous_hash");
         refused("\"data\":{", "\"data\":{ ", "line", "byte");
-        refused("{\"index\"", " {\"index\"", "line", "byte");
-        refused("-17\"}", "-17\"} ", "line", "byte");
-        refused("-17", "-017", "proof", "-017");
+        refused("{\"index\"", " {\"index\"", "line", "at byte 0, expected \"{");
+        refused("-17\"}", "-17\"} ", "line", "expected the end of the line");
+        refused("-17", "-017", "proof", "without leading zeros");
         refused("-17", "-", "proof", "found");
         refused("-17", "-+17", "proof", "found");
-        refused("-17", "-18446744073709551616", "proof", "18446744073709551616");
+        refused("-17", "-18446744073709551616", "proof", "below 2^64");
         refused("bbbb-17", "bbbB-17", "proof", "found");
         refused("\"bbb", "\"bb", "proof", "found");
-        refused("\"aaa", "\"Aaa", "previous_hash", "found");
+        refused("\"aaa", "\"Aaa", "previous_hash", "found \"\\\"Aaa");
         refused("\"previous_hash\"", "\"Previous_hash\"", "line", "Previous_hash");
-        refused("-17\"}", "-17\"", "line", "JSON");
+        refused("-17\"}", "-17\"", "line", "found the end at byte");
     }
 
     #[test]
@@ -351,7 +403,7 @@ mod tests {
             1,
         );
         let error = Block::read(&swapped, 1).unwrap_err().to_string();
-        assert!(error.contains("block 1: line: found \"timestamp\" first"), "{error}");
+        assert!(error.contains("at byte 0, expected \"{\\\"index"), "{error}");
         for foreign in ["", "null", "[]", "5", "{}", "<html>", &"[".repeat(200_000), &LINE[..80]] {
             assert!(Block::read(foreign, 1).is_err());
         }
