@@ -5,13 +5,16 @@
 //! fingerprints.
 
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::hint::black_box;
 use std::sync::LazyLock;
 
 use super::block;
 use super::data::{Data, DataId};
 
-/// Shards of the table. A shard grows by itself, so that growing never takes long.
-const SHARDS: usize = 64;
+/// Shards of the table. A shard grows by itself, so that growing never takes long: 10 ms with ten
+/// million blocks. More shards would then be smaller than what the C library gives back to the host
+/// when it is freed: with 64, a miner that synced ten million blocks was at 313 MB, not 246.
+const SHARDS: usize = 16;
 
 /// A fingerprint in the upper half, a height in the lower: with the bit [`TAKEN`].
 type Entry = u64;
@@ -97,6 +100,14 @@ impl BlockIndex {
         self.hashes.insert(hash, height);
     }
 
+    /// Looks at the places of blocks that are about to be put in, so that the processor fetches
+    /// them from memory at the same time and not one after the other: a tenth of a load.
+    pub fn touch<'a>(&self, blocks: impl Iterator<Item = &'a Keys>) {
+        for Keys { message, hash } in blocks {
+            black_box(self.messages.first(message.id) ^ self.hashes.first(*hash));
+        }
+    }
+
     /// Removes the block at `height`, above which none is left.
     pub fn remove(&mut self, keys: Keys, height: u64) {
         let Keys { message: MessageKeys { id, message }, hash } = keys;
@@ -150,6 +161,12 @@ impl Heights {
     /// Removes `height` from under `fingerprint`; `false` if it is not there.
     fn remove(&mut self, fingerprint: u32, height: u64) -> bool {
         self.shard(fingerprint).remove(u64::from(fingerprint) << 32 | TAKEN | height)
+    }
+
+    /// What lies where entries of `fingerprint` begin.
+    fn first(&self, fingerprint: u32) -> Entry {
+        let shard = &self.shards[fingerprint as usize % SHARDS];
+        shard.slots.get(shard.home(fingerprint)).copied().unwrap_or_default()
     }
 
     /// The number of heights under `fingerprint`.

@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::disk::{Disk, Source, read_exact};
 use super::error::{Doing, Fault, StoreError};
@@ -116,7 +117,7 @@ pub(super) fn scan(
             for number in 0.. {
                 let Some(mut piece) = pieces_read.next()? else { break };
                 (piece.first, piece.offset) = (first, offset);
-                let lines = piece.text.iter().filter(|byte| **byte == b'\n').count() as u64;
+                let lines = memchr_iter(b'\n', &piece.text).count() as u64;
                 first += lines;
                 offset += piece.text.len() as u64;
                 hash.push(&piece.text, lines);
@@ -174,7 +175,7 @@ impl Pieces {
         let mut ending = Ending::Break;
         let mut searched = 0;
         let end = loop {
-            if let Some(at) = text[searched..].iter().rposition(|byte| *byte == b'\n')
+            if let Some(at) = memrchr(b'\n', &text[searched..])
                 && text.len() >= PAGE_BYTES
             {
                 break searched + at + 1;
@@ -185,7 +186,7 @@ impl Pieces {
             let read = self.source.read(&mut text[start..])?;
             text.truncate(start + read);
             if read == 0 || text.len() - searched > LINE_BYTES_MAX + PAGE_BYTES {
-                let last = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                let last = memrchr(b'\n', &text).map_or(0, |at| at + 1);
                 if last > 0 && last < text.len() {
                     break last;
                 }
@@ -200,7 +201,7 @@ impl Pieces {
         }
         self.rest = text.split_off(end);
         let lines = text.strip_suffix(b"\n").unwrap_or(&text);
-        let last = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let last = memrchr(b'\n', lines).map_or(0, |at| at + 1);
         let before = std::mem::replace(&mut self.before, lines[last..].to_vec());
         Ok(Some(Piece { first: 0, offset: 0, text, before, ending }))
     }
@@ -226,7 +227,7 @@ impl Checked {
         };
         let mut start = 0;
         while start < text.len() {
-            let end = text[start..].iter().position(|byte| *byte == b'\n');
+            let end = memchr(b'\n', &text[start..]);
             let (end, broken) = end.map_or((text.len(), true), |at| (start + at, false));
             let wrong = |found: String, expected: &str| BlockError {
                 block: height,
@@ -318,6 +319,7 @@ impl Merge {
         let Checked { piece, check, blocks, head, fault } = checked;
         let good = blocks.last().map_or(0, |(_, end)| *end);
         let text = std::str::from_utf8(&piece.text[..good]).expect("it was checked");
+        self.index.touch(blocks.iter().map(|(keys, _)| keys));
         let (mut height, mut start) = (piece.first, 0);
         for (keys, end) in &blocks {
             let line =
