@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use blockchain::api::client::{Exchanged, MinerClient, Transport};
 use blockchain::api::link::{self, EndsLink, ToMiner, ToServer};
 use blockchain::api::{
-    Address, BanPage, BlocksTaken, Caller, Cursor, DataTaken, EVENT_WAIT_MAX, EventPage, Happening,
-    Health, Introduction, NeighbourState, Reply, Request, RunId, Span,
+    Address, BanPage, BlocksTaken, Caller, Cursor, DataState, DataTaken, EVENT_WAIT_MAX, EventPage,
+    Happening, Health, Introduction, NeighbourState, Reply, Request, RunId, Span,
 };
 use blockchain::chain::testing::{Maker, NOW, data, network};
-use blockchain::chain::{Branch, Chain, Forks, Hash, Pool, PoolLimits, Source, Why};
+use blockchain::chain::{Branch, Chain, Data, Forks, Hash, Message, Pool, PoolLimits, Source, Why};
 use blockchain::miner::jobs::{
     SideBySide, Wake, backup, communication, gossip, mine, push, sync_chain,
 };
@@ -367,6 +367,51 @@ fn a_reorganisation_says_what_was_dropped_for_what_and_why() {
     assert_eq!(told, Some((0, 2, lost, 3, won, Why::Longer)));
 }
 
+/// Text of which a miner says by the id of `text` alone that it is in this block, or waits.
+fn state_by_id(miner: &Miner, text: &str) -> (Option<u64>, Hash) {
+    match miner.shared.state_of(&data(text).id, None).unwrap() {
+        Some(DataState::Mined { index, sha256, .. }) => (Some(index), sha256),
+        Some(DataState::Unprocessed { sha256 }) => (None, sha256),
+        None => panic!("an id that was acknowledged is known"),
+    }
+}
+
+#[test]
+fn an_id_means_the_text_that_was_acknowledged_though_another_was_mined_under_it_first() {
+    // The thief's block was shown, and the sender believed its message lost.
+    let stolen = |texts: &[&str]| {
+        let mut maker = Maker::new(network(1));
+        let mut branch = Branch::new(*maker.head());
+        for text in texts {
+            let mut block = maker.candidate(text);
+            block.data.id = data("ours").id;
+            branch.push(maker.mine(block).as_str(), NOW, &network(1)).unwrap();
+            maker = Maker::at(network(1), *branch.head());
+        }
+        branch
+    };
+    let ours = Hash::of("ours");
+    let (miner, _) = self::miner(9);
+    assert_eq!(add(&miner, "ours").status, 200);
+    miner.shared.adopt(&stolen(&["theirs"]), NOW).unwrap();
+    assert_eq!(state_by_id(&miner, "ours"), (None, ours), "while it waits");
+    while mine::round(&miner, NonZeroUsize::MIN) == mine::Mined::Block {}
+    assert_eq!(state_by_id(&miner, "ours"), (Some(2), ours), "behind the thief's block");
+
+    let (miner, _) = self::miner(9);
+    assert_eq!(add(&miner, "ours").status, 200);
+    assert_eq!(mine::round(&miner, NonZeroUsize::MIN), mine::Mined::Block);
+    miner.shared.adopt(&stolen(&["theirs", "theirs, too"]), NOW).unwrap();
+    assert_eq!(state_by_id(&miner, "ours"), (None, ours), "when its block was dropped");
+
+    let (miner, _) = self::miner(9);
+    miner.shared.adopt(&branch(&["ours"]), NOW).unwrap();
+    let second = Data { message: Message::new("second").unwrap(), ..data("ours") };
+    let _ = miner.keep(&[second], Sender::Neighbour(Source::Own));
+    while mine::round(&miner, NonZeroUsize::MIN) == mine::Mined::Block {}
+    assert_eq!(state_by_id(&miner, "ours"), (Some(1), ours), "nobody acknowledged the second");
+}
+
 /// A neighbour at this address, which answers.
 fn known(miner: &Miner, address: &str) -> (Address, Caller) {
     let address: Address = address.parse().unwrap();
@@ -411,6 +456,31 @@ fn pushed_blocks_are_checked_taken_if_they_win_and_passed_on() {
     assert_eq!(push(&miner, &theirs[..2], &stranger).1.unwrap().taken, 0);
     let (_, taken) = push(&miner, &theirs, &stranger);
     assert_eq!((taken.unwrap().taken, miner.shared.head().length()), (4, 5));
+}
+
+#[test]
+fn blocks_that_did_not_win_are_built_on() {
+    // The third block of a better branch did not fit, since the first two had not won; its sender
+    // was asked for the rest, which took three round trips.
+    let (miner, _) = miner(9);
+    let (_, neighbour) = known(&miner, "10.0.0.1:1");
+    let (ours, theirs) = (lines(&["a", "b"]), lines(&["c", "d", "e"]));
+    assert_eq!(push(&miner, &ours, &caller("10.0.0.9")).0, 200);
+    for (at, length) in [(0, 3), (1, 3), (2, 4)] {
+        let (status, taken) = push(&miner, &theirs[at..=at], &neighbour);
+        assert_eq!((status, taken.unwrap().length), (200, length), "block {at}");
+    }
+    // What left the chain is built on, too.
+    let longer = lines(&["a", "b", "f", "g"]);
+    for (at, length) in [(2, 4), (3, 5)] {
+        let (status, taken) = push(&miner, &longer[at..=at], &neighbour);
+        assert_eq!((status, taken.unwrap().length), (200, length), "block {at}");
+    }
+    assert_eq!(miner.shared.head().hash, Hash::of(&longer[3]));
+    // A stranger's are not remembered: it could push out those of neighbours.
+    let foreign = lines(&["h", "i", "j", "k", "l"]);
+    assert_eq!(push(&miner, &foreign[..1], &caller("10.0.0.9")).0, 200);
+    assert_eq!(push(&miner, &foreign[1..], &caller("10.0.0.9")).0, 409);
 }
 
 #[test]

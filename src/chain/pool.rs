@@ -4,11 +4,15 @@
 //! all places, and mining takes turns between sources, in order within each. Messages of
 //! dropped blocks come back to their old place in line, or else to the front, whatever the
 //! limits say: they were accepted once.
+//!
+//! An id may be stolen: another text is mined under it while the text that was accepted here still
+//! waits. Which text was here first is remembered for those who ask by id alone.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::ops::Bound;
 
+use super::block::Hash;
 use super::data::{Data, DataId};
 
 /// Limits of messages, and bytes of messages, that wait.
@@ -34,6 +38,9 @@ const OTHERS_OF_FOUR: usize = 3;
 /// Messages that were taken out whose place in line is remembered: more than a reorganisation
 /// brings back.
 const PLACES_MAX: usize = 10_000;
+
+/// Stolen ids that are remembered, of about 100 bytes each. Each costs the thief a block.
+const STOLEN_MAX: usize = 10_000;
 
 /// A source of messages. Those of one are mined in order, those of several in turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,6 +131,10 @@ pub struct Pool {
     /// Where those stood that were taken out, and which left first.
     places: HashMap<DataId, (Source, Age)>,
     places_order: VecDeque<DataId>,
+    /// SHA-256 of the text that was here first under an id that was stolen, and which was stolen
+    /// first.
+    first_texts: HashMap<DataId, Hash>,
+    stolen_order: VecDeque<DataId>,
     /// Every message by its id; several texts may wait under one.
     ages: BTreeSet<(DataId, Age)>,
     /// Every message once more by when it came (or came back), for those who ask what is new.
@@ -265,6 +276,31 @@ impl Pool {
                 (Source::Blocks, oldest - 1)
             });
             self.insert(age, source, data, Came::Back);
+        }
+    }
+
+    /// SHA-256 of the text that was here first under this id, if another was mined before it was.
+    pub fn first_text(&self, id: &DataId) -> Option<Hash> {
+        self.first_texts.get(id).copied()
+    }
+
+    /// Notes that `mined` is in the chain, which had no message of its id before: another text
+    /// that waits under the id was here first.
+    pub fn note_stolen(&mut self, mined: &Data) {
+        let place = self.place(mined);
+        let Some(oldest) = self.ages_of(mined.id).next().filter(|age| Some(*age) != place) else {
+            return;
+        };
+        if self.first_texts.contains_key(&mined.id) {
+            return;
+        }
+        // Under the pool's lock, though that takes 40 µs for the longest text: at no moment may the
+        // other text be in the chain and this one not be known to be the first.
+        let first = Hash::of(self.by_age[&oldest].data.message.as_str());
+        self.first_texts.insert(mined.id, first);
+        self.stolen_order.push_back(mined.id);
+        if self.stolen_order.len() > STOLEN_MAX {
+            self.stolen_order.pop_front().map(|id| self.first_texts.remove(&id));
         }
     }
 

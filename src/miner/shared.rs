@@ -326,11 +326,24 @@ impl Shared {
     }
 
     /// Where the message with this id is, for those who ask: of several texts under the id the one
-    /// whose SHA-256 is `sha256`, or else the first in the chain, or else the first that waits.
+    /// whose SHA-256 is `sha256`, or else the one that was accepted here, or else the first in the
+    /// chain, or else the first that waits.
     ///
     /// # Errors
     /// [`ReadError`]
     pub fn state_of(
+        &self,
+        id: &DataId,
+        sha256: Option<&Hash>,
+    ) -> Result<Option<DataState>, ReadError> {
+        let first = self.data.lock().first_text(id).filter(|_| sha256.is_none());
+        match self.state_of_text(id, sha256.or(first.as_ref()))? {
+            None if first.is_some() => self.state_of_text(id, None),
+            state => Ok(state),
+        }
+    }
+
+    fn state_of_text(
         &self,
         id: &DataId,
         sha256: Option<&Hash>,
@@ -491,7 +504,7 @@ impl Shared {
         let mut blocks = self.chain.lock();
         blocks.chain.extend(block)?;
         blocks.bytes += block.line().len() as u64;
-        self.data.lock().remove(block.data());
+        self.mined(&blocks, block.head().index, [block.data()]);
         drop(blocks);
         self.chain_changed();
         Ok(())
@@ -522,12 +535,10 @@ impl Shared {
             let dropped = (depth > 0).then(|| change.dropped(&view, now));
             let lost = dropped.as_ref().map(|it| (it.blocks.head().hash, it.why));
             dropped.into_iter().for_each(|dropped| blocks.forks.add(dropped));
-            let mut pool = self.data.lock();
-            for data in &mined {
-                pool.remove(data);
-            }
-            pool.give_back(change.returned.iter().cloned());
-            drop((pool, blocks));
+            // First what comes back: another text under its id may be among those mined.
+            self.data.lock().give_back(change.returned.iter().cloned());
+            self.mined(&blocks, branch.fork().length(), &mined);
+            drop(blocks);
             self.chain_changed();
             self.leave_out_mined(branch)?;
             let blocks = branch.len() as u64;
@@ -541,13 +552,20 @@ impl Shared {
         let mut rest = branch.blocks().messages_from(0).skip(MINED_AT_ONCE).peekable();
         while rest.peek().is_some() {
             let some: Result<Vec<Data>, _> = rest.by_ref().take(MINED_AT_ONCE).collect();
-            let some = some?;
-            let mut pool = self.data.lock();
-            for data in &some {
-                pool.remove(data);
-            }
+            self.mined(&self.chain.lock(), branch.fork().length(), &some?);
         }
         Ok(())
+    }
+
+    /// Takes messages out of the pool that are in the chain now, from height `first` on.
+    fn mined<'a>(&self, blocks: &Blocks, first: u64, mined: impl IntoIterator<Item = &'a Data>) {
+        let mut pool = self.data.lock();
+        for data in mined {
+            if blocks.chain.may_hold_id(&data.id).first().is_none_or(|height| *height >= first) {
+                pool.note_stolen(data);
+            }
+            pool.remove(data);
+        }
     }
 
     /// The first block that is more than two hours ahead of `now`. Timestamps only rise. Reads.
