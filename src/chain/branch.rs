@@ -8,10 +8,11 @@ use std::sync::Arc;
 use super::block::Hash;
 use super::data::Data;
 use super::index::{BlockIndex, Keys, MessageKeys};
+use super::lines::{ReadError, StoredLines};
 use super::network::Network;
 use super::rules::{Head, Micros, ValidBlock, check_block};
 use super::spelling::BlockError;
-use super::view::{ChainView, ReadError, StoredLines};
+use super::view::ChainView;
 
 /// A block of a branch whose message may be in a chain already.
 #[derive(Debug)]

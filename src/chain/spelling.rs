@@ -102,7 +102,7 @@ impl BlockError {
 #[derive(Debug)]
 pub(super) struct Wrong {
     pub field: Field,
-    /// Byte of the line.
+    /// Byte of the line, where a character begins.
     pub at: usize,
     pub expected: String,
 }
@@ -111,8 +111,7 @@ impl Wrong {
     /// The same about `line`, which was read as the block at height `block`.
     pub fn in_line(self, line: &str, block: u64) -> BlockError {
         let Self { field, at, expected } = self;
-        let start = line.floor_char_boundary(at);
-        let found = match &line[start..] {
+        let found = match &line[at..] {
             "" => format!("the end at byte {at}"),
             rest => format!("{} at byte {at}", shown(rest)),
         };

@@ -19,6 +19,7 @@ mod lines;
 mod lock;
 mod names;
 mod pages;
+mod pieces;
 mod record;
 mod redo;
 mod remembered;
@@ -31,6 +32,7 @@ mod scan;
 pub mod sim_disk;
 #[cfg(debug_assertions)]
 mod sim_loss;
+mod verdict;
 mod verify;
 mod versions;
 

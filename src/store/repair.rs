@@ -1,25 +1,28 @@
 //! `blockchain repair`: keeps all that is good, moves what is damaged aside, and names what nothing
 //! on this host holds any more.
 
-use std::collections::{HashMap, HashSet};
+mod found;
+
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use self::found::{FoundBlocks, each_line};
 use super::append_file::{put_in_place, write_unfinished};
 use super::chain_file::ChainFile;
-use super::disk::{Disk, Source};
+use super::disk::Disk;
 use super::error::{Doing, StoreError};
 use super::genesis::find_network;
 use super::journal::{self, Journal};
-use super::lines::Lines;
 use super::names::Names;
 use super::record::{self, Numbers, Tail};
 use super::redo;
 use super::salvage::{self, Piece};
-use super::scan::{HashFile, Progress, Scan, Verdict, judge, scan, unheard};
-use crate::chain::{Block, Chain, Data, DataId, Hash, Micros, Network, Rank};
+use super::scan::{Progress, Scan, scan, unheard};
+use super::verdict::{HashFile, Verdict, judge};
+use crate::chain::{Block, Chain, Data, DataId, Hash, Micros, Network};
 
 /// Report of `repair`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -126,22 +129,22 @@ fn rebuild(
     now: Micros,
     repair: &mut Repair,
 ) -> Result<Chain, StoreError> {
-    let pieces = Pieces::find(&**disk, names, files)?;
-    if pieces.all.is_empty()
+    let blocks = FoundBlocks::find(&**disk, names, files)?;
+    if blocks.all.is_empty()
         && !disk.list().doing("list the folder of", names, &names.chain)?.contains(&names.chain)
     {
         return Err(beyond_repair(names));
     }
     let made = format!("{}.repair", names.chain);
-    let way = pieces.best(&Hash::of(Block::genesis(network).line()));
-    let mut lines = pieces.lines(&**disk, names, files, &way);
+    let way = blocks.best(&Hash::of(Block::genesis(network).line()));
+    let mut lines = blocks.lines(&**disk, names, files, &way);
     let genesis = Ok((Block::genesis(network).line() + "\n").into_bytes());
     let all = &mut std::iter::once(genesis).chain(std::iter::from_fn(|| lines.next()));
     write_unfinished(&**disk, names, &made, all)?;
     let made = Names::unfinished(&made);
     let found = scan(&**disk, names, &made, network, &mut unheard)?;
     let Scan { chain, .. } = found.ok_or(ErrorKind::NotFound.into()).doing("read", names, &made)?;
-    let mut used: Vec<usize> = way.iter().map(|at| pieces.all[*at].file).collect();
+    let mut used: Vec<usize> = way.iter().map(|at| blocks.all[*at].file).collect();
     used.dedup();
     used.retain(|file| *file > 0);
     used.sort_unstable();
@@ -284,123 +287,8 @@ fn repair_journal(
     Ok(known)
 }
 
-/// A block in one of the files.
-struct Found {
-    /// Which of the files, and the line in it, from 1.
-    file: usize,
-    line: u64,
-    height: u64,
-    hash: Hash,
-}
-
-/// All intact blocks, by the block that they follow.
-struct Pieces {
-    all: Vec<Found>,
-    after: HashMap<Hash, Vec<usize>>,
-}
-
-impl Pieces {
-    fn find(disk: &dyn Disk, names: &Names, files: &[&String]) -> Result<Self, StoreError> {
-        let mut pieces = Self { all: Vec::new(), after: HashMap::new() };
-        let mut seen = HashSet::new();
-        for (file, name) in files.iter().enumerate() {
-            each_line(disk, names, name, |line, bytes| {
-                for piece in salvage::blocks(bytes) {
-                    let Piece::Block(block, text) = piece else { continue };
-                    let (height, hash) = (block.index, Hash::of(&text));
-                    if let Some(previous) = block.previous_hash
-                        && seen.insert(hash)
-                    {
-                        pieces.after.entry(previous).or_default().push(pieces.all.len());
-                        pieces.all.push(Found { file, line, height, hash });
-                    }
-                }
-            })?;
-        }
-        Ok(pieces)
-    }
-
-    /// The blocks of the best chain that begins behind the genesis block, lowest first.
-    fn best(&self, genesis: &Hash) -> Vec<usize> {
-        let mut parents: HashMap<usize, usize> = HashMap::new();
-        let (mut open, mut best) = (vec![(*genesis, 1, None)], None::<(Rank, usize)>);
-        while let Some((hash, height, parent)) = open.pop() {
-            for &at in self.after.get(&hash).into_iter().flatten() {
-                let found = &self.all[at];
-                if found.height != height {
-                    continue;
-                }
-                if let Some(parent) = parent {
-                    parents.insert(at, parent);
-                }
-                let rank = Rank::new(height + 1, found.hash);
-                if best.is_none_or(|(other, _)| rank > other) {
-                    best = Some((rank, at));
-                }
-                open.push((found.hash, height + 1, Some(at)));
-            }
-        }
-        let mut way: Vec<usize> = Vec::new();
-        let mut next = best.map(|(_, at)| at);
-        while let Some(at) = next {
-            way.push(at);
-            next = parents.get(&at).copied();
-        }
-        way.reverse();
-        way
-    }
-
-    /// The lines of these blocks, in parts; each run of one file is read in one go.
-    fn lines<'a>(
-        &'a self,
-        disk: &'a dyn Disk,
-        names: &'a Names,
-        files: &'a [&String],
-        way: &'a [usize],
-    ) -> Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + 'a> {
-        let runs = way.chunk_by(|a, b| {
-            let (a, b) = (&self.all[*a], &self.all[*b]);
-            a.file == b.file && a.line <= b.line
-        });
-        let run = move |run: &'a [usize]| -> Result<Vec<u8>, StoreError> {
-            let name = files[self.all[run[0]].file];
-            let mut wanted = run.iter().map(|at| &self.all[*at]).peekable();
-            let mut part = Vec::new();
-            each_line(disk, names, name, |line, bytes| {
-                if wanted.peek().is_none_or(|found| found.line != line) {
-                    return;
-                }
-                for piece in salvage::blocks(bytes) {
-                    if let Piece::Block(_, text) = piece
-                        && wanted.next_if(|found| found.hash == Hash::of(&text)).is_some()
-                    {
-                        part.extend_from_slice(text.as_bytes());
-                        part.push(b'\n');
-                    }
-                }
-            })?;
-            Ok(part)
-        };
-        Box::new(runs.map(run))
-    }
-}
-
 fn beyond_repair(names: &Names) -> StoreError {
     let reason = "neither it nor any older version begins with a network's genesis block; \
                   start with --force-new-chain";
     StoreError::BeyondRepair { file: names.shown(&names.chain), reason: reason.into() }
-}
-
-fn each_line(
-    disk: &dyn Disk,
-    names: &Names,
-    name: &str,
-    mut each: impl FnMut(u64, &[u8]),
-) -> Result<(), StoreError> {
-    let Some(source) = Source::open(disk, name).doing("read", names, name)? else { return Ok(()) };
-    let mut lines = Lines::of(source);
-    while let Some(line) = lines.next().doing("read", names, name)? {
-        each(line.number, line.bytes);
-    }
-    Ok(())
 }

@@ -1,31 +1,24 @@
 //! Reads a chain file and holds every line against the rules, on all cores: one thread reads and
 //! hashes, several check pages of lines, and one puts together what they found, in order.
 //!
-//! A page is checked without the ones before it: all that its first block has to know is in the
-//! line before it. What its hash file says about a file is for [`judge`] and its callers.
+//! Pages come from `pieces`; what its hash file says about a file is for `verdict`.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::ops::ControlFlow;
 use std::thread;
 
-use crossbeam_channel::{Receiver, bounded};
-use memchr::{memchr, memchr_iter, memrchr};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::disk::{Disk, Source, read_exact};
+use super::disk::{Disk, Source};
 use super::error::{Doing, Fault, StoreError};
 use super::genesis::{names_as_parent, network_of};
-use super::hash_file::{self, Recorded};
-use super::lines::{Ending, LINE_BYTES_MAX, Line, Lines};
+use super::lines::{Ending, Lines};
 use super::names::Names;
-use super::pages::{self, Growing, PAGE_BYTES, Pages};
-use super::record;
-use super::redo;
-use super::running_hash::{RunningHash, has_border};
-use crate::chain::{
-    Block, BlockError, BlockIndex, Chain, Field, Hash, Head, Keys, Micros, Network, Rule,
-    StoredLines, check_line,
-};
+use super::pages::{Growing, Pages};
+use super::pieces::{Checked, Piece, Pieces, parent_in};
+use super::running_hash::RunningHash;
+use crate::chain::{Block, BlockError, BlockIndex, Chain, Head, Keys, Network, StoredLines};
 
 /// Pages that were read and not checked yet, for each thread that checks.
 const PAGES_AHEAD: usize = 4;
@@ -37,10 +30,6 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
 pub(super) fn unheard(_: u64, _: u64) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
-
-/// The clock that a chain file is read by. What is on this disk was checked against the
-/// clock when it came; a host whose clock has jumped back since must still start.
-const ANY_TIME: Micros = Micros::MAX;
 
 /// A chain file after it was read.
 pub(super) struct Scan {
@@ -63,29 +52,6 @@ pub(super) struct Trouble {
     pub fault: Fault,
     /// True if a write that was cut off by a crash leaves such a line.
     pub torn: bool,
-}
-
-/// Whole lines that follow each other in the file.
-struct Piece {
-    /// Height of the first.
-    first: u64,
-    offset: u64,
-    text: Vec<u8>,
-    /// The line before the first.
-    before: Vec<u8>,
-    /// How the last line ends.
-    ending: Ending,
-}
-
-/// Result of checking a piece.
-struct Checked {
-    piece: Piece,
-    /// Check value of its page.
-    check: u64,
-    /// Of each good block, and where its line ends in the piece.
-    blocks: Vec<(Keys, usize)>,
-    head: Option<Head>,
-    fault: Option<BlockError>,
 }
 
 /// Reads the chain file `file` of `network`; `None` if there is none.
@@ -111,27 +77,12 @@ pub(super) fn scan(
     let (pieces, to_check) = bounded::<(usize, Piece)>(workers * PAGES_AHEAD);
     let (found, checked) = bounded::<(usize, Checked)>(workers * PAGES_AHEAD);
     let (hash, stopped) = thread::scope(|scope| {
-        let reader = scope.spawn(move || {
-            let mut pieces_read = Pieces { source, rest: Vec::new(), before: Vec::new() };
-            let (mut offset, mut first, mut hash) = (0, 0, RunningHash::new());
-            for number in 0.. {
-                let Some(mut piece) = pieces_read.next()? else { break };
-                (piece.first, piece.offset) = (first, offset);
-                let lines = memchr_iter(b'\n', &piece.text).count() as u64;
-                first += lines;
-                offset += piece.text.len() as u64;
-                hash.push(&piece.text, lines);
-                if pieces.send((number, piece)).is_err() {
-                    break;
-                }
-            }
-            io::Result::Ok(hash)
-        });
+        let reader = scope.spawn(move || read(source, &pieces));
         for _ in 0..workers {
             let (to_check, found) = (to_check.clone(), found.clone());
             scope.spawn(move || {
                 for (number, piece) in to_check {
-                    if found.send((number, check(piece, network))).is_err() {
+                    if found.send((number, piece.check(network))).is_err() {
                         break;
                     }
                 }
@@ -162,120 +113,18 @@ pub(super) fn scan(
     Ok(Some(Scan { chain, growing, bytes, total, hash, trouble }))
 }
 
-/// Cuts a file into pieces of whole lines.
-struct Pieces {
-    source: Source,
-    rest: Vec<u8>,
-    before: Vec<u8>,
-}
-
-impl Pieces {
-    fn next(&mut self) -> io::Result<Option<Piece>> {
-        let mut text = std::mem::take(&mut self.rest);
-        let mut ending = Ending::Break;
-        let mut searched = 0;
-        let end = loop {
-            if let Some(at) = memrchr(b'\n', &text[searched..])
-                && text.len() >= PAGE_BYTES
-            {
-                break searched + at + 1;
-            }
-            searched = if text.len() >= PAGE_BYTES { text.len() } else { 0 };
-            let start = text.len();
-            text.resize(start + PAGE_BYTES, 0);
-            let read = self.source.read(&mut text[start..])?;
-            text.truncate(start + read);
-            if read == 0 || text.len() - searched > LINE_BYTES_MAX + PAGE_BYTES {
-                let last = memrchr(b'\n', &text).map_or(0, |at| at + 1);
-                if last > 0 && last < text.len() {
-                    break last;
-                }
-                let cut = read == 0;
-                ending = if last == text.len() { Ending::Break } else { Ending::File };
-                ending = if cut || last > 0 { ending } else { Ending::TooLong };
-                break text.len();
-            }
-        };
-        if text.is_empty() {
-            return Ok(None);
+/// Reads `source` piece by piece, for those who check; the hash of what was read.
+fn read(source: Source, pieces: &Sender<(usize, Piece)>) -> io::Result<RunningHash> {
+    let mut source = Pieces::of(source);
+    let mut hash = RunningHash::new();
+    for number in 0.. {
+        let Some(piece) = source.next()? else { break };
+        hash.push(&piece.text, piece.lines);
+        if pieces.send((number, piece)).is_err() {
+            break;
         }
-        self.rest = text.split_off(end);
-        let lines = text.strip_suffix(b"\n").unwrap_or(&text);
-        let last = memrchr(b'\n', lines).map_or(0, |at| at + 1);
-        let before = std::mem::replace(&mut self.before, lines[last..].to_vec());
-        Ok(Some(Piece { first: 0, offset: 0, text, before, ending }))
     }
-}
-
-/// Checks the lines of a piece, each as the child of the one before.
-fn check(piece: Piece, network: &Network) -> Checked {
-    let check = pages::check(&piece.text);
-    let mut checked = Checked { piece, check, blocks: Vec::new(), head: None, fault: None };
-    let fault = checked.all(network);
-    checked.fault = fault.err();
-    checked
-}
-
-impl Checked {
-    fn all(&mut self, network: &Network) -> Result<(), BlockError> {
-        let Piece { first, text, before, ending, .. } = &self.piece;
-        let mut height = *first;
-        let mut parent = match height {
-            0 => None,
-            // A wrong line before is found where that is checked.
-            _ => parent_in(before, height - 1),
-        };
-        let mut start = 0;
-        while start < text.len() {
-            let end = memchr(b'\n', &text[start..]);
-            let (end, broken) = end.map_or((text.len(), true), |at| (start + at, false));
-            let wrong = |found: String, expected: &str| BlockError {
-                block: height,
-                rule: Rule::Spelling,
-                field: Field::Line,
-                found,
-                expected: expected.to_owned(),
-            };
-            let bytes = &text[start..end];
-            let shown = || shown(bytes);
-            let line = std::str::from_utf8(bytes).map_err(|_| wrong(shown(), "UTF-8"))?;
-            match *ending {
-                Ending::TooLong => return Err(wrong(shown(), "a line of a block's length")),
-                _ if broken => return Err(wrong(shown(), "a line break at its end")),
-                _ => {}
-            }
-            let (keys, head) = match parent {
-                None if height == 0 => {
-                    let genesis = Block::genesis(network);
-                    let expected = genesis.line();
-                    if line != expected {
-                        return Err(wrong(shown(), &format!("the genesis block {expected}")));
-                    }
-                    let head = Head::of(&genesis, line);
-                    (Keys::of(&genesis.data, &head.hash), head)
-                }
-                None => return Ok(()),
-                Some(parent) => {
-                    let (_, head, keys) = check_line(&parent, line, ANY_TIME, network)?;
-                    (keys, head)
-                }
-            };
-            self.blocks.push((keys, end + 1));
-            (self.head, parent) = (Some(head), Some(head));
-            (start, height) = (end + 1, height + 1);
-        }
-        Ok(())
-    }
-}
-
-fn parent_in(line: &[u8], height: u64) -> Option<Head> {
-    let line = std::str::from_utf8(line).ok()?;
-    let block = Block::read(line, height).ok()?;
-    Some(Head::of(&block, line))
-}
-
-fn shown(bytes: &[u8]) -> String {
-    Line { bytes, ending: Ending::File, number: 0, start: 0 }.shown()
+    Ok(hash)
 }
 
 /// Puts pieces together in their order.
@@ -416,116 +265,4 @@ fn refuse_other_network(
         return Err(StoreError::OtherNetwork { file, found, expected });
     }
     Ok(())
-}
-
-/// Verdict on a chain file by its hash.
-pub(super) enum Verdict {
-    /// Every line is good, and the hash knows of nothing else.
-    Sound {
-        /// State of the hash file.
-        hash_file: HashFile,
-    },
-    /// The last write never ended; what was saved before it is whole.
-    Torn {
-        /// State of the hash file.
-        hash_file: HashFile,
-        /// Length of what is to be cut off.
-        bytes: u64,
-    },
-    /// A copy of a chain file that was being written: every whole line is good.
-    Copied {
-        /// Damage, if the file were our own.
-        fault: Box<Fault>,
-        /// Length of a torn last line, which is to be cut off.
-        bytes: u64,
-    },
-    /// Something was changed that had been written.
-    Damaged(Box<Fault>),
-}
-
-/// State of the hash file beside the chain file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HashFile {
-    /// Just its hash.
-    Current,
-    /// Missing, or the hash of its beginning.
-    Stale,
-    /// Perhaps the hash of a file that was replaced.
-    Uncertain,
-}
-
-/// Holds a chain file against its hash.
-///
-/// A hash is always that of the whole file, or, after a crash, of the file some lines ago, or of
-/// the one that is to replace it (which is then in the unfinished hash file or in the redo
-/// record). So if none fits any line's end, something was changed; and what lies behind the
-/// line that one fits was never reported as saved, so it may be cut off if it looks torn.
-///
-/// In a copy that was made while the file was written, hash and chain may be of different moments.
-pub(super) fn judge(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<Verdict, StoreError> {
-    let verdict = judge_our_own(disk, names, scan)?;
-    let bytes = scan.total - scan.bytes;
-    let has_whole_lines = scan.bytes > 0 && scan.trouble.as_ref().is_none_or(|it| it.torn);
-    if let Verdict::Damaged(fault) = verdict {
-        let is_copy = has_whole_lines && record::is_chain_copied(disk, names)?;
-        return Ok(match is_copy && ends_in_one_line(disk, names, scan)? {
-            true => Verdict::Copied { fault, bytes },
-            false => Verdict::Damaged(fault),
-        });
-    }
-    Ok(verdict)
-}
-
-/// True if at most a part of one line lies behind the good lines.
-fn ends_in_one_line(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<bool, StoreError> {
-    if scan.total - scan.bytes > LINE_BYTES_MAX as u64 {
-        return Ok(false);
-    }
-    let Some(file) = disk.open(&names.chain).doing("read", names, &names.chain)? else {
-        return Ok(false);
-    };
-    let rest = read_exact(&*file, scan.bytes, scan.total).doing("read", names, &names.chain)?;
-    Ok(!rest.contains(&b'\n'))
-}
-
-fn judge_our_own(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<Verdict, StoreError> {
-    let recorded = hash_file::read(disk, names, &names.hash)?;
-    if scan.trouble.is_none() && recorded == Recorded::Hash(scan.hash.digest()) {
-        return Ok(Verdict::Sound { hash_file: HashFile::Current });
-    }
-    let unfinished = hash_file::read(disk, names, &Names::unfinished(&names.hash))?.hash();
-    let redone = redo::pending(disk, names)?.map(|redo| redo.hash);
-    let view = scan.chain.view();
-    let fits = |recorded: &Option<Hash>| -> Result<bool, StoreError> {
-        match recorded {
-            Some(hash) if scan.bytes > 0 => {
-                Ok(scan.hash.digest() == *hash || has_border(&view, hash)?)
-            }
-            _ => Ok(false),
-        }
-    };
-    let certain = if fits(&recorded.hash())? {
-        Some(HashFile::Stale)
-    } else if fits(&unfinished)? || fits(&redone)? {
-        Some(HashFile::Uncertain)
-    } else {
-        None
-    };
-    Ok(match (&scan.trouble, certain) {
-        (Some(Trouble { torn: true, .. }), Some(hash_file)) => {
-            Verdict::Torn { hash_file, bytes: scan.total - scan.bytes }
-        }
-        (Some(Trouble { fault, .. }), _) => Verdict::Damaged(Box::new(fault.clone())),
-        (None, Some(hash_file)) => Verdict::Sound { hash_file },
-        (None, None) => match recorded {
-            Recorded::Missing => Verdict::Sound { hash_file: HashFile::Stale },
-            Recorded::Damaged(fault) => Verdict::Damaged(fault),
-            Recorded::Hash(hash) | Recorded::Otherwise(hash) => {
-                let found = format!("a file with the SHA-256 {}", scan.hash.digest());
-                let expected = format!("{hash}, as {} says", names.shown(&names.hash));
-                let fault = Fault::new(names, &names.chain, view.length(), "hash");
-                Verdict::Damaged(Box::new(fault.found(found, expected)))
-            }
-        },
-    })
 }

@@ -11,7 +11,8 @@ use super::lines::Lines;
 use super::names::Names;
 use super::record::{self, Tail};
 use super::redo;
-use super::scan::{Progress, Verdict, judge, scan};
+use super::scan::{Progress, scan};
+use super::verdict::{Verdict, judge};
 use crate::chain::{Difficulty, Hash, NetworkName};
 
 /// Report of `verify`.

@@ -1,0 +1,124 @@
+//! What the hash file says about a chain file that was read.
+
+use super::disk::{Disk, read_exact};
+use super::error::{Doing, Fault, StoreError};
+use super::hash_file::{self, Recorded};
+use super::lines::LINE_BYTES_MAX;
+use super::names::Names;
+use super::record;
+use super::redo;
+use super::running_hash::has_border;
+use super::scan::{Scan, Trouble};
+use crate::chain::Hash;
+
+/// Verdict on a chain file by its hash.
+pub(super) enum Verdict {
+    /// Every line is good, and the hash knows of nothing else.
+    Sound {
+        /// State of the hash file.
+        hash_file: HashFile,
+    },
+    /// The last write never ended; what was saved before it is whole.
+    Torn {
+        /// State of the hash file.
+        hash_file: HashFile,
+        /// Length of what is to be cut off.
+        bytes: u64,
+    },
+    /// A copy of a chain file that was being written: every whole line is good.
+    Copied {
+        /// Damage, if the file were our own.
+        fault: Box<Fault>,
+        /// Length of a torn last line, which is to be cut off.
+        bytes: u64,
+    },
+    /// Something was changed that had been written.
+    Damaged(Box<Fault>),
+}
+
+/// State of the hash file beside the chain file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HashFile {
+    /// Just its hash.
+    Current,
+    /// Missing, or the hash of its beginning.
+    Stale,
+    /// Perhaps the hash of a file that was replaced.
+    Uncertain,
+}
+
+/// Holds a chain file against its hash.
+///
+/// A hash is always that of the whole file, or, after a crash, of the file some lines ago, or of
+/// the one that is to replace it (which is then in the unfinished hash file or in the redo
+/// record). So if none fits any line's end, something was changed; and what lies behind the
+/// line that one fits was never reported as saved, so it may be cut off if it looks torn.
+///
+/// In a copy that was made while the file was written, hash and chain may be of different moments.
+pub(super) fn judge(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<Verdict, StoreError> {
+    let verdict = judge_our_own(disk, names, scan)?;
+    let bytes = scan.total - scan.bytes;
+    let has_whole_lines = scan.bytes > 0 && scan.trouble.as_ref().is_none_or(|it| it.torn);
+    if let Verdict::Damaged(fault) = verdict {
+        let is_copy = has_whole_lines && record::is_chain_copied(disk, names)?;
+        return Ok(match is_copy && ends_in_one_line(disk, names, scan)? {
+            true => Verdict::Copied { fault, bytes },
+            false => Verdict::Damaged(fault),
+        });
+    }
+    Ok(verdict)
+}
+
+/// True if at most a part of one line lies behind the good lines.
+fn ends_in_one_line(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<bool, StoreError> {
+    if scan.total - scan.bytes > LINE_BYTES_MAX as u64 {
+        return Ok(false);
+    }
+    let Some(file) = disk.open(&names.chain).doing("read", names, &names.chain)? else {
+        return Ok(false);
+    };
+    let rest = read_exact(&*file, scan.bytes, scan.total).doing("read", names, &names.chain)?;
+    Ok(!rest.contains(&b'\n'))
+}
+
+fn judge_our_own(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<Verdict, StoreError> {
+    let recorded = hash_file::read(disk, names, &names.hash)?;
+    if scan.trouble.is_none() && recorded == Recorded::Hash(scan.hash.digest()) {
+        return Ok(Verdict::Sound { hash_file: HashFile::Current });
+    }
+    let unfinished = hash_file::read(disk, names, &Names::unfinished(&names.hash))?.hash();
+    let redone = redo::pending(disk, names)?.map(|redo| redo.hash);
+    let view = scan.chain.view();
+    let fits = |recorded: &Option<Hash>| -> Result<bool, StoreError> {
+        match recorded {
+            Some(hash) if scan.bytes > 0 => {
+                Ok(scan.hash.digest() == *hash || has_border(&view, hash)?)
+            }
+            _ => Ok(false),
+        }
+    };
+    let certain = if fits(&recorded.hash())? {
+        Some(HashFile::Stale)
+    } else if fits(&unfinished)? || fits(&redone)? {
+        Some(HashFile::Uncertain)
+    } else {
+        None
+    };
+    Ok(match (&scan.trouble, certain) {
+        (Some(Trouble { torn: true, .. }), Some(hash_file)) => {
+            Verdict::Torn { hash_file, bytes: scan.total - scan.bytes }
+        }
+        (Some(Trouble { fault, .. }), _) => Verdict::Damaged(Box::new(fault.clone())),
+        (None, Some(hash_file)) => Verdict::Sound { hash_file },
+        (None, None) => match recorded {
+            Recorded::Missing => Verdict::Sound { hash_file: HashFile::Stale },
+            Recorded::Damaged(fault) => Verdict::Damaged(fault),
+            Recorded::Hash(hash) | Recorded::Otherwise(hash) => {
+                let found = format!("a file with the SHA-256 {}", scan.hash.digest());
+                let expected = format!("{hash}, as {} says", names.shown(&names.hash));
+                let fault = Fault::new(names, &names.chain, view.length(), "hash");
+                Verdict::Damaged(Box::new(fault.found(found, expected)))
+            }
+        },
+    })
+}
