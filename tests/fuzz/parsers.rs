@@ -1,5 +1,5 @@
 //! Every parser that meets foreign bytes, as a function that must not fail whatever it is
-//! given. Used by the fuzz targets beside it and by the plain test `tests/fuzz.rs`.
+//! given. Used by the fuzz targets beside it and by the plain test `tests/integration/fuzz.rs`.
 
 use std::path::Path;
 use std::sync::Arc;

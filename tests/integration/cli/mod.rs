@@ -1,0 +1,4 @@
+//! The command line, and the scripts that people run first.
+
+mod commands;
+mod scripts;

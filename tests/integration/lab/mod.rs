@@ -1,0 +1,4 @@
+//! A classroom.
+
+mod browser;
+mod class;

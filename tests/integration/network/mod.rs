@@ -1,0 +1,4 @@
+//! Several real miners, and some that lie.
+
+mod liars;
+mod miners;

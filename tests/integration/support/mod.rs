@@ -1,0 +1,12 @@
+//! What tests share: the program and its miners, scripted ones, a browser.
+
+pub mod apart;
+pub mod browser;
+pub mod fake_miner;
+pub mod free_ports;
+pub mod miner;
+pub mod process;
+pub mod program;
+pub mod scripted_server;
+pub mod town;
+pub mod ui;
