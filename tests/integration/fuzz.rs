@@ -11,6 +11,9 @@ mod parsers;
 use std::panic::catch_unwind;
 
 use blockchain::chain::testing::{Maker, data, network};
+use fastrand::Rng;
+
+use crate::support::seed::{number_from, seed};
 
 /// Input that each parser takes, and some that no parser should.
 fn corpus() -> Vec<Vec<u8>> {
@@ -57,44 +60,32 @@ fn journal() -> Vec<u8> {
     disk.contents(&names.data).unwrap()
 }
 
-/// Numbers that follow from a seed (xorshift64*, Vigna 2016).
-struct Random(u64);
-
 /// Bytes that mean something to one parser or another.
 const ODD: &[u8] = b"\"{}[]:,\\0-9e.\0\xff%&=? \n";
 
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % end
-    }
-
-    /// Changes some bytes: flips, cuts, doubles, and pieces of other input.
-    fn change(&mut self, bytes: &mut Vec<u8>, other: &[u8]) {
-        for _ in 0..=self.below(4) {
-            if bytes.is_empty() {
-                bytes.extend(other.iter().take(1_000));
-                continue;
+/// Changes some bytes: flips, cuts, doubles, and pieces of other input.
+fn change(random: &mut Rng, bytes: &mut Vec<u8>, other: &[u8]) {
+    for _ in 0..=random.usize(..4) {
+        if bytes.is_empty() {
+            bytes.extend(other.iter().take(1_000));
+            continue;
+        }
+        let at = random.usize(..bytes.len());
+        match random.usize(..6) {
+            0 => bytes[at] ^= 1 << random.usize(..8),
+            1 => bytes.truncate(at),
+            2 => drop(bytes.remove(at)),
+            3 => bytes.insert(at, ODD[random.usize(..ODD.len())]),
+            4 => {
+                let end = (at + random.usize(..40)).min(bytes.len());
+                let piece = bytes[at..end].to_vec();
+                bytes.splice(at..at, piece);
             }
-            let at = self.below(bytes.len());
-            match self.below(6) {
-                0 => bytes[at] ^= 1 << self.below(8),
-                1 => bytes.truncate(at),
-                2 => drop(bytes.remove(at)),
-                3 => bytes.insert(at, ODD[self.below(ODD.len())]),
-                4 => {
-                    let end = (at + self.below(40)).min(bytes.len());
-                    let piece = bytes[at..end].to_vec();
-                    bytes.splice(at..at, piece);
-                }
-                _ if other.is_empty() => {}
-                _ => {
-                    let from = self.below(other.len());
-                    let to = (from + self.below(40)).min(other.len());
-                    bytes.splice(at..at, other[from..to].iter().copied());
-                }
+            _ if other.is_empty() => {}
+            _ => {
+                let from = random.usize(..other.len());
+                let to = (from + random.usize(..40)).min(other.len());
+                bytes.splice(at..at, other[from..to].iter().copied());
             }
         }
     }
@@ -102,16 +93,13 @@ impl Random {
 
 #[test]
 fn no_parser_fails_on_foreign_bytes() {
-    let number = |variable: &str| std::env::var(variable).ok().and_then(|text| text.parse().ok());
-    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let seed = number("BLOCKCHAIN_SEED").unwrap_or(clock.as_nanos() as u64 | 1);
-    let rounds = number("BLOCKCHAIN_FUZZ_ROUNDS").unwrap_or(3_000);
-    let (mut random, corpus) = (Random(seed), corpus());
+    let (seed, rounds) = (seed(), number_from("BLOCKCHAIN_FUZZ_ROUNDS", 3_000));
+    let (mut random, corpus) = (Rng::with_seed(seed), corpus());
     for round in 0..rounds {
-        let mut bytes = corpus[random.below(corpus.len())].clone();
+        let mut bytes = corpus[random.usize(..corpus.len())].clone();
         if round >= corpus.len() as u64 {
-            let other = &corpus[random.below(corpus.len())];
-            random.change(&mut bytes, other);
+            let other = &corpus[random.usize(..corpus.len())];
+            change(&mut random, &mut bytes, other);
         } else {
             bytes.clone_from(&corpus[round as usize]);
         }

@@ -7,9 +7,11 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::support::program::{Miner, program, root, run};
+use crate::support::miner::Miner;
+use crate::support::program::{program, root, run};
 use blockchain::api::client::MinerClient;
 use serde_json::Value;
+use tempfile::tempdir;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -82,7 +84,7 @@ fn stdin_gives_a_message_that_is_too_long_for_a_command_line() {
     let miner = Miner::start();
     let message = "ü".repeat(30_000);
     let mut add = program()
-        .args(["add", "-", "--wait", "--port", &miner.port])
+        .args(["add", "-", "--wait", "--port", &miner.port()])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
@@ -129,7 +131,7 @@ fn a_client_waits_for_an_event_as_long_as_it_said() {
     // and again that the miner does not answer.
     const WAIT: u64 = 11;
     let miner = Miner::start();
-    let address = format!("127.0.0.1:{}", miner.port).parse().unwrap();
+    let address = miner.address.to_string().parse().unwrap();
     let client = MinerClient::http(None);
     let last = client.events_after(&address, 0, 0).unwrap().last;
     let quiet = client.events_after(&address, last, WAIT).unwrap();
@@ -140,7 +142,7 @@ fn a_client_waits_for_an_event_as_long_as_it_said() {
 fn watch_prints_a_line_for_each_new_block() {
     let miner = Miner::start();
     let mut watch = program()
-        .args(["watch", "--json", "--interval", "0.05", "--port", &miner.port])
+        .args(["watch", "--json", "--interval", "0.05", "--port", &miner.port()])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -173,13 +175,13 @@ fn a_miner_that_is_not_there_is_one_line_that_says_what_to_do() {
 #[test]
 fn an_address_that_is_not_to_be_had_is_told_with_what_to_do() {
     let miner = Miner::start();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let chain = folder.path().join("x.chain");
     let start = ["miner", "start", chain.to_str().unwrap()];
     for command in [&start[..], &["ui"]] {
         for (flags, expected) in [
             (
-                ["--host", "127.0.0.1", "--port", miner.port.as_str()],
+                ["--host", "127.0.0.1", "--port", miner.port().as_str()],
                 "something else answers there",
             ),
             // An address that is for documentation, and nobody's.
@@ -253,7 +255,7 @@ fn variables_that_say_nothing_to_a_command_do_not_stop_it() {
     let miner = Miner::start();
     let with = |variable: &str, value: &str, arguments: &[&str]| {
         let mut command = program();
-        command.args(arguments).env("BLOCKCHAIN_PORT", &miner.port).env(variable, value);
+        command.args(arguments).env("BLOCKCHAIN_PORT", miner.port()).env(variable, value);
         let done = crate::support::program::Done::from(command.output().unwrap());
         assert_eq!(done.code, Some(0), "{variable}={value}: {}", done.stderr);
     };
@@ -275,7 +277,7 @@ fn with_variables(variables: &[(&str, &str)], arguments: &[&str]) -> crate::supp
 #[test]
 fn a_flag_beats_a_variable_and_an_error_names_the_variable() {
     let miner = Miner::start();
-    let ours = format!("127.0.0.1:{}", miner.port);
+    let ours = miner.address.to_string();
     let works = |variables: &[(&str, &str)], arguments: &[&str]| {
         let done = with_variables(variables, arguments);
         assert_eq!(done.code, Some(0), "{variables:?} {arguments:?}: {}", done.stderr);
@@ -285,14 +287,15 @@ fn a_flag_beats_a_variable_and_an_error_names_the_variable() {
     works(&[("BLOCKCHAIN_MINER", &ours), ("BLOCKCHAIN_PORT", "9")], &health);
     works(&[("BLOCKCHAIN_MINER", "127.0.0.1:9")], &[&health[..], &["-m", &ours]].concat());
     works(&[("BLOCKCHAIN_PORT", "9")], &[&health[..], &["--miner", &ours]].concat());
-    let port = [&health[..], &["--port", &miner.port]].concat();
+    let own = miner.port();
+    let port = [&health[..], &["--port", &own]].concat();
     works(&[("BLOCKCHAIN_MINER", "127.0.0.1:9")], &port);
     works(&[("BLOCKCHAIN_MINER", "nonsense:x")], &[&health[..], &["-m", &ours]].concat());
     // What Kubernetes sets beside a Service called "blockchain".
     let link =
         [("BLOCKCHAIN_PORT", "tcp://10.0.0.1:80"), ("BLOCKCHAIN_UI_PORT", "tcp://10.0.0.1:8")];
     works(&link, &port);
-    let ui = with_variables(&[("BLOCKCHAIN_UI_PORT", &miner.port)], &["ui"]);
+    let ui = with_variables(&[("BLOCKCHAIN_UI_PORT", &miner.port())], &["ui"]);
     assert!(ui.stderr.contains(&ours), "{}", ui.stderr);
     for (variable, value, arguments) in [
         ("BLOCKCHAIN_PORT", "x", &["get", "health"][..]),
@@ -337,7 +340,7 @@ fn an_added_message_that_cannot_be_told_of_is_called_added() {
     for format in [&[][..], &["--json"]] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let mut add = program();
-        add.args(["add", "x", "--port", &miner.port]).args(format).stdout(full);
+        add.args(["add", "x", "--port", &miner.port()]).args(format).stdout(full);
         let done = crate::support::program::Done::from(add.output().unwrap());
         assert!(done.stderr.contains("the message was added, id "), "{}", done.stderr);
         assert_eq!(done.code, Some(1));
@@ -391,7 +394,7 @@ fn a_chain_a_line_is_the_chain_file() {
     }
     let lines = miner.run(&["get", "chain", "--lines"]).stdout;
     assert_eq!(miner.run(&["get", "chain", "--lines", "-n", "1"]).stdout.lines().count(), 1);
-    assert_eq!(miner.stop(), Some(0));
+    assert!(miner.stop().success());
     assert_eq!(lines, fs::read_to_string(miner.chain()).unwrap());
 }
 
@@ -456,7 +459,7 @@ fn read_add(reader: &mut BufReader<TcpStream>) -> Option<String> {
 
 #[test]
 fn lines_are_added_once_each_however_often_the_connection_breaks() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let file = folder.path().join("lines.txt");
     let text: String = (0..60).map(|number| format!("line {}\n", number % 7)).collect();
     fs::write(&file, text).unwrap();
@@ -477,14 +480,14 @@ fn many() -> usize {
 #[test]
 fn lines_killed_in_the_middle_and_repeated_are_in_the_journal_or_the_chain_once() {
     let miner = Miner::start_with(&["--threads", "1"]);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let file = folder.path().join("lines.txt");
     let text: String = (0..many()).map(|number| format!("message {number}\r\n\n")).collect();
     fs::write(&file, text).unwrap();
     let path = file.to_str().unwrap();
     let add = || {
         let mut add = program();
-        add.args(["add", "--lines", path, "--port", &miner.port, "--json"]);
+        add.args(["add", "--lines", path, "--port", &miner.port(), "--json"]);
         add.stdout(Stdio::piped()).stderr(Stdio::piped());
         add.spawn().unwrap()
     };
@@ -528,7 +531,7 @@ fn lines_killed_in_the_middle_and_repeated_are_in_the_journal_or_the_chain_once(
 #[test]
 fn lines_that_are_no_messages_are_named_and_the_others_added() {
     let miner = Miner::start();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let file = folder.path().join("lines.txt");
     let long = "x".repeat(65_537);
     fs::write(&file, [b"good\n\n", long.as_bytes(), b"\n\xff\nlast"].concat()).unwrap();
@@ -550,7 +553,7 @@ fn lines_that_are_no_messages_are_named_and_the_others_added() {
 fn a_reader_that_has_seen_enough_ends_the_program_quietly() {
     let miner = Miner::start();
     let mut chain = program()
-        .args(["get", "chain", "--port", &miner.port])
+        .args(["get", "chain", "--port", &miner.port()])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -566,7 +569,7 @@ fn files_are_verified_and_repaired_without_a_miner() {
     for message in ["a", "b", "c"] {
         miner.run(&["add", message, "--wait"]);
     }
-    assert_eq!(miner.stop(), Some(0));
+    assert!(miner.stop().success());
     let chain = miner.chain();
     let path = chain.to_str().unwrap();
     let verified = run(&["verify", path]);
@@ -595,7 +598,7 @@ fn files_are_verified_and_repaired_without_a_miner() {
 
 #[test]
 fn repair_leaves_no_lock_file_beside_what_it_refuses() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let path = folder.path().join("notes.txt");
     fs::write(&path, "no chain\n").unwrap();
     let done = run(&["repair", path.to_str().unwrap()]);
@@ -615,7 +618,7 @@ fn blocks_that_left_the_chain_are_shown_by_hash() {
     for message in ["a", "b"] {
         miner.run(&["add", message, "--wait"]);
     }
-    assert_eq!(miner.stop(), Some(0));
+    assert!(miner.stop().success());
     let (chain, folder) = (miner.chain(), miner.chain().parent().unwrap().to_owned());
     let text = fs::read_to_string(&chain).unwrap();
     let block = text.lines().nth(2).unwrap();
@@ -649,14 +652,14 @@ fn blocks_that_left_the_chain_are_shown_by_hash() {
 #[test]
 fn a_running_miner_is_backed_up() {
     let miner = Miner::start_with(&["--backup-interval", "0.05"]);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let chain = miner.chain();
     let chain = chain.to_str().unwrap();
     let texts: String = (0..200_000).map(|number| format!("message {number}\n")).collect();
     let lines = folder.path().join("lines");
     fs::write(&lines, texts).unwrap();
     let mut load = program()
-        .args(["add", "--lines", lines.to_str().unwrap(), "--port", &miner.port])
+        .args(["add", "--lines", lines.to_str().unwrap(), "--port", &miner.port()])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
@@ -695,7 +698,7 @@ fn a_running_miner_is_backed_up() {
 /// The folder was there afterwards, and empty.
 #[test]
 fn a_backup_of_nothing_makes_no_folder() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let done = run(&["backup", &path("x.chain"), &path("copy")]);
     assert!(done.code == Some(1) && done.stderr.contains("there is no chain file"));
@@ -724,14 +727,14 @@ fn nobody_else_works_on_the_files_of_a_miner_that_runs() {
         assert!(last.contains("test.lock"), "{last}");
     }
     assert_eq!(run(&["verify", path]).code, Some(0));
-    assert_eq!(miner.stop(), Some(0));
+    assert!(miner.stop().success());
     assert_eq!(run(&["repair", path]).code, Some(0));
 }
 
 #[test]
 fn the_log_says_when_the_miner_started_and_finished() {
     let mut miner = Miner::start();
-    assert_eq!(miner.stop(), Some(0));
+    assert!(miner.stop().success());
     let log = fs::read_to_string(miner.chain().with_file_name("miner.log")).unwrap();
     let version = concat!("version=", env!("CARGO_PKG_VERSION"));
     for words in [" INFO miner: started ", " INFO miner: finished "] {
@@ -749,9 +752,9 @@ fn jq_and_sha256sum_alone_agree_about_a_chain_and_find_what_is_wrong() {
         let script = root().join("scripts/verify-chain");
         crate::support::program::Done::from(Command::new(script).arg(what).output().unwrap())
     };
-    let running = check(&format!("127.0.0.1:{}", miner.port));
+    let running = check(&miner.address.to_string());
     assert!(running.stdout.contains("valid: 3 blocks"), "{}", running.stderr);
-    assert_eq!(miner.stop(), Some(0));
+    assert!(miner.stop().success());
     let path = miner.chain();
     assert_eq!(check(path.to_str().unwrap()).code, Some(0));
     let text = fs::read_to_string(&path).unwrap();
@@ -797,7 +800,7 @@ fn completions_and_manual_pages_come_from_the_command_line_itself() {
     let fish = run(&["completions", "fish"]).stdout;
     let files = "__fish_seen_subcommand_from verify repair backup man start\" -F\n";
     assert!(fish.contains("complete -c blockchain -f\n") && fish.contains(files), "{fish}");
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let pages = folder.path().join("man");
     assert_eq!(run(&["man", pages.to_str().unwrap()]).code, Some(0));
     let page = fs::read_to_string(pages.join("blockchain-miner-start.1")).unwrap();
@@ -818,7 +821,7 @@ fn completions_and_manual_pages_come_from_the_command_line_itself() {
 
 #[test]
 fn a_folder_is_no_chain_file() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
     for arguments in
         [&["miner", "start", path, "--port", "0"][..], &["verify", path], &["repair", path]]

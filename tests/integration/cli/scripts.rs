@@ -6,7 +6,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_blockchain");
+use crate::support::program::PROGRAM;
+use tempfile::tempdir;
 
 fn script(name: &str) -> Command {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
@@ -26,7 +27,7 @@ fn said(command: &mut Command) -> (bool, String) {
 /// been removed.
 #[test]
 fn install_takes_a_relative_program_and_removes_nothing_for_one_that_does_not_run() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let prefix = folder.path().join("a prefix");
     let installed = prefix.join("bin/blockchain");
     symlink(PROGRAM, folder.path().join("program")).unwrap();
@@ -47,7 +48,7 @@ fn install_takes_a_relative_program_and_removes_nothing_for_one_that_does_not_ru
 /// It looked for the program in `target` all the same, and ended with "No such file".
 #[test]
 fn network_runs_the_program_where_cargo_built_it() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let release = folder.path().join("built/release");
     fs::create_dir_all(&release).unwrap();
     symlink(PROGRAM, release.join("blockchain")).unwrap();

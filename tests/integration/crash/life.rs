@@ -14,7 +14,9 @@ use super::load::{Connection, Loads};
 use super::mixture::{Aim, Plan, Random, Spec, Trigger};
 use super::rival::Rival;
 use super::tally::Tally;
-use crate::support::miner::{Logs, TestFolder, TestMiner, sha256sum_agrees};
+use crate::support::miner::{Logs, TestMiner, sha256sum_agrees};
+use crate::support::program::run;
+use tempfile::{TempDir, tempdir};
 
 /// How long a life waits at once for a new name in the folder.
 const LOOK: Duration = Duration::from_millis(10);
@@ -31,7 +33,7 @@ const MINED_AT_END_MAX: [u64; 5] = [500, 500, 300, 100, 10];
 
 /// The lives in one folder, of one network.
 pub struct Era {
-    folder: TestFolder,
+    folder: TempDir,
     difficulty: u8,
     flags: Vec<String>,
     next_number: AtomicU64,
@@ -46,7 +48,7 @@ impl Era {
         tally.networks += 1;
         let flags = ["--difficulty", &difficulty.to_string(), "--network", &network];
         Self {
-            folder: TestFolder::new(),
+            folder: tempdir().unwrap(),
             difficulty,
             flags: flags.map(str::to_owned).to_vec(),
             next_number: AtomicU64::new(0),
@@ -105,7 +107,7 @@ impl Era {
         self.asked = 0;
         let logs = Logs::new();
         if let Start::Runs(miner) = self.start(self.command("0.1", "1"), &logs, tally) {
-            self.ask(&miner, &mut Random(1), tally);
+            self.ask(&miner, &mut Random::new(1), tally);
             let waiting = miner.health().unprocessed;
             if waiting <= MINED_AT_END_MAX[usize::from(self.difficulty) - 1] {
                 logs.wait_until("an empty pool", || miner.health().unprocessed == 0);
@@ -113,10 +115,8 @@ impl Era {
             assert!(miner.stop().success());
             assert!(sha256sum_agrees(self.folder.path()));
             let chain = self.folder.path().join("test.chain");
-            let verify =
-                Command::new(env!("CARGO_BIN_EXE_blockchain")).arg("verify").arg(chain).output();
-            let verify = verify.unwrap();
-            assert!(verify.status.success(), "{verify:?}");
+            let verify = run(&["verify", chain.to_str().unwrap()]);
+            assert_eq!(verify.code, Some(0), "{}{}", verify.stdout, verify.stderr);
         }
         let lost = files::missing(self.folder.path(), &self.acknowledged);
         println!("network {}: {} acknowledged", self.flags[3], self.acknowledged.len());
@@ -204,7 +204,7 @@ impl Era {
         let hit = thread::scope(|scope| {
             for seed in seeds {
                 let (loads, told, stops) = (&loads, told.clone(), stops.clone());
-                scope.spawn(move || loads.run(Random(seed), &stops, &told));
+                scope.spawn(move || loads.run(Random::new(seed), &stops, &told));
             }
             let hit = self.watch(miner, plan, &renames, &tells, &mut acknowledged, tally);
             if plan.aim == Aim::ServerProcess && miner.is_running() {

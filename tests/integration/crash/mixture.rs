@@ -4,34 +4,31 @@ use std::time::Duration;
 
 use blockchain::chain::{DataId, Hash};
 
-/// Numbers that follow from a seed.
-pub struct Random(pub u64);
+/// Choices that follow from a seed.
+pub struct Random(fastrand::Rng);
 
 impl Random {
-    /// One below `end` (xorshift64*, Vigna 2016).
+    pub fn new(seed: u64) -> Self {
+        Self(fastrand::Rng::with_seed(seed))
+    }
+
+    /// One below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % end
+        self.0.u64(..end)
     }
 
     /// One of `from` to `to`, small ones as often as large ones by their number of digits.
     pub fn by_size(&mut self, from: u64, to: u64) -> u64 {
-        let steps = 1 << 20;
-        let at = self.below(steps + 1) as f64 / steps as f64;
-        let drawn = from as f64 * (to as f64 / from as f64).powf(at);
+        let drawn = from as f64 * (to as f64 / from as f64).powf(self.0.f64());
         (drawn.round() as u64).clamp(from, to)
     }
 
     pub fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len() as u64) as usize]
+        *self.0.choice(all).expect("there is one")
     }
 
     pub fn shuffled<T: Copy, const N: usize>(&mut self, mut all: [T; N]) -> [T; N] {
-        for last in (1..N).rev() {
-            all.swap(last, self.below(last as u64 + 1) as usize);
-        }
+        self.0.shuffle(&mut all);
         all
     }
 }

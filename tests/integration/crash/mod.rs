@@ -15,6 +15,7 @@ mod tally;
 
 use std::time::Instant;
 
+use crate::support::seed::{number_from, seed};
 use life::Era;
 use mixture::{AIMS, Plan, Random};
 use tally::Tally;
@@ -22,17 +23,12 @@ use tally::Tally;
 /// Kills from which on a run has to have met with everything.
 const WHOLE_RUN_KILLS: u64 = 30;
 
-fn number_from(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
-}
-
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_by_kill_nine() {
     let kills = number_from("BLOCKCHAIN_CRASH_KILLS", 30);
-    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let seed = number_from("BLOCKCHAIN_SEED", clock.as_secs() | 1).max(1);
+    let seed = seed();
     println!("BLOCKCHAIN_SEED={seed} BLOCKCHAIN_CRASH_KILLS={kills}");
-    let (began, mut random, mut tally) = (Instant::now(), Random(seed), Tally::default());
+    let (began, mut random, mut tally) = (Instant::now(), Random::new(seed), Tally::default());
     let mut kill = 0;
     while kill < kills {
         for difficulty in random.shuffled([1, 2, 3, 4, 5]) {

@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use super::files::whole_lines;
 use super::mixture::Random;
-use crate::support::miner::{Logs, TestFolder, TestMiner};
+use crate::support::miner::{Logs, TestMiner};
+use tempfile::{TempDir, tempdir};
 
 /// A rival, until it is dropped.
 pub struct Rival {
     pub miner: TestMiner,
-    _folder: TestFolder,
+    _folder: TempDir,
 }
 
 impl Rival {
@@ -49,7 +50,7 @@ impl Rival {
             let data = serde_json::json!({ "id": id, "message": text });
             lines.push(mined(lines.last()?, data, difficulty));
         }
-        let own = TestFolder::new();
+        let own = tempdir().unwrap();
         std::fs::write(own.path().join("test.chain"), lines.join("\n") + "\n").unwrap();
         let miner = TestMiner::start(own.path(), &Logs::new(), flags);
         Some(Self { miner, _folder: own })

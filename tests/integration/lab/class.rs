@@ -1,50 +1,45 @@
 //! A classroom: `blockchain lab` and its miners as processes, its pages, its experiments.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::Write as _;
 use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
-use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::free_ports::free_ports;
-use crate::support::program::{program, root, run};
+use crate::support::miner::Miner;
+use crate::support::program::{Done, Process, children, program, root, run};
+use crate::support::ui::agent;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
+use tempfile::{TempDir, tempdir};
 
 /// How long a process may take to be gone after a kill.
 const GONE: Duration = Duration::from_secs(5);
 
 /// A lab that runs until it is dropped.
 struct TestLab {
-    child: Child,
-    url: String,
-    _stdout: BufReader<ChildStdout>,
-    folder: tempfile::TempDir,
+    process: Process,
+    folder: TempDir,
+}
+
+impl Deref for TestLab {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
 }
 
 impl TestLab {
     fn start(miners: &str, flags: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let first = free_ports();
-        let mut child = program()
-            .args(["lab", miners, "--port", "0", "--block-time", "0.3"])
-            .args(["--first-port", &first.to_string()])
-            .args(flags)
-            .env("TMPDIR", folder.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").expect(&line).to_owned();
-        Self { child, url, _stdout: stdout, folder }
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+        let folder = tempdir().unwrap();
+        let mut command = program();
+        command.args(["lab", miners, "--port", "0", "--block-time", "0.3"]);
+        command.args(["--first-port", &free_ports().to_string()]).args(flags);
+        Self { process: Process::of(command.env("TMPDIR", folder.path())), folder }
     }
 
     /// Status and body of the answer.
@@ -78,18 +73,6 @@ impl TestLab {
     }
 }
 
-impl Drop for TestLab {
-    fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
-}
-
-fn agent() -> ureq::Agent {
-    let config = ureq::Agent::config_builder();
-    config.max_redirects(0).http_status_as_error(false).proxy(None).build().into()
-}
-
 fn get(url: &str) -> (u16, String) {
     let mut answer = agent().get(url).call().unwrap();
     (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
@@ -101,15 +84,10 @@ fn ask(url: &str, body: &str) -> (u16, String) {
 }
 
 /// All processes below this one.
-fn descendants(of: u32) -> Vec<Pid> {
-    let tasks = fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten();
-    let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    let children: Vec<u32> = children
-        .flat_map(|text| text.split_whitespace().map(|it| it.parse().unwrap()).collect::<Vec<_>>())
-        .collect();
-    let below = children.iter().flat_map(|child| descendants(*child));
-    let own = children.iter().filter_map(|child| Pid::from_raw(i32::try_from(*child).ok()?));
-    own.chain(below.collect::<Vec<_>>()).collect()
+fn descendants(of: Pid) -> Vec<Pid> {
+    let own = children(of);
+    let below: Vec<_> = own.iter().flat_map(|child| descendants(*child)).collect();
+    [own, below].concat()
 }
 
 /// Waits for the end of processes; how many are left then.
@@ -123,13 +101,13 @@ fn left(processes: &[OwnedFd]) -> usize {
 }
 
 fn watched(lab: &TestLab) -> Vec<OwnedFd> {
-    let all = descendants(lab.child.id());
+    let all = descendants(lab.pid());
     assert_eq!(all.len(), 6, "three miners and their server processes");
     all.into_iter().map(|pid| pidfd_open(pid, PidfdFlags::empty()).unwrap()).collect()
 }
 
-fn script(lines: &str, flags: &[&str]) -> crate::support::program::Done {
-    let folder = tempfile::tempdir().unwrap();
+fn script(lines: &str, flags: &[&str]) -> Done {
+    let folder = tempdir().unwrap();
     let file = folder.path().join("test.lab");
     fs::write(&file, lines).unwrap();
     let first = free_ports().to_string();
@@ -197,7 +175,7 @@ fn a_stop_ends_all_of_it_within_a_second_also_while_a_miner_is_paused() {
     assert_eq!(fs::read_dir(lab.folder.path()).unwrap().count(), 1, "its temporary folder");
     let began = Instant::now();
     kill_process(lab.pid(), Signal::INT).unwrap();
-    assert_eq!(lab.child.wait().unwrap().code(), Some(0));
+    assert!(lab.process.wait().success());
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!(left(&processes), 0);
     assert_eq!(fs::read_dir(lab.folder.path()).unwrap().count(), 0, "its temporary folder");
@@ -209,14 +187,13 @@ fn kill_nine_of_the_lab_leaves_no_process() {
     // One that was started by a page, too.
     lab.order("kill Cleo\nstart Cleo");
     let processes = watched(&lab);
-    lab.child.kill().unwrap();
-    lab.child.wait().unwrap();
+    lab.process.kill();
     assert_eq!(left(&processes), 0);
 }
 
 #[test]
 fn files_in_a_given_folder_stay_and_are_gone_on_from() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let flags = ["2", "--dir", folder.path().to_str().unwrap()];
     let done =
         script("add \"first day\"\nexpect mined Ben \"first day\"\nexpect one chain", &flags);
@@ -298,24 +275,14 @@ fn every_page_of_a_class_is_there_and_in_a_plain_ui_none() {
     assert_eq!(lab.get("/learn/nothing").0, 404);
     assert!(lab.get("/wall").1.contains("id=\"scissors\""));
 
-    let miner = crate::support::program::Miner::start();
-    let mut ui = program()
-        .args(["ui", "--port", "0", "--miner", &format!("127.0.0.1:{}", miner.port)])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let mut stdout = BufReader::new(ui.stdout.take().unwrap());
-    stdout.read_line(&mut line).unwrap();
-    let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+    let miner = Miner::start();
+    let ui = Process::start(&["ui", "--port", "0", "--miner", &miner.address.to_string()]);
     for path in ["/wall", "/wall/state", "/learn", "/learn/heist", "/orders"] {
-        assert_eq!(get(&format!("{url}{path}")).0, 404, "{path} of the UI");
-        assert_eq!(get(&format!("http://127.0.0.1:{}{path}", miner.port)).0, 404, "{path}");
+        assert_eq!(get(&format!("{}{path}", ui.url)).0, 404, "{path} of the UI");
+        assert_eq!(get(&format!("{}{path}", miner.url)).0, 404, "{path}");
     }
-    assert_eq!(ask(&format!("{url}/orders"), "mend").0, 400);
-    assert!(!get(&url).1.contains("/wall"));
-    _ = ui.kill();
-    _ = ui.wait();
+    assert_eq!(ask(&format!("{}/orders", ui.url), "mend").0, 400);
+    assert!(!get(&ui.url).1.contains("/wall"));
 }
 
 /// Tells what was left out, where scripts/test tells it again.

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::miner::{DEADLINE, Logs, TestFolder, TestMiner};
+use crate::support::miner::{DEADLINE, Logs, TestMiner};
 use blockchain::miner::jobs::gossip::LOOKS_MAX;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
+use tempfile::tempdir;
 
 /// A stranger's connection.
 struct Stranger(BufReader<TcpStream>);
@@ -51,7 +52,7 @@ impl Stranger {
 fn callers_at_silent_addresses_take_few_threads_and_all_get_their_turn() {
     // Each took a thread for ten seconds: 12,500 requests over one connection came to 5,800
     // threads and 1.7 GB.
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let miner = TestMiner::start(folder.path(), &logs, &["--gossip-interval", "3600"]);
     let silent: Vec<_> =
         (0..3 * LOOKS_MAX).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
@@ -119,7 +120,7 @@ fn a_flood_of_blocks_that_do_not_fit_is_one_question_now_and_then() {
     // Each was followed by a question as soon as the one before was answered.
     const PUSHES: usize = 3_000;
     const GAP: Duration = Duration::from_millis(50);
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let hour = "3600";
     let flags = ["--gossip-interval", hour, "--chain-sync-interval", hour];
     let flags = [&flags[..], &["--data-sync-interval", hour]].concat();

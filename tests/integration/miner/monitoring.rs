@@ -1,15 +1,18 @@
 //! What those hear that watch a miner: a monitoring system and a service manager.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::program::{Miner, program};
+use crate::support::miner::Miner;
+use crate::support::program::{Process, program};
+use rustix::process::{Signal, kill_process};
+use tempfile::tempdir;
 
 fn metrics_of(miner: &Miner) -> String {
-    metrics(&format!("http://127.0.0.1:{}", miner.port))
+    metrics(&miner.url)
 }
 
 /// What the miner at this URL tells.
@@ -81,7 +84,7 @@ fn metrics_tell_of_neighbours_and_of_blocks_that_lost() {
             assert_eq!(miner.run(&["add", message, "--wait"]).code, Some(0));
         }
     }
-    let other = format!("127.0.0.1:{}", two.port);
+    let other = two.address.to_string();
     assert_eq!(one.run(&["neighbours", "add", &other]).code, Some(0));
     let agree = one.run(&["wait", "--length", "4", "--idle", "--agree-with", &other]);
     assert_eq!(agree.code, Some(0), "{}", agree.stderr);
@@ -159,7 +162,7 @@ fn promtool_finds_nothing_to_say_about_the_metrics() {
 /// Also: that a miner asks itself whether it answers is not taken for a neighbour's traffic.
 #[test]
 fn a_service_manager_hears_when_a_miner_answers_that_it_lives_and_when_it_stops() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
     manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -171,21 +174,18 @@ fn a_service_manager_hears_when_a_miner_answers_that_it_lives_and_when_it_stops(
     let mut command = program();
     command.args(["miner", "start"]).arg(folder.path().join("test.chain"));
     command.args(["--port", "0", "--difficulty", "1"]).env("NOTIFY_SOCKET", &path);
-    command.env("WATCHDOG_USEC", "100000").stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
+    command.env("WATCHDOG_USEC", "100000").stderr(Stdio::null());
+    let mut miner = Process::of(&mut command);
     assert_eq!(hear(), "READY=1");
     for _ in 0..3 {
         assert_eq!(hear(), "WATCHDOG=1");
     }
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let metrics = metrics(line.trim().strip_prefix("listening on ").unwrap());
+    let metrics = metrics(&miner.url);
     for direction in ["sent", "received"] {
         assert_eq!(value(&metrics, &format!("blockchain_neighbour_{direction}_bytes_total")), 0.0);
     }
-    let kill = Command::new("kill").arg(child.id().to_string()).status();
-    assert!(kill.unwrap().success());
+    kill_process(miner.pid(), Signal::TERM).unwrap();
     let after_the_watchdog = std::iter::repeat_with(hear).find(|heard| heard != "WATCHDOG=1");
     assert_eq!(after_the_watchdog.as_deref(), Some("STOPPING=1"));
-    assert!(child.wait().unwrap().success());
+    assert!(miner.wait().success());
 }

@@ -12,11 +12,15 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::miner::{Logs, TestFolder, TestMiner, agree};
+use crate::support::miner::{Logs, TestMiner, agree};
+use crate::support::program::children;
+use crate::support::seed::{number_from, seed};
 use blockchain::chain::Block;
 use blockchain::chain::testing::{Maker, network};
+use fastrand::Rng;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
+use tempfile::tempdir;
 
 /// A stop is promised within this.
 const STOP_MAX: Duration = Duration::from_secs(1);
@@ -35,22 +39,6 @@ fn signals() -> Vec<Signal> {
     let mut signals = vec![Signal::TERM, Signal::INT, Signal::HUP];
     signals.retain(|signal| ignored & (1 << (signal.as_raw() - 1)) == 0);
     signals
-}
-
-fn number_from(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
-}
-
-/// Numbers from a seed (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
 }
 
 /// A miner in a process group of its own, with a TMPDIR of its own, and what it writes.
@@ -105,18 +93,17 @@ impl Group {
 fn miners_that_are_told_to_stop_at_any_instant_end_in_order() {
     // Of those that were told so in their first 12 ms, a quarter never ended.
     let stops = number_from("BLOCKCHAIN_STOPS", 200);
-    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let seed = number_from("BLOCKCHAIN_SEED", clock.as_secs() | 1).max(1);
+    let seed = seed();
     println!("BLOCKCHAIN_SEED={seed} BLOCKCHAIN_STOPS={stops}");
-    let (signals, mut random) = (signals(), Random(seed));
+    let (signals, mut random) = (signals(), Rng::with_seed(seed));
     let (mut longest, mut too_early) = (Duration::ZERO, 0);
     for number in 0..stops {
-        let folder = TestFolder::new();
+        let folder = tempdir().unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
         let mut group = Group::start(folder.path());
-        let signal = signals[random.below(signals.len() as u64) as usize];
-        let to_group = random.below(2) == 0;
-        let mut wait = |micros| thread::sleep(Duration::from_micros(random.below(micros)));
+        let signal = *random.choice(&signals).unwrap();
+        let to_group = random.bool();
+        let mut wait = |micros| thread::sleep(Duration::from_micros(random.u64(..micros)));
         let phase = ["start", "run", "server process starts again", "stop"][number as usize % 4];
         match phase {
             "start" => wait(30_000),
@@ -131,7 +118,7 @@ fn miners_that_are_told_to_stop_at_any_instant_end_in_order() {
             }
             _ => {
                 group.is_ready();
-                let child = crate::support::miner::server_process_of(group.miner.id());
+                let child = children(group.pid()).into_iter().next();
                 child.map(|child| kill_process(child, Signal::KILL));
                 wait(20_000);
             }
@@ -161,7 +148,7 @@ fn miners_that_are_told_to_stop_at_any_instant_end_in_order() {
 #[test]
 fn a_stop_is_heard_while_the_chain_is_read() {
     // It was heard after the last block, or never.
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let mut chain = BufWriter::new(File::create(folder.path().join("test.chain")).unwrap());
     let network = network(1);
     writeln!(chain, "{}", Block::genesis(&network).line()).unwrap();
@@ -192,7 +179,7 @@ fn bytes_read(process: &Child) -> u64 {
 
 #[test]
 fn sighup_that_was_ignored_at_the_start_stays_so() {
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let miner = TestMiner::command(folder.path(), 0, &[]);
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' HUP; exec \"$@\"", "nohup"]).arg(miner.get_program());
@@ -206,7 +193,7 @@ fn sighup_that_was_ignored_at_the_start_stays_so() {
 #[test]
 fn output_that_is_never_read_stops_nothing() {
     // A full pipe stopped mining, sync and SIGTERM, while /health said "ok".
-    let folder = TestFolder::new();
+    let folder = tempdir().unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (reader, writer) = pipe().unwrap();
     let mut full = File::from(OwnedFd::from(writer));
@@ -247,7 +234,7 @@ fn output_that_is_never_read_stops_nothing() {
 #[test]
 fn a_limit_of_file_sizes_is_an_error_of_a_write() {
     // SIGXFSZ ended the miner, and nobody was told.
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let miner = TestMiner::command(folder.path(), 0, &["--difficulty", "9"]);
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -f 64; exec \"$@\"", "sh"]).arg(miner.get_program());
@@ -266,7 +253,7 @@ fn a_limit_of_file_sizes_is_an_error_of_a_write() {
 
 #[test]
 fn at_info_a_run_of_blocks_is_a_line_and_json_is_an_object_a_line() {
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let flags = ["--log-level", "info", "--log-format", "json", "--difficulty", "1"];
     let miner = TestMiner::start(folder.path(), &logs, &flags);
     for number in 0..60 {
@@ -288,7 +275,7 @@ fn at_info_a_run_of_blocks_is_a_line_and_json_is_an_object_a_line() {
 
 #[test]
 fn a_folder_is_no_chain_path() {
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     std::fs::create_dir(folder.path().join("test.chain")).unwrap();
     let command = TestMiner::command(folder.path(), 0, &[]);
     let Err((status, said)) = TestMiner::try_start(command, &logs) else { panic!("it started") };

@@ -3,16 +3,16 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::miner::{Logs, TestFolder, TestMiner, agree};
+use crate::support::miner::{Logs, TestMiner, agree};
 use blockchain::chain::testing::{Maker, NOW};
 use blockchain::chain::{Block, Difficulty, Hash, Head, Micros, Network};
 use serde_json::{Value, json};
+use tempfile::tempdir;
 
 /// Most memory that a miner may have, whatever a liar sends: kilobytes.
 const MEMORY_MAX: u64 = 100_000;
@@ -152,9 +152,8 @@ fn shown(miner: &TestMiner, address: &str) -> Option<Value> {
 
 /// The same, as the command line shows it.
 fn printed(miner: &TestMiner, address: &str) -> Option<Value> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_blockchain"));
-    command.args(["get", "neighbours", "--json", "--port", &miner.address.port().to_string()]);
-    let page: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let page: Value =
+        serde_json::from_str(&miner.run(&["get", "neighbours", "--json"]).stdout).unwrap();
     let details = page["details"].as_array()?.clone();
     details.into_iter().find(|detail| detail["neighbour"] == address)
 }
@@ -178,7 +177,7 @@ fn check_shown(miner: &TestMiner, address: &str) {
 /// Lets a miner with an honest neighbour meet a liar. `reason` is in what is shown of the
 /// liar, with this state; or nothing is shown wrong, without one.
 fn meet(script: Script, expected: Option<(&str, &str)>) {
-    let (folders, logs) = ([0; 2].map(|_| TestFolder::new()), Logs::new());
+    let (folders, logs) = ([0; 2].map(|_| tempdir().unwrap()), Logs::new());
     let flags = ["--network", "liars"];
     let honest = TestMiner::start(folders[0].path(), &logs, &flags);
     let to_honest = honest.address.to_string();

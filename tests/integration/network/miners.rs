@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::miner::{Logs, TestFolder, TestMiner, agree, sha256sum_agrees};
+use crate::support::miner::{Logs, TestMiner, agree, sha256sum_agrees};
+use crate::support::program::PROGRAM;
+use tempfile::tempdir;
 
 fn sorted(mut messages: Vec<String>) -> Vec<String> {
     messages.sort();
@@ -15,7 +17,7 @@ fn messages(prefix: &str, count: usize) -> Vec<String> {
 
 #[test]
 fn three_miners_agree_on_fifty_messages() {
-    let (folders, logs) = ([0; 3].map(|_| TestFolder::new()), Logs::new());
+    let (folders, logs) = ([0; 3].map(|_| tempdir().unwrap()), Logs::new());
     let one = TestMiner::start(folders[0].path(), &logs, &[]);
     let to_one = one.address.to_string();
     let two = TestMiner::start(folders[1].path(), &logs, &["--neighbours", &to_one]);
@@ -38,7 +40,7 @@ fn three_miners_agree_on_fifty_messages() {
 #[test]
 fn news_is_everywhere_within_a_second_by_the_default_intervals() {
     const NEWS: usize = 9;
-    let (folders, logs) = ([0; 3].map(|_| TestFolder::new()), Logs::new());
+    let (folders, logs) = ([0; 3].map(|_| tempdir().unwrap()), Logs::new());
     let flags = ["--gossip-interval", "20", "--chain-sync-interval", "10"];
     let flags = [&flags[..], &["--data-sync-interval", "5", "--backup-interval", "30"]].concat();
     let one = TestMiner::start(folders[0].path(), &logs, &flags);
@@ -71,7 +73,7 @@ fn news_is_everywhere_within_a_second_by_the_default_intervals() {
 
 #[test]
 fn a_line_of_miners_passes_messages_both_ways() {
-    let (folders, logs) = ([0; 3].map(|_| TestFolder::new()), Logs::new());
+    let (folders, logs) = ([0; 3].map(|_| tempdir().unwrap()), Logs::new());
     let one = TestMiner::start(folders[0].path(), &logs, &["--max-neighbours", "1"]);
     let to_one = one.address.to_string();
     let two = TestMiner::start(folders[1].path(), &logs, &["--neighbours", &to_one]);
@@ -87,7 +89,7 @@ fn a_line_of_miners_passes_messages_both_ways() {
 
 #[test]
 fn a_miner_that_was_away_catches_up() {
-    let (folders, logs) = ([0; 2].map(|_| TestFolder::new()), Logs::new());
+    let (folders, logs) = ([0; 2].map(|_| tempdir().unwrap()), Logs::new());
     let one = TestMiner::start(folders[0].path(), &logs, &[]);
     let to_one = one.address.to_string();
     let two = TestMiner::start(folders[1].path(), &logs, &["--neighbours", &to_one]);
@@ -103,7 +105,7 @@ fn a_miner_that_was_away_catches_up() {
 
 #[test]
 fn acknowledged_messages_survive_kill_nine() {
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let miner = TestMiner::start(folder.path(), &logs, &["--difficulty", "4"]);
     let told = messages("kept", 30);
     for message in &told {
@@ -117,7 +119,7 @@ fn acknowledged_messages_survive_kill_nine() {
 
 #[test]
 fn two_halves_that_grew_apart_end_on_one_chain_with_every_message_once() {
-    let (folders, logs) = ([0; 2].map(|_| TestFolder::new()), Logs::new());
+    let (folders, logs) = ([0; 2].map(|_| tempdir().unwrap()), Logs::new());
     let one = TestMiner::start(folders[0].path(), &logs, &[]);
     let two = TestMiner::start(folders[1].path(), &logs, &[]);
     for number in 0..10 {
@@ -139,7 +141,7 @@ fn two_halves_that_grew_apart_end_on_one_chain_with_every_message_once() {
 
 #[test]
 fn a_dead_server_process_is_replaced_and_no_connection_refused() {
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let miner = TestMiner::start(folder.path(), &logs, &[]);
     miner.add("before");
     let child = miner.server_process();
@@ -151,7 +153,7 @@ fn a_dead_server_process_is_replaced_and_no_connection_refused() {
 
 #[test]
 fn a_server_process_that_answers_no_more_is_replaced() {
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let miner = TestMiner::start(folder.path(), &logs, &[]);
     miner.add("before");
     let hangs = miner.server_process();
@@ -165,12 +167,12 @@ fn a_server_process_that_answers_no_more_is_replaced() {
 #[test]
 fn a_miner_whose_program_was_replaced_still_starts_its_server_process_again() {
     // The path of the program was looked up anew, and named a file that was gone.
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let program = folder.path().join("program");
     // Copied by another process: a process that a test beside this one starts meanwhile would
     // inherit our descriptor of the copy, and a program that is open for writing can't be run.
     let mut copy = std::process::Command::new("cp");
-    let copied = copy.arg(env!("CARGO_BIN_EXE_blockchain")).arg(&program).status().unwrap();
+    let copied = copy.arg(PROGRAM).arg(&program).status().unwrap();
     assert!(copied.success());
     let mut command = std::process::Command::new(&program);
     command.args(TestMiner::command(folder.path(), 0, &[]).get_args());
@@ -184,7 +186,7 @@ fn a_miner_whose_program_was_replaced_still_starts_its_server_process_again() {
 
 #[test]
 fn a_killed_miner_leaves_no_server_process() {
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let miner = TestMiner::start(folder.path(), &logs, &[]);
     let address = miner.address.clone();
     miner.kill();
@@ -197,7 +199,7 @@ fn a_killed_miner_leaves_no_server_process() {
 
 #[test]
 fn a_miner_of_another_network_is_told_and_not_kept() {
-    let (folders, logs) = ([0; 2].map(|_| TestFolder::new()), Logs::new());
+    let (folders, logs) = ([0; 2].map(|_| tempdir().unwrap()), Logs::new());
     let one = TestMiner::start(folders[0].path(), &logs, &[]);
     let to_one = one.address.to_string();
     let flags = ["--neighbours", &to_one, "--network", "other"];
@@ -212,7 +214,7 @@ fn a_miner_of_another_network_is_told_and_not_kept() {
 fn a_miner_stops_in_under_a_second_with_a_silent_neighbour() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = silent.local_addr().unwrap().to_string();
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let miner = TestMiner::start(folder.path(), &logs, &["--neighbours", &silent]);
     miner.add("hello");
     agree(&logs, &[&miner], 2);

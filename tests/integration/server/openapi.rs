@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::miner::{Logs, TestFolder, TestMiner};
+use crate::support::miner::{Logs, TestMiner};
 use crate::support::scripted_server::obliging;
 use blockchain::api::client::MinerClient;
 use blockchain::api::routes::{OPENAPI, ROUTES};
@@ -14,6 +14,7 @@ use blockchain::api::{
 use blockchain::chain::{Data, DataId, Difficulty, Hash, Why};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tempfile::tempdir;
 
 /// A path of the API as the document has it.
 fn in_document(path: &str) -> String {
@@ -254,7 +255,7 @@ fn described<'a>(document: &'a Value, method: &str, target: &str, status: u16) -
 
 #[test]
 fn what_a_miner_really_answers_is_as_described() {
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let miner = TestMiner::start(folder.path(), &logs, &[]);
     let id = miner.add("hello");
     logs.wait_until("a block", || miner.health().length == 2);

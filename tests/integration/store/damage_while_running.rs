@@ -4,7 +4,8 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 
-use crate::support::miner::{Logs, TestFolder, TestMiner, agree, sha256sum_agrees};
+use crate::support::miner::{Logs, TestMiner, agree, sha256sum_agrees};
+use tempfile::{TempDir, tempdir};
 
 /// Blocks whose lines fill several pages of 64 KiB.
 const BLOCKS: u64 = 60;
@@ -21,7 +22,7 @@ fn grow(miner: &TestMiner, logs: &Logs) {
 }
 
 /// Waits until all blocks are in the chain file, and its hash beside it; the file.
-fn saved(folder: &TestFolder, logs: &Logs) -> String {
+fn saved(folder: &TempDir, logs: &Logs) -> String {
     let text = || fs::read_to_string(folder.path().join("test.chain")).unwrap();
     let all = || text().lines().count() as u64 == BLOCKS && sha256sum_agrees(folder.path());
     logs.wait_until("all on disk", all);
@@ -29,7 +30,7 @@ fn saved(folder: &TestFolder, logs: &Logs) -> String {
 }
 
 /// Changes one byte of block 20, which is in no memory any more.
-fn damage(folder: &TestFolder) {
+fn damage(folder: &TempDir) {
     let path = folder.path().join("test.chain");
     let text = fs::read_to_string(&path).unwrap();
     let at = text.lines().take(20).map(|line| line.len() + 1).sum::<usize>() + 200;
@@ -39,7 +40,7 @@ fn damage(folder: &TestFolder) {
 
 #[test]
 fn a_damaged_block_is_never_served_and_told() {
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let miner = TestMiner::start(folder.path(), &logs, &FLAGS);
     grow(&miner, &logs);
     let good = saved(&folder, &logs);
@@ -60,7 +61,7 @@ fn a_damaged_block_is_never_served_and_told() {
 
 #[test]
 fn a_damaged_file_is_mended_with_a_neighbours_blocks() {
-    let (folder, other, logs) = (TestFolder::new(), TestFolder::new(), Logs::new());
+    let (folder, other, logs) = (tempdir().unwrap(), tempdir().unwrap(), Logs::new());
     let neighbour = TestMiner::start(other.path(), &logs, &FLAGS);
     let named = neighbour.address.to_string();
     let flags = [&FLAGS[..], &["--neighbours", &named]].concat();

@@ -6,8 +6,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::miner::{Logs, TestFolder, TestMiner};
+use crate::support::miner::{Logs, TestMiner};
 use serde_json::Value;
+use tempfile::tempdir;
 
 /// A file system of its own, unmounted when it is dropped.
 struct SmallDisk<'a>(&'a Path);
@@ -35,7 +36,7 @@ impl Drop for SmallDisk<'_> {
 
 #[test]
 fn a_full_disk_refuses_adds_and_recovers_by_itself() {
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let Some(disk) = SmallDisk::mount(folder.path(), "1m") else {
         println!("not run: a file system can be mounted by root alone");
         return;
@@ -77,7 +78,7 @@ fn a_full_disk_refuses_adds_and_recovers_by_itself() {
 /// The first that anybody heard of a full disk was a message that was refused.
 #[test]
 fn a_disk_that_is_nearly_full_is_told_while_messages_are_still_taken() {
-    let (folder, logs) = (TestFolder::new(), Logs::new());
+    let (folder, logs) = (tempdir().unwrap(), Logs::new());
     let Some(_disk) = SmallDisk::mount(folder.path(), "16m") else {
         println!("not run: a file system can be mounted by root alone");
         return;

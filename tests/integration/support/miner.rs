@@ -1,20 +1,23 @@
-//! Real miners for tests: the binary, in a folder of its own, on a free port.
+//! Real miners, on free ports.
 //!
 //! Nothing here sleeps: whoever waits for something reads the miners' log lines as they
 //! come, with a deadline.
 
 use std::io::{BufRead, BufReader};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use blockchain::api::client::MinerClient;
 use blockchain::api::{Address, Health};
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Pid;
 use serde_json::Value;
+use tempfile::TempDir;
+
+use super::program::{Process, children, program};
 
 /// How long anything may take before a test gives up.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -22,35 +25,56 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 /// Silence after which a condition is looked at again.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// A folder that goes when it is dropped.
-#[derive(Debug)]
-pub struct TestFolder(PathBuf);
+/// A miner of difficulty 1 with the usual intervals, and files of its own.
+pub struct Miner {
+    process: Process,
+    folder: TempDir,
+}
 
-impl TestFolder {
-    pub fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("blockchain-test-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
+impl Deref for Miner {
+    type Target = Process;
 
-    pub fn path(&self) -> &Path {
-        &self.0
+    fn deref(&self) -> &Process {
+        &self.process
     }
 }
 
-impl Drop for TestFolder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+impl DerefMut for Miner {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
     }
 }
 
-/// A miner that runs until it is stopped or dropped.
-pub struct TestMiner {
-    pub address: Address,
-    child: Child,
+impl Miner {
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with more flags.
+    pub fn start_with(flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { process: Self::process(&Self::chain_in(&folder), flags), folder }
+    }
+
+    /// Starts it once more on the same files, after it was stopped.
+    pub fn start_again(&mut self) {
+        self.process = Self::process(&self.chain(), &[]);
+    }
+
+    fn process(chain: &Path, flags: &[&str]) -> Process {
+        let mut command = program();
+        command.args(["miner", "start"]).arg(chain).args(["--port", "0", "--difficulty", "1"]);
+        Process::of(command.args(flags).stderr(Stdio::null()))
+    }
+
+    /// Its chain file.
+    pub fn chain(&self) -> PathBuf {
+        Self::chain_in(&self.folder)
+    }
+
+    fn chain_in(folder: &TempDir) -> PathBuf {
+        folder.path().join("new folder").join("test.chain")
+    }
 }
 
 /// The log lines of all miners that were started with it.
@@ -129,6 +153,17 @@ pub const QUICK: [&str; 14] = [
     "debug",
 ];
 
+/// A quick miner whose log is read; killed when it is dropped.
+pub struct TestMiner(Process);
+
+impl Deref for TestMiner {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.0
+    }
+}
+
 impl TestMiner {
     /// Starts a miner in `folder` and returns once it answers.
     pub fn start(folder: &Path, logs: &Logs, flags: &[&str]) -> Self {
@@ -152,17 +187,13 @@ impl TestMiner {
         // Read from the beginning: with much to mine, it may say more than a pipe holds, and
         // wait for a reader, before it answers.
         let reader = logs.read(child.stderr.take().unwrap());
-        let mut first = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        if let Some(address) = first.trim_end().strip_prefix("listening on ") {
-            return Ok(Self { address: address.parse().unwrap(), child });
-        }
-        Err((child.wait().unwrap(), reader.join().unwrap()))
+        let ended = |mut child: Child| (child.wait().unwrap(), reader.join().unwrap());
+        Process::listening(child).map(Self).map_err(ended)
     }
 
     /// What starts a miner in `folder`, with its output piped.
     pub fn command(folder: &Path, port: u16, flags: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_blockchain"));
+        let mut command = program();
         command.args(["miner", "start"]).arg(folder.join("test.chain"));
         command.args(["--port", &port.to_string()]).args(flags);
         let is_given = |flag: &&[&str]| flags.contains(&flag[0]);
@@ -173,31 +204,19 @@ impl TestMiner {
         command
     }
 
-    pub fn pid(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
-    }
-
-    /// Whether it has not ended yet.
-    pub fn is_running(&self) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
-        stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().starts_with(" Z"))
-    }
-
-    /// The process that speaks HTTP for it. It is a child of one of its threads.
+    /// The process that speaks HTTP for it.
     pub fn server_process(&self) -> Pid {
-        server_process_of(self.child.id()).expect("a child runs")
+        children(self.pid()).into_iter().next().expect("a child runs")
     }
 
     /// Ends it without any warning.
     pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.0.kill();
     }
 
     /// Asks it to end.
     pub fn stop(mut self) -> ExitStatus {
-        kill_process(self.pid(), Signal::TERM).unwrap();
-        self.child.wait().unwrap()
+        self.0.stop()
     }
 
     pub fn health(&self) -> Health {
@@ -243,22 +262,6 @@ impl TestMiner {
     }
 }
 
-impl Drop for TestMiner {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The child of one of the threads of this process, if there is one.
-pub fn server_process_of(miner: u32) -> Option<Pid> {
-    let threads = std::fs::read_dir(format!("/proc/{miner}/task")).ok()?;
-    let children = threads.flatten().map(|thread| thread.path().join("children"));
-    let children: String = children.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
-    let child = children.split_whitespace().next()?;
-    Pid::from_raw(child.parse().unwrap())
-}
-
 /// This port of this host.
 pub fn address(port: u16) -> Address {
     format!("127.0.0.1:{port}").parse().unwrap()
@@ -282,4 +285,19 @@ pub fn sha256sum_agrees(folder: &Path) -> bool {
     let mut check = Command::new("sha256sum");
     check.args(["-c", "--quiet", "test.hash"]).current_dir(folder);
     check.output().unwrap().status.success()
+}
+
+/// Starts an eager miner of difficulty 3, with its files in the folder `name`.
+pub fn eager_miner(folder: &TempDir, name: &str, neighbours: &[&Process]) -> Process {
+    let chain = folder.path().join(name).join("test.chain");
+    let neighbours: Vec<_> = neighbours.iter().map(|other| other.address.to_string()).collect();
+    let neighbours = neighbours.join(",");
+    let mut arguments = vec!["miner", "start", chain.to_str().unwrap(), "--port", "0"];
+    arguments.extend(["--difficulty", "3", "--network", "test", "--threads", "1"]);
+    arguments.extend(["--gossip-interval", "0.2", "--chain-sync-interval", "0.2"]);
+    arguments.extend(["--data-sync-interval", "0.2", "--backup-interval", "0.5"]);
+    if !neighbours.is_empty() {
+        arguments.extend(["--neighbours", &neighbours]);
+    }
+    Process::start(&arguments)
 }

@@ -1,12 +1,19 @@
-//! The real program in tests: runs commands, and miners on free ports that end with the test.
+//! The real program: commands that end by themselves, and processes that listen until they are
+//! dropped.
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Lines};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+
+use blockchain::api::Address;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Where cargo built it.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_blockchain");
 
 /// The program, without variables that would be flags.
 pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_blockchain"));
+    let mut command = Command::new(PROGRAM);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("BLOCKCHAIN_")) {
             command.env_remove(name);
@@ -35,74 +42,102 @@ pub fn run(arguments: &[&str]) -> Done {
     program().args(arguments).output().expect("it starts").into()
 }
 
-/// A miner that runs until it is dropped.
-pub struct Miner {
+/// A process of the program that listens: a miner, a UI or a lab. Killed when it is dropped.
+pub struct Process {
     child: Child,
-    folder: tempfile::TempDir,
-    pub port: String,
+    lines: Lines<BufReader<ChildStdout>>,
+    /// Where it listens, as it says on its first line.
+    pub url: String,
+    /// The same without `http://`.
+    pub address: Address,
 }
 
-impl Miner {
-    /// Starts a miner of difficulty 1 and waits until it answers.
-    pub fn start() -> Self {
-        Self::start_with(&[])
+impl Process {
+    /// Starts the program and waits until it listens.
+    pub fn start(arguments: &[&str]) -> Self {
+        Self::of(program().args(arguments))
     }
 
-    /// The same, with more flags.
-    pub fn start_with(flags: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("there is room");
-        let (child, port) = start(&folder.path().join("new folder").join("test.chain"), flags);
-        Self { child, folder, port }
+    /// The same by this command.
+    pub fn of(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        Self::listening(child)
+            .unwrap_or_else(|mut child| panic!("it does not listen: {:?}", child.wait()))
     }
 
-    /// Starts it once more on the same files, after it was stopped.
-    pub fn start_again(&mut self) {
-        (self.child, self.port) = start(&self.chain(), &[]);
+    /// Waits until a process listens whose stdout is piped; gives one back that never will.
+    pub fn listening(mut child: Child) -> Result<Self, Child> {
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let first = lines.next().transpose().expect("it writes UTF-8").unwrap_or_default();
+        let Some(url) = first.strip_prefix("listening on ") else { return Err(child) };
+        let address = url.parse().expect("it listens at an address");
+        Ok(Self { child, lines, url: url.to_owned(), address })
     }
 
-    /// Its chain file.
-    pub fn chain(&self) -> PathBuf {
-        self.folder.path().join("new folder").join("test.chain")
+    pub fn port(&self) -> String {
+        self.address.port().to_string()
     }
 
-    /// Runs the program against this miner, with `arguments` that end in flags.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Runs a command that asks this miner.
     pub fn run(&self, arguments: &[&str]) -> Done {
         let mut command = program();
-        command.args(arguments).env("BLOCKCHAIN_PORT", &self.port);
+        command.args(arguments).env("BLOCKCHAIN_PORT", self.port());
         command.output().expect("it starts").into()
     }
 
-    /// Stops it as a service manager would; its exit code.
-    pub fn stop(&mut self) -> Option<i32> {
-        let kill = Command::new("kill").arg(self.child.id().to_string()).status();
-        assert!(kill.expect("there is kill").success());
-        self.child.wait().expect("it is our child").code()
+    /// The same for a command that has to succeed.
+    pub fn tell(&self, arguments: &[&str]) {
+        let done = self.run(arguments);
+        assert_eq!(done.code, Some(0), "{arguments:?}: {}", done.stderr);
+    }
+
+    /// The next line that it prints; `None` once it has ended.
+    pub fn line(&mut self) -> Option<String> {
+        self.lines.next().map(Result::unwrap)
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_running(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().starts_with(" Z"))
+    }
+
+    /// Stops it as a service manager would.
+    pub fn stop(&mut self) -> ExitStatus {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+        self.wait()
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Ends it without any warning.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.wait();
     }
 }
 
-impl Drop for Miner {
+impl Drop for Process {
     fn drop(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();
     }
 }
 
-/// Starts a miner of difficulty 1; the process, and the port on which it answers.
-fn start(chain: &Path, flags: &[&str]) -> (Child, String) {
-    let mut command = program();
-    command.args(["miner", "start"]).arg(chain).args(["--port", "0", "--difficulty", "1"]);
-    let mut child = command
-        .args(flags)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let mut line = String::new();
-    let stdout = child.stdout.take().expect("it is piped");
-    BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
-    let port = line.trim().strip_prefix("listening on http://127.0.0.1:");
-    let port = port.unwrap_or_else(|| panic!("{line:?}")).to_owned();
-    (child, port)
+/// The children of all threads of a process.
+pub fn children(of: Pid) -> Vec<Pid> {
+    let tasks = std::fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten();
+    let texts = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let pids = |text: String| -> Vec<Pid> {
+        text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+    };
+    texts.flat_map(pids).collect()
 }
 
 /// The root of the repository.

@@ -1,16 +1,16 @@
 //! The lesson of `src/ui/LESSON.md`, gone through in a browser with three real miners.
 
 use crate::support::browser::Browser;
-use crate::support::process::Process;
+use crate::support::program::Process;
 use serde_json::json;
-use tempfile::TempDir;
+use tempfile::{TempDir, tempdir};
 
 /// Three miners as the lesson has them, but quicker, and a UI.
 fn class(folder: &TempDir, more: &[&str]) -> (Vec<Process>, Process) {
     let mut miners: Vec<Process> = Vec::new();
     for number in 0..3 {
         let chain = folder.path().join(format!("miner{number}/test.chain"));
-        let others: Vec<_> = miners.iter().map(Process::address).collect();
+        let others: Vec<_> = miners.iter().map(|miner| miner.address.to_string()).collect();
         let others = others.join(",");
         let mut flags = vec!["miner", "start", chain.to_str().unwrap(), "--port", "0"];
         flags.extend(["--network", "lesson", "--difficulty", "3", "--threads", "1"]);
@@ -21,7 +21,7 @@ fn class(folder: &TempDir, more: &[&str]) -> (Vec<Process>, Process) {
         flags.extend(more);
         miners.push(Process::start(&flags));
     }
-    let ui = Process::start(&["ui", "--port", "0", "--miner", miners[0].address()]);
+    let ui = Process::start(&["ui", "--port", "0", "--miner", &miners[0].address.to_string()]);
     (miners, ui)
 }
 
@@ -33,7 +33,7 @@ fn fill(browser: &Browser, miners: &[Process], ui: &Process) -> String {
     browser.await_text("#life", "mined in block");
     let page = browser.run("return location.href", json!([])).as_str().unwrap().to_owned();
     for (at, text) in ["Good morning", "How are you?", "It rains", "Lunch"].iter().enumerate() {
-        miners[at % 3].run(&["add", text, "--wait"]);
+        miners[at % 3].tell(&["add", text, "--wait"]);
     }
     browser.await_text("#life", "5 confirmations");
     page
@@ -68,7 +68,7 @@ fn rob(browser: &Browser, ui: &Process) {
 
 #[test]
 fn the_lesson_can_be_gone_through_and_the_heist_is_seen_by_all() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let (miners, ui) = class(&folder, &[]);
     let browser = Browser::start();
 
@@ -84,7 +84,7 @@ fn the_lesson_can_be_gone_through_and_the_heist_is_seen_by_all() {
     browser.await_text("#bench-verdict", "✓ Taken: block 1 is yours.");
 
     browser.open(&format!("{}/network", ui.url));
-    miners[2].run(&["add", "On its way", "--wait"]);
+    miners[2].tell(&["add", "On its way", "--wait"]);
     browser.await_script("return document.querySelector('.spark') !== null", json!([]));
     browser.run("document.querySelector(`.map a[href^='#l-']`).focus()", json!([]));
     browser.press("\u{e007}");
@@ -93,7 +93,7 @@ fn the_lesson_can_be_gone_through_and_the_heist_is_seen_by_all() {
     browser.open(&format!("{}/miner", ui.url));
     browser.click("[name=pause]");
     browser.await_text("#mining", "Paused.");
-    miners[1].run(&["add", "The others mine", "--wait"]);
+    miners[1].tell(&["add", "The others mine", "--wait"]);
     browser.run("document.getElementById('dial').value = 11", json!([]));
     browser.click("#pace .primary");
     browser.await_text("#pace-now", "guesses a second");
@@ -103,11 +103,11 @@ fn the_lesson_can_be_gone_through_and_the_heist_is_seen_by_all() {
     browser.await_text("#handed-in", "The network took your branch. Blocks taken!");
     const ORIGINAL: &str = "#life .alarm p:last-child a";
     for miner in &miners {
-        browser.open(&page.replace("/?", &format!("/?at={}&", miner.address())));
+        browser.open(&page.replace("/?", &format!("/?at={}&", miner.address)));
         browser.await_text("#life .alarm", "✗ The chain holds another text under this id, too.");
         let hash = "return document.querySelector(arguments[0]).href.match(/[0-9a-f]{64}/)[0]";
         let hash = browser.run(hash, json!([ORIGINAL]));
-        browser.open(&format!("{}/forks?at={}", ui.url, miner.address()));
+        browser.open(&format!("{}/forks?at={}", ui.url, miner.address));
         let is_told = "return document.querySelector(`main a[href*='${arguments[0]}']`) !== null";
         browser.await_script(is_told, json!([hash]));
     }
@@ -120,7 +120,7 @@ fn the_lesson_can_be_gone_through_and_the_heist_is_seen_by_all() {
 
 #[test]
 fn a_miner_with_a_finality_depth_does_not_take_the_thiefs_branch_and_the_page_says_so() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let (miners, ui) = class(&folder, &["--finality-depth", "3"]);
     let browser = Browser::start();
     let page = fill(&browser, &miners, &ui);

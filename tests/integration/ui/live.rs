@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use crate::support::browser::Browser;
 use crate::support::fake_miner::FakeMiner;
-use crate::support::process::{Process, miner};
+use crate::support::miner::eager_miner;
+use crate::support::program::Process;
 use crate::support::ui::{TestUi, agent};
 use blockchain::chain::testing::data;
 use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
 
 /// A silent miner is given up after ten seconds.
 const PROMPT: Duration = Duration::from_secs(8);
@@ -23,10 +25,10 @@ const ASKED: &str = "
     settle(count())";
 
 /// A real miner, and a UI for it.
-fn one() -> (tempfile::TempDir, Process, Process) {
-    let folder = tempfile::tempdir().unwrap();
-    let miner = miner(&folder, "one", &[]);
-    let ui = Process::start(&["ui", "--port", "0", "--miner", miner.address()]);
+fn one() -> (TempDir, Process, Process) {
+    let folder = tempdir().unwrap();
+    let miner = eager_miner(&folder, "one", &[]);
+    let ui = Process::start(&["ui", "--port", "0", "--miner", &miner.address.to_string()]);
     (folder, miner, ui)
 }
 
@@ -43,7 +45,7 @@ fn a_page_hears_of_each_block_and_asks_for_nothing_in_between() {
     let browser = Browser::start();
     browser.open(&ui.url);
     for height in 1..=5 {
-        miner.run(&["add", &format!("message {height}"), "--wait"]);
+        miner.tell(&["add", &format!("message {height}"), "--wait"]);
         browser.await_text("#news", &format!("Block {height} is the head; 0 messages"));
         let card = "return document.querySelector('.mined li:first-child .height').textContent";
         assert!(browser.run(card, json!([])).as_str().unwrap().starts_with(&height.to_string()));
@@ -60,7 +62,7 @@ fn news_neither_scroll_nor_take_focus_or_what_was_typed() {
     let browser = Browser::start();
     browser.become_device(800, 500, 1.0, "light");
     for height in 1..=30 {
-        miner.run(&["add", &format!("message {height}"), "--wait"]);
+        miner.tell(&["add", &format!("message {height}"), "--wait"]);
     }
     browser.open(&ui.url);
     browser.write("#message", "half a thou");
@@ -77,14 +79,14 @@ fn news_neither_scroll_nor_take_focus_or_what_was_typed() {
     browser.run(places, json!([]));
     let before = browser.run(place, json!([]));
     assert_eq!(before[5], "message");
-    miner.run(&["add", "and another", "--wait"]);
+    miner.tell(&["add", "and another", "--wait"]);
     browser.await_text("#news", "Block 31 is the head; 0 messages");
     assert_eq!(browser.run("return places()", json!([])), before);
     browser.open(&format!("{}/workbench", ui.url));
     browser.await_script("return !document.getElementById('nonce').disabled", json!([]));
     browser.run("document.getElementById('bench-message').value = ''", json!([]));
     browser.write("#bench-message", "my own");
-    miner.run(&["add", "of somebody else", "--wait"]);
+    miner.tell(&["add", "of somebody else", "--wait"]);
     browser.await_text("#bench-height", "33");
     let typed =
         "return [document.getElementById('bench-message').value, document.activeElement.id]";
@@ -106,7 +108,7 @@ fn a_hidden_tab_asks_for_nothing_until_it_is_looked_at_again() {
         let count =
             "setTimeout(() => arguments[0](performance.getEntriesByType('resource').length), 300)";
         let before = browser.run_async(count, json!([]));
-        miner.run(&["add", &format!("message {height}"), "--wait"]);
+        miner.tell(&["add", &format!("message {height}"), "--wait"]);
         assert_eq!(browser.run_async(ASKED, json!([])), before, "{path}");
         browser.run(show, json!([false]));
         let shown = if path == "/" { format!("Block {height} ") } else { (height + 1).to_string() };
@@ -143,7 +145,7 @@ fn many_pages_that_wait_take_no_worker_and_hear_of_the_next_block() {
     for path in ["/", "/network", "/miner", "/health"] {
         assert!(answer(ask(&ui.url, path)).starts_with("HTTP/1.1 200"), "{path}");
     }
-    miner.run(&["add", "a message", "--wait"]);
+    miner.tell(&["add", "a message", "--wait"]);
     for stream in waiting {
         let heard = answer(stream);
         assert!(heard.starts_with("HTTP/1.1 200") && body(&heard) != mark, "{heard}");
@@ -154,11 +156,11 @@ fn many_pages_that_wait_take_no_worker_and_hear_of_the_next_block() {
 
 #[test]
 fn the_news_of_a_network_are_those_of_its_miners_and_a_death_is_news() {
-    let folder = tempfile::tempdir().unwrap();
-    let home = miner(&folder, "home", &[]);
-    let neighbour = miner(&folder, "neighbour", &[&home]);
-    home.run(&["neighbours", "add", neighbour.address()]);
-    let ui = Process::start(&["ui", "--port", "0", "--miner", home.address()]);
+    let folder = tempdir().unwrap();
+    let home = eager_miner(&folder, "home", &[]);
+    let neighbour = eager_miner(&folder, "neighbour", &[&home]);
+    home.tell(&["neighbours", "add", &neighbour.address.to_string()]);
+    let ui = Process::start(&["ui", "--port", "0", "--miner", &home.address.to_string()]);
     assert!(answer(ask(&ui.url, "/network")).starts_with("HTTP/1.1 200"));
     let next = |mark: u64, of: &str| {
         body(&answer(ask(&ui.url, &format!("/news?after={mark}{of}")))).parse::<u64>().unwrap()

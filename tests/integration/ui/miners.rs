@@ -3,16 +3,18 @@
 use std::net::TcpStream;
 
 use crate::support::browser::Browser;
-use crate::support::process::{Process, miner};
+use crate::support::miner::eager_miner;
+use crate::support::program::Process;
 use serde_json::json;
+use tempfile::tempdir;
 
 #[test]
 fn three_miners_are_seen_at_work_and_a_killed_one_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let first = miner(&folder, "first", &[]);
-    let second = miner(&folder, "second", &[&first]);
-    let third = miner(&folder, "third", &[&first, &second]);
-    let ui = Process::start(&["ui", "--port", "0", "--miner", first.address()]);
+    let folder = tempdir().unwrap();
+    let first = eager_miner(&folder, "first", &[]);
+    let second = eager_miner(&folder, "second", &[&first]);
+    let third = eager_miner(&folder, "third", &[&first, &second]);
+    let ui = Process::start(&["ui", "--port", "0", "--miner", &first.address.to_string()]);
     assert!(ui.url.starts_with("http://127.0.0.1:"), "open to this host alone: {}", ui.url);
     let browser = Browser::start();
     let add = |text: &str| {
@@ -58,13 +60,13 @@ fn three_miners_are_seen_at_work_and_a_killed_one_is_named() {
     browser.await_text("#summary", "2 of 2 neighbours on the same head");
     browser.await_text("#events", "new block 3");
     browser.inspect(&ui.url, "network");
-    let lost = third.address().to_owned();
+    let lost = &third.address.to_string();
     drop(third);
     browser.await_text("#summary", &format!("unreachable: {lost}"));
     browser.await_text("#events", &format!("neighbour {lost} gone: "));
     browser.await_text(".nodes", "unreachable, last answer ");
     browser.await_text(".nodes", "onnection refused");
-    let second_page = format!("{}/?at={}", ui.url, second.address());
+    let second_page = format!("{}/?at={}", ui.url, second.address);
     browser.open(&second_page);
     browser.await_text(".mined", "Hello from the browser");
     browser.inspect_traffic(&ui.url, "a neighbour's chain");
@@ -74,13 +76,13 @@ fn three_miners_are_seen_at_work_and_a_killed_one_is_named() {
 
 #[test]
 fn a_reorganisation_is_told_with_its_depth_and_what_went_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let (short, long) = (miner(&folder, "short", &[]), miner(&folder, "long", &[]));
+    let folder = tempdir().unwrap();
+    let (short, long) = (eager_miner(&folder, "short", &[]), eager_miner(&folder, "long", &[]));
     let put = |miner: &Process, path: &str| {
         let answer = crate::support::ui::agent().put(format!("{}{path}", miner.url)).send_empty();
         assert_eq!(answer.unwrap().status(), 200, "{path}");
     };
-    let ui = Process::start(&["ui", "--port", "0", "--miner", short.address()]);
+    let ui = Process::start(&["ui", "--port", "0", "--miner", &short.address.to_string()]);
     let browser = Browser::start();
     let id = "00112233445566778899aabbccddeeff";
     put(&short, &format!("/add?message=lonely&id={id}"));
@@ -89,13 +91,13 @@ fn a_reorganisation_is_told_with_its_depth_and_what_went_back() {
     for text in ["one", "two", "three"] {
         put(&long, &format!("/add?message={text}"));
     }
-    long.run(&["wait", "--length", "4"]);
-    put(&short, &format!("/neighbours?neighbour={}", long.address()));
+    long.tell(&["wait", "--length", "4"]);
+    put(&short, &format!("/neighbours?neighbour={}", long.address));
     browser.await_text("#life", "mined in block 4");
     browser.open(&format!("{}/network", ui.url));
     // Into how many steps the way to the longer chain falls is a matter of chance.
     for part in [
-        format!("reorganisation to the branch of {}: ", long.address()),
+        format!("reorganisation to the branch of {}: ", long.address),
         "1 block above block 0 dropped for ".into(),
         format!(". 1 message went back: {}…", &id[..8]),
     ] {
@@ -106,7 +108,7 @@ fn a_reorganisation_is_told_with_its_depth_and_what_went_back() {
 
 #[test]
 fn a_miner_serves_the_pages_beside_itself_and_stops_both_in_order() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let chain = folder.path().join("test.chain");
     let flags = ["miner", "start", chain.to_str().unwrap(), "--port", "0", "--difficulty", "1"];
     let mut miner = Process::start(&[&flags[..], &["--ui-port", "0"]].concat());
@@ -121,14 +123,14 @@ fn a_miner_serves_the_pages_beside_itself_and_stops_both_in_order() {
     for path in ["/", "/block/0", "/find", "/check", "/network", "/miner"] {
         let (status, page) = get(path);
         assert_eq!(status, 200, "{path}: {page}");
-        assert!(page.contains(miner.address()), "{path} is about another miner: {page}");
+        assert!(page.contains(&miner.address.to_string()), "{path} is about another miner: {page}");
     }
-    assert_eq!(miner.stop(), Some(0));
-    for address in [miner.address(), pages] {
+    assert!(miner.stop().success());
+    for address in [&miner.address.to_string(), pages] {
         assert!(TcpStream::connect(address).is_err(), "{address} still listens");
     }
 
     let mut without = Process::start(&flags);
-    assert_eq!(without.stop(), Some(0));
+    assert!(without.stop().success());
     assert_eq!(without.line(), None, "no web UI unless it is asked for");
 }

@@ -7,11 +7,13 @@
 use std::fs;
 
 use crate::support::browser::Browser;
-use crate::support::process::{Process, miner};
+use crate::support::miner::eager_miner;
+use crate::support::program::Process;
 use crate::support::ui::agent;
 use blockchain::chain::testing::{Maker, network};
 use blockchain::chain::{Block, Hash};
 use serde_json::{Value, json};
+use tempfile::tempdir;
 
 /// Blocks of the chains.
 const LENGTHS: [u64; 2] = [10, 1_000_000];
@@ -64,14 +66,14 @@ const WATCH: &str = "
 #[test]
 #[ignore = "a measurement: needs a release build and a quiet machine"]
 fn a_block_is_on_the_screen_within_100_milliseconds_of_being_found() {
-    let folder = tempfile::tempdir().unwrap();
-    let miner = miner(&folder, "one", &[]);
-    let ui = Process::start(&["ui", "--port", "0", "--miner", miner.address()]);
+    let folder = tempdir().unwrap();
+    let miner = eager_miner(&folder, "one", &[]);
+    let ui = Process::start(&["ui", "--port", "0", "--miner", &miner.address.to_string()]);
     let browser = Browser::start();
     browser.open(&ui.url);
     browser.run(WATCH, json!([]));
     for height in 1..=VISITS {
-        miner.run(&["add", &format!("message {height}"), "--wait"]);
+        miner.tell(&["add", &format!("message {height}"), "--wait"]);
         browser.await_text("#news", &format!("Block {height} is the head; 0 messages"));
     }
     let seen = browser.run("return seen", json!([]));
@@ -93,7 +95,7 @@ fn a_block_is_on_the_screen_within_100_milliseconds_of_being_found() {
 /// Measures every page on a chain of so many blocks, and prints it; those that are too late
 /// or too heavy.
 fn measure(length: u64) -> Vec<String> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let chain = folder.path().join("test.chain");
     let mut maker = Maker::new(network(1));
     let mut lines = Block::genesis(&network(1)).line() + "\n";
@@ -106,7 +108,7 @@ fn measure(length: u64) -> Vec<String> {
     drop(lines);
     let flags = ["miner", "start", chain.to_str().unwrap(), "--port", "0"];
     let main = Process::start(&[&flags[..], &["--difficulty", "1", "--network", "test"]].concat());
-    let ui = Process::start(&["ui", "--port", "0", "--miner", main.address()]);
+    let ui = Process::start(&["ui", "--port", "0", "--miner", &main.address.to_string()]);
     let browser = Browser::start();
     let (head, middle) = (length - 1, length / 2);
     let pages = [

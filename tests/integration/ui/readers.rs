@@ -8,6 +8,7 @@ use crate::support::fake_miner::{FakeMiner, now};
 use crate::support::ui::TestUi;
 use blockchain::chain::testing::data;
 use serde_json::json;
+use tempfile::tempdir;
 
 /// 2026-09-21 14:13:20 UTC.
 const AFTERNOON: u64 = 1_790_000_000_000_000;
@@ -125,7 +126,7 @@ fn commands_on_the_pages_do_what_they_say() {
     }
     let ui = TestUi::start(&miner.address);
     let browser = Browser::start();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let shell = |command: &str| {
         let done = Command::new("sh").arg("-c").arg(command).current_dir(&folder).output().unwrap();
         assert!(done.status.success(), "{command}: {done:?}");
