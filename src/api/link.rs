@@ -70,13 +70,13 @@ pub struct ToServer {
     pub reply: Reply,
 }
 
-/// The head of a frame to the server; the reply's body is the frame's.
+/// The head of a frame to the server; the reply's body is the frame's. Methods that a path takes
+/// are the server's own answer.
 #[derive(Serialize, Deserialize)]
 struct ReplyHead {
     id: u64,
     status: u16,
     retry_after: Option<u32>,
-    allow: Option<String>,
     media: Media,
     rest: Option<Request>,
 }
@@ -132,7 +132,6 @@ fn reply_head(id: u64, reply: &Reply) -> io::Result<Vec<u8>> {
         id,
         status: reply.status,
         retry_after: reply.retry_after,
-        allow: reply.allow.map(str::to_owned),
         media: reply.media,
         rest: reply.rest.clone(),
     };
@@ -174,11 +173,8 @@ impl<R: Read> Receiver<R> {
     /// The link's, or `InvalidData` for what is no frame.
     pub fn from_miner(&mut self) -> io::Result<Option<ToServer>> {
         let Some((head, body)) = self.receive::<ReplyHead>()? else { return Ok(None) };
-        let ReplyHead { id, status, retry_after, allow, media, rest } = head;
-        let allow = allow.and_then(|allow| {
-            super::routes::ROUTES.iter().map(|route| route.allow).find(|known| *known == allow)
-        });
-        let reply = Reply { status, retry_after, allow, media, body, rest };
+        let ReplyHead { id, status, retry_after, media, rest } = head;
+        let reply = Reply { retry_after, rest, ..Reply::new(status, media, body) };
         Ok(Some(ToServer { id, reply }))
     }
 
@@ -248,8 +244,7 @@ mod tests {
         let rest =
             Some(Request::ChainRest { from: 1, until: 9, after: crate::chain::Hash::of("x") });
         let body = vec![0xff; 20_000];
-        let (allow, media) = (Some("PUT"), Media::Metrics);
-        let reply = Reply { status: 405, retry_after: Some(3), allow, media, body, rest };
+        let reply = Reply { retry_after: Some(3), rest, ..Reply::new(503, Media::Metrics, body) };
         let frame = ToServer { id: u64::MAX, reply };
         sender.to_server(std::slice::from_ref(&frame)).unwrap();
         assert_eq!(receiver.from_miner().unwrap(), Some(frame));

@@ -107,9 +107,15 @@ pub struct Cursor {
     pub arrivals: u64,
 }
 
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.run, self.arrivals)
+    }
+}
+
 impl From<Cursor> for String {
-    fn from(Cursor { run, arrivals }: Cursor) -> Self {
-        format!("{run}-{arrivals}")
+    fn from(cursor: Cursor) -> Self {
+        cursor.to_string()
     }
 }
 
@@ -304,7 +310,7 @@ pub struct Reply {
     /// Seconds after which to try again (`Retry-After`).
     pub retry_after: Option<u32>,
     /// Methods that the path takes (`Allow`).
-    pub allow: Option<&'static str>,
+    pub allow: Option<String>,
     /// Media type of the body.
     pub media: Media,
     /// The body.
@@ -329,6 +335,11 @@ impl Reply {
     pub fn problem(status: u16, message: &str, more_information: impl Into<String>) -> Self {
         let message = message.to_owned();
         Self::json(status, &Problem { message, more_information: more_information.into() })
+    }
+
+    /// A change is made: which, and what follows from it, in the words of a [`Problem`].
+    pub fn done(message: &str, more_information: impl Into<String>) -> Self {
+        Self::problem(200, message, more_information)
     }
 
     /// The same answer with `Retry-After`.

@@ -77,7 +77,7 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
             Some(from) => {
                 log::warn!("finality: a refused branch was accepted by hand head={hash}");
                 from.iter().for_each(|neighbour| miner.ask_soon(neighbour));
-                done("Accepted!", "it is taken as soon as a miner that has it is asked")
+                Reply::done("Accepted!", "it is taken as soon as a miner that has it is asked")
             }
             None => {
                 let more = "no branch that ends in this block was refused; GET /health names it";
@@ -94,12 +94,12 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
             }
             miner.shared.bells.push.ring();
             log::info!("neighbours: banned by hand neighbour={address}");
-            done("Banned!", format!("{address} is neither asked nor answered any more"))
+            Reply::done("Banned!", format!("{address} is neither asked nor answered any more"))
         }
         Request::Unban(address) => {
             if miner.shared.with_neighbours(|all| all.unshun(&address)) {
                 log::info!("neighbours: unbanned by hand neighbour={address}");
-                done("Unbanned!", format!("{address} may become a neighbour again"))
+                Reply::done("Unbanned!", format!("{address} may become a neighbour again"))
             } else {
                 Reply::problem(404, "Not found", format!("{address} is not banned by hand"))
             }
@@ -115,13 +115,13 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
             miner.shared.with_neighbours(|all| all.give(address.clone()));
             miner.ask_soon(&address);
             log::info!("neighbours: added by hand neighbour={address}");
-            done("Neighbour added!", format!("{address} is asked from now on"))
+            Reply::done("Neighbour added!", format!("{address} is asked from now on"))
         }
         Request::DeleteNeighbour(address) => {
             if miner.shared.with_neighbours(|all| all.delete(&address)) {
                 miner.shared.bells.push.ring();
                 log::info!("neighbours: deleted by hand neighbour={address}");
-                done("Neighbour deleted!", format!("{address} is not asked any more"))
+                Reply::done("Neighbour deleted!", format!("{address} is not asked any more"))
             } else {
                 Reply::problem(404, "Not found", format!("{address} is no neighbour"))
             }
@@ -188,10 +188,6 @@ pub fn added(data: Data, kept: Kept) -> Reply {
 
 pub(super) fn is_local(caller: &Caller) -> bool {
     caller.ip.is_some_and(|ip| ip.to_canonical().is_loopback())
-}
-
-fn done(message: &str, more_information: impl Into<String>) -> Reply {
-    Reply { status: 200, ..Reply::problem(200, message, more_information) }
 }
 
 fn json(body: Vec<u8>) -> Reply {

@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 
 use crate::api::client::Token;
 use crate::api::link::{Sender, ToMiner, ToServer};
-use crate::api::{Address, Caller, Introduction, Reply, Request, routes};
+use crate::api::routes::{self, Decoded};
+use crate::api::{Address, Caller, Introduction, Reply};
 use crate::http::{AnswerHead, Answered, Incoming, Later, Requests};
 
 /// Headers that say who asks: those by which a miner introduces itself, and a token.
@@ -64,8 +65,8 @@ pub fn work(requests: &Requests, link: &Sender, pending: &Pending) {
         let (mut next, mut taken) = (Some(first), 0);
         while let Some(mut request) = next {
             match read(&mut request) {
-                Ok((caller, asked)) => {
-                    let waits = !asked.wait().is_zero();
+                Decoded::Ask(asked) => {
+                    let (caller, waits) = (caller_of(&request), !asked.wait().is_zero());
                     let asker = if waits {
                         Asker::Later(request.answer_later())
                     } else {
@@ -74,7 +75,7 @@ pub fn work(requests: &Requests, link: &Sender, pending: &Pending) {
                     let id = pending.put(asker);
                     asks.push(ToMiner::Ask { id, caller, request: asked });
                 }
-                Err(reply) => drop(respond(request, &reply)),
+                Decoded::Answer(reply) => drop(respond(request, &reply)),
             }
             taken += 1;
             next = (taken < TAKEN_AT_ONCE).then(|| requests.next_at_once()).flatten();
@@ -86,21 +87,22 @@ pub fn work(requests: &Requests, link: &Sender, pending: &Pending) {
     }
 }
 
-/// Reads the caller and the request; or the answer, where the miner need not be asked.
-fn read(request: &mut Incoming) -> Result<(Caller, Request), Reply> {
+/// The one who asks.
+fn caller_of(request: &Incoming) -> Caller {
     let [id, address, token] = CALLER.map(|name| request.header(name));
     let token = token.and_then(Token::of_header);
-    let caller = Caller { ip: Some(request.caller()), miner: introduction(id, address), token };
+    Caller { ip: Some(request.caller()), miner: introduction(id, address), token }
+}
+
+/// Reads the request; or the answer, where the miner need not be asked.
+fn read(request: &mut Incoming) -> Decoded {
     if let Some(rest) = request.rest() {
-        let rest = serde_json::from_str(rest).expect("it is what we sent to the guard");
-        return Ok((caller, rest));
+        return Decoded::Ask(serde_json::from_str(rest).expect("it is what we sent to the guard"));
     }
-    let body = match request.body() {
-        Ok(body) => body,
-        Err(error) => return Err(Reply::problem(400, "Bad request", error.to_string())),
-    };
-    let asked = routes::decode(request.method(), request.target(), &body)?;
-    Ok((caller, asked))
+    match request.body() {
+        Ok(body) => routes::decode(request.method(), request.target(), &body),
+        Err(error) => Decoded::Answer(Reply::problem(400, "Bad request", error.to_string())),
+    }
 }
 
 /// The introduction of a miner; none if it makes no sense.
@@ -135,7 +137,7 @@ fn head(reply: &Reply) -> AnswerHead {
     if reply.status == 401 {
         head = head.header("WWW-Authenticate", "Bearer");
     }
-    if let Some(methods) = reply.allow {
+    if let Some(methods) = &reply.allow {
         head = head.header("Allow", methods);
     }
     head

@@ -7,7 +7,8 @@ use super::http::{Answer, Asked, Response};
 use super::news::News;
 use super::source::{At, NoPage, Source};
 use super::{assets, class, pages, source, survey};
-use crate::api::{PAGE_BYTES_MAX, Request, routes};
+use crate::api::routes::{self, Decoded};
+use crate::api::{PAGE_BYTES_MAX, Request};
 
 /// Fields of a query or a form.
 pub type Parameters = HashMap<String, String>;
@@ -142,16 +143,13 @@ fn relay(
         "/api/chain" => {
             Request::Chain { from: number("from", 0)?, limit: Some(number("limit", 1_000)?) }
         }
-        "/api/health" => Request::Health,
         "/api/data" => Request::Data { after: Some(source::first_page()) },
-        path => {
-            let decoded = routes::decode("GET", &path["/api".len()..], b"");
-            let is_told = |request: &Request| {
-                matches!(request, Request::DataState { .. } | Request::Block(_))
-            };
-            let decoded = decoded.ok().filter(is_told);
-            decoded.ok_or_else(|| NoPage::Missing("there is no such thing to ask".into()))?
-        }
+        path => match routes::decode("GET", &path["/api".len()..], b"") {
+            Decoded::Ask(
+                asked @ (Request::Health | Request::DataState { .. } | Request::Block(_)),
+            ) => asked,
+            _ => return Err(NoPage::Missing("there is no such thing to ask".into())),
+        },
     };
     let (status, body) = source.client.send(&address, &request, PAGE_BYTES_MAX)?;
     Ok(Answer::new(status, "application/json", body))

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use blockchain::api::client::{Exchanged, Transport};
-use blockchain::api::{Address, Caller, Reply, Request, RunId, routes};
+use blockchain::api::routes::{self, Decoded};
+use blockchain::api::{Address, Caller, Reply, Request, RunId};
 use blockchain::miner::answer;
 use parking_lot::Mutex;
 
@@ -148,8 +149,8 @@ impl World {
         }
         let (method, target, body) = routes::encode(request);
         let mut reply = match routes::decode(method, &target, &body) {
-            Err(reply) => panic!("our own request is refused: {reply:?}"),
-            Ok(request) => {
+            Decoded::Answer(reply) => panic!("our own request is refused: {reply:?}"),
+            Decoded::Ask(request) => {
                 running.miner.hear_from(caller);
                 answer(&running.miner, request, caller)
             }

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use blockchain::api::routes::{self, Decoded};
 use blockchain::api::{
     Added, Address, BlockAnswer, BlockName, BlocksTaken, ChainPage, DataPage, DataState, Departure,
     Event, EventPage, Fork, ForkBlock, ForksAnswer, Health, MiningPace, NeighbourDetail,
-    NeighbourPage, Reply, Request, RunId, Status, StatusReport, routes,
+    NeighbourPage, Reply, Request, RunId, Status, StatusReport,
 };
 use blockchain::chain::testing::{Maker, network};
 use blockchain::chain::{Block, Data, Hash, Head, Network, Why};
@@ -136,8 +137,10 @@ impl FakeMiner {
                     let mut body = Vec::new();
                     request.as_reader().read_to_end(&mut body).unwrap();
                     let reply = routes::decode(request.method().as_str(), request.url(), &body);
-                    let reply = reply.map(|request| answer(&mut state.lock().unwrap(), request));
-                    let reply = reply.unwrap_or_else(|reply| reply);
+                    let reply = match reply {
+                        Decoded::Ask(request) => answer(&mut state.lock().unwrap(), request),
+                        Decoded::Answer(reply) => reply,
+                    };
                     let response = Response::from_data(reply.body).with_status_code(reply.status);
                     let _ = request.respond(response);
                 }
