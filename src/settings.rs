@@ -1,109 +1,179 @@
-//! FLOOR 1: what a miner is started with, shared by the miner and the command line.
+//! FLOOR 1: what a miner is started with: each flag with its help, default and limits.
 //!
-//! Plain values, each within its limits; how they are spelled on the command line and in
-//! the environment is `cli`'s.
+//! The command line adds to each a variable and a spelling with underscores.
 
+use std::fmt;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::api::{Address, DEFAULT_PORT};
-use crate::chain::{Difficulty, Network};
+use clap::ValueHint;
+use clap::builder::TypedValueParser;
 
-/// Settings of a miner.
-#[derive(Clone, Debug, PartialEq)]
+use crate::api::{Address, DEFAULT_PORT, Setting};
+use crate::chain::{Difficulty, Network, NetworkName};
+use values::{host, log_format, log_level, path, seconds, whole};
+
+pub mod values;
+
+/// Most threads that can be asked for: far above the cores of any host that this runs on.
+pub const THREADS_MAX: u64 = 1024;
+
+/// Most neighbours that can be asked for: each is asked in every round.
+const NEIGHBOURS_MAX: u64 = 1000;
+
+/// Name of the network that is joined where nothing is said.
+const NETWORK: &str = "main";
+
+/// Settings of a miner; each comment is the flag's help.
+#[derive(clap::Args, Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The chain file; a leading `~/` is the home folder already.
+    /// Chain file; missing folders are created. The hash file (.hash), the journal of pending
+    /// messages (.data), older versions and miner.log are kept in the same folder
+    #[arg(value_name = "CHAIN_PATH", value_parser = path(), value_hint = ValueHint::FilePath)]
     pub chain_path: PathBuf,
-    /// A name or an IP address without brackets, to listen on.
+    /// Address to listen on; 0.0.0.0 accepts connections from other hosts
+    #[arg(long, value_parser = host, default_value = "127.0.0.1", help_heading = "Server")]
+    #[arg(value_hint = ValueHint::Hostname)]
     pub host: String,
-    /// To listen on; 0 takes a free one.
+    /// Port to listen on; 0 picks a free port
+    #[arg(short, long, default_value_t = DEFAULT_PORT, help_heading = "Server")]
+    #[arg(value_parser = whole::<u16>(0, 65535), value_hint = ValueHint::Other)]
     pub port: u16,
-    /// The network that the miner belongs to.
-    pub network: Network,
-    /// Given by hand: never forgotten.
-    pub neighbours: Vec<Address>,
-    /// Most neighbours that are kept, those given by hand included.
-    pub neighbours_max: usize,
-    /// Address at which others reach the miner; otherwise they take the address that it
-    /// comes from and the port that it listens on.
-    pub advertise: Option<Address>,
-    /// Ask the given neighbours alone, and take in no others.
-    pub only_given_neighbours: bool,
-    /// A name for people, shown by /health and on the pages.
-    pub name: Option<MinerName>,
-    /// Threads that search for proofs.
-    pub threads: NonZeroUsize,
-    /// Most guesses a second, over all threads; 0 pauses mining.
-    pub hash_rate_limit: Option<u64>,
-    /// Blocks deeper than this are never dropped for another branch, except by hand.
-    pub finality_depth: Option<NonZeroU64>,
-    /// File with the token that a request has to carry to change anything.
+    /// File with a token, one word. Other hosts then need the token to add messages, and may
+    /// change neighbours with it
+    #[arg(long, value_name = "PATH", value_parser = path(), help_heading = "Server")]
+    #[arg(value_hint = ValueHint::FilePath)]
     pub write_token_file: Option<PathBuf>,
-    /// Treatment of the chain file that is there.
-    pub start: Start,
-    /// Older versions of the chain file that stay.
-    pub versions_kept: usize,
-    /// Between two rounds of asking neighbours for their neighbours.
-    pub gossip_interval: Duration,
-    /// Between two rounds of asking neighbours for blocks.
-    pub chain_sync_interval: Duration,
-    /// Between two rounds of asking neighbours for unprocessed data.
-    pub data_sync_interval: Duration,
-    /// Between two looks whether the chain file lacks something.
-    pub backup_interval: Duration,
-    /// Least important lines that are logged.
-    pub log_level: log::LevelFilter,
-    /// Format of the log.
-    pub log_format: LogFormat,
-    /// The proof-of-work kernel by its name; the fastest that this CPU has without one.
+    /// Name of this miner, shown to people; 1 to 64 characters
+    #[arg(long, value_name = "TEXT", help_heading = "Server", value_hint = ValueHint::Other)]
+    pub name: Option<MinerName>,
+    /// Zeros at the end of every proof's hash, 1 to 64; each further zero means 16 times the work
+    #[arg(short, long, value_name = "ZEROS", default_value_t = Difficulty::DEFAULT)]
+    #[arg(help_heading = "Network", value_hint = ValueHint::Other)]
+    pub difficulty: Difficulty,
+    /// Name of the network: 1 to 32 of a-z, 0-9 and -
+    #[arg(long, value_name = "NAME", default_value = NETWORK, help_heading = "Network")]
+    #[arg(value_hint = ValueHint::Other)]
+    pub network: NetworkName,
+    /// Neighbours that are never forgotten; the port defaults to 12345
+    #[arg(short, long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    #[arg(help_heading = "Network", value_hint = ValueHint::Other)]
+    pub neighbours: Vec<Address>,
+    /// Ask the given neighbours only; learn no others
+    #[arg(long, help_heading = "Network")]
+    pub only_given_neighbours: bool,
+    /// Maximum number of neighbours, the given ones included
+    #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Network")]
+    #[arg(value_parser = whole::<usize>(1, NEIGHBOURS_MAX), value_hint = ValueHint::Other)]
+    pub max_neighbours: usize,
+    /// Address at which other miners reach this one [default: the one it connects from]
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Network", value_hint = ValueHint::Other)]
+    pub advertise: Option<Address>,
+    /// Refuse a branch that would drop a block more than N deep [default: off]
+    #[arg(long, value_name = "N", help_heading = "Network", value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<NonZeroU64>(1, u64::MAX))]
+    pub finality_depth: Option<NonZeroU64>,
+    /// Mining threads, at most 1024 [default: one for each core]
+    #[arg(short, long, value_name = "N", help_heading = "Mining")]
+    #[arg(value_parser = threads(), value_hint = ValueHint::Other)]
+    #[arg(default_value_t = all_cores(), hide_default_value = true)]
+    pub threads: NonZeroUsize,
+    /// Maximum guesses a second, over all threads; 0 starts paused [default: no limit]
+    #[arg(long, value_name = "N", help_heading = "Mining", value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<u64>(0, u64::MAX))]
+    pub hash_rate_limit: Option<u64>,
+    /// Proof-of-work kernel, by name [default: the fastest on this CPU]
+    #[arg(long, value_name = "NAME", help_heading = "Mining", hide = true)]
+    #[arg(value_hint = ValueHint::Other)]
     pub kernel: Option<String>,
+    /// Start a new chain; the existing one is kept as an older version. Has no variable
+    #[arg(long, help_heading = "Files")]
+    pub force_new_chain: bool,
+    /// Number of older versions of the chain file to keep
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Files")]
+    #[arg(value_parser = whole::<usize>(0, u64::MAX), value_hint = ValueHint::Other)]
+    pub keep_versions: usize,
+    /// Seconds between two exchanges of neighbour lists; fractions are allowed
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "20")]
+    #[arg(help_heading = "Intervals", value_hint = ValueHint::Other)]
+    pub gossip_interval: Duration,
+    /// Seconds between two requests to neighbours for blocks
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
+    #[arg(help_heading = "Intervals", value_hint = ValueHint::Other)]
+    pub chain_sync_interval: Duration,
+    /// Seconds between two requests to neighbours for pending messages
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
+    #[arg(help_heading = "Intervals", value_hint = ValueHint::Other)]
+    pub data_sync_interval: Duration,
+    /// Seconds between two writes of new blocks to the chain file
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    #[arg(help_heading = "Intervals", value_hint = ValueHint::Other)]
+    pub backup_interval: Duration,
+    /// Log messages of this level and above
+    #[arg(long, value_name = "LEVEL", value_parser = log_level(), default_value = "info")]
+    #[arg(help_heading = "Log")]
+    pub log_level: log::LevelFilter,
+    /// Format of the log: text for people, json for programs (one object a line)
+    #[arg(long, value_name = "FORMAT", value_parser = log_format(), default_value = "text")]
+    #[arg(help_heading = "Log")]
+    pub log_format: LogFormat,
+}
+
+/// Reads a number of threads.
+fn threads() -> impl TypedValueParser<Value = NonZeroUsize> {
+    whole::<usize>(1, THREADS_MAX).map(|it| NonZeroUsize::new(it).expect("it is at least 1"))
+}
+
+fn all_cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 impl Settings {
-    /// The command line's defaults, for this chain file and network.
-    pub fn new(chain_path: impl Into<PathBuf>, network: Network) -> Self {
-        Self {
-            chain_path: chain_path.into(),
-            host: "127.0.0.1".into(),
-            port: DEFAULT_PORT,
-            network,
-            neighbours: Vec::new(),
-            neighbours_max: 8,
-            advertise: None,
-            only_given_neighbours: false,
-            name: None,
-            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            hash_rate_limit: None,
-            finality_depth: None,
-            write_token_file: None,
-            start: Start::Continue,
-            versions_kept: 10,
-            gossip_interval: Duration::from_secs(20),
-            chain_sync_interval: Duration::from_secs(10),
-            data_sync_interval: Duration::from_secs(5),
-            backup_interval: Duration::from_secs(30),
-            log_level: log::LevelFilter::Info,
-            log_format: LogFormat::Text,
-            kernel: None,
-        }
+    /// The network that the miner belongs to.
+    pub fn network(&self) -> Network {
+        Network { name: self.network.clone(), difficulty: self.difficulty }
     }
 
     /// The network that is joined where nothing is said.
     pub fn default_network() -> Network {
-        let name = "main".parse().expect("it keeps the limits");
+        let name = NETWORK.parse().expect("it keeps the limits");
         Network { name, difficulty: Difficulty::DEFAULT }
+    }
+
+    /// The flags that /status shows.
+    pub fn told(&self) -> Vec<Setting> {
+        let seconds = |interval: Duration| interval.as_secs_f64().to_string();
+        let neighbours: Vec<_> = self.neighbours.iter().map(Address::to_string).collect();
+        [
+            ("host", self.host.clone()),
+            ("port", self.port.to_string()),
+            ("difficulty", self.difficulty.to_string()),
+            ("network", self.network.to_string()),
+            ("neighbours", neighbours.join(",")),
+            ("max-neighbours", self.max_neighbours.to_string()),
+            ("advertise", or_empty(&self.advertise)),
+            ("name", or_empty(&self.name)),
+            ("threads", self.threads.to_string()),
+            ("hash-rate-limit", or_empty(&self.hash_rate_limit)),
+            ("finality-depth", or_empty(&self.finality_depth)),
+            // Its place is nobody's business, but whether writes are open is.
+            ("write-token-file", or_empty(&self.write_token_file.as_ref().map(|_| "given"))),
+            ("keep-versions", self.keep_versions.to_string()),
+            ("gossip-interval", seconds(self.gossip_interval)),
+            ("chain-sync-interval", seconds(self.chain_sync_interval)),
+            ("data-sync-interval", seconds(self.data_sync_interval)),
+            ("backup-interval", seconds(self.backup_interval)),
+            ("log-level", self.log_level.to_string().to_lowercase()),
+        ]
+        .map(|(name, value)| Setting { name: name.to_owned(), value })
+        .into()
     }
 }
 
-/// Treatment of the chain file that a miner finds, or does not find.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// Goes on from it; begins a new chain only where there never was one.
-    Continue,
-    /// Begins a new chain; what is there becomes an older version.
-    ForceNewChain,
+fn or_empty(value: &Option<impl ToString>) -> String {
+    value.as_ref().map_or_else(String::new, ToString::to_string)
 }
 
 /// Format of the log.
@@ -129,6 +199,12 @@ impl MinerName {
     }
 }
 
+impl fmt::Display for MinerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl FromStr for MinerName {
     type Err = MinerNameError;
 
@@ -147,7 +223,25 @@ pub struct MinerNameError;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::{Args as _, FromArgMatches as _};
+
     use super::*;
+
+    #[test]
+    fn a_flag_is_told_or_left_out_on_purpose() {
+        /// What is somebody's own business, and what shows by itself.
+        const LEFT_OUT: [&str; 4] =
+            ["only-given-neighbours", "kernel", "force-new-chain", "log-format"];
+        let command = Settings::augment_args(clap::Command::new("start"));
+        let matches = command.clone().get_matches_from(["start", "x.chain"]);
+        let told = Settings::from_arg_matches(&matches).unwrap().told();
+        let told: BTreeSet<&str> = told.iter().map(|it| it.name.as_str()).collect();
+        let flags: BTreeSet<&str> =
+            command.get_arguments().filter_map(|it| it.get_long()).collect();
+        assert_eq!(flags, told.into_iter().chain(LEFT_OUT).collect());
+    }
 
     #[test]
     fn a_name_is_short_and_harmless() {

@@ -8,9 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{
-    BoolishValueParser, PathBufValueParser, PossibleValuesParser, TypedValueParser,
-};
+use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{
@@ -19,15 +17,13 @@ use clap::{
 
 use super::manual;
 use super::start::Start;
-use super::values::{chain_path, host, seconds, whole};
 use crate::api::{Address, BlockName};
 use crate::chain::{DataId, Hash};
+use crate::settings::THREADS_MAX;
+use crate::settings::values::{host, path, seconds, whole};
 
 /// Begins the name of every environment variable.
 const VARIABLE_PREFIX: &str = "BLOCKCHAIN_";
-
-/// Most threads that can be asked for: far above the cores of any host that this runs on.
-pub const THREADS_MAX: u64 = 1024;
 
 /// Version, commit and target, as bug reports need them.
 const VERSION: &str = concat!(
@@ -623,17 +619,6 @@ pub enum Shell {
 /// Reads the height or the hash of a block.
 fn block_name(text: &str) -> Result<BlockName, String> {
     text.parse().map_err(|()| "a block has a height, like 7, or a hash of 64 hex digits".to_owned())
-}
-
-/// Reads a log level.
-pub fn log_level() -> impl TypedValueParser<Value = log::LevelFilter> {
-    PossibleValuesParser::new(["off", "error", "warn", "info", "debug", "trace"])
-        .map(|level| level.parse().expect("each of them is a level"))
-}
-
-/// Reads a path that is not empty, and whose leading `~/` is the home folder.
-pub fn path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().map(chain_path)
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::args::Format;
 use super::error::{CliError, Exit};
 use super::output::{Look, Output, ReadBar, count};
-use super::values::regular_file;
 use crate::store::{self, Backup, Disk, Folder, Lock, Lost, Names, Repair, Report, StoreError};
 
 /// Checks the files and says what is wrong; an error, too, if something is.
@@ -189,4 +188,23 @@ fn open(names: &Names) -> Result<Folder, CliError> {
             "cannot open folder {shown}: {error}; give the path of a chain file"
         ))
     })
+}
+
+/// Refuses a folder, a device or a pipe where a chain file is to be named: opening a pipe waits
+/// until somebody writes to it.
+pub fn regular_file(path: &Path) -> Result<(), CliError> {
+    let found = path.metadata().map(|data| data.file_type()).ok();
+    let ends_like_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    if !ends_like_folder && !found.is_some_and(|it| it.is_dir()) {
+        return match found.is_none_or(|it| it.is_file()) {
+            true => Ok(()),
+            false => Err(CliError::other(format!("{} is no regular file", path.display()))),
+        };
+    }
+    let file = path.join("test.chain");
+    Err(CliError::other(format!(
+        "{} is a folder; name the chain file in it, for example {}",
+        path.display(),
+        file.display()
+    )))
 }

@@ -14,11 +14,9 @@ use crossbeam_channel::{Receiver, bounded, select};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
-use super::args::path;
 use super::error::CliError;
 use super::start::print_aside;
 use super::ui::bind;
-use super::values::{host, seconds, whole};
 use crate::api::DEFAULT_PORT;
 use crate::chain::{Difficulty, Network};
 use crate::escape::Escaped;
@@ -26,6 +24,7 @@ use crate::lab::{Lab, LabError, Name, Plan, script};
 use crate::logging;
 use crate::random;
 use crate::settings::LogFormat;
+use crate::settings::values::{host, path, seconds, whole};
 use crate::signals::StopSignals;
 use crate::ui::Ui;
 

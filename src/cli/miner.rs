@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 
 use super::args::Target;
 use super::error::CliError;
-use super::values::address;
 use crate::api::client::{ClientError, MinerClient, Token};
 use crate::api::{Address, ChainPage, DEFAULT_PORT, Health, PAGE_BLOCKS_MAX, Request};
 use crate::chain::{Block, Hash};
+use crate::settings::values::address;
 
 /// A miner and how to ask it.
 pub struct Miner {

@@ -21,7 +21,6 @@ mod start;
 #[cfg(test)]
 mod testing;
 mod ui;
-mod values;
 mod wait;
 mod watch;
 

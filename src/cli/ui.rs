@@ -10,11 +10,11 @@ use crossbeam_channel::{bounded, select};
 
 use super::error::CliError;
 use super::start::print_aside;
-use super::values::{host, whole};
 use crate::api::Address;
 use crate::logging;
 use crate::miner::how_to_listen;
 use crate::settings::LogFormat;
+use crate::settings::values::{host, whole};
 use crate::signals::StopSignals;
 use crate::ui::Ui;
 

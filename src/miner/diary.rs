@@ -2,20 +2,18 @@
 //! jobs' rounds, the search under way. Nothing here decides anything.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::num::NonZeroU64;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::api::{
-    Address, DeepReorganisation, EVENTS_MAX, Event, EventPage, FileReport, Happening, JobReport,
+    DeepReorganisation, EVENTS_MAX, Event, EventPage, FileReport, Happening, JobReport,
     MiningReport, REORGANISATIONS_MAX, Setting,
 };
 use crate::chain::{DataId, Difficulty, Micros};
 use crate::miner::clock::Moment;
 use crate::miner::footprint::Room;
 use crate::pow::Progress;
-use crate::settings::Settings;
 
 /// Time that an event is remembered.
 const REMEMBERED: Duration = Duration::from_secs(60 * 60);
@@ -186,8 +184,8 @@ impl Diary {
     }
 
     /// Notes what the miner was started with.
-    pub fn set_settings(&self, settings: &Settings) {
-        *self.settings.lock() = describe(settings);
+    pub fn set_settings(&self, settings: Vec<Setting>) {
+        *self.settings.lock() = settings;
     }
 
     /// Settings of this run.
@@ -263,40 +261,10 @@ impl Diary {
     }
 }
 
-/// The flags that stand for `settings`, but for paths.
-fn describe(settings: &Settings) -> Vec<Setting> {
-    let seconds = |interval: Duration| interval.as_secs_f64().to_string();
-    let listed = |all: &[Address]| all.iter().map(Address::to_string).collect::<Vec<_>>().join(",");
-    let number = |it: Option<u64>| it.map_or_else(String::new, |it| it.to_string());
-    let advertise = settings.advertise.as_ref().map(Address::to_string);
-    [
-        ("host", settings.host.clone()),
-        ("port", settings.port.to_string()),
-        ("difficulty", settings.network.difficulty.to_string()),
-        ("network", settings.network.name.to_string()),
-        ("neighbours", listed(&settings.neighbours)),
-        ("max-neighbours", settings.neighbours_max.to_string()),
-        ("advertise", advertise.unwrap_or_default()),
-        ("name", settings.name.as_ref().map_or_else(String::new, |it| it.as_str().to_owned())),
-        ("threads", settings.threads.to_string()),
-        ("hash-rate-limit", number(settings.hash_rate_limit)),
-        ("finality-depth", number(settings.finality_depth.map(NonZeroU64::get))),
-        // Its place is nobody's business, but whether writes are open is.
-        ("write-token-file", if settings.write_token_file.is_some() { "given" } else { "" }.into()),
-        ("keep-versions", settings.versions_kept.to_string()),
-        ("gossip-interval", seconds(settings.gossip_interval)),
-        ("chain-sync-interval", seconds(settings.chain_sync_interval)),
-        ("data-sync-interval", seconds(settings.data_sync_interval)),
-        ("backup-interval", seconds(settings.backup_interval)),
-        ("log-level", settings.log_level.to_string().to_lowercase()),
-    ]
-    .map(|(name, value)| Setting { name: name.to_owned(), value })
-    .into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Address;
 
     fn after(millis: u64) -> Moment {
         Moment { wall: 1_000_000 + millis * 1000, steady: Duration::from_millis(millis) }

@@ -19,7 +19,7 @@ use crate::api::{Address, FileReport, Introduction, RunId, Setting};
 use crate::chain::{Network, Pool, PoolLimits};
 use crate::pow::{Kernel, KernelError};
 use crate::random;
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 use crate::signals::StopSignals;
 use crate::store::{ChainFile, Disk, Folder, Journal, Loaded, Lock, Names, StoreError};
 
@@ -197,17 +197,17 @@ fn prepare(
     let disk: Arc<dyn Disk> = Arc::new(folder.locked(Arc::clone(&lock)));
     #[cfg(debug_assertions)]
     let disk = crate::store::crash_point::arm(disk);
-    let start = match settings.start {
-        settings::Start::Continue => crate::store::Start::Keep,
-        settings::Start::ForceNewChain => crate::store::Start::ForceNew,
+    let start = match settings.force_new_chain {
+        false => crate::store::Start::Keep,
+        true => crate::store::Start::ForceNew,
     };
-    let now = super::Clock::now(&*clock).wall;
+    let (network, now) = (settings.network(), super::Clock::now(&*clock).wall);
     let Loaded { file, chain, forks } = ChainFile::load(
         disk.clone(),
         names.clone(),
-        &settings.network,
+        &network,
         start,
-        settings.versions_kept,
+        settings.keep_versions,
         now,
         &mut |read, of| {
             progress(read, of);
@@ -233,7 +233,7 @@ fn prepare(
         port: settings.advertise.as_ref().map_or(port, Address::port),
     };
     let mut neighbours =
-        Neighbours::new(settings.neighbours.iter().cloned(), settings.neighbours_max);
+        Neighbours::new(settings.neighbours.iter().cloned(), settings.max_neighbours);
     neighbours.only_given(settings.only_given_neighbours);
     let surroundings = Surroundings {
         clock,
@@ -241,13 +241,12 @@ fn prepare(
         random: Box::new(random::bytes),
     };
     let shared = Shared::new(chain, forks, pool, neighbours);
-    let network: Network = settings.network.clone();
     let miner = Miner::new(id, network, shared, Keeper::new(journal), surroundings);
     let miner = miner.with_kernel(kernel).with_name(settings.name.as_ref());
     let miner = Arc::new(miner.with_disk(disk, names.clone()).with_token(token));
     miner.finality.set_depth(settings.finality_depth);
     miner.pace.set_limit(settings.hash_rate_limit);
-    miner.diary.set_settings(settings);
+    miner.diary.set_settings(settings.told());
     Ok((miner, Files { chain: file, names, lock }, socket))
 }
 

@@ -1,10 +1,12 @@
-//! Values on the command line that are more than one type's `FromStr`.
+//! Values of flags that are more than one type's `FromStr`, for settings and for commands.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::error::CliError;
+use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
+
+use super::LogFormat;
 use crate::api::Address;
 
 /// Longest interval or deadline: beyond it is a typing error.
@@ -51,32 +53,28 @@ pub fn address(host: &str, port: u16) -> Result<Address, String> {
     text.parse().map_err(|error: crate::api::AddressError| error.to_string())
 }
 
-/// `path` with the home folder in place of a leading `~/`, which a shell leaves alone in
-/// `--flag=~/x` and in quotes.
+/// Reads a path that is not empty. The home folder takes the place of a leading `~/`, which a
+/// shell leaves alone in `--flag=~/x` and in quotes.
 ///
 /// Only what `HOME` says: asking the user database loads libraries of the host into a static
 /// program, which ends with a segmentation fault where the C library is not their own.
-pub fn chain_path(path: PathBuf) -> PathBuf {
-    in_home(&path, env::var_os("HOME").as_deref().map(Path::new))
+pub fn path() -> impl TypedValueParser<Value = PathBuf> {
+    let home = env::var_os("HOME").map(PathBuf::from);
+    PathBufValueParser::new().map(move |path| in_home(&path, home.as_deref()))
 }
 
-/// Refuses a folder, a device or a pipe where a chain file is to be named: opening a pipe waits
-/// until somebody writes to it.
-pub fn regular_file(path: &Path) -> Result<(), CliError> {
-    let found = path.metadata().map(|data| data.file_type()).ok();
-    let ends_like_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
-    if !ends_like_folder && !found.is_some_and(|it| it.is_dir()) {
-        return match found.is_none_or(|it| it.is_file()) {
-            true => Ok(()),
-            false => Err(CliError::other(format!("{} is no regular file", path.display()))),
-        };
-    }
-    let file = path.join("test.chain");
-    Err(CliError::other(format!(
-        "{} is a folder; name the chain file in it, for example {}",
-        path.display(),
-        file.display()
-    )))
+/// Reads a log level.
+pub fn log_level() -> impl TypedValueParser<Value = log::LevelFilter> {
+    PossibleValuesParser::new(["off", "error", "warn", "info", "debug", "trace"])
+        .map(|level| level.parse().expect("each of them is a level"))
+}
+
+/// Reads a format of the log.
+pub fn log_format() -> impl TypedValueParser<Value = LogFormat> {
+    PossibleValuesParser::new(["text", "json"]).map(|format| match format.as_str() {
+        "json" => LogFormat::Json,
+        _ => LogFormat::Text,
+    })
 }
 
 fn in_home(path: &Path, home: Option<&Path>) -> PathBuf {
