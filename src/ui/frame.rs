@@ -3,45 +3,24 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
+use super::pages::PAGES;
 use super::source::At;
 use crate::api::{Address, Status};
 
-/// The pages that the navigation names, and the path of each.
+/// A place in the navigation.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Tab {
-    /// `/`
-    Chain,
-    /// `/find`
-    Find,
-    /// `/check`
-    Check,
-    /// `/workbench`
-    Workbench,
-    /// `/forks`
-    Forks,
-    /// `/network`
-    Network,
-    /// `/miner`
-    Miner,
-    /// `/wall`, in a class
-    Wall,
-    /// `/learn`, in a class
-    Learn,
+pub struct Tab {
+    /// Name, and title of the page.
+    pub name: &'static str,
+    /// Path of the page.
+    pub path: &'static str,
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 7] = [
-        (Self::Chain, "Chain", "/"),
-        (Self::Find, "Find", "/find"),
-        (Self::Check, "Check", "/check"),
-        (Self::Workbench, "Workbench", "/workbench"),
-        (Self::Forks, "Forks", "/forks"),
-        (Self::Network, "Network", "/network"),
-        (Self::Miner, "Miner", "/miner"),
-    ];
-
-    const OF_CLASS: [(Self, &'static str, &'static str); 2] =
-        [(Self::Wall, "Wall", "/wall"), (Self::Learn, "Learn", "/learn")];
+    /// The wall of a class.
+    pub const WALL: Self = Self { name: "Wall", path: "/wall" };
+    /// The experiments of a class.
+    pub const LEARN: Self = Self { name: "Learn", path: "/learn" };
 }
 
 /// How a page stays up to date.
@@ -165,14 +144,15 @@ fn whole(title: &str, freshness: Freshness, bar: Markup, content: Markup, foot: 
 }
 
 fn navigation(current: Option<Tab>, is_lab: bool, href: impl Fn(&str) -> String) -> Markup {
-    let of_class = if is_lab { &Tab::OF_CLASS[..] } else { &[] };
+    let of_class = if is_lab { &[Tab::WALL, Tab::LEARN][..] } else { &[] };
+    let mark = |tab: Tab| (current == Some(tab)).then_some("page");
     html! {
         nav aria-label="Pages" {
-            @for (tab, name, path) in of_class {
-                a href=(path) aria-current=[(current == Some(*tab)).then_some("page")] { (name) }
+            @for tab in of_class {
+                a href=(tab.path) aria-current=[mark(*tab)] { (tab.name) }
             }
-            @for (tab, name, path) in Tab::ALL {
-                a href=(href(path)) aria-current=[(current == Some(tab)).then_some("page")] { (name) }
+            @for (tab, _) in PAGES {
+                a href=(href(tab.path)) aria-current=[mark(tab)] { (tab.name) }
             }
         }
     }

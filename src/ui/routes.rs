@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::http::{Answer, Asked, Response};
 use super::news::News;
-use super::source::{At, NoPage, Source};
+use super::pages::Visit;
+use super::source::{NoPage, Source};
 use super::{assets, class, pages, source, survey};
 use crate::api::routes::{self, Decoded};
 use crate::api::{PAGE_BYTES_MAX, Request};
@@ -74,32 +75,13 @@ fn answer(source: &Source, asked: &Asked) -> Answer {
         // For health checks of the UI: it is healthy while it answers and reaches its miner.
         ("GET", "/health") => relay(source, at, "/api/health", &parameters),
         ("GET", path) if path.starts_with("/api/") => relay(source, at, path, &parameters),
-        ("GET", _) => source.look(at).and_then(|at| page(source, &at, asked, &parameters)),
+        ("GET", path) => source.look(at).and_then(|at| {
+            let (at, parameters) = (&at, &parameters);
+            pages::show(path, &Visit { source, at, parameters, is_local: asked.is_local })
+        }),
         _ => Err(NoPage::Bad("pages are asked for with GET".into())),
     };
     answer.unwrap_or_else(|no_page| pages::failure::page(source, chosen.as_deref(), no_page))
-}
-
-fn page(
-    source: &Source,
-    at: &At,
-    asked: &Asked,
-    parameters: &Parameters,
-) -> Result<Answer, NoPage> {
-    let parts: Vec<_> = asked.path.split('/').skip(1).collect();
-    match parts[..] {
-        [""] => pages::chain::page(source, at, parameters),
-        ["block", name] => pages::block::page(source, at, name),
-        ["block", name, "message"] => pages::block::message(source, at, name),
-        ["data", id] => pages::message::page(source, at, id, parameters),
-        ["find"] => pages::find::page(source, at, parameters),
-        ["check"] => Ok(pages::check::page(at)),
-        ["workbench"] => Ok(pages::workbench::page(source, at)),
-        ["forks"] => pages::forks::page(source, at),
-        ["network"] => pages::network::page(source, at),
-        ["miner"] => pages::miner::page(source, at, asked.is_local),
-        _ => Err(NoPage::Missing("there is no such page".into())),
-    }
 }
 
 /// A file that pages load; no miner is asked for it.

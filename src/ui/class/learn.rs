@@ -280,7 +280,7 @@ pub fn list() -> Answer {
             }
         }
     };
-    Answer::page(200, frame::of_class("Experiments", Tab::Learn, "learn.js", content))
+    Answer::page(200, frame::of_class("Experiments", Tab::LEARN, "learn.js", content))
 }
 
 /// Renders an experiment, if there is one of this name.
@@ -313,7 +313,7 @@ pub fn page(lab: &Lab, name: &str, is_local: bool) -> Option<Answer> {
             }
         }
     };
-    Some(Answer::page(200, frame::of_class(it.title, Tab::Learn, "learn.js", content)))
+    Some(Answer::page(200, frame::of_class(it.title, Tab::LEARN, "learn.js", content)))
 }
 
 fn part(part: Part, is_local: bool) -> Markup {

@@ -48,7 +48,7 @@ pub fn page(is_local: bool) -> Answer {
         }
         @if is_local { (scissors()) }
     };
-    Answer::page(200, frame::of_class("Wall", Tab::Wall, "wall.js", content))
+    Answer::page(200, frame::of_class("Wall", Tab::WALL, "wall.js", content))
 }
 
 /// Controls of the miners of the class.

@@ -2,11 +2,12 @@
 
 use maud::{Markup, html};
 
+use super::chain;
 use super::chance::chance;
 use super::forks::{short_id, why_dropped};
 use crate::api::{BlockName, Departure, Fork};
 use crate::chain::Hash;
-use crate::ui::frame::{self, Freshness, Tab};
+use crate::ui::frame::{self, Freshness};
 use crate::ui::http::Answer;
 use crate::ui::source::{At, Kept, NoPage, Seen, Source};
 use crate::ui::words::{Moment, Shown, bytes, count, duration, hue, plural, short_hash};
@@ -62,7 +63,7 @@ pub fn page(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
         (proof(seen, parent.as_ref(), at))
     };
     let title = format!("Block {index}");
-    Ok(Answer::page(200, frame::page(&title, Tab::Chain, Freshness::Still, at, content)))
+    Ok(Answer::page(200, frame::page(&title, chain::TAB, Freshness::Still, at, content)))
 }
 
 /// The whole message as plain text.

@@ -20,6 +20,9 @@ use crate::ui::words::{
     short_count, short_hash,
 };
 
+/// Its place in the navigation.
+pub const TAB: Tab = Tab { name: "Chain", path: "/" };
+
 /// Blocks in the strip.
 const STRIP_BLOCKS: u64 = 12;
 
@@ -143,7 +146,7 @@ fn render(
         (table(at, rows, top, length, highest.is_some()))
     };
     let freshness = if is_draft { Freshness::Still } else { Freshness::Live };
-    Ok(frame::page("Chain", Tab::Chain, freshness, at, content))
+    Ok(frame::page(TAB.name, TAB, freshness, at, content))
 }
 
 /// The newest reorganisation, for as long as it is news: which branch won, and why.

@@ -8,6 +8,9 @@ use crate::ui::http::Answer;
 use crate::ui::source::At;
 use crate::ui::words::{count, plural};
 
+/// Its place in the navigation.
+pub const TAB: Tab = Tab { name: "Check", path: "/check" };
+
 /// Cells of the strip along which the ticks run.
 const CELLS: u64 = 120;
 
@@ -77,7 +80,7 @@ pub fn page(at: &At) -> Answer {
         script type="module" src=(assets::path("check.js")) {}
         script type="module" src=(assets::path("cheat.js")) {}
     };
-    Answer::page(200, frame::page("Check", Tab::Check, Freshness::Still, at, content))
+    Answer::page(200, frame::page(TAB.name, TAB, Freshness::Still, at, content))
 }
 
 /// A lane of the race: a height and a cell for each block.

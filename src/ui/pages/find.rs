@@ -11,6 +11,9 @@ use crate::ui::search::{self, Found, Wanted};
 use crate::ui::source::{At, NoPage, Seen, Source};
 use crate::ui::words::{Moment, Shown, count, hue, plural, short_hash};
 
+/// Its place in the navigation.
+pub const TAB: Tab = Tab { name: "Find", path: "/find" };
+
 /// Characters of a message that are shown of each find.
 const MESSAGE_CHARACTERS: usize = 240;
 
@@ -61,7 +64,7 @@ pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer,
         }
         section.card id="result" aria-live="polite" { (result) }
     };
-    Ok(Answer::page(200, frame::page("Find", Tab::Find, Freshness::Still, at, content)))
+    Ok(Answer::page(200, frame::page(TAB.name, TAB, Freshness::Still, at, content)))
 }
 
 /// Looks through the chain and, at its beginning, through the dropped blocks.

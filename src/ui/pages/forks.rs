@@ -12,6 +12,9 @@ use crate::ui::http::Answer;
 use crate::ui::source::{At, NoPage, Seen, Source};
 use crate::ui::words::{Moment, Shown, count, hue, plural, short_hash};
 
+/// Its place in the navigation.
+pub const TAB: Tab = Tab { name: "Forks", path: "/forks" };
+
 /// For how long a branch is drawn after it left, in microseconds: a day.
 const DRAWN_TIME: Micros = 86_400_000_000;
 
@@ -65,7 +68,7 @@ pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
         }
         @if !forks.is_empty() { (list(at, &forks)) }
     };
-    Ok(Answer::page(200, frame::page("Forks", Tab::Forks, Freshness::Live, at, content)))
+    Ok(Answer::page(200, frame::page(TAB.name, TAB, Freshness::Live, at, content)))
 }
 
 /// The part of an id of a page that stands for a hash.

@@ -2,11 +2,12 @@
 
 use maud::{Markup, html};
 
+use super::chain;
 use super::chance::chance;
 use super::forks::{self, Former, why_dropped};
 use crate::api::{DataState, StatusReport};
 use crate::chain::{DataId, Hash, Message, Micros};
-use crate::ui::frame::{self, Freshness, Tab};
+use crate::ui::frame::{self, Freshness};
 use crate::ui::http::Answer;
 use crate::ui::routes::Parameters;
 use crate::ui::source::{At, NoPage, Source};
@@ -39,7 +40,7 @@ pub fn page(source: &Source, at: &At, id: &str, parameters: &Parameters) -> Resu
         section.card id="life" aria-live="polite" { (life.shown) }
         p { a href=(at.href("/")) { "To the chain" } }
     };
-    Ok(Answer::page(code, frame::page("Message", Tab::Chain, Freshness::Awaited, at, content)))
+    Ok(Answer::page(code, frame::page("Message", chain::TAB, Freshness::Awaited, at, content)))
 }
 
 /// The steps of a message's life.

@@ -10,6 +10,9 @@ use crate::ui::routes::Parameters;
 use crate::ui::source::{At, NoPage, Source};
 use crate::ui::words::{Moment, Shown, bytes, count, duration, seconds, short_count};
 
+/// Its place in the navigation.
+pub const TAB: Tab = Tab { name: "Miner", path: "/miner" };
+
 /// Longest text of a miner's own that is shown, in characters.
 const TEXT_CHARACTERS: usize = 300;
 
@@ -67,7 +70,7 @@ fn render(source: &Source, at: &At, is_local: bool, problem: Option<ClientError>
         }
     };
     let freshness = if problem.is_some() { Freshness::Still } else { Freshness::Live };
-    frame::page("Miner", Tab::Miner, freshness, at, content)
+    frame::page(TAB.name, TAB, freshness, at, content)
 }
 
 fn health(at: &At) -> Markup {

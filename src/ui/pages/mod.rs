@@ -1,4 +1,9 @@
-//! The pages, one file each.
+//! The pages, one file each, and the one list of those that the navigation names.
+
+use super::frame::Tab;
+use super::http::Answer;
+use super::routes::Parameters;
+use super::source::{At, NoPage, Source};
 
 pub mod block;
 pub mod chain;
@@ -12,3 +17,43 @@ pub mod message;
 pub mod miner;
 pub mod network;
 pub mod workbench;
+
+/// A visit of a page.
+pub struct Visit<'a> {
+    /// Asks miners.
+    pub source: &'a Source,
+    /// The miner that the page is about.
+    pub at: &'a At,
+    /// Fields of the query.
+    pub parameters: &'a Parameters,
+    /// True for a browser on this host.
+    pub is_local: bool,
+}
+
+/// Shows a page.
+type Show = fn(&Visit<'_>) -> Result<Answer, NoPage>;
+
+/// The pages that the navigation names, in its order.
+pub const PAGES: [(Tab, Show); 7] = [
+    (chain::TAB, |to| chain::page(to.source, to.at, to.parameters)),
+    (find::TAB, |to| find::page(to.source, to.at, to.parameters)),
+    (check::TAB, |to| Ok(check::page(to.at))),
+    (workbench::TAB, |to| Ok(workbench::page(to.source, to.at))),
+    (forks::TAB, |to| forks::page(to.source, to.at)),
+    (network::TAB, |to| network::page(to.source, to.at)),
+    (miner::TAB, |to| miner::page(to.source, to.at, to.is_local)),
+];
+
+/// The page at `path`.
+pub fn show(path: &str, visit: &Visit<'_>) -> Result<Answer, NoPage> {
+    if let Some((_, show)) = PAGES.iter().find(|(tab, _)| tab.path == path) {
+        return show(visit);
+    }
+    let Visit { source, at, parameters, .. } = visit;
+    match path.split('/').skip(1).collect::<Vec<_>>()[..] {
+        ["block", name] => block::page(source, at, name),
+        ["block", name, "message"] => block::message(source, at, name),
+        ["data", id] => message::page(source, at, id, parameters),
+        _ => Err(NoPage::Missing("there is no such page".into())),
+    }
+}

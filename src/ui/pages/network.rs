@@ -15,6 +15,9 @@ use crate::ui::words::{
     short_hash,
 };
 
+/// Its place in the navigation.
+pub const TAB: Tab = Tab { name: "Network", path: "/network" };
+
 /// Blocks in the plots.
 const PLOTTED_BLOCKS: u64 = 60;
 
@@ -62,7 +65,7 @@ pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
             (plots(at, &blocks))
         }
     };
-    Ok(Answer::page(200, frame::page("Network", Tab::Network, Freshness::Live, at, content)))
+    Ok(Answer::page(200, frame::page(TAB.name, TAB, Freshness::Live, at, content)))
 }
 
 fn summary(nodes: &[Node]) -> String {

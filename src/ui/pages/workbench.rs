@@ -9,6 +9,9 @@ use crate::ui::http::Answer;
 use crate::ui::source::{At, Source};
 use crate::ui::words::{count, plural};
 
+/// Its place in the navigation.
+pub const TAB: Tab = Tab { name: "Workbench", path: "/workbench" };
+
 /// Guesses a second where the miner tells none.
 const GUESSES_PER_SECOND: f64 = 1e6;
 
@@ -34,7 +37,7 @@ pub fn page(source: &Source, at: &At) -> Answer {
         }
         script type="module" src=(assets::path("workbench.js")) {}
     };
-    Answer::page(200, frame::page("Workbench", Tab::Workbench, Freshness::Still, at, content))
+    Answer::page(200, frame::page(TAB.name, TAB, Freshness::Still, at, content))
 }
 
 fn text_and_hash() -> Markup {
