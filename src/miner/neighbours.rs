@@ -3,28 +3,25 @@
 //! Pure bookkeeping: it is told what happened and when, and asks nobody itself. Given
 //! neighbours are tried for ever; learned ones are forgotten when they fail for long.
 
+mod bans;
+mod fault;
+mod neighbour;
 mod news;
 mod places;
 
+pub use fault::{Fate, Fault};
+pub use neighbour::Origin;
 pub use news::End;
 pub use places::{may_be_looked_at, may_be_told};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use self::news::News;
+use self::neighbour::{Neighbour, RETRY_FIRST};
 use super::clock::Moment;
-use crate::api::{Address, Cursor, Health, NeighbourDetail, NeighbourPage, NeighbourState, RunId};
-use crate::chain::{Hash, Micros};
-use crate::escape::words;
-
-/// Wait after a first failure; it doubles with each further one.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-
-/// Longest wait between two tries.
-const RETRY_MAX: Duration = Duration::from_secs(60);
+use crate::api::{Address, Cursor, Health, NeighbourPage, NeighbourState, RunId};
+use crate::chain::Hash;
 
 /// Failures in a row after which a learned neighbour is forgotten: about five minutes.
 const FAILURES_MAX: u32 = 10;
@@ -38,94 +35,6 @@ const CHANGES_MAX: u32 = 5;
 
 /// Banned addresses kept in mind.
 const BANNED_MAX: usize = 1_000;
-
-/// Why a neighbour gave nothing useful.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// It did not answer, or can't: to be tried again, less and less often.
-    #[error("{0}")]
-    Failing(String),
-    /// An honest miner can look like this (its clock is off, say): to be shown, no more.
-    #[error("{0}")]
-    Odd(String),
-    /// Its chain changed while it was read, which can happen once or twice to an honest
-    /// miner: to be asked again, and left alone for a while if it goes on.
-    #[error("its chain changed while it was read: {0}")]
-    Changed(String),
-    /// No honest miner does this: to be left alone for a while.
-    #[error("{0}")]
-    Lying(String),
-    /// It is of another network: not to be a neighbour.
-    #[error("{0}")]
-    Stranger(String),
-    /// It is this miner: not to be a neighbour.
-    #[error("it is this miner itself")]
-    Ourselves,
-}
-
-/// Fate of a neighbour at which something went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Nothing: it is none, or it is only shown.
-    Kept,
-    /// It answered until now, and is tried again.
-    Gone,
-    /// It failed before, and is tried again.
-    Failing,
-    /// It is left alone for a while.
-    Banned,
-    /// It is no neighbour any more.
-    Forgotten,
-}
-
-impl fmt::Display for Fate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Kept => "kept",
-            Self::Gone => "gone",
-            Self::Failing => "failing",
-            Self::Banned => "banned",
-            Self::Forgotten => "forgotten",
-        })
-    }
-}
-
-/// Where a neighbour came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// By `--neighbours` or `PUT /neighbours`; never forgotten.
-    Given,
-    /// One address of several that a given name has; forgotten when the name loses it.
-    Resolved,
-    /// By gossip or by being asked.
-    Learned,
-}
-
-#[derive(Clone, Debug)]
-struct Neighbour {
-    origin: Origin,
-    state: NeighbourState,
-    id: Option<RunId>,
-    head: Option<(u64, Hash)>,
-    last_answer: Option<Micros>,
-    failures: u32,
-    reason: Option<String>,
-    /// Not to be asked before.
-    until: Duration,
-    /// How often in a row its chain changed while it was read.
-    changed: u32,
-    /// Our first block that is ahead of time, when it did not have it.
-    denies: Option<Hash>,
-    /// Asks for the unprocessed data that is new.
-    cursor: Option<Cursor>,
-    /// When it became a neighbour.
-    since: Duration,
-    /// When it asked this miner last.
-    heard: Option<Duration>,
-    /// It brought a block that this miner took.
-    brought: bool,
-    news: News,
-}
 
 /// All neighbours of a miner.
 #[derive(Debug)]
@@ -183,31 +92,6 @@ impl Neighbours {
     /// Takes in the given ones alone, if `only`.
     pub fn only_given(&mut self, only: bool) {
         self.only_given = only;
-    }
-
-    /// Leaves this address alone until told otherwise; whether there is room to remember it.
-    pub fn shun(&mut self, address: Address) -> bool {
-        if self.shunned.len() >= BANNED_MAX {
-            return false;
-        }
-        self.delete(&address);
-        self.shunned.insert(address);
-        true
-    }
-
-    /// Takes a ban by hand back; whether there was one.
-    pub fn unshun(&mut self, address: &Address) -> bool {
-        self.shunned.remove(address)
-    }
-
-    /// Banned by hand.
-    pub fn shunned(&self) -> Vec<Address> {
-        self.shunned.iter().cloned().collect()
-    }
-
-    /// True if what comes from this address is to be refused.
-    pub fn is_shunned(&self, address: &Address) -> bool {
-        self.shunned.contains(address)
     }
 
     /// Takes in a neighbour that is never forgotten.
@@ -342,60 +226,6 @@ impl Neighbours {
         self.place(address).map(|(ip, _)| ip)
     }
 
-    /// Notes what went wrong with a neighbour, and what becomes of it.
-    pub fn failed(&mut self, address: &Address, fault: &Fault, now: Moment) -> Fate {
-        let Some(neighbour) = self.known.get_mut(address) else { return Fate::Kept };
-        let (learned, given) =
-            (neighbour.origin == Origin::Learned, neighbour.origin == Origin::Given);
-        if neighbour.is_banned(now) {
-            // What was asked before comes to nothing now, which takes no ban back.
-            return Fate::Kept;
-        }
-        let answered = neighbour.state == NeighbourState::Ok;
-        let reason = words(&fault.to_string());
-        match fault {
-            Fault::Changed(_) if neighbour.changed + 1 < CHANGES_MAX => {
-                neighbour.changed += 1;
-                neighbour.reason = Some(reason);
-                Fate::Kept
-            }
-            Fault::Odd(_) => {
-                neighbour.reason = Some(reason);
-                Fate::Kept
-            }
-            Fault::Ourselves if !given => {
-                self.is_own(address);
-                Fate::Forgotten
-            }
-            // A given name may lead to another miner the next time: to a balancer, say.
-            Fault::Ourselves => {
-                neighbour.fail(&reason, now.steady + retry_after(neighbour.failures));
-                Fate::Failing
-            }
-            Fault::Failing(_) => {
-                neighbour.fail(&reason, now.steady + retry_after(neighbour.failures));
-                if learned && neighbour.failures >= FAILURES_MAX {
-                    self.known.remove(address);
-                    return Fate::Forgotten;
-                }
-                if answered { Fate::Gone } else { Fate::Failing }
-            }
-            Fault::Changed(_) | Fault::Lying(_) | Fault::Stranger(_) if learned => {
-                self.ban(address.clone(), &reason, now);
-                Fate::Banned
-            }
-            Fault::Stranger(_) => {
-                neighbour.fail(&reason, now.steady + RETRY_MAX);
-                Fate::Banned
-            }
-            Fault::Changed(_) | Fault::Lying(_) => {
-                neighbour.fail(&reason, now.steady + BAN);
-                neighbour.state = NeighbourState::Banned;
-                Fate::Banned
-            }
-        }
-    }
-
     /// Notes that blocks of a neighbour were taken.
     pub fn brought(&mut self, address: &Address) {
         if let Some(neighbour) = self.known.get_mut(address) {
@@ -490,65 +320,6 @@ impl Neighbours {
             if details { self.known.iter().map(detail).chain(banned).collect() } else { vec![] };
         NeighbourPage { length: neighbours.len() as u64, neighbours, details }
     }
-
-    fn ban(&mut self, address: Address, reason: &str, now: Moment) {
-        self.known.remove(&address);
-        if self.banned.len() < BANNED_MAX {
-            self.banned.insert(address, (now.steady + BAN, words(reason)));
-        }
-    }
-}
-
-impl Neighbour {
-    fn new() -> Self {
-        Self {
-            origin: Origin::Learned,
-            state: NeighbourState::New,
-            id: None,
-            head: None,
-            denies: None,
-            last_answer: None,
-            failures: 0,
-            reason: None,
-            until: Duration::ZERO,
-            changed: 0,
-            cursor: None,
-            since: Duration::ZERO,
-            heard: None,
-            brought: false,
-            news: News::default(),
-        }
-    }
-
-    fn is_banned(&self, now: Moment) -> bool {
-        self.state == NeighbourState::Banned && self.until > now.steady
-    }
-
-    fn fail(&mut self, reason: &str, until: Duration) {
-        self.state = NeighbourState::Failing;
-        self.failures = self.failures.saturating_add(1);
-        self.reason = Some(reason.to_owned());
-        self.until = until;
-    }
-
-    fn detail(&self, address: &Address, now: Moment) -> NeighbourDetail {
-        NeighbourDetail {
-            neighbour: address.clone(),
-            state: self.state,
-            permanent: self.origin != Origin::Learned,
-            last_answer: self.last_answer,
-            failures: self.failures,
-            reason: self.reason.clone(),
-            until: (self.until > now.steady).then(|| now.wall_at(self.until)),
-            length: self.head.map(|(length, _)| length),
-            head: self.head.map(|(_, head)| head),
-        }
-    }
-}
-
-/// Wait after so many failures in a row.
-fn retry_after(failures: u32) -> Duration {
-    RETRY_FIRST.saturating_mul(2u32.saturating_pow(failures)).min(RETRY_MAX)
 }
 
 #[cfg(test)]
