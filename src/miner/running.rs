@@ -16,7 +16,7 @@ use super::threads::Threads;
 use super::{HostClock, Keeper, Miner, Neighbours, Shared, Surroundings};
 use crate::api::client::{MinerClient, Token};
 use crate::api::{Address, FileReport, Introduction, RunId, Setting};
-use crate::chain::{Network, Pool, PoolLimits};
+use crate::chain::{Chain, Micros, Pool, PoolLimits};
 use crate::pow::{Kernel, KernelError};
 use crate::random;
 use crate::settings::Settings;
@@ -189,65 +189,95 @@ fn prepare(
     let kernel =
         settings.kernel.as_deref().map(str::parse).transpose()?.unwrap_or_else(Kernel::best);
     let names = Names::resolve(&settings.chain_path)?;
-    let named = |error: io::Error| {
-        io::Error::new(error.kind(), format!("{}: {error}", names.folder().display()))
-    };
-    let folder = Folder::make(names.folder()).map_err(named).map_err(host("make the folder"))?;
-    let lock = Arc::new(Lock::take(&names)?);
-    let disk: Arc<dyn Disk> = Arc::new(folder.locked(Arc::clone(&lock)));
-    #[cfg(debug_assertions)]
-    let disk = crate::store::crash_point::arm(disk);
-    let start = match settings.force_new_chain {
-        false => crate::store::Start::Keep,
-        true => crate::store::Start::ForceNew,
-    };
-    let (network, now) = (settings.network(), super::Clock::now(&*clock).wall);
-    let Loaded { file, chain, forks } = ChainFile::load(
-        disk.clone(),
-        names.clone(),
-        &network,
-        start,
-        settings.keep_versions,
-        now,
-        &mut |read, of| {
-            progress(read, of);
-            ControlFlow::Continue(())
-        },
-    )?;
+    let (disk, lock) = take(&names)?;
+    let now = super::Clock::now(&*clock).wall;
+    let Loaded { file, chain, forks } = load(settings, &disk, &names, now, progress)?;
     lock.hold()?;
-    let (journal, kept) = Journal::open(disk.clone(), names.clone())?;
-    let mut pool = Pool::new(PoolLimits::default());
-    for data in kept {
-        if chain.height_of(&data).map_err(StoreError::from)?.is_none() {
-            pool.add(data);
-        }
-    }
+    let (journal, pool) = pending(&disk, &names, &chain)?;
     let token = settings.write_token_file.as_deref().map(Token::read).transpose();
     let token = token.map_err(MinerError::Token)?;
     let socket = listen(settings)?;
-    let port = socket.local_addr().map_err(host("read our own address"))?.port();
-    let id = RunId::from_random(random::bytes());
-    let introduction = Introduction {
-        id,
-        host: settings.advertise.as_ref().map(|address| address.host().to_owned()),
-        port: settings.advertise.as_ref().map_or(port, Address::port),
-    };
-    let mut neighbours =
-        Neighbours::new(settings.neighbours.iter().cloned(), settings.max_neighbours);
-    neighbours.only_given(settings.only_given_neighbours);
+    let introduction = introduction(settings, &socket)?;
+    let id = introduction.id;
     let surroundings = Surroundings {
         clock,
         client: MinerClient::http(Some(introduction)),
         random: Box::new(random::bytes),
     };
-    let shared = Shared::new(chain, forks, pool, neighbours);
-    let miner = Miner::new(id, network, shared, Keeper::new(journal), surroundings);
+    let shared = Shared::new(chain, forks, pool, neighbours(settings));
+    let miner = Miner::new(id, settings.network(), shared, Keeper::new(journal), surroundings);
     let miner = miner.with_kernel(kernel).with_name(settings.name.as_ref());
     let miner = Arc::new(miner.with_disk(disk, names.clone()).with_token(token));
     miner.finality.set_depth(settings.finality_depth);
     miner.pace.set_limit(settings.hash_rate_limit);
     miner.diary.set_settings(settings.told());
     Ok((miner, Files { chain: file, names, lock }, socket))
+}
+
+/// The folder of the chain file, made if it is missing, for this miner alone.
+fn take(names: &Names) -> Result<(Arc<dyn Disk>, Arc<Lock>), MinerError> {
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("{}: {error}", names.folder().display()))
+    };
+    let folder = Folder::make(names.folder()).map_err(named).map_err(host("make the folder"))?;
+    let lock = Arc::new(Lock::take(names)?);
+    let disk: Arc<dyn Disk> = Arc::new(folder.locked(Arc::clone(&lock)));
+    #[cfg(debug_assertions)]
+    let disk = crate::store::crash_point::arm(disk);
+    Ok((disk, lock))
+}
+
+fn load(
+    settings: &Settings,
+    disk: &Arc<dyn Disk>,
+    names: &Names,
+    now: Micros,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Loaded, MinerError> {
+    let start = match settings.force_new_chain {
+        false => crate::store::Start::Keep,
+        true => crate::store::Start::ForceNew,
+    };
+    let mut progress = |read, of| {
+        progress(read, of);
+        ControlFlow::Continue(())
+    };
+    let (network, kept) = (settings.network(), settings.keep_versions);
+    let (disk, names) = (Arc::clone(disk), names.clone());
+    Ok(ChainFile::load(disk, names, &network, start, kept, now, &mut progress)?)
+}
+
+/// The journal, and the messages in it that are in no block.
+fn pending(
+    disk: &Arc<dyn Disk>,
+    names: &Names,
+    chain: &Chain,
+) -> Result<(Journal, Pool), MinerError> {
+    let (journal, kept) = Journal::open(Arc::clone(disk), names.clone())?;
+    let mut pool = Pool::new(PoolLimits::default());
+    for data in kept {
+        if chain.height_of(&data).map_err(StoreError::from)?.is_none() {
+            pool.add(data);
+        }
+    }
+    Ok((journal, pool))
+}
+
+/// The introduction of this run to other miners.
+fn introduction(settings: &Settings, socket: &TcpListener) -> Result<Introduction, MinerError> {
+    let port = socket.local_addr().map_err(host("read our own address"))?.port();
+    Ok(Introduction {
+        id: RunId::from_random(random::bytes()),
+        host: settings.advertise.as_ref().map(|address| address.host().to_owned()),
+        port: settings.advertise.as_ref().map_or(port, Address::port),
+    })
+}
+
+fn neighbours(settings: &Settings) -> Neighbours {
+    let given = settings.neighbours.iter().cloned();
+    let mut neighbours = Neighbours::new(given, settings.max_neighbours);
+    neighbours.only_given(settings.only_given_neighbours);
+    neighbours
 }
 
 /// The folder of the chain file.

@@ -1,0 +1,215 @@
+//! The work of each thread.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{after, never, select};
+
+use super::Threads;
+use crate::api::Address;
+use crate::miner::Miner;
+use crate::miner::jobs::{
+    SideBySide, Stop, Wake, backup, communication, gossip, mine, push, repeat, sync_chain,
+    sync_data,
+};
+use crate::miner::running::{MinerError, folder_of, list_files};
+use crate::miner::service_manager::{self, State};
+use crate::store::{ChainFile, Names};
+
+/// Time that new blocks wait to be saved together: a block that loses a tie within this never
+/// touches the disk, nor leaves an older version behind.
+const BACKUP_SETTLES: Duration = Duration::from_secs(1);
+
+/// Between two questions to our own server process whether it answers.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Unanswered questions after which the server process is replaced: within 30 s, less than
+/// after what a service manager replaces the whole miner (`WatchdogSec=` of our unit).
+const PROBES_MISSED_MAX: u32 = 2;
+
+/// How much the mining threads stand back for those that serve (`nice`).
+const MINING_NICENESS: i32 = 19;
+
+/// Tells that the miner answers, and where.
+pub type Ready = Box<dyn FnOnce(SocketAddr) + Send>;
+
+impl Threads {
+    /// Keeps a server process running, and answers what it asks.
+    pub fn serve(&self, at: SocketAddr, ready: Ready, stop: &Stop) -> Result<(), MinerError> {
+        let (server, stop, died) = (Arc::clone(&self.server), stop.clone(), self.died.0.clone());
+        self.job("server", move |miner| {
+            let ready = Cell::new(Some(ready));
+            let serve = |link, is_ready: &mut dyn FnMut()| {
+                communication::serve(miner, link, &mut || {
+                    is_ready();
+                    miner.metrics.served_by(server.number());
+                    if let Some(ready) = ready.take() {
+                        ready(at);
+                        service_manager::tell(State::Ready);
+                    }
+                })
+            };
+            if let Err(error) = server.run(&serve, &stop) {
+                let _ = died.try_send(format!("cannot start the server process: {error}"));
+            }
+        })
+    }
+
+    /// Mines whatever is pending.
+    pub fn mine(&self, threads: NonZeroUsize, stop: &Stop) -> Result<(), MinerError> {
+        let stop = stop.clone();
+        self.job("mine", move |miner| {
+            let _ = rustix::process::nice(MINING_NICENESS);
+            mine::estimate(miner, threads);
+            while !stop.within(Duration::ZERO) {
+                let rest = match mine::round(miner, threads) {
+                    mine::Mined::Nothing => never(),
+                    mine::Mined::Rests(rest) => after(rest),
+                    mine::Mined::Block | mine::Mined::TooLate => continue,
+                };
+                select! {
+                    recv(stop.0) -> _ => {}
+                    recv(miner.shared.bells.mine.heard()) -> _ => {}
+                    recv(rest) -> _ => {}
+                }
+            }
+        })
+    }
+
+    /// Asks neighbours for better chains.
+    pub fn sync_chain(&self, interval: Duration, stop: &Stop) -> Result<(), MinerError> {
+        let stop = stop.clone();
+        self.asking_job("sync_chain", move |miner| {
+            let mut asks = SideBySide::new("sync_chain");
+            let bell = miner.shared.bells.sync_chain.heard();
+            let soonest = |miner: &Miner| miner.shared.with_neighbours(|all| all.retry_at());
+            repeat(miner, "sync_chain", interval, bell, &stop, soonest, |wake| {
+                asks.ask(miner, wake, sync_chain::whom(miner, wake), sync_chain::round);
+            });
+            asks.join();
+        })
+    }
+
+    /// Asks neighbours for pending messages.
+    pub fn sync_data(&self, interval: Duration, stop: &Stop) -> Result<(), MinerError> {
+        let stop = stop.clone();
+        self.asking_job("sync_data", move |miner| {
+            let mut asks = SideBySide::new("sync_data");
+            let bell = miner.shared.bells.sync_data.heard();
+            let round = |wake| {
+                asks.ask(miner, wake, sync_data::whom(miner, wake), sync_data::round);
+            };
+            repeat(miner, "sync_data", interval, bell, &stop, |_| None, round);
+            asks.join();
+        })
+    }
+
+    /// Asks neighbours for theirs, and looks at newcomers.
+    pub fn gossip(&self, interval: Duration, stop: &Stop) -> Result<(), MinerError> {
+        let stop = stop.clone();
+        self.asking_job("gossip", move |miner| {
+            let mut asks = SideBySide::new("gossip");
+            gossip::recall(miner);
+            let mut looks = SideBySide::telling("gossip", gossip::ring_for_callers);
+            let bell = miner.shared.bells.gossip.heard();
+            let round = |wake| {
+                if wake == Wake::Tick {
+                    gossip::resolve(miner);
+                    gossip::remember(miner);
+                    asks.ask(miner, Wake::Tick, gossip::whom(miner), gossip::round);
+                }
+                let candidates = gossip::candidates(miner, looks.count());
+                looks.ask(miner, Wake::Tick, candidates, gossip::look_at);
+                if looks.count() < gossip::LOOKS_MAX {
+                    gossip::ring_for_callers(miner);
+                }
+            };
+            repeat(miner, "gossip", interval, bell, &stop, |_| None, round);
+            gossip::remember(miner);
+            asks.join();
+            looks.join();
+        })
+    }
+
+    /// Pushes news to neighbours.
+    pub fn push(&self, stop: &Stop) -> Result<(), MinerError> {
+        let stop = stop.clone();
+        self.asking_job("push", move |miner| push::run(miner, &stop))
+    }
+
+    /// Saves the chain, at last once more, behind all who change it.
+    pub fn backup(
+        &self,
+        interval: Duration,
+        mut chain: ChainFile,
+        names: Names,
+        stop: Stop,
+    ) -> Result<(), MinerError> {
+        let settles = interval.min(BACKUP_SETTLES);
+        let note_files = move |miner: &Miner| {
+            miner.diary.set_files(list_files(&names));
+            miner.look_at_room(folder_of(&names));
+        };
+        // For those who look before the first backup has ended.
+        note_files(&self.miner);
+        self.spawn("backup", self.backup.held.clone(), move |miner| {
+            let mut save = || {
+                backup::round(miner, &mut chain);
+                note_files(miner);
+            };
+            let bell = miner.shared.bells.backup.heard();
+            repeat(
+                miner,
+                "backup",
+                interval,
+                bell,
+                &stop,
+                |_| None,
+                |wake| {
+                    if wake == Wake::Tick || backup::settle(miner, &stop, settles) {
+                        save();
+                    }
+                },
+            );
+            save();
+            miner.with_keeper(|keeper, shared| keeper.finish(shared));
+        })
+    }
+
+    /// Asks our own server process whether it answers, and replaces it if it does not.
+    pub fn probe(&self, address: SocketAddr, stop: &Stop) -> Result<(), MinerError> {
+        let (server, stop) = (Arc::clone(&self.server), stop.clone());
+        let ip = match address.ip() {
+            ip if ip.is_unspecified() && ip.is_ipv4() => std::net::Ipv4Addr::LOCALHOST.into(),
+            ip if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let own = Address::from_ip(ip, address.port());
+        let client = Arc::clone(&self.probe_client);
+        let watchdog = service_manager::watchdog_interval();
+        let interval = watchdog.map_or(PROBE_INTERVAL, |often| often.min(PROBE_INTERVAL));
+        // With a server process that is frozen, its question waits as long as others' do.
+        self.asking_job("probe", move |miner| {
+            let mut missed = 0;
+            // Where an answer is missed, the next question follows at once.
+            while !stop.within(if missed == 0 { interval } else { Duration::ZERO }) {
+                miner.progress.tell(miner.now().steady, false);
+                missed = match client.health(&own) {
+                    Ok(_) => {
+                        service_manager::tell(State::Alive);
+                        0
+                    }
+                    Err(_) => missed + 1,
+                };
+                if missed >= PROBES_MISSED_MAX {
+                    log::error!("probe: the server process does not answer and is replaced");
+                    server.replace();
+                    missed = 0;
+                }
+            }
+        })
+    }
+}
