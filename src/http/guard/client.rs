@@ -1,6 +1,6 @@
 //! One stranger's connection: what came, what goes out, and what comes next.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
@@ -11,16 +11,15 @@ use super::body::Body;
 use super::clock::Clock;
 use super::head::{self, Exchange, Head, Search};
 use super::slab::Key;
-use super::upstream::Piece;
-use crate::http::answer::{AnswerHead, End};
+use crate::http::answer::End;
 use crate::http::{Limits, Options, Refusal, incoming};
+
+mod answering;
+mod bytes;
 
 /// Most bytes that are read and thrown away so that a refusal arrives: while bytes are
 /// unread, closing would reset the connection and take the answer with it.
 const DRAINED_BYTES_MAX: usize = 4 << 20;
-
-/// Length of most heads.
-const HEAD_BYTES: usize = 256;
 
 /// Clock, limits and buffer, shared by all clients.
 pub struct Context {
@@ -140,68 +139,88 @@ impl Client {
     pub fn advance(&mut self, context: &mut Context) -> io::Result<Next> {
         loop {
             self.send(&[], context)?;
-            match &mut self.stage {
+            let step = match &mut self.stage {
                 Stage::Ready(_) | Stage::Asked { .. } | Stage::Later => return Ok(Next::Wait),
-                Stage::Body { request, body } => match body.take(&mut self.inbox) {
-                    Ok(Some(bytes)) => {
-                        let mut request = std::mem::take(request);
-                        if !bytes.is_empty() {
-                            write!(request, "Content-Length: {}\r\n", bytes.len())?;
-                        }
-                        request.extend_from_slice(b"\r\n");
-                        request.extend_from_slice(&bytes);
-                        return Ok(self.ready(request, context));
-                    }
-                    Ok(None) if self.fill(context)? => {}
-                    Ok(None) => {
-                        // Its bytes are in the body, and its room would count for nothing.
-                        if self.inbox.is_empty() {
-                            self.inbox = Vec::new();
-                        }
-                        return Ok(Next::Wait);
-                    }
-                    Err(refusal) => self.refuse(&refusal, context),
-                },
+                Stage::Body { .. } => self.take_body(context)?,
                 _ if !self.outbox.is_empty() => return Ok(Next::Wait),
-                Stage::Head(search) => match search.end(&mut self.inbox) {
-                    Ok(Some(end)) => {
-                        match head::check(&self.inbox[..end], self.ip, &context.options) {
-                            Ok(head) => self.begin_body(end, head, context),
-                            Err(refusal) => self.refuse(&refusal, context),
-                        }
-                    }
-                    Ok(None) if self.fill(context)? => {}
-                    Ok(None) => return Ok(Next::Wait),
-                    Err(refusal) => self.refuse(&refusal, context),
-                },
+                Stage::Head(_) => self.take_head(context)?,
                 Stage::Answered { rest } => match rest.take() {
-                    Some(rest) => {
-                        let ip = self.ip;
-                        let head = format!(
-                            "GET / HTTP/1.1\r\n{}: {ip}\r\n{}: {rest}\r\n\r\n",
-                            incoming::CALLER,
-                            incoming::REST,
-                        );
-                        return Ok(self.ready(head.into(), context));
+                    Some(rest) => Some(self.ask_for(&rest, context)),
+                    None => {
+                        self.begin_head(context);
+                        None
                     }
-                    None => self.begin_head(context),
                 },
-                Stage::Closing { is_shut, drained } => {
-                    if !*is_shut {
-                        *is_shut = true;
-                        self.stream.shutdown(Shutdown::Write)?;
-                    }
-                    *drained += self.inbox.len();
-                    if *drained > DRAINED_BYTES_MAX {
-                        return Err(io::ErrorKind::FileTooLarge.into());
-                    }
-                    self.inbox.clear();
-                    if !self.fill(context)? {
-                        return Ok(Next::Wait);
-                    }
-                }
+                Stage::Closing { .. } => self.drain(context)?,
+            };
+            if let Some(next) = step {
+                return Ok(next);
             }
         }
+    }
+
+    /// Takes the head of a request; what comes next, unless it is to go on at once.
+    fn take_head(&mut self, context: &mut Context) -> io::Result<Option<Next>> {
+        let Stage::Head(search) = &mut self.stage else { return Ok(None) };
+        match search.end(&mut self.inbox) {
+            Ok(Some(end)) => match head::check(&self.inbox[..end], self.ip, &context.options) {
+                Ok(head) => self.begin_body(end, head, context),
+                Err(refusal) => self.refuse(&refusal, context),
+            },
+            Ok(None) if self.fill(context)? => {}
+            Ok(None) => return Ok(Some(Next::Wait)),
+            Err(refusal) => self.refuse(&refusal, context),
+        }
+        Ok(None)
+    }
+
+    /// Takes the body of a request; what comes next, unless it is to go on at once.
+    fn take_body(&mut self, context: &mut Context) -> io::Result<Option<Next>> {
+        let Stage::Body { request, body } = &mut self.stage else { return Ok(None) };
+        match body.take(&mut self.inbox) {
+            Ok(Some(bytes)) => {
+                let mut request = std::mem::take(request);
+                if !bytes.is_empty() {
+                    write!(request, "Content-Length: {}\r\n", bytes.len())?;
+                }
+                request.extend_from_slice(b"\r\n");
+                request.extend_from_slice(&bytes);
+                return Ok(Some(self.ready(request, context)));
+            }
+            Ok(None) if self.fill(context)? => {}
+            Ok(None) => {
+                // Its bytes are in the body, and its room would count for nothing.
+                if self.inbox.is_empty() {
+                    self.inbox = Vec::new();
+                }
+                return Ok(Some(Next::Wait));
+            }
+            Err(refusal) => self.refuse(&refusal, context),
+        }
+        Ok(None)
+    }
+
+    /// Asks for the next part of an answer.
+    fn ask_for(&mut self, rest: &str, context: &Context) -> Next {
+        let (ip, caller) = (self.ip, incoming::CALLER);
+        let head =
+            format!("GET / HTTP/1.1\r\n{caller}: {ip}\r\n{}: {rest}\r\n\r\n", incoming::REST);
+        self.ready(head.into(), context)
+    }
+
+    /// Throws away what still comes, behind the last answer.
+    fn drain(&mut self, context: &mut Context) -> io::Result<Option<Next>> {
+        let Stage::Closing { is_shut, drained } = &mut self.stage else { return Ok(None) };
+        if !*is_shut {
+            *is_shut = true;
+            self.stream.shutdown(Shutdown::Write)?;
+        }
+        *drained += self.inbox.len();
+        if *drained > DRAINED_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.inbox.clear();
+        Ok(if self.fill(context)? { None } else { Some(Next::Wait) })
     }
 
     /// Waits for the next request, or for the connection's end.
@@ -238,56 +257,6 @@ impl Client {
         self.stage = Stage::Ready(request);
         self.deadline = context.clock.now + context.options.limits.answer;
         Next::Ask
-    }
-
-    /// Reads what has come; whether there was anything.
-    fn fill(&mut self, context: &mut Context) -> io::Result<bool> {
-        while self.readable {
-            match self.stream.read(&mut context.scratch) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(length) => {
-                    // Less than fits was all there is, unless the end is to be read yet.
-                    self.readable = length == context.scratch.len() || self.hung_up;
-                    if self.inbox.is_empty() && matches!(self.stage, Stage::Head(_)) {
-                        self.deadline = context.clock.now + context.options.limits.head;
-                    }
-                    self.inbox.extend_from_slice(&context.scratch[..length]);
-                    self.touched = context.clock.now;
-                    return Ok(true);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(false)
-    }
-
-    /// Sends what goes out and then `more`, and keeps what the client does not take.
-    fn send(&mut self, mut more: &[u8], context: &Context) -> io::Result<()> {
-        while self.writable && self.outbox.len() - self.sent + more.len() > 0 {
-            let kept = &self.outbox[self.sent..];
-            match self.stream.write_vectored(&[IoSlice::new(kept), IoSlice::new(more)]) {
-                Ok(length) => {
-                    let of_kept = length.min(kept.len());
-                    self.sent += of_kept;
-                    more = &more[length - of_kept..];
-                    self.touched = context.clock.now;
-                    if matches!(self.stage, Stage::Answered { .. } | Stage::Asked { .. }) {
-                        self.deadline = context.clock.now + context.options.limits.progress;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if self.sent == self.outbox.len() {
-            self.outbox.clear();
-            self.sent = 0;
-        }
-        self.outbox.extend_from_slice(more);
-        Ok(())
     }
 
     /// Answers with an error of our own, after which the connection ends.
@@ -349,88 +318,6 @@ impl Client {
             Stage::Asked { upstream, has_begun: false } => Some(upstream),
             _ => None,
         }
-    }
-
-    /// Passes on what it was answered.
-    ///
-    /// # Errors
-    /// The connection is broken, or the answer can't be ended.
-    pub fn hear(&mut self, piece: Piece<'_>, context: &mut Context) -> io::Result<Next> {
-        match piece {
-            Piece::Head(AnswerHead { later: Some(_), .. }) => {
-                self.stage = Stage::Later;
-                self.deadline = context.clock.now + context.options.limits.later;
-                Ok(Next::Wait)
-            }
-            Piece::End(AnswerHead { later: Some(_), .. }) => Ok(Next::Wait),
-            Piece::Head(head) => self.begin_answer(head, context).map(|()| Next::Wait),
-            Piece::Body(bytes) => self.send(bytes, context).map(|()| Next::Wait),
-            Piece::End(head) => self.end_answer(head, context),
-        }
-    }
-
-    /// Passes on the answer that it was to get later.
-    ///
-    /// # Errors
-    /// The connection is broken.
-    pub fn hear_late(
-        &mut self,
-        head: AnswerHead,
-        body: &[u8],
-        context: &mut Context,
-    ) -> io::Result<Next> {
-        if !matches!(self.stage, Stage::Later) {
-            return Ok(Next::Wait);
-        }
-        self.hear(Piece::Head(&head), context)?;
-        if !self.exchange.without_body {
-            self.hear(Piece::Body(body), context)?;
-        }
-        self.hear(Piece::End(head), context)
-    }
-
-    /// Begins an answer, or its next part.
-    fn begin_answer(&mut self, head: &AnswerHead, context: &Context) -> io::Result<()> {
-        match &mut self.stage {
-            Stage::Asked { has_begun, .. } => *has_begun = true,
-            Stage::Later => {}
-            _ => return Ok(()),
-        }
-        self.deadline = context.clock.now + context.options.limits.progress;
-        if self.is_in_parts && !head.is_ok() {
-            return Err(io::Error::other("the next part of the answer can't be had"));
-        }
-        let end = match (head.rest.is_some(), self.exchange.without_chunks) {
-            (false, _) => End::Length,
-            (true, false) => End::Chunks,
-            (true, true) => End::Connection,
-        };
-        if !self.is_in_parts {
-            self.outbox.reserve(HEAD_BYTES);
-            head.write_outside(&mut self.outbox, &context.clock.date, end, self.exchange.last);
-            self.is_in_parts = head.rest.is_some() && !self.exchange.without_body;
-        }
-        if self.is_in_parts && !self.exchange.without_chunks && head.length > 0 {
-            write!(self.outbox, "{:x}\r\n", head.length)?;
-        }
-        Ok(())
-    }
-
-    /// Ends an answer, or a part of it.
-    fn end_answer(&mut self, head: AnswerHead, context: &mut Context) -> io::Result<Next> {
-        let rest = head.rest.filter(|_| self.is_in_parts);
-        if self.is_in_parts {
-            let chunked = !self.exchange.without_chunks;
-            if chunked && head.length > 0 {
-                self.outbox.extend_from_slice(b"\r\n");
-            }
-            if chunked && rest.is_none() {
-                self.outbox.extend_from_slice(b"0\r\n\r\n");
-            }
-            self.is_in_parts = rest.is_some();
-        }
-        self.stage = Stage::Answered { rest };
-        self.advance(context)
     }
 
     /// Bytes of memory that it takes up besides itself: with what was reserved, which is up to

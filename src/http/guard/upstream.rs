@@ -156,40 +156,52 @@ impl Upstream {
             bytes = &joined;
         }
         while !bytes.is_empty() {
-            let unasked = || io::Error::other("an answer to what was not asked");
-            let asked = self.asked.front().ok_or_else(unasked)?;
-            let mut take = |piece: Piece<'_>| {
-                if let Some(client) = asked.client {
-                    take(client, piece);
-                }
-            };
-            let (head, missing) = match self.answer.take() {
-                Some(answer) => answer,
-                None => {
-                    let Some((head, end)) = AnswerHead::read(bytes)? else {
-                        self.inbox = bytes.to_vec();
-                        return Ok(());
-                    };
-                    take(Piece::Head(&head));
-                    bytes = &bytes[end..];
-                    let missing = if asked.without_body { 0 } else { head.length };
-                    (head, missing)
-                }
-            };
-            let (body, others) = bytes.split_at(missing.min(bytes.len()));
-            if !body.is_empty() {
-                take(Piece::Body(body));
+            match self.take_answer(bytes, &mut take)? {
+                Some(used) => bytes = &bytes[used..],
+                None => break,
             }
-            if body.len() < missing {
-                self.answer = Some((head, missing - body.len()));
-                return Ok(());
-            }
-            take(Piece::End(head));
-            bytes = others;
-            self.asked_bytes -= asked.bytes;
-            self.asked.pop_front();
         }
         Ok(())
+    }
+
+    /// Hands on what `bytes` hold of the answer that is due; the length of that, if the answer
+    /// is whole with it.
+    fn take_answer(
+        &mut self,
+        bytes: &[u8],
+        take: &mut impl FnMut(Key, Piece<'_>),
+    ) -> io::Result<Option<usize>> {
+        let unasked = || io::Error::other("an answer to what was not asked");
+        let asked = self.asked.front().ok_or_else(unasked)?;
+        let mut take = |piece: Piece<'_>| {
+            if let Some(client) = asked.client {
+                take(client, piece);
+            }
+        };
+        let (head, missing, begin) = match self.answer.take() {
+            Some((head, missing)) => (head, missing, 0),
+            None => {
+                let Some((head, end)) = AnswerHead::read(bytes)? else {
+                    self.inbox = bytes.to_vec();
+                    return Ok(None);
+                };
+                take(Piece::Head(&head));
+                let missing = if asked.without_body { 0 } else { head.length };
+                (head, missing, end)
+            }
+        };
+        let end = bytes.len().min(begin.saturating_add(missing));
+        if begin < end {
+            take(Piece::Body(&bytes[begin..end]));
+        }
+        if end - begin < missing {
+            self.answer = Some((head, missing - (end - begin)));
+            return Ok(None);
+        }
+        take(Piece::End(head));
+        self.asked_bytes -= asked.bytes;
+        self.asked.pop_front();
+        Ok(Some(end))
     }
 }
 

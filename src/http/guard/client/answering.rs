@@ -1,0 +1,94 @@
+//! How a client gets its answer: whole or in parts, at once or later.
+
+use std::io::{self, Write};
+
+use super::{Client, Context, Next, Stage};
+use crate::http::answer::{AnswerHead, End};
+use crate::http::guard::upstream::Piece;
+
+/// Length of most heads.
+const HEAD_BYTES: usize = 256;
+
+impl Client {
+    /// Passes on what it was answered.
+    ///
+    /// # Errors
+    /// The connection is broken, or the answer can't be ended.
+    pub fn hear(&mut self, piece: Piece<'_>, context: &mut Context) -> io::Result<Next> {
+        match piece {
+            Piece::Head(AnswerHead { later: Some(_), .. }) => {
+                self.stage = Stage::Later;
+                self.deadline = context.clock.now + context.options.limits.later;
+                Ok(Next::Wait)
+            }
+            Piece::End(AnswerHead { later: Some(_), .. }) => Ok(Next::Wait),
+            Piece::Head(head) => self.begin_answer(head, context).map(|()| Next::Wait),
+            Piece::Body(bytes) => self.send(bytes, context).map(|()| Next::Wait),
+            Piece::End(head) => self.end_answer(head, context),
+        }
+    }
+
+    /// Passes on the answer that it was to get later.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn hear_late(
+        &mut self,
+        head: AnswerHead,
+        body: &[u8],
+        context: &mut Context,
+    ) -> io::Result<Next> {
+        if !matches!(self.stage, Stage::Later) {
+            return Ok(Next::Wait);
+        }
+        self.hear(Piece::Head(&head), context)?;
+        if !self.exchange.without_body {
+            self.hear(Piece::Body(body), context)?;
+        }
+        self.hear(Piece::End(head), context)
+    }
+
+    /// Begins an answer, or its next part.
+    fn begin_answer(&mut self, head: &AnswerHead, context: &Context) -> io::Result<()> {
+        match &mut self.stage {
+            Stage::Asked { has_begun, .. } => *has_begun = true,
+            Stage::Later => {}
+            _ => return Ok(()),
+        }
+        self.deadline = context.clock.now + context.options.limits.progress;
+        if self.is_in_parts && !head.is_ok() {
+            return Err(io::Error::other("the next part of the answer can't be had"));
+        }
+        let end = match (head.rest.is_some(), self.exchange.without_chunks) {
+            (false, _) => End::Length,
+            (true, false) => End::Chunks,
+            (true, true) => End::Connection,
+        };
+        if !self.is_in_parts {
+            self.outbox.reserve(HEAD_BYTES);
+            head.write_outside(&mut self.outbox, &context.clock.date, end, self.exchange.last);
+            self.is_in_parts = head.rest.is_some() && !self.exchange.without_body;
+        }
+        if self.is_in_parts && !self.exchange.without_chunks && head.length > 0 {
+            write!(self.outbox, "{:x}\r\n", head.length)?;
+        }
+        Ok(())
+    }
+
+    /// Ends an answer, or a part of it.
+    fn end_answer(&mut self, head: AnswerHead, context: &mut Context) -> io::Result<Next> {
+        let rest = head.rest.filter(|_| self.is_in_parts);
+        if self.is_in_parts {
+            let chunked = !self.exchange.without_chunks;
+            if chunked && head.length > 0 {
+                self.outbox.extend_from_slice(b"\r\n");
+            }
+            if chunked && rest.is_none() {
+                self.outbox.extend_from_slice(b"0\r\n\r\n");
+            }
+            self.is_in_parts = rest.is_some();
+        }
+        self.stage = Stage::Answered { rest };
+        self.advance(context)
+    }
+}
