@@ -7,7 +7,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Address, Cursor, RunId, Span};
-use crate::chain::{Data, DataId, Difficulty, Dropped, Hash, Micros, NetworkName, Why};
+use crate::chain::{Data, Difficulty, Hash, NetworkName};
+
+mod events;
+mod forks;
+mod status;
+
+pub use events::{Event, EventPage, Happening};
+pub use forks::{Departure, FORK_BLOCKS_MAX, FORKS_MAX, Fork, ForkBlock, ForksAnswer};
+pub use status::{FileReport, JobReport, MiningPace, MiningReport, Setting, StatusReport};
 
 /// The answer to a request for blocks. Each is kept as it is spelled, since its hash is
 /// that of its line.
@@ -209,27 +217,6 @@ impl FromStr for BlockName {
     }
 }
 
-/// When and why a branch left the chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Departure {
-    /// Microseconds since the Unix epoch.
-    pub at: Micros,
-    /// Why.
-    pub why: Why,
-    /// Head of the chain that took its place.
-    pub winner: Hash,
-    /// The older version that holds the branch, once it is on disk.
-    pub file: Option<String>,
-}
-
-impl Departure {
-    /// That of a kept branch.
-    pub fn of(dropped: &Dropped) -> Self {
-        let Dropped { at, why, winner, file, .. } = dropped;
-        Self { at: *at, why: *why, winner: *winner, file: file.clone() }
-    }
-}
-
 /// The answer to [`super::Request::Block`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BlockAnswer {
@@ -244,45 +231,6 @@ pub struct BlockAnswer {
     /// When and why it left the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped: Option<Departure>,
-}
-
-/// Kept branches in an answer at the most; the newest come first.
-pub const FORKS_MAX: usize = 100;
-
-/// Blocks of a branch that an answer lists at the most.
-pub const FORK_BLOCKS_MAX: usize = 100;
-
-/// A kept branch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fork {
-    /// Height of the last block that it shares with the chain it left.
-    pub fork: u64,
-    /// The number of its blocks.
-    pub depth: u64,
-    /// Hash of its last block.
-    pub head: Hash,
-    /// Its first blocks, at most [`FORK_BLOCKS_MAX`].
-    pub blocks: Vec<ForkBlock>,
-    /// When and why it left the chain.
-    pub dropped: Departure,
-}
-
-/// A block of a kept branch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ForkBlock {
-    /// Height.
-    pub index: u64,
-    /// SHA-256 of its line.
-    pub hash: Hash,
-}
-
-/// The answer to [`super::Request::Forks`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ForksAnswer {
-    /// Kept branches, newest first, at most [`FORKS_MAX`].
-    pub forks: Vec<Fork>,
-    /// The number of kept branches.
-    pub length: u64,
 }
 
 /// The answer to [`super::Request::Data`].
@@ -353,190 +301,6 @@ pub enum NeighbourState {
     Failing,
     /// Sent what no honest miner sends, and is left alone for a while.
     Banned,
-}
-
-/// The answer to [`super::Request::Events`]: what happened here in the last hour, or after an
-/// event.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct EventPage {
-    /// Oldest first; at most the newest [`super::EVENTS_MAX`], the newest
-    /// [`super::REORGANISATIONS_MAX`] about branches, and the newest about messages.
-    pub events: Vec<Event>,
-    /// Their number.
-    pub length: u64,
-    /// Id of the newest event, or of the run's beginning before the first: `after` of the
-    /// next question.
-    #[serde(default)]
-    pub last: u64,
-    /// More happened after the event that was named than is told here: it is forgotten, or
-    /// belongs to an earlier run.
-    #[serde(default)]
-    pub missed: bool,
-}
-
-/// Something that happened at a miner, e.g.
-/// `{"id":1790000000123456,"at":1790000000123456,"event":"block","index":7,"hash":"…",…}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Event {
-    /// Rises with every event: `at`, or one more than the id before where that is as high. So
-    /// it rises over runs, too, unless the clock is set back between them.
-    #[serde(default)]
-    pub id: u64,
-    /// Microseconds since the Unix epoch, by this miner's clock.
-    pub at: u64,
-    /// The event.
-    #[serde(flatten)]
-    pub what: Happening,
-}
-
-/// An event at a miner.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Happening {
-    /// The chain grew by a block on its head. Of blocks that came many at a time, only the
-    /// last is told.
-    Block {
-        /// Height.
-        index: u64,
-        /// SHA-256 of its line.
-        hash: Hash,
-        /// The message in it.
-        #[serde(rename = "data_id")]
-        id: DataId,
-        /// The neighbour that brought it; `null` if it was mined or handed in here.
-        from: Option<Address>,
-    },
-    /// Blocks were dropped for a branch that wins.
-    Reorganisation {
-        /// Height of the last block that both share.
-        fork: u64,
-        /// Number of dropped blocks: its depth.
-        dropped: u64,
-        /// Hash of the last of them.
-        dropped_head: Hash,
-        /// Number of blocks that came in their place.
-        adopted: u64,
-        /// Hash of the last block now.
-        head: Hash,
-        /// Why the branch wins.
-        why: Why,
-        /// Messages that wait again, oldest first; at most the first
-        /// [`super::RETURNED_IDS_MAX`].
-        returned: Vec<DataId>,
-        /// Number of messages that wait again.
-        returned_count: u64,
-        /// Whose branch it is.
-        from: Option<Address>,
-    },
-    /// A branch that would win was refused: it would drop more than `--finality-depth` allows.
-    BranchRefused {
-        /// Height of the last block that both share.
-        fork: u64,
-        /// Number of blocks that it would drop.
-        dropped: u64,
-        /// Its last block that was read: what `PUT /accept` takes.
-        head: Hash,
-        /// Whose branch it is.
-        from: Option<Address>,
-    },
-    /// Messages came that wait to be mined. Only the newest of these events is remembered.
-    Messages {
-        /// Number of messages that wait.
-        unprocessed: u64,
-    },
-    /// A neighbour is new here, or answers again.
-    NeighbourCame {
-        /// Where it is.
-        neighbour: Address,
-    },
-    /// A neighbour does not answer any more, is left alone, or was forgotten.
-    NeighbourGone {
-        /// Where it is.
-        neighbour: Address,
-        /// Why, in words.
-        reason: String,
-    },
-}
-
-/// The answer to [`super::Request::Status`]: what an owner wants to know of a miner. File
-/// names come without their folders, since strangers may read this too.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StatusReport {
-    /// Microseconds since the Unix epoch, by this miner's clock.
-    pub now: u64,
-    /// The flags it runs with, as on the command line but without dashes before:
-    /// `gossip-interval`, `20`.
-    pub settings: Vec<Setting>,
-    /// Files of its chain path.
-    pub files: Vec<FileReport>,
-    /// Its jobs.
-    pub jobs: Vec<JobReport>,
-    /// The block it searches a proof for; `null` while there is nothing to mine.
-    pub mining: Option<MiningReport>,
-}
-
-/// A flag and its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Setting {
-    /// The flag's name.
-    pub name: String,
-    /// Its value, given or by default.
-    pub value: String,
-}
-
-/// A file of a miner.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileReport {
-    /// Its name, without the folder.
-    pub name: String,
-    /// `chain`, `hash`, `version` (an older chain), `journal` or `log`.
-    pub kind: String,
-    /// Its size.
-    pub bytes: u64,
-    /// Microseconds since the Unix epoch of its last change.
-    pub changed: Option<u64>,
-}
-
-/// Rounds of a job of a miner. Times are microseconds since the Unix epoch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobReport {
-    /// `gossip`, `sync_chain`, `mine`, …
-    pub job: String,
-    /// When its last round began; `null` before the first.
-    pub last_run: Option<u64>,
-    /// Duration of that round in microseconds; `null` while it runs.
-    pub took: Option<u64>,
-    /// When the next begins; `null` for a job that waits to be woken.
-    pub next_run: Option<u64>,
-    /// Why its last round failed; `null` if it did not.
-    pub error: Option<String>,
-}
-
-/// The answer to [`super::Request::Mining`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MiningPace {
-    /// Most guesses a second; 0 while mining is paused, `null` without a limit.
-    pub hash_rate_limit: Option<u64>,
-    /// Nonces tried a second; the last measured.
-    pub guesses_per_second: f64,
-}
-
-/// The search for a proof.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MiningReport {
-    /// Height of the block.
-    pub index: u64,
-    /// The message in it.
-    pub id: DataId,
-    /// Zeros that are asked for.
-    pub difficulty: Difficulty,
-    /// Microseconds since the Unix epoch of its beginning.
-    pub since: u64,
-    /// Nonces tried a second; the last measured.
-    pub guesses_per_second: f64,
-    /// Average duration of a search: 16^difficulty / guesses a second. It does not
-    /// shrink by waiting.
-    pub expected_seconds: f64,
 }
 
 #[cfg(test)]

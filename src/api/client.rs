@@ -3,112 +3,34 @@
 //! `routes` spells requests; a [`Transport`] carries them: HTTP here, a simulation in tests.
 //! An answer may come from a stranger: it is read up to a limit, and typed.
 
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Added, Address, BlockAnswer, BlockName, ChainPage, Cursor, DataPage, DataState, EventPage,
-    Health, Introduction, NeighbourPage, PAGE_BYTES_MAX, Problem, Request, StatusReport, routes,
+    Added, Address, Cursor, DataPage, DataState, EventPage, Health, Introduction, NeighbourPage,
+    PAGE_BYTES_MAX, Request, StatusReport,
 };
-use crate::chain::{Block, Data, DataId, Hash};
+use crate::chain::{Data, DataId, Hash};
 use crate::escape::words;
 
+mod blocks;
+mod error;
+mod http;
 mod line;
 mod token;
 
-use line::{HttpLine, Lines};
+pub use blocks::Sent;
+pub use error::{ClientError, Delivery, Exchanged, NoAnswer};
+use http::Http;
 pub use token::Token;
 
 /// Longest answer that is no page of blocks or messages.
 const SMALL_BYTES_MAX: u64 = 256 << 10;
-
-/// Limit of connecting.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Limit of a whole exchange.
-const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Limit of a whole page, as long as its bytes keep coming.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// Limit of the time in which no byte of an answer comes.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
-
-const _: () = assert!(CONNECT_TIMEOUT.as_secs() < EXCHANGE_TIMEOUT.as_secs());
-
-/// Why an exchange gave no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// No answer in time, or the connection broke.
-    #[error("no answer from {address}: {why}")]
-    Unreachable {
-        /// The miner that was asked.
-        address: Address,
-        /// Error of the network.
-        why: String,
-        /// State of the request, which may have arrived all the same.
-        sent: Delivery,
-    },
-    /// It answered, but not with what was asked for.
-    #[error("{address} answers {status}: {}", describe(.problem))]
-    Refused {
-        /// Who was asked.
-        address: Address,
-        /// HTTP status.
-        status: u16,
-        /// Its explanation.
-        problem: Option<Problem>,
-    },
-    /// Its answer is none to this request.
-    #[error("{address} sent no valid {what}: {why}")]
-    Malformed {
-        /// Who was asked.
-        address: Address,
-        /// Name of what was asked for.
-        what: &'static str,
-        /// Fault of the answer.
-        why: String,
-    },
-}
-
-/// State of a request that got no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// It never left: there was no connection.
-    NotSent,
-    /// It may have arrived.
-    Uncertain,
-}
-
-/// Why a transport has no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoAnswer {
-    /// Error of the network.
-    pub why: String,
-    /// State of the request.
-    pub sent: Delivery,
-}
-
-impl<T: Into<String>> From<T> for NoAnswer {
-    fn from(why: T) -> Self {
-        Self { why: why.into(), sent: Delivery::Uncertain }
-    }
-}
-
-/// Status and body of an answer.
-pub type Exchanged = Result<(u16, Vec<u8>), NoAnswer>;
-
-fn describe(problem: &Option<Problem>) -> String {
-    let Some(Problem { message, more_information }) = problem else { return "no reason".into() };
-    let end = if message.ends_with(['!', '.', ':']) { "" } else { ":" };
-    words(&format!("{message}{end} {more_information}"))
-}
 
 /// Carries a request to a miner and brings status and body back.
 pub trait Transport: Send + Sync {
@@ -210,26 +132,6 @@ impl MinerClient {
             (200, Err(why)) => Err(malformed(address, "health", why)),
             _ => Err(refused(address, status, &body)),
         }
-    }
-
-    /// Blocks from height `from`, at most `limit` of them; it may send fewer.
-    ///
-    /// # Errors
-    /// [`ClientError`]
-    pub fn chain(
-        &self,
-        address: &Address,
-        from: u64,
-        limit: u64,
-    ) -> Result<ChainPage, ClientError> {
-        let request = Request::Chain { from, limit: Some(limit) };
-        let page: ChainPage = self.ask(address, &request, PAGE_BYTES_MAX, "page of blocks")?;
-        let (sent, length) = (page.chain.len() as u64, page.length);
-        if sent > limit || from.checked_add(sent).is_none_or(|end| sent > 0 && end > length) {
-            let why = format!("{sent} blocks from height {from}, of {length} in all");
-            return Err(malformed(address, "page of blocks", why));
-        }
-        Ok(page)
     }
 
     /// Unprocessed data that came after `cursor`; some of it, if there is much.
@@ -340,35 +242,6 @@ impl MinerClient {
         Ok((status, body))
     }
 
-    /// The block of this name, in the chain or in a kept branch, and what its line says.
-    ///
-    /// # Errors
-    /// [`ClientError`]; also where the answer is another block.
-    pub fn block(
-        &self,
-        address: &Address,
-        which: BlockName,
-    ) -> Result<(BlockAnswer, Block), ClientError> {
-        #[derive(Deserialize)]
-        struct Index {
-            index: u64,
-        }
-        let answer: BlockAnswer = self.call(address, &Request::Block(which), "block")?;
-        let malformed = |why: String| malformed(address, "block", why);
-        let line = answer.block.get();
-        let Index { index } =
-            serde_json::from_str(line).map_err(|error| malformed(error.to_string()))?;
-        let block = Block::read(line, index).map_err(|error| malformed(error.to_string()))?;
-        let is_asked_for = match which {
-            BlockName::Height(height) => height == index,
-            BlockName::Hash(hash) => hash == answer.hash,
-        };
-        if Hash::of(line) != answer.hash || !is_asked_for {
-            return Err(malformed("it is another block".into()));
-        }
-        Ok((answer, block))
-    }
-
     /// Sends any request; what the body of an answer of status 200 says.
     ///
     /// # Errors
@@ -423,136 +296,4 @@ fn malformed(address: &Address, what: &'static str, why: String) -> ClientError 
 fn refused(address: &Address, status: u16, body: &[u8]) -> ClientError {
     let problem = serde_json::from_slice(body).ok();
     ClientError::Refused { address: address.clone(), status, problem }
-}
-
-/// HTTP by ureq: no redirects, no proxy, no names of other miners' making.
-struct Http {
-    agent: ureq::Agent,
-    introduction: Option<Introduction>,
-    token: Option<Token>,
-    lines: Lines,
-}
-
-/// Time that an exchange may take, and each read of its answer.
-#[derive(Clone, Copy, Debug)]
-struct Patience {
-    whole: Duration,
-    read: Duration,
-}
-
-impl Patience {
-    /// A miner that was asked to wait sends nothing meanwhile.
-    fn for_request(request: &Request) -> Self {
-        let is_page = matches!(request, Request::Chain { .. } | Request::Data { .. });
-        let whole = if is_page { PAGE_TIMEOUT } else { EXCHANGE_TIMEOUT };
-        Self { whole: whole + request.wait(), read: READ_TIMEOUT + request.wait() }
-    }
-}
-
-impl Http {
-    fn new(introduction: Option<Introduction>, token: Option<Token>) -> Self {
-        let config = ureq::Agent::config_builder()
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .max_redirects(0)
-            .proxy(None)
-            .http_status_as_error(false)
-            .max_idle_connections_per_host(1)
-            .user_agent(concat!("blockchain/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self { agent: config.into(), introduction, token, lines: Lines::default() }
-    }
-}
-
-impl Transport for Http {
-    fn exchange(&self, address: &Address, request: &Request, bytes_max: u64) -> Exchanged {
-        let patience = Patience::for_request(request);
-        let (method, target, body) = routes::encode(request);
-        let mut http =
-            ureq::http::Request::builder().method(method).uri(format!("http://{address}{target}"));
-        if let Some(token) = self.token.as_ref().filter(|_| method != "GET") {
-            http = http.header("Authorization", token.bearer());
-        }
-        for (name, value) in self.introduction.iter().flat_map(introducing) {
-            http = http.header(name, value);
-        }
-        let not_sent =
-            |error: ureq::http::Error| NoAnswer { why: error.to_string(), sent: Delivery::NotSent };
-        let no_answer =
-            |error: ureq::Error| NoAnswer { sent: delivery(&error), why: in_words(&error) };
-        let http = http.body(body.as_slice()).map_err(not_sent)?;
-        let http = self.agent.configure_request(http);
-        let http = http.timeout_global(Some(patience.whole)).timeout_per_read(Some(patience.read));
-        let http = http.build();
-        let mut answer = self.agent.run(http).map_err(no_answer)?;
-        let body = answer.body_mut().with_config().limit(bytes_max).read_to_vec();
-        let cut =
-            |error: ureq::Error| NoAnswer { why: in_words(&error), sent: Delivery::Uncertain };
-        Ok((answer.status().as_u16(), body.map_err(cut)?))
-    }
-
-    fn resolve(&self, name: &Address) -> Vec<Address> {
-        let found = (name.host(), name.port()).to_socket_addrs();
-        found.into_iter().flatten().map(|ip| Address::from_ip(ip.ip(), ip.port())).collect()
-    }
-
-    fn line(&self, address: &Address) -> Result<Arc<dyn Line>, String> {
-        let headers = self.introduction.iter().flat_map(introducing);
-        let headers = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let line = Arc::new(HttpLine::connect(address, headers, CONNECT_TIMEOUT)?);
-        self.lines.add(&line)?;
-        Ok(line)
-    }
-
-    fn shut_down(&self) {
-        self.agent.clone().shutdown();
-        self.lines.end();
-    }
-}
-
-/// An error in words, without the kind in front of what the system says.
-fn in_words(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Io(error) => error.to_string(),
-        ureq::Error::Timeout(_) => "it did not answer in time".into(),
-        other => other.to_string(),
-    }
-}
-
-/// State of a request that failed with `error`: not sent where there never was a connection.
-fn delivery(error: &ureq::Error) -> Delivery {
-    use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
-    let is_sent = match error {
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::BadUri(_) => false,
-        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => false,
-        ureq::Error::Io(error) => {
-            !matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
-        }
-        _ => true,
-    };
-    if is_sent { Delivery::Uncertain } else { Delivery::NotSent }
-}
-
-/// The headers by which a miner introduces itself.
-fn introducing(introduction: &Introduction) -> [(&'static str, String); 2] {
-    let Introduction { id, host, port } = introduction;
-    let host = host.as_deref().unwrap_or_default();
-    [("Miner-Id", id.to_string()), ("Miner-Address", format!("{host}:{port}"))]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::EVENT_WAIT_MAX;
-
-    /// Each read had 10 s of its own: `watch` said "no answer" whenever nothing happened for that
-    /// long.
-    #[test]
-    fn a_miner_that_was_asked_to_wait_may() {
-        let wait = Duration::from_secs(EVENT_WAIT_MAX);
-        let events = Request::Events { after: Some(1), wait: EVENT_WAIT_MAX };
-        let patience = Patience::for_request(&events);
-        assert!(patience.read > wait && patience.whole > wait, "{patience:?}");
-        let other = Patience::for_request(&Request::Health);
-        assert_eq!((other.whole, other.read), (EXCHANGE_TIMEOUT, READ_TIMEOUT));
-    }
 }

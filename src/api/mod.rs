@@ -4,17 +4,16 @@
 //! writes and reads them), the link between a miner and its server process ([`link`]),
 //! and the network ([`client`]).
 
-use std::net::IpAddr;
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{Data, DataId, Hash, Message};
+use crate::chain::{Data, DataId};
 
 mod address;
 mod answers;
 pub mod client;
 pub mod link;
+mod reply;
+mod request;
 pub mod routes;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
@@ -25,6 +24,8 @@ pub use answers::{
     NeighbourDetail, NeighbourPage, NeighbourState, Problem, RefusedBranch, Setting, Status,
     StatusReport, Syncing,
 };
+pub use reply::{Media, Reply};
+pub use request::{Caller, Introduction, Request};
 
 /// Most blocks in one answer to a request that names a limit.
 pub const PAGE_BLOCKS_MAX: u64 = 10_000;
@@ -143,209 +144,6 @@ pub struct Span {
     pub after: Cursor,
     /// The cursor behind.
     pub cursor: Cursor,
-}
-
-/// A request to a miner.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Request {
-    /// Keep this message and see to it that it is mined.
-    Add {
-        /// Chosen by a sender that wants to be able to repeat itself.
-        id: Option<DataId>,
-        /// The message.
-        message: Message,
-    },
-    /// Blocks from height `from`; all of them without a limit.
-    Chain {
-        /// Height of the first.
-        from: u64,
-        /// Most that are wanted.
-        limit: Option<u64>,
-    },
-    /// The rest of a chain that is being sent in parts; never comes in over HTTP.
-    ChainRest {
-        /// Height of the first that was not sent.
-        from: u64,
-        /// Height to end before.
-        until: u64,
-        /// Hash of the last that was sent: if it is not in the chain any more, the answer
-        /// can't be ended.
-        after: Hash,
-    },
-    /// Known neighbours.
-    Neighbours {
-        /// With how each behaves.
-        details: bool,
-    },
-    /// Take this neighbour in.
-    AddNeighbour(Address),
-    /// Forget this neighbour.
-    DeleteNeighbour(Address),
-    /// Neighbours banned by hand: [`BanPage`].
-    Bans,
-    /// Leave this miner alone, in both directions.
-    Ban(Address),
-    /// Take a ban back.
-    Unban(Address),
-    /// Unprocessed data: all of it, or what is new since a cursor.
-    Data {
-        /// From an earlier answer.
-        after: Option<Cursor>,
-    },
-    /// The rest of all unprocessed data; never comes in over HTTP.
-    DataRest {
-        /// Place in the order of age of the last that was sent.
-        after: i64,
-        /// Number of messages that were sent.
-        sent: u64,
-    },
-    /// Where a message is.
-    DataState {
-        /// Its id.
-        id: DataId,
-        /// SHA-256 of its text: names one of several texts under the id.
-        sha256: Option<Hash>,
-    },
-    /// A block, in the chain or in a kept branch.
-    Block(BlockName),
-    /// The branches that left the chain and are kept.
-    Forks,
-    /// Health of the miner: [`Health`].
-    Health,
-    /// Events of the last hour, or after an event: [`EventPage`].
-    Events {
-        /// Id of the event.
-        after: Option<u64>,
-        /// Seconds to wait for the first event after it, or after now; 0 to
-        /// [`EVENT_WAIT_MAX`].
-        wait: u64,
-    },
-    /// Settings, files, jobs and the search for a proof: [`StatusReport`].
-    Status,
-    /// Take the branch that was refused, which ends in this block.
-    Accept(Hash),
-    /// Hash rate and its limit: [`MiningPace`].
-    Mining,
-    /// Make so many guesses a second at most; 0 pauses, none lifts the limit.
-    LimitMining(Option<u64>),
-    /// Metrics, in the Prometheus text format.
-    Metrics,
-    /// Check these blocks and take them if they win: [`BlocksTaken`].
-    PushBlocks {
-        /// Lines of blocks, each the child of the one before.
-        lines: Vec<String>,
-    },
-    /// Keep these messages, which a neighbour has: [`DataTaken`].
-    PushData {
-        /// The messages.
-        data: Vec<Data>,
-        /// These are all that came to it between two cursors and that this miner may lack.
-        span: Option<Box<Span>>,
-    },
-}
-
-impl Request {
-    /// Events of the last hour.
-    pub const EVENTS: Self = Self::Events { after: None, wait: 0 };
-
-    /// Longest wait for its answer until there is something to tell.
-    pub fn wait(&self) -> Duration {
-        let Self::Events { wait, .. } = self else { return Duration::ZERO };
-        Duration::from_secs(*wait)
-    }
-}
-
-/// Who asks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Caller {
-    /// The other end of the connection.
-    pub ip: Option<IpAddr>,
-    /// The introduction of a miner that asks.
-    pub miner: Option<Introduction>,
-    /// Proof that it may change something.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<client::Token>,
-}
-
-/// The introduction of a miner that asks another, in the headers `Miner-Id` and
-/// `Miner-Address`, so that knowing goes both ways.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Introduction {
-    /// This run of it.
-    pub id: RunId,
-    /// The host it wants to be known by; otherwise the caller's.
-    pub host: Option<String>,
-    /// Where it listens.
-    pub port: u16,
-}
-
-/// Media type of a body.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Media {
-    /// JSON: every answer but one.
-    #[default]
-    Json,
-    /// The Prometheus text format.
-    Metrics,
-}
-
-impl Media {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Json, Self::Metrics];
-
-    /// As in the header `Content-Type`.
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-            Self::Metrics => "text/plain; version=0.0.4; charset=utf-8",
-        }
-    }
-}
-
-/// An answer: what goes out over HTTP, or a part of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// Seconds after which to try again (`Retry-After`).
-    pub retry_after: Option<u32>,
-    /// Methods that the path takes (`Allow`).
-    pub allow: Option<String>,
-    /// Media type of the body.
-    pub media: Media,
-    /// The body.
-    pub body: Vec<u8>,
-    /// The request for the next part, if this is not the whole.
-    pub rest: Option<Request>,
-}
-
-impl Reply {
-    /// An answer of `status` with this body.
-    pub fn new(status: u16, media: Media, body: Vec<u8>) -> Self {
-        Self { status, retry_after: None, allow: None, media, body, rest: None }
-    }
-
-    /// An answer of `status` with this body, as JSON.
-    pub fn json(status: u16, body: &impl Serialize) -> Self {
-        let body = serde_json::to_vec(body).expect("our own types are always JSON");
-        Self::new(status, Media::Json, body)
-    }
-
-    /// An error: what went wrong, and what to know or do about it.
-    pub fn problem(status: u16, message: &str, more_information: impl Into<String>) -> Self {
-        let message = message.to_owned();
-        Self::json(status, &Problem { message, more_information: more_information.into() })
-    }
-
-    /// A change is made: which, and what follows from it, in the words of a [`Problem`].
-    pub fn done(message: &str, more_information: impl Into<String>) -> Self {
-        Self::problem(200, message, more_information)
-    }
-
-    /// The same answer with `Retry-After`.
-    pub fn retry_after(self, seconds: u32) -> Self {
-        Self { retry_after: Some(seconds), ..self }
-    }
 }
 
 #[cfg(test)]

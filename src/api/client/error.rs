@@ -1,0 +1,72 @@
+//! Why a miner gave no answer, or not the one that was asked for.
+
+use crate::api::{Address, Problem};
+use crate::escape::words;
+
+/// Why an exchange gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No answer in time, or the connection broke.
+    #[error("no answer from {address}: {why}")]
+    Unreachable {
+        /// The miner that was asked.
+        address: Address,
+        /// Error of the network.
+        why: String,
+        /// State of the request, which may have arrived all the same.
+        sent: Delivery,
+    },
+    /// It answered, but not with what was asked for.
+    #[error("{address} answers {status}: {}", describe(.problem))]
+    Refused {
+        /// Who was asked.
+        address: Address,
+        /// HTTP status.
+        status: u16,
+        /// Its explanation.
+        problem: Option<Problem>,
+    },
+    /// Its answer is none to this request.
+    #[error("{address} sent no valid {what}: {why}")]
+    Malformed {
+        /// Who was asked.
+        address: Address,
+        /// Name of what was asked for.
+        what: &'static str,
+        /// Fault of the answer.
+        why: String,
+    },
+}
+
+/// State of a request that got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It never left: there was no connection.
+    NotSent,
+    /// It may have arrived.
+    Uncertain,
+}
+
+/// Why a transport has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoAnswer {
+    /// Error of the network.
+    pub why: String,
+    /// State of the request.
+    pub sent: Delivery,
+}
+
+impl<T: Into<String>> From<T> for NoAnswer {
+    fn from(why: T) -> Self {
+        Self { why: why.into(), sent: Delivery::Uncertain }
+    }
+}
+
+/// Status and body of an answer.
+pub type Exchanged = Result<(u16, Vec<u8>), NoAnswer>;
+
+fn describe(problem: &Option<Problem>) -> String {
+    let Some(Problem { message, more_information }) = problem else { return "no reason".into() };
+    let end = if message.ends_with(['!', '.', ':']) { "" } else { ":" };
+    words(&format!("{message}{end} {more_information}"))
+}
