@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::args::{Mining, Neighbours};
 use super::error::{CliError, Exit};
-use super::get::fields;
 use super::miner::Miner;
 use super::output::{Output, count};
+use super::table::fields;
 use crate::api::client::ClientError;
 use crate::api::{Address, Request};
 use crate::chain::Hash;

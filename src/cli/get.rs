@@ -4,21 +4,26 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::args::{Format, Get, GetChain};
+use super::args::{Format, Get};
 use super::control::explain_old_miner;
 use super::error::{CliError, Exit};
-use super::miner::{Miner, Sent};
-use super::output::{
-    Look, Output, Span, count, micros_utc, padded, rate, seconds_utc, short, width,
-};
+use super::miner::Miner;
+use super::output::{Look, Output, Span, count, micros_utc, seconds_utc};
+use super::table::{shown, table};
 use super::wait::mined;
 use crate::api::client::ClientError;
 use crate::api::{
-    BlockAnswer, BlockName, DataPage, Departure, ForksAnswer, Health, NeighbourDetail,
-    NeighbourPage, NeighbourState, PAGE_BYTES_MAX, Request, Status,
+    DataPage, Health, NeighbourDetail, NeighbourPage, NeighbourState, PAGE_BYTES_MAX, Request,
+    Status,
 };
-use crate::chain::{DataId, Why};
-use crate::escape::Escaped;
+use crate::chain::DataId;
+
+mod blocks;
+mod status;
+
+pub use blocks::chain;
+use blocks::{block, forks};
+use status::status;
 
 /// Most bytes of all unprocessed messages: 32 MiB of text, every byte of it escaped, and
 /// their ids.
@@ -49,142 +54,6 @@ pub fn run(get: &Get, output: &mut Output<'_>) -> Result<(), CliError> {
             forks(&Miner::at(&common.target)?, common.format, output).map_err(explain_old_miner)
         }
     }
-}
-
-/// Prints the blocks that `get` asks for.
-pub fn chain(miner: &Miner, get: &GetChain, output: &mut Output<'_>) -> Result<(), CliError> {
-    let length = miner.health()?.length;
-    let (json, lines) = (get.common.format.json, get.lines);
-    let is_everything = get.from.is_none() && get.limit.is_none() && get.last.is_none();
-    // A table on a terminal is read by people, and is a screen of what is new unless they ask
-    // for more.
-    let is_screen = is_everything && output.is_terminal() && !json && !lines && length > SCREEN;
-    let last = if is_screen { Some(SCREEN) } else { get.last };
-    let from = last.map_or(get.from.unwrap_or(0), |last| length.saturating_sub(last));
-    let until = get.limit.map_or(length, |limit| length.min(from.saturating_add(limit)));
-    let blocks = miner.blocks(from, until);
-    if lines {
-        for sent in blocks {
-            output.json(sent?.line.get())?;
-            output.line("")?;
-        }
-        return Ok(());
-    }
-    if json {
-        output.json("{\"chain\":[")?;
-        for (number, sent) in blocks.enumerate() {
-            output.json(if number == 0 { "" } else { "," })?;
-            output.json(sent?.line.get())?;
-        }
-        output.json(&format!("],\"length\":{length}}}"))?;
-        return Ok(output.line("")?);
-    }
-    let columns = length.to_string().len().max("block".len());
-    let heading = format!("{:>columns$}  {:<19}  {:<12}  message", "block", "time (UTC)", "hash");
-    output.line(output.look(Look::Bold, heading))?;
-    for sent in blocks {
-        output.line(chain_row(&sent?, columns, output))?;
-    }
-    if is_screen {
-        let earlier = count(from, "earlier block");
-        let hint = format!("{earlier}; --last N or --from 0 shows more");
-        output.line(output.look(Look::Dim, hint))?;
-    }
-    Ok(())
-}
-
-fn chain_row(Sent { block, hash, .. }: &Sent, columns: usize, output: &Output<'_>) -> String {
-    let time = match block.index {
-        0 => "genesis".into(),
-        _ => seconds_utc(block.timestamp),
-    };
-    let hash = output.look(Look::Dim, short(hash));
-    let message = output.cut(block.data.message.as_str(), columns + 2 + 19 + 2 + 12 + 2);
-    format!("{:>columns$}  {time:<19}  {hash}  {message}", block.index)
-}
-
-/// Prints all of one block.
-fn block(
-    miner: &Miner,
-    which: BlockName,
-    format: Format,
-    output: &mut Output<'_>,
-) -> Result<(), CliError> {
-    let (answer, block) = match miner.client.block(&miner.address, which) {
-        Err(ClientError::Refused { status: 404, address, problem: Some(problem) })
-            if !problem.more_information.starts_with("there is no /") =>
-        {
-            return Err(CliError::other(match which {
-                BlockName::Hash(hash) => format!("{address} has no block with the hash {hash}"),
-                BlockName::Height(height) => {
-                    let last = miner.health()?.length.saturating_sub(1);
-                    format!("there is no block {height}: the last block is block {last}")
-                }
-            }));
-        }
-        answer => answer?,
-    };
-    let BlockAnswer { hash, in_chain, confirmations, dropped, .. } = &answer;
-    if format.json {
-        return Ok(output.json_line(&answer)?);
-    }
-    output.field("block", &block.index.to_string())?;
-    output.field("time", &micros_utc(block.timestamp))?;
-    output.field("message", block.data.message.as_str())?;
-    output.field("message id", &block.data.id.to_string())?;
-    output.field("hash", &hash.to_string())?;
-    let nothing = || "none: this is the genesis block".to_owned();
-    let previous = block.previous_hash.map_or_else(nothing, |hash| hash.to_string());
-    output.field("previous hash", &previous)?;
-    output.field("proof", &block.proof.map_or_else(nothing, |proof| proof.to_string()))?;
-    match dropped {
-        _ if *in_chain => output.field("state", &mined(block.index, *confirmations))?,
-        None => output.field("state", "not in the chain")?,
-        Some(dropped) => {
-            let at = micros_utc(dropped.at);
-            output.field("state", &format!("left the chain at {at}: {}", reason(dropped.why)))?;
-            output.field("winner", &dropped.winner.to_string())?;
-            output.field("kept in", dropped.file.as_deref().unwrap_or("memory"))?;
-        }
-    }
-    Ok(())
-}
-
-/// Why a branch left the chain, in words.
-fn reason(why: Why) -> &'static str {
-    match why {
-        Why::Longer => "another branch was longer",
-        Why::LowerHash => "another branch of the same length had a lower hash",
-        Why::Clock => "its timestamps were ahead of the clock",
-        Why::Accepted => "the other branch was accepted by hand",
-    }
-}
-
-/// Prints the kept branches, each with where it left the chain, when and why.
-fn forks(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
-    let request = Request::Forks;
-    let answer: ForksAnswer = miner.client.call(&miner.address, &request, "list of branches")?;
-    if format.json {
-        return Ok(output.json_line(&answer)?);
-    }
-    if answer.forks.is_empty() {
-        return Ok(output.line("no kept branches: no block has left the chain")?);
-    }
-    let rows = answer.forks.iter().map(|it| {
-        let heights = (it.fork + 1, it.fork + it.depth);
-        let heights = match it.depth {
-            1 => heights.0.to_string(),
-            _ => format!("{}-{}", heights.0, heights.1),
-        };
-        let Departure { at, why, .. } = &it.dropped;
-        vec![heights, it.head.to_string(), seconds_utc(*at), reason(*why).to_owned()]
-    });
-    table(&["blocks", "last hash", "left (UTC)", "reason"], rows.collect(), output)?;
-    let hidden = answer.length.saturating_sub(answer.forks.len() as u64);
-    if hidden > 0 {
-        output.line(output.look(Look::Dim, count(hidden, "older branch")))?;
-    }
-    Ok(())
 }
 
 /// Prints where a message is, and its text.
@@ -224,58 +93,6 @@ fn message(
     Ok(())
 }
 
-/// Prints settings, files, jobs and mining, as far as this program knows them.
-fn status(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
-    let request = Request::Status;
-    let report: Value = miner.client.call(&miner.address, &request, "status")?;
-    if format.json {
-        return Ok(output.json_line(&report)?);
-    }
-    let text = |value: &Value| shown(value);
-    let list = |name: &str| report[name].as_array().cloned().unwrap_or_default();
-    let settings = list("settings");
-    let settings = settings.iter().map(|it| vec![text(&it["name"]), text(&it["value"])]);
-    table(&["setting", "value"], settings.collect(), output)?;
-    let files = list("files");
-    let files = files.iter().map(|it| {
-        let changed = it["changed"].as_u64().map_or_else(|| "-".into(), seconds_utc);
-        vec![text(&it["name"]), text(&it["bytes"]), changed]
-    });
-    output.line("")?;
-    table(&["file", "bytes", "changed (UTC)"], files.collect(), output)?;
-    let now = report["now"].as_u64().unwrap_or(0);
-    let jobs = list("jobs");
-    let jobs = jobs.iter().map(|it| {
-        let since = |at: u64| format!("{} ago", Span(now.saturating_sub(at) / 1_000_000));
-        let ran = it["last_run"].as_u64().map_or_else(|| "never".into(), since);
-        let error = it["error"].as_str().map_or_else(|| "ok".into(), str::to_owned);
-        vec![text(&it["job"]), ran, error]
-    });
-    output.line("")?;
-    table(&["job", "last run", "result"], jobs.collect(), output)?;
-    output.line("")?;
-    let mining = &report["mining"];
-    if mining.is_null() {
-        return Ok(output.field("mining", "idle: no message is pending")?);
-    }
-    output.field("mining", &format!("block {}", text(&mining["index"])))?;
-    let guesses = mining["guesses_per_second"].as_f64().unwrap_or(0.0);
-    if guesses > 0.0 {
-        output.field("hash rate", &format!("{} guesses a second", rate(guesses)))?;
-    }
-    let expected = mining["expected_seconds"].as_f64().unwrap_or(0.0);
-    if expected > 0.0 {
-        output.field("average time", &format!("{} a block", precise(expected)))?;
-    }
-    let since = mining["since"].as_u64().unwrap_or(now);
-    Ok(output.field("searching for", &precise(now.saturating_sub(since) as f64 / 1e6))?)
-}
-
-/// Seconds as `0.3 s`, `42 s` or a [`Span`].
-fn precise(seconds: f64) -> String {
-    if seconds < 10.0 { format!("{seconds:.1} s") } else { Span(seconds as u64).to_string() }
-}
-
 /// Prints the events of the last hour: what each is, and what it holds.
 fn events(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
     let request = Request::EVENTS;
@@ -297,60 +114,6 @@ fn events(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), 
         vec![at, what, details.join(" ")]
     });
     table(&["time (UTC)", "event", "details"], rows.collect(), output)
-}
-
-/// A value of JSON as text, without quotes.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "none".into(),
-        Value::String(text) if text.is_empty() => "-".into(),
-        Value::String(text) => text.clone(),
-        Value::Array(all) if all.is_empty() => "none".into(),
-        Value::Array(all) => all.iter().map(shown).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    }
-}
-
-/// Prints the fields of an object, each by its name in words.
-pub fn fields(answer: &Value, output: &mut Output<'_>) -> Result<(), CliError> {
-    for (name, value) in answer.as_object().into_iter().flatten() {
-        let value = match value.as_f64().filter(|_| value.is_f64()) {
-            Some(number) => rate(number),
-            None => shown(value),
-        };
-        output.field(&format!("{} ", name.replace('_', " ")), &value)?;
-    }
-    Ok(())
-}
-
-/// Prints rows below a heading, each column as wide as its widest value; the last is cut
-/// where the terminal ends.
-fn table(
-    heading: &[&str],
-    rows: Vec<Vec<String>>,
-    output: &mut Output<'_>,
-) -> Result<(), CliError> {
-    let rows: Vec<Vec<String>> = rows
-        .into_iter()
-        .map(|row| row.iter().map(|cell| Escaped(cell).to_string()).collect())
-        .collect();
-    let widest = |column: usize| {
-        let cells = rows.iter().map(|row| width(&row[column]));
-        cells.max().unwrap_or(0).max(heading[column].len())
-    };
-    let last = heading.len() - 1;
-    let widths: Vec<usize> = (0..last).map(widest).collect();
-    let used = widths.iter().sum::<usize>() + 2 * last;
-    let begin = |row: &[String]| -> String {
-        row.iter().zip(&widths).map(|(cell, width)| padded(cell, *width) + "  ").collect()
-    };
-    let names: Vec<String> = heading.iter().map(|name| (*name).to_owned()).collect();
-    output.line(output.look(Look::Bold, begin(&names) + heading[last]))?;
-    for row in &rows {
-        let line = begin(row) + &output.cut_escaped(&row[last], used);
-        output.line(line.trim_end())?;
-    }
-    Ok(())
 }
 
 fn neighbours(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
@@ -459,58 +222,4 @@ fn health_fields(health: &Health, output: &mut Output<'_>) -> Result<(), CliErro
 const _: () = assert!(DATA_BYTES_MAX > PAGE_BYTES_MAX);
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::Fake;
-    use super::*;
-    use crate::api::Address;
-
-    fn format() -> Format {
-        Format { json: false, quiet: false }
-    }
-
-    /// Columns shifted, since an address ignored the width it was given.
-    #[test]
-    fn neighbours_of_any_length_stand_in_columns_and_reasons_are_whole() {
-        let detail = |neighbour: &str, reason: &str| NeighbourDetail {
-            neighbour: neighbour.parse::<Address>().unwrap(),
-            state: NeighbourState::Failing,
-            permanent: true,
-            last_answer: None,
-            failures: 1,
-            reason: Some(reason.into()),
-            until: None,
-            length: Some(5),
-            head: None,
-        };
-        let reason = "x".repeat(150);
-        let details =
-            vec![detail("a:1", &reason), detail("a-much-longer-name.example:12345", "short")];
-        let neighbours = details.iter().map(|it| it.neighbour.clone()).collect();
-        let page = NeighbourPage { neighbours, length: 2, details };
-        let fake = Fake::new([Ok((200, serde_json::to_vec(&page).unwrap()))]);
-        let mut bytes = Vec::new();
-        neighbours_of(&fake, &mut bytes);
-        let text = String::from_utf8(bytes).unwrap();
-        let column = |line: &str, word: &str| line.find(word).unwrap();
-        let lines: Vec<_> = text.lines().collect();
-        assert_eq!(column(lines[1], "failing"), column(lines[2], "failing"), "{text}");
-        assert_eq!(column(lines[0], "note"), column(lines[1], "given"), "{text}");
-        assert!(lines[1].ends_with(&reason), "{text}");
-    }
-
-    fn neighbours_of(fake: &Fake, bytes: &mut Vec<u8>) {
-        neighbours(&fake.miner(), format(), &mut Output::plain(bytes)).unwrap();
-    }
-
-    #[test]
-    fn events_of_any_kind_are_shown() {
-        let body = br#"{"events":[{"at":1790000000000000,"event":"new_kind","who":"a:1","x":null,
-            "ids":["a","b"]}],"length":1}"#;
-        let fake = Fake::new([Ok((200, body.to_vec()))]);
-        let mut bytes = Vec::new();
-        events(&fake.miner(), format(), &mut Output::plain(&mut bytes)).unwrap();
-        let text = String::from_utf8(bytes).unwrap();
-        let line = text.lines().nth(1).unwrap();
-        assert_eq!(line, "2026-09-21 14:13:20  new kind  ids=a, b who=a:1");
-    }
-}
+mod tests;

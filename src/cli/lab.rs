@@ -160,7 +160,8 @@ fn experiment(
 ) -> Result<(), CliError> {
     let (tells, ended) = bounded(1);
     let lab = Arc::clone(lab);
-    let say = |line: &str| print_or_ignore(&format!("{}\n", Escaped(line)));
+    // A reader that went away is no reason to end an experiment.
+    let say = |line: &str| _ = writeln!(io::stdout(), "{}", Escaped(line));
     let carry_out = move || _ = tells.send(script::run(&lines, &lab, say));
     Builder::new().name("script".into()).spawn(carry_out)?;
     let file = flags.script.as_deref().unwrap_or(Path::new("")).display();
@@ -172,11 +173,6 @@ fn experiment(
         }
         recv(stop.told()) -> _ => Err(stopped()),
     }
-}
-
-/// Prints on stdout; a reader that went away is no reason to end an experiment.
-fn print_or_ignore(text: &str) {
-    _ = io::stdout().write_all(text.as_bytes());
 }
 
 /// Serves pages until a signal says stop.

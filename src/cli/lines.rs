@@ -15,26 +15,21 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::args::Add;
 use super::error::{CliError, Exit};
 use super::miner::Miner;
 use super::output::{Output, count};
 use crate::api::Problem;
-use crate::chain::data::MESSAGE_BYTES_MAX;
-use crate::chain::{Data, DataId, Message};
+use answer::{Answer, read_answer};
+use input::{Buffered, Line, Lines};
+
+mod answer;
+mod input;
 
 /// Connections: a miner answers one request at a time on each, and writes what came on
 /// several to disk together. With one alone, each line would wait for a sync of its own.
 const CONNECTIONS: usize = 16;
-
-/// Lines that are sent on a connection before their answers are read.
-const BATCH_LINES: usize = 16;
-
-/// Bytes after which a batch takes no further line: less than sockets hold, so that neither
-/// side waits for the other to read.
-const BATCH_BYTES: usize = 32 << 10;
 
 /// Longest time of connecting, and of each answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,16 +49,6 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 /// Most lines that are named because they cannot be messages.
 const NAMED_MAX: u64 = 10;
 
-/// Longest answer that is read: a confirmation repeats the message, escaped.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
-
-/// A line on its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Line {
-    number: u64,
-    data: Data,
-}
-
 /// The outcome of all lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 struct Summary {
@@ -75,109 +60,12 @@ struct Summary {
     refused: u64,
 }
 
-/// The lines of a file that are not empty, as messages.
-struct Lines<R> {
-    reader: R,
-    prefix: Vec<u8>,
-    number: u64,
-    refused: u64,
-}
-
-impl<R: BufRead> Lines<R> {
-    /// The next line; lines that cannot be messages are named on stderr and left out.
-    fn next(&mut self) -> io::Result<Option<Line>> {
-        loop {
-            let mut bytes = Vec::new();
-            // Of a longer line, as much as shows that it is too long, and the rest is left out.
-            let limit = MESSAGE_BYTES_MAX as u64 + 3;
-            if (&mut self.reader).take(limit).read_until(b'\n', &mut bytes)? == 0 {
-                return Ok(None);
-            }
-            self.number += 1;
-            if bytes.len() as u64 == limit && !bytes.ends_with(b"\n") {
-                self.reader.skip_until(b'\n')?;
-            }
-            let end = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-            let text = end.strip_suffix(b"\r").unwrap_or(end);
-            if text.is_empty() {
-                continue;
-            }
-            match std::str::from_utf8(text)
-                .map_err(|_| "it is not UTF-8".to_owned())
-                .and_then(|text| Message::new(text).map_err(|error| error.to_string()))
-            {
-                Ok(message) => {
-                    let id = id_of(&self.prefix, self.number, &message);
-                    return Ok(Some(Line { number: self.number, data: Data { id, message } }));
-                }
-                Err(why) => {
-                    self.refused += 1;
-                    if self.refused <= NAMED_MAX {
-                        let number = self.number;
-                        _ = writeln!(io::stderr(), "line {number} is not added: {why}");
-                    }
-                }
-            }
-        }
-    }
-
-    /// Some lines: at least one, unless there are none left, and what else is there already.
-    fn batch(&mut self) -> io::Result<Vec<Line>>
-    where
-        R: Buffered,
-    {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        while batch.len() < BATCH_LINES && bytes < BATCH_BYTES {
-            if !batch.is_empty() && !self.reader.has_line() {
-                break;
-            }
-            let Some(line) = self.next()? else { break };
-            bytes += line.data.message.as_str().len();
-            batch.push(line);
-        }
-        Ok(batch)
-    }
-}
-
-/// Says whether a whole line is in memory already.
-trait Buffered {
-    fn has_line(&self) -> bool;
-}
-
-impl<T: Read> Buffered for BufReader<T> {
-    fn has_line(&self) -> bool {
-        self.buffer().contains(&b'\n')
-    }
-}
-
-/// The id of a line: the first 16 bytes of the SHA-256 of prefix, number and text, with a
-/// zero byte between them.
-fn id_of(prefix: &[u8], number: u64, message: &Message) -> DataId {
-    let hash = Sha256::new()
-        .chain_update(prefix)
-        .chain_update([0])
-        .chain_update(number.to_string())
-        .chain_update([0])
-        .chain_update(message.as_str());
-    let hash: [u8; 32] = hash.finalize().into();
-    DataId::from_bytes(*hash.first_chunk().expect("32 bytes begin with 16"))
-}
-
 /// Runs `add --lines`.
 pub fn run(miner: &Miner, file: &Path, add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
     let is_stdin = file == Path::new("-");
-    if is_stdin && io::stdin().is_terminal() {
-        _ = writeln!(io::stderr(), "reading messages from stdin, one a line; Ctrl-D ends them");
-    }
     let shown = if is_stdin { "stdin".into() } else { file.display().to_string() };
     let cannot_read = |error| CliError::other(format!("cannot read {shown}: {error}"));
-    let (input, size): (Box<dyn Read + Send>, u64) = if is_stdin {
-        (Box::new(io::stdin()), 0)
-    } else {
-        let file = File::open(file).map_err(cannot_read)?;
-        let size = file.metadata().map_or(0, |data| if data.is_file() { data.len() } else { 0 });
-        (Box::new(file), size)
-    };
+    let (input, size) = open(file, is_stdin).map_err(cannot_read)?;
     let bar = bar(size);
     let reader = BufReader::with_capacity(1 << 16, bar.wrap_read(input));
     let lines = Lines { reader, prefix: prefix(file, add), number: 0, refused: 0 };
@@ -188,16 +76,10 @@ pub fn run(miner: &Miner, file: &Path, add: &Add, output: &mut Output<'_>) -> Re
         lines: Mutex::new(lines),
         progress: Mutex::new((Summary::default(), Instant::now())),
     };
-    let outcome = thread::scope(|scope| {
-        let start = |_| scope.spawn(|| sending.work());
-        let working: Vec<_> = (0..CONNECTIONS).map(start).collect();
-        let ended = working.into_iter().map(|it| it.join().expect("sending never panics"));
-        ended.reduce(Result::and).unwrap_or(Ok(()))
-    });
+    let outcome = sending.send_all();
     bar.finish_and_clear();
-    let (done, _) = *sending.progress.lock();
-    let refused_by_miner = done.refused;
-    let done = Summary { refused: refused_by_miner + sending.lines.lock().refused, ..done };
+    let (by_miner, _) = *sending.progress.lock();
+    let done = Summary { refused: by_miner.refused + sending.lines.lock().refused, ..by_miner };
     if add.common.format.json {
         output.json_line(&done)?;
     } else {
@@ -210,8 +92,8 @@ pub fn run(miner: &Miner, file: &Path, add: &Add, output: &mut Output<'_>) -> Re
             let again = "repeat the command: no line is added twice";
             Err(CliError::Other(exit, format!("not all lines were added: {why}; {again}")))
         }
-        Ok(()) if refused_by_miner > 0 => {
-            let refused = count(refused_by_miner, "line");
+        Ok(()) if by_miner.refused > 0 => {
+            let refused = count(by_miner.refused, "line");
             Err(CliError::Other(Exit::Refused, format!("{refused} refused by {}", miner.address)))
         }
         Ok(()) if done.refused > 0 => {
@@ -220,6 +102,19 @@ pub fn run(miner: &Miner, file: &Path, add: &Add, output: &mut Output<'_>) -> Re
         }
         Ok(()) => Ok(()),
     }
+}
+
+/// What the lines are read from, and its length, if that is known.
+fn open(file: &Path, is_stdin: bool) -> io::Result<(Box<dyn Read + Send>, u64)> {
+    if !is_stdin {
+        let file = File::open(file)?;
+        let size = file.metadata().map_or(0, |data| if data.is_file() { data.len() } else { 0 });
+        return Ok((Box::new(file), size));
+    }
+    if io::stdin().is_terminal() {
+        _ = writeln!(io::stderr(), "reading messages from stdin, one a line; Ctrl-D ends them");
+    }
+    Ok((Box::new(io::stdin()), 0))
 }
 
 fn prefix(file: &Path, add: &Add) -> Vec<u8> {
@@ -277,7 +172,17 @@ struct Sending<'a, R> {
     progress: Mutex<(Summary, Instant)>,
 }
 
-impl<R: BufRead + Buffered> Sending<'_, R> {
+impl<R: BufRead + Buffered + Send> Sending<'_, R> {
+    /// Sends all lines, on all connections.
+    fn send_all(&self) -> Result<(), Stopped> {
+        thread::scope(|scope| {
+            let start = |_| scope.spawn(|| self.work());
+            let working: Vec<_> = (0..CONNECTIONS).map(start).collect();
+            let ended = working.into_iter().map(|it| it.join().expect("sending never panics"));
+            ended.reduce(Result::and).unwrap_or(Ok(()))
+        })
+    }
+
     /// Sends lines until there are none left: the work of one connection.
     fn work(&self) -> Result<(), Stopped> {
         let mut stream = None;
@@ -409,39 +314,4 @@ impl<R: BufRead + Buffered> Sending<'_, R> {
         request.push_str(text);
         request.into_bytes()
     }
-}
-
-/// An answer to a line.
-struct Answer {
-    status: u16,
-    retry_after: Duration,
-    body: Vec<u8>,
-}
-
-/// Reads the next answer.
-fn read_answer(reader: &mut BufReader<TcpStream>) -> io::Result<Answer> {
-    let malformed = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let read = reader.by_ref().take(1 << 14).read_until(b'\n', &mut head)?;
-        if read == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended"));
-        }
-        if head.len() > 1 << 14 {
-            return Err(malformed("it sends no HTTP"));
-        }
-    }
-    let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut parsed = httparse::Response::new(&mut headers);
-    let is_whole = parsed.parse(&head).is_ok_and(|status| status.is_complete());
-    let status = parsed.code.filter(|_| is_whole).ok_or_else(|| malformed("it sends no HTTP"))?;
-    let number = |name: &str| {
-        let header = parsed.headers.iter().find(|it| it.name.eq_ignore_ascii_case(name))?;
-        std::str::from_utf8(header.value).ok()?.trim().parse::<usize>().ok()
-    };
-    let length = number("Content-Length").filter(|length| *length <= ANSWER_BYTES_MAX);
-    let mut body = vec![0; length.ok_or_else(|| malformed("its answer has no length"))?];
-    reader.read_exact(&mut body)?;
-    let retry_after = Duration::from_secs(number("Retry-After").unwrap_or(1) as u64);
-    Ok(Answer { status, retry_after, body })
 }

@@ -16,10 +16,26 @@ const EXIT_CODES: [(&str, &str); 7] = [
     ("6", "the miner is unhealthy, or files are damaged"),
 ];
 
-/// Examples of a command: a line to type, and what it does.
-fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
-    match command {
-        "blockchain" => &[
+const FILES: [(&str, &str); 5] = [
+    ("NAME.chain", "the chain, one block a line; see blockchain(5)"),
+    ("NAME.hash", "SHA-256 of the chain file, as sha256sum prints it"),
+    ("NAME.data", "journal of pending messages"),
+    ("NAME_DATE_TIME.chain", "older versions of the chain file"),
+    ("miner.log", "log of the miner; older logs are miner.log.1 to miner.log.3"),
+];
+
+const ENVIRONMENT: &str = "Each setting has a variable, named with it above. A flag beats a variable; \
+    an empty variable counts as unset. Values of Kubernetes service links (tcp://...) are ignored. \
+    NO_COLOR turns colours off. HOME is the folder that a leading ~/ stands for.";
+
+/// An example: a line to type, and what it does.
+type Example = (&'static str, &'static str);
+
+/// Examples of each command.
+const EXAMPLES: [(&str, &[Example]); 13] = [
+    (
+        "blockchain",
+        &[
             ("blockchain miner start ~/miner1/test.chain", "start a miner"),
             (
                 "blockchain miner start ~/miner2/test.chain -p 12346 -n 127.0.0.1:12345",
@@ -29,7 +45,10 @@ fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
             ("blockchain get chain --last 10", "show the last 10 blocks"),
             ("blockchain verify ~/miner1/test.chain", "check the files"),
         ],
-        "start" => &[
+    ),
+    (
+        "start",
+        &[
             ("blockchain miner start ~/miner1/test.chain", "start a miner on this host"),
             (
                 "blockchain miner start m.chain --host 0.0.0.0 -n miner1.example",
@@ -40,26 +59,38 @@ fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
                 "settings as variables work, too",
             ),
         ],
-        "add" => &[
+    ),
+    (
+        "add",
+        &[
             ("blockchain add 'hello, world'", "add a message"),
             ("blockchain add -w -t 30 'hello'", "wait up to 30 seconds for its block"),
             ("blockchain add -- --not-a-flag", "a message that begins with a dash"),
             ("blockchain add - < letter.txt", "a message from a file"),
             ("blockchain add --lines names.txt", "each line is a message"),
         ],
-        "chain" => &[
+    ),
+    (
+        "chain",
+        &[
             ("blockchain get chain -n 10", "the last 10 blocks"),
             ("blockchain get chain --lines | jq -r .data.message", "all messages"),
             ("blockchain get chain --lines | sha256sum", "the hash of the chain file"),
         ],
-        "wait" => &[
+    ),
+    (
+        "wait",
+        &[
             ("blockchain wait", "until the miner answers"),
             ("blockchain wait --idle --agree-with miner2:12346", "until both agree and are idle"),
             ("blockchain wait --length 100 --timeout 30", "until there are 100 blocks"),
         ],
-        "watch" => &[("blockchain watch --json | jq .event", "events for a program")],
-        "ui" => &[("blockchain ui -m miner1.example:12345", "then open http://127.0.0.1:8000")],
-        "lab" => &[
+    ),
+    ("watch", &[("blockchain watch --json | jq .event", "events for a program")]),
+    ("ui", &[("blockchain ui -m miner1.example:12345", "then open http://127.0.0.1:8000")]),
+    (
+        "lab",
+        &[
             ("blockchain lab", "then open http://127.0.0.1:8000/wall"),
             (
                 "blockchain lab 8 --host 0.0.0.0 --allow-host classroom.local",
@@ -67,26 +98,41 @@ fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
             ),
             ("blockchain lab --script heist.lab", "an experiment without a browser"),
         ],
-        "mining" => &[
+    ),
+    (
+        "mining",
+        &[
             ("blockchain mining", "show the limit"),
             ("blockchain mining limit 1000000", "at most a million guesses a second"),
             ("blockchain mining resume", "no limit"),
         ],
-        "block" => &[
+    ),
+    (
+        "block",
+        &[
             ("blockchain get block 7", "the block at height 7"),
             ("blockchain get forks", "hashes of kept blocks that left the chain"),
         ],
-        "backup" => &[(
+    ),
+    (
+        "backup",
+        &[(
             "blockchain backup ~/miner1/test.chain /mnt/stick/monday",
             "copy the files of a miner that runs",
         )],
-        "completions" => &[(
+    ),
+    (
+        "completions",
+        &[(
             "blockchain completions bash > ~/.local/share/bash-completion/completions/blockchain",
             "complete commands in bash",
         )],
-        "man" => &[("blockchain man pages", "then: man -l pages/blockchain.1")],
-        _ => &[],
-    }
+    ),
+    ("man", &[("blockchain man pages", "then: man -l pages/blockchain.1")]),
+];
+
+fn examples(command: &str) -> &'static [Example] {
+    EXAMPLES.iter().find(|(name, _)| *name == command).map_or(&[], |(_, examples)| examples)
 }
 
 /// Notes below the flags in the help of a command.
@@ -145,41 +191,25 @@ pub fn page(command: &clap::Command) -> std::io::Result<Vec<u8>> {
         man.render_subcommands_section(&mut page)?;
     }
     let mut roff = Roff::new();
-    roff.control("SH", ["EXIT STATUS"]);
-    for (code, meaning) in EXIT_CODES {
-        roff.control("TP", []);
-        roff.text([bold(code)]);
-        roff.text([roman(meaning)]);
-    }
+    section(&mut roff, "EXIT STATUS", &EXIT_CODES);
     roff.control("SH", ["ENVIRONMENT"]);
-    roff.text([roman(
-        "Each setting has a variable, named with it above. A flag beats a variable; an empty \
-         variable counts as unset. Values of Kubernetes service links (tcp://...) are ignored. \
-         NO_COLOR turns colours off. HOME is the folder that a leading ~/ stands for.",
-    )]);
-    roff.control("SH", ["FILES"]);
-    for (file, what) in [
-        ("NAME.chain", "the chain, one block a line; see blockchain(5)"),
-        ("NAME.hash", "SHA-256 of the chain file, as sha256sum prints it"),
-        ("NAME.data", "journal of pending messages"),
-        ("NAME_DATE_TIME.chain", "older versions of the chain file"),
-        ("miner.log", "log of the miner; older logs are miner.log.1 to miner.log.3"),
-    ] {
-        roff.control("TP", []);
-        roff.text([bold(file)]);
-        roff.text([roman(what)]);
-    }
-    let examples = examples(&short);
-    if !examples.is_empty() {
-        roff.control("SH", ["EXAMPLES"]);
-        for (line, what) in examples {
-            roff.control("TP", []);
-            roff.text([bold(*line)]);
-            roff.text([roman(*what)]);
-        }
-    }
+    roff.text([roman(ENVIRONMENT)]);
+    section(&mut roff, "FILES", &FILES);
+    section(&mut roff, "EXAMPLES", examples(&short));
     roff.control("SH", ["SEE ALSO"]);
     roff.text([bold("blockchain"), roman("(1), "), bold("blockchain"), roman("(5)")]);
     roff.to_writer(&mut page)?;
     Ok(page)
+}
+
+/// A section that explains words, unless there are none.
+fn section(roff: &mut Roff, title: &str, words: &[(&str, &str)]) {
+    if !words.is_empty() {
+        roff.control("SH", [title]);
+    }
+    for (word, meaning) in words {
+        roff.control("TP", []);
+        roff.text([bold(*word)]);
+        roff.text([roman(*meaning)]);
+    }
 }

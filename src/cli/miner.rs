@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 
 use super::args::Target;
 use super::error::CliError;
-use crate::api::client::{ClientError, MinerClient, Token};
-use crate::api::{Address, ChainPage, DEFAULT_PORT, Health, PAGE_BLOCKS_MAX, Request};
-use crate::chain::{Block, Hash};
+use crate::api::client::{ClientError, MinerClient, Sent, Token};
+use crate::api::{Address, DEFAULT_PORT, Health, PAGE_BLOCKS_MAX, Request};
+use crate::chain::Hash;
 use crate::settings::values::address;
 
 /// A miner and how to ask it.
@@ -36,8 +36,8 @@ impl Miner {
     }
 
     /// Blocks from height `from`, some of them.
-    pub fn page(&self, from: u64) -> Result<ChainPage, ClientError> {
-        self.client.chain(&self.address, from, PAGE_BLOCKS_MAX)
+    fn page(&self, from: u64) -> Result<Vec<Sent>, ClientError> {
+        Ok(self.client.blocks(&self.address, from, PAGE_BLOCKS_MAX)?.0)
     }
 
     /// Asks for a JSON document, to be handed on as it is.
@@ -74,20 +74,10 @@ fn read_token(path: &Path) -> Result<Token, CliError> {
     Token::read(path).map_err(CliError::other)
 }
 
-/// A block as it came: its line, what it says, and its hash.
-pub struct Sent {
-    /// The canonical line.
-    pub line: Box<RawValue>,
-    /// The block.
-    pub block: Block,
-    /// SHA-256 of the line.
-    pub hash: Hash,
-}
-
 /// Blocks of a miner, fetched a page at a time; each follows the one before.
 pub struct Blocks<'a> {
     miner: &'a Miner,
-    page: std::vec::IntoIter<Box<RawValue>>,
+    page: std::vec::IntoIter<Sent>,
     next: u64,
     until: u64,
     parent: Option<Hash>,
@@ -101,21 +91,18 @@ impl Blocks<'_> {
                 self.miner.address
             ))
         };
-        let line = match self.page.next() {
-            Some(line) => line,
+        let sent = match self.page.next() {
+            Some(sent) => sent,
             None => {
-                self.page = self.miner.page(self.next)?.chain.into_iter();
+                self.page = self.miner.page(self.next)?.into_iter();
                 self.page.next().ok_or_else(changed)?
             }
         };
-        let block = Block::read(line.get(), self.next)
-            .map_err(|error| self.miner.malformed("block", error))?;
-        if self.parent.is_some() && block.previous_hash != self.parent {
+        if self.parent.is_some() && sent.block.previous_hash != self.parent {
             return Err(changed());
         }
-        let hash = Hash::of(line.get());
-        (self.next, self.parent) = (self.next + 1, Some(hash));
-        Ok(Sent { line, block, hash })
+        (self.next, self.parent) = (self.next + 1, Some(sent.hash));
+        Ok(sent)
     }
 }
 
@@ -138,6 +125,7 @@ impl Iterator for Blocks<'_> {
 mod tests {
     use super::super::testing::{Fake, page};
     use super::*;
+    use crate::chain::Block;
     use crate::chain::testing::{Maker, network};
 
     fn read(pages: &[&[String]]) -> Result<usize, String> {

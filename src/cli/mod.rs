@@ -18,6 +18,7 @@ mod miner;
 mod output;
 mod shell;
 mod start;
+mod table;
 #[cfg(test)]
 mod testing;
 mod ui;

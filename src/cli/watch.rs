@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 
 use super::args::Watch;
 use super::error::CliError;
-use super::miner::{Miner, Sent};
+use super::miner::Miner;
 use super::output::{Look, Output, count, seconds_utc, short};
-use crate::api::client::ClientError;
+use crate::api::client::{ClientError, Sent};
 use crate::api::{Cursor, EVENT_WAIT_MAX, EventPage, Happening, RunId};
 use crate::chain::{Data, DataId, Hash, Why};
 
