@@ -47,13 +47,16 @@ pub fn draw(at: &At, nodes: &[Node]) -> Markup {
             @for (from, to) in survey::lines(nodes) {
                 @let lost = [from, to].iter().any(|end| nodes[*end].standing == Standing::Unreachable);
                 @let edge = |class: &str| html! {
-                    line class=(class) x1=(round(places[from].0)) y1=(round(places[from].1)) x2=(round(places[to].0)) y2=(round(places[to].1)) {}
+                    line class=(class) x1=(round(places[from].0)) y1=(round(places[from].1))
+                        x2=(round(places[to].0)) y2=(round(places[to].1)) {}
                 };
                 @let drawn = edge(match (lost, is_mutual(from, to)) { (true, _) => "edge lost-edge", (_, true) => "edge", (_, false) => "edge one-way" });
                 @let line = line_id(nodes, (from, to));
                 @let names = [from, to].map(|end| short_address(&nodes[end].address, NAME_CHARACTERS));
                 g id=(format!("e-{line}")) { @if survey::came_by(nodes, (from, to)).is_empty() { (drawn) } @else {
-                    a href=(format!("#{line}")) aria-label=(format!("The line between {} and {}", names[0], names[1])) { (edge("reach")) (drawn) }
+                    a href=(format!("#{line}"))
+                        aria-label=(format!("The line between {} and {}", names[0], names[1])) {
+                        (edge("reach")) (drawn) }
                 } }
             }
             @for spark in sparks(at, nodes) { @let (from, to) = (places[spark.from], places[spark.to]);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use time::{Date, Month};
 
-use super::source::{At, Seen, Source};
+use super::source::{At, Sent, Source};
 use crate::api::Fork;
 use crate::api::client::ClientError;
 use crate::chain::{DataId, Hash, Micros};
@@ -41,7 +41,7 @@ pub enum Wanted {
 /// Result of a look through the chain.
 pub struct Found {
     /// Newest first.
-    pub blocks: Vec<Seen>,
+    pub blocks: Vec<Sent>,
     /// Height of the lowest block that was looked at.
     pub down_to: u64,
 }
@@ -114,7 +114,7 @@ fn numbers(text: &str, between: char) -> Option<[u16; 3]> {
 }
 
 /// The first block at or after `moment`: timestamps rise, so halving finds it.
-pub fn first_at(source: &Source, at: &At, moment: Micros) -> Result<Option<Seen>, ClientError> {
+pub fn first_at(source: &Source, at: &At, moment: Micros) -> Result<Option<Sent>, ClientError> {
     let (mut low, mut high) = (0, at.health.length);
     let mut found = None;
     while low < high {
@@ -154,7 +154,7 @@ pub fn scan(source: &Source, at: &At, words: &[String], below: u64) -> Result<Fo
 }
 
 /// The dropped blocks whose hash begins with the only word, as far as they fit on a page.
-pub fn dropped(source: &Source, at: &At, words: &[String]) -> Result<Vec<Seen>, ClientError> {
+pub fn dropped(source: &Source, at: &At, words: &[String]) -> Result<Vec<Sent>, ClientError> {
     let [word] = words else { return Ok(Vec::new()) };
     if !is_hex(word) {
         return Ok(Vec::new());
@@ -170,7 +170,7 @@ fn is_hex(word: &str) -> bool {
     word.len() >= HASH_DIGITS_MIN && word.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-fn fits(seen: &Seen, words: &[String]) -> bool {
+fn fits(seen: &Sent, words: &[String]) -> bool {
     let message = seen.block.data.message.as_str().to_lowercase();
     if words.iter().all(|word| message.contains(word)) {
         return true;

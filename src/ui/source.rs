@@ -6,12 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
+pub use crate::api::client::Sent;
 use crate::api::client::{ClientError, MinerClient};
 use crate::api::{
-    Address, BlockName, Cursor, DataPage, DataState, Departure, Fork, ForksAnswer, Health,
-    MiningPace, NeighbourDetail, PAGE_BYTES_MAX, Request, RunId,
+    Address, BlockAnswer, BlockName, Cursor, DataPage, DataState, Departure, Fork, ForksAnswer,
+    Health, MiningPace, NeighbourDetail, PAGE_BYTES_MAX, Request, RunId,
 };
-use crate::chain::{Block, DataId, Hash, Micros};
+use crate::chain::{DataId, Hash, Micros};
 use crate::lab::Lab;
 
 /// The miner that this UI was started for, and the way to ask it and its neighbours.
@@ -57,20 +58,10 @@ pub enum NoPage {
     Bad(String),
 }
 
-/// A block as a miner sent it.
-pub struct Seen {
-    /// Its line.
-    pub line: String,
-    /// SHA-256 of that.
-    pub hash: Hash,
-    /// The block in the line.
-    pub block: Block,
-}
-
 /// A block that was asked for by its hash.
 pub struct Kept {
     /// The block.
-    pub seen: Seen,
+    pub seen: Sent,
     /// Blocks from it to the head, itself included; 0 outside of the chain.
     pub confirmations: u64,
     /// When and why it left the chain, if it did.
@@ -145,18 +136,16 @@ impl Source {
         address: &Address,
         from: u64,
         limit: u64,
-    ) -> Result<(Vec<Seen>, u64), ClientError> {
+    ) -> Result<(Vec<Sent>, u64), ClientError> {
         let (mut blocks, mut length) = (Vec::new(), 0);
         while (blocks.len() as u64) < limit {
             let next = from + blocks.len() as u64;
-            let page = self.client.chain(address, next, limit - blocks.len() as u64)?;
-            length = page.length;
-            if page.chain.is_empty() {
+            let (page, all) = self.client.blocks(address, next, limit - blocks.len() as u64)?;
+            length = all;
+            if page.is_empty() {
                 break;
             }
-            for (index, raw) in (next..).zip(&page.chain) {
-                blocks.push(seen(address, raw.get(), index)?);
-            }
+            blocks.extend(page);
         }
         Ok((blocks, length))
     }
@@ -198,8 +187,8 @@ impl Source {
             Err(ClientError::Refused { status: 404, .. }) => return Ok(None),
             answer => answer?,
         };
-        let seen = Seen { line: answer.block.get().to_owned(), hash, block };
-        Ok(Some(Kept { seen, confirmations: answer.confirmations, dropped: answer.dropped }))
+        let BlockAnswer { block: line, confirmations, dropped, .. } = answer;
+        Ok(Some(Kept { seen: Sent { line, hash, block }, confirmations, dropped }))
     }
 
     /// The branches that left the chain, newest first; none if the miner tells none.
@@ -229,20 +218,9 @@ impl Source {
     }
 }
 
-/// The height that a line of a block names; the line is checked against it later.
 /// A cursor of no run, which asks for the first page of unprocessed data.
 pub fn first_page() -> Cursor {
     Cursor { run: RunId::from_random([0; 16]), arrivals: 0 }
-}
-
-/// Reads a line as a miner sent it.
-pub fn seen(address: &Address, line: &str, index: u64) -> Result<Seen, ClientError> {
-    let block = Block::read(line, index).map_err(|error| ClientError::Malformed {
-        address: address.clone(),
-        what: "block",
-        why: error.to_string(),
-    })?;
-    Ok(Seen { line: line.to_owned(), hash: Hash::of(line), block })
 }
 
 impl At {

@@ -9,7 +9,7 @@ use crate::api::{BlockName, Departure, Fork};
 use crate::chain::Hash;
 use crate::ui::frame::{self, Freshness};
 use crate::ui::http::Answer;
-use crate::ui::source::{At, Kept, NoPage, Seen, Source};
+use crate::ui::source::{At, Kept, NoPage, Sent, Source};
 use crate::ui::words::{Moment, Shown, bytes, count, duration, hue, plural, short_hash};
 
 /// Characters of the message and of the line that are shown; the whole is a link away.
@@ -24,8 +24,8 @@ const RIVALS_MAX: usize = 5;
 
 /// A block and what is around it.
 struct Found {
-    seen: Seen,
-    parent: Option<Seen>,
+    seen: Sent,
+    parent: Option<Sent>,
     place: Place,
 }
 
@@ -58,7 +58,8 @@ pub fn page(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
         }
         (rivals(at, seen, place, &forks))
         (fields(at, &found))
-        @if let (Place::Chain(length), 1..) = (place, index) { section.card id="chance" { h2 { "What its confirmations are worth" } (chance(length - index, status.as_ref())) } }
+        @if let (Place::Chain(length), 1..) = (place, index) { section.card id="chance" { h2 {
+            "What its confirmations are worth" } (chance(length - index, status.as_ref())) } }
         (line(at, &found))
         (proof(seen, parent.as_ref(), at))
     };
@@ -131,7 +132,7 @@ fn beside(at: &At, found: &Found, forks: &[Fork]) -> Markup {
 }
 
 /// When and why a block left the chain.
-fn left_behind(at: &At, seen: &Seen, left: &Departure, forks: &[Fork]) -> Markup {
+fn left_behind(at: &At, seen: &Sent, left: &Departure, forks: &[Fork]) -> Markup {
     let is_of = |fork: &&Fork| fork.blocks.iter().any(|block| block.hash == seen.hash);
     let fork = forks.iter().find(is_of);
     let fork = fork.map_or("/forks".into(), |fork| format!("/forks#f-{}", short_id(&fork.head)));
@@ -149,7 +150,7 @@ fn left_behind(at: &At, seen: &Seen, left: &Departure, forks: &[Fork]) -> Markup
 }
 
 /// The blocks that stood at the height of one of the chain before.
-fn rivals(at: &At, seen: &Seen, place: &Place, forks: &[Fork]) -> Markup {
+fn rivals(at: &At, seen: &Sent, place: &Place, forks: &[Fork]) -> Markup {
     let at_height = |fork: &Fork| {
         let block = fork.blocks.iter().find(|block| block.index == seen.block.index)?;
         Some((block.hash, fork.dropped.at))
@@ -194,31 +195,41 @@ fn fields(at: &At, found: &Found) -> Markup {
             (row("index", html! { span { (block.index) } }, "The height: how many blocks stand below this one.", "The height: no block stands below this one."))
             (row("timestamp", html! {
                 span { (block.timestamp) } @if block.timestamp > 0 { p.more { (Moment(block.timestamp).show()) (gap.unwrap_or_default()) } }
-            }, "When it was made, in microseconds since 1970; always later than the block before, so that order in time is order in the chain.", "The first block has no time, so that it is the same for everybody."))
-            (row("data.id", html! { code { (block.data.id) } }, "The message's own number. A chain holds no message, that is, no id with the same text, twice: so none can be counted twice.", "The first block holds nobody's message, so its number is zero."))
+            }, "When it was made, in microseconds since 1970; always later than the block before, so that \
+                order in time is order in the chain.", "The first block has no time, so that it is the same \
+                for everybody."))
+            (row("data.id", html! { code { (block.data.id) } }, "The message's own number. A chain holds no \
+                message, that is, no id with the same text, twice: so none can be counted twice.", "The \
+                first block holds nobody's message, so its number is zero."))
             (row("data.message", html! {
                 div.message tabindex=[may_scroll.then_some("0")] role="group" aria-label="The message" { (message) }
-                p.more { (bytes(block.data.message.as_str().len() as u64)) @if message.is_cut() { " · " a href=(at.href(&format!("/block/{}/message", name(found)))) { "the whole message" } } }
+                p.more { (bytes(block.data.message.as_str().len() as u64)) @if message.is_cut() {
+                    " · " a href=(at.href(&format!("/block/{}/message", name(found)))) {
+                    "the whole message" } } }
             }, "The text that was added.", "The network's name and how hard its proofs are."))
             (row("previous_hash", html! {
                 @match block.previous_hash {
                     Some(hash) => a.hash-line href=(at.href(&format!("/block/{hash}"))) { span class=(format!("swatch {}", hue(&hash))) aria-hidden="true" {} code { (hash) } },
                     None => code { "null" },
                 }
-            }, "The SHA-256 of the line of the block before. This is the chain: change that block, and this names one that does not exist any more.", "There is no block before. The next one names the hash of this."))
+            }, "The SHA-256 of the line of the block before. This is the chain: change that block, and this \
+                names one that does not exist any more.", "There is no block before. The next one names the \
+                hash of this."))
             (row("proof", html! {
                 @match &block.proof {
                     Some(proof) => code { span.seal { (proof.seal) } "-" span.nonce { (proof.nonce) } },
                     None => code { "null" },
                 }
-            }, "The seal, which fixes every byte of this block, and the nonce, the number that was searched for. It is costly to find and cheap to check.", "It needs none: everybody can make this block, and only this one."))
+            }, "The seal, which fixes every byte of this block, and the nonce, the number that was searched \
+                for. It is costly to find and cheap to check.", "It needs none: everybody can make this \
+                block, and only this one."))
         }
     }
 }
 
 fn line(at: &At, found: &Found) -> Markup {
     let seen = &found.seen;
-    let shown = Shown(&seen.line, LINE_CHARACTERS);
+    let shown = Shown(seen.line.get(), LINE_CHARACTERS);
     let name = name(found);
     let curl = format!("curl -s http://{}/blocks/{name} | jq -c .block", at.address);
     html! {
@@ -229,7 +240,9 @@ fn line(at: &At, found: &Found) -> Markup {
             p { "Its SHA-256, which the next block names as its " code { "previous_hash" } ":" }
             p.result.hash-line { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} code { (seen.hash) } }
             @if seen.block.index > 0 {
-                p.hint { "No zeros are at the end of this hash. They are at the end of the hash of the two proofs, below: the nonce is searched for that one, so that the work can be checked with the two proofs alone." }
+                p.hint { "No zeros are at the end of this hash. They are at the end of the hash of the two \
+                    proofs, below: the nonce is searched for that one, so that the work can be checked with \
+                    the two proofs alone." }
             }
             div.buttons {
                 button data-copy=(curl) hidden { "Copy as curl" }
@@ -240,12 +253,14 @@ fn line(at: &At, found: &Found) -> Markup {
     }
 }
 
-fn proof(seen: &Seen, parent: Option<&Seen>, at: &At) -> Markup {
+fn proof(seen: &Sent, parent: Option<&Sent>, at: &At) -> Markup {
     let (Some(proof), Some(parent)) = (&seen.block.proof, parent) else {
         return html! {
             section.card {
                 h2 { "The genesis block" }
-                p { "It follows from the network's name and difficulty alone, is the same on every miner, and needs no proof. Miners of another network have another one, so two networks never mix." }
+                p { "It follows from the network's name and difficulty alone, is the same on every miner, \
+                    and needs no proof. Miners of another network have another one, so two networks never \
+                    mix." }
             }
         };
     };
@@ -263,7 +278,9 @@ fn proof(seen: &Seen, parent: Option<&Seen>, at: &At) -> Markup {
                 li {
                     p { "The line without its " code { "proof" } " has the SHA-256" }
                     p.result { code.seal { (seal) } }
-                    p { @if seal == proof.seal { span.tick { "✓" } " the seal in the proof." } @else { span.cross { "✗" } " not the seal in the proof." } }
+                    p { @if seal == proof.seal { span.tick { "✓" }
+                        " the seal in the proof." } @else { span.cross { "✗" }
+                        " not the seal in the proof." } }
                 }
                 li {
                     p { "The proof of block " (count(parent.block.index)) " and this one's, one behind the other:" }
@@ -277,7 +294,9 @@ fn proof(seen: &Seen, parent: Option<&Seen>, at: &At) -> Markup {
                     p.result { code { (front) span.zeros { (end) } } }
                     p {
                         @if is_good { span.tick { "✓" } " ends with " } @else { span.cross { "✗" } " should end with " }
-                        (plural(zeros as u64, "zero")) ". About one number in " (count(16u64.checked_pow(zeros as u32).unwrap_or(u64::MAX))) " does that; counted from 0, it is number "
+                        (plural(zeros as u64, "zero")) ". About one number in "
+                            (count(16u64.checked_pow(zeros as u32).unwrap_or(u64::MAX)))
+                            " does that; counted from 0, it is number "
                         (count(proof.nonce.saturating_add(1))) "."
                     }
                 }

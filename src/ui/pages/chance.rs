@@ -30,9 +30,12 @@ pub fn chance(confirmations: u64, status: Option<&StatusReport>) -> Markup {
             }
             label.field hidden { span { "Attacker's share" }
                 input type="range" name="share" min="1" max="50" value=(SHARE_PERCENT); }
-            p.hint { "Nakamoto's formula assumes that all others go on mining. Here, blocks come only when somebody adds a message: on an idle network, an attacker with any share has unlimited time." }
+            p.hint { "Nakamoto's formula assumes that all others go on mining. Here, blocks come only when \
+                somebody adds a message: on an idle network, an attacker with any share has unlimited time." }
             @if let Some(finality) = finality {
-                p.hint { "This miner refuses to drop a block that is more than " (Shown(&finality.value, 20)) " deep (" code { "--finality-depth" } "), until its owner accepts the other branch by hand." }
+                p.hint { "This miner refuses to drop a block that is more than "
+                    (Shown(&finality.value, 20)) " deep (" code { "--finality-depth" }
+                    "), until its owner accepts the other branch by hand." }
             }
         }
     }

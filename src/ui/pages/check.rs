@@ -20,11 +20,27 @@ pub fn page(at: &At) -> Answer {
     let content = html! {
         section.intro {
             h1 { "Check" }
-            p { "Don't trust the miner: your browser fetches all " (plural(length, "block")) " and checks every rule itself, with its own SHA-256." }
+            p { "Don't trust the miner: your browser fetches all " (plural(length, "block"))
+                " and checks every rule itself, with its own SHA-256." }
         }
-        noscript { section.card { p { "This page needs scripts, since your browser checks. Without them, use " code { "blockchain verify" } " on the chain file, or the commands below." } } }
+        noscript { section.card { p { "This page needs scripts, since your browser checks. Without them, use \
+            " code { "blockchain verify" } " on the chain file, or the commands below." } } }
         div.stack data-worker=(assets::path("worker.js")) data-at=[(!at.is_home).then_some(&at.address)]
             data-network=(at.health.network) data-difficulty=(at.health.difficulty) {
+            (whole(at))
+            (tamper())
+        }
+        (by_hand(at))
+        script type="module" src=(assets::path("check.js")) {}
+        script type="module" src=(assets::path("cheat.js")) {}
+    };
+    Answer::page(200, frame::page(TAB.name, TAB, Freshness::Still, at, content))
+}
+
+/// The check of the whole chain, and what it goes by.
+fn whole(at: &At) -> Markup {
+    let length = at.health.length;
+    html! {
         section.card id="check" {
             h2 { "The whole chain" }
             div.cells id="cells" aria-hidden="true" { @for _ in 0..length.min(CELLS) { i {} } }
@@ -47,15 +63,23 @@ pub fn page(at: &At) -> Answer {
                 }
             }
         }
+    }
+}
+
+/// A copy of the newest blocks to change, and the race that follows.
+fn tamper() -> Markup {
+    html! {
         section.card id="tamper" {
             h2 { "Try to cheat" }
-            p { "Take a copy of the newest blocks and change a field. The seal breaks, and every link after it. Then mine the blocks again, one by one, and race the network." }
+            p { "Take a copy of the newest blocks and change a field. The seal breaks, and every link after \
+                it. Then mine the blocks again, one by one, and race the network." }
             div.buttons { button id="copy-blocks" disabled { "Take a copy" } }
             div.race id="race" hidden {
                 (lane("network", "The network's height"))
                 (lane("mine", "Yours"))
             }
-            p.verdict.idle id="tamper-verdict" role="status" aria-live="polite" { "The copy is in your browser alone, until you hand it in." }
+            p.verdict.idle id="tamper-verdict" role="status" aria-live="polite" { "The copy is in your \
+                browser alone, until you hand it in." }
             ol.copies id="copies" tabindex="0" aria-label="Copied blocks, oldest first" {}
             div.buttons {
                 button id="mine-on-top" disabled { "Mine one on top" }
@@ -63,7 +87,13 @@ pub fn page(at: &At) -> Answer {
                 span.hint id="handed-in" role="status" {}
             }
         }
-        }
+    }
+}
+
+/// The same by curl, jq and sha256sum.
+fn by_hand(at: &At) -> Markup {
+    let length = at.health.length;
+    html! {
         section.card {
             h2 { "By hand" }
             p { "The same line is stored, sent and hashed, so curl, jq and sha256sum are enough:" }
@@ -77,10 +107,7 @@ pub fn page(at: &At) -> Answer {
                 }
             } }
         }
-        script type="module" src=(assets::path("check.js")) {}
-        script type="module" src=(assets::path("cheat.js")) {}
-    };
-    Answer::page(200, frame::page(TAB.name, TAB, Freshness::Still, at, content))
+    }
 }
 
 /// A lane of the race: a height and a cell for each block.

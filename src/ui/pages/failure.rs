@@ -27,7 +27,8 @@ fn dead(source: &Source, at: Option<&str>, why: &str) -> Answer {
             h1 { "The miner does not answer" }
             p.reason { (Shown(why, REASON_CHARACTERS_MAX)) }
             p { "This page asks again every two seconds and comes back by itself." }
-            p { "If it runs elsewhere, start this UI with " code { "blockchain ui --miner host:port" } "; to start one here: " code { "blockchain miner start test.chain" } }
+            p { "If it runs elsewhere, start this UI with " code { "blockchain ui --miner host:port" }
+                "; to start one here: " code { "blockchain miner start test.chain" } }
         }
     };
     without_answer(source, at, 503, "No answer", Freshness::Awaited, content)

@@ -8,7 +8,7 @@ use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
 use crate::ui::routes::Parameters;
 use crate::ui::search::{self, Found, Wanted};
-use crate::ui::source::{At, NoPage, Seen, Source};
+use crate::ui::source::{At, NoPage, Sent, Source};
 use crate::ui::words::{Moment, Shown, count, hue, plural, short_hash};
 
 /// Its place in the navigation.
@@ -20,18 +20,48 @@ const MESSAGE_CHARACTERS: usize = 240;
 /// Renders the page, or goes straight to the one thing that was asked for.
 pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer, NoPage> {
     let text = parameters.get("q").map(String::as_str).unwrap_or_default();
+    let result = match find(source, at, text, parameters)? {
+        Outcome::Here(result) => result,
+        Outcome::At(path) => return Ok(Answer::see_other(at.href(&path))),
+    };
+    let content = html! {
+        section.intro {
+            h1 { label for="q" { "Find" } }
+            form.find role="search" action="/find" {
+                @if !at.is_home { input type="hidden" name="at" value=(at.address); }
+                input type="search" id="q" name="q" value=(text)
+                    placeholder="height, hash, words…" autocomplete="off" autofocus[text.is_empty()];
+                // The script names the reader's zone for a date without one.
+                input type="hidden" name="zone" value="UTC" disabled;
+                button.primary { "Find" }
+            }
+        }
+        section.card id="result" aria-live="polite" { (result) }
+    };
+    Ok(Answer::page(200, frame::page(TAB.name, TAB, Freshness::Still, at, content)))
+}
+
+/// What was found.
+enum Outcome {
+    /// What the page shows.
+    Here(Markup),
+    /// One thing, which has a page of its own.
+    At(String),
+}
+
+fn find(source: &Source, at: &At, text: &str, parameters: &Parameters) -> Result<Outcome, NoPage> {
     let zone = parameters.get("zone").map_or("UTC", String::as_str);
-    let result = match search::read(text, zone, at.health.length) {
+    Ok(Outcome::Here(match search::read(text, zone, at.health.length) {
         None => examples(),
         Some(Wanted::Height(height)) => {
-            return Ok(Answer::see_other(at.href(&format!("/block/{height}"))));
+            return Ok(Outcome::At(format!("/block/{height}")));
         }
         Some(Wanted::Id(id)) => match source.client.data_state(&at.address, id, None) {
             Ok(DataState::Mined { index, .. }) => {
-                return Ok(Answer::see_other(at.href(&format!("/block/{index}"))));
+                return Ok(Outcome::At(format!("/block/{index}")));
             }
             Ok(DataState::Unprocessed { .. }) => {
-                return Ok(Answer::see_other(at.href(&format!("/data/{id}"))));
+                return Ok(Outcome::At(format!("/data/{id}")));
             }
             Err(ClientError::Refused { .. }) => {
                 nothing("No message with this id is in the chain or unprocessed.")
@@ -46,25 +76,11 @@ pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer,
             None => nothing("No block is as late as that."),
         },
         Some(Wanted::Hash(hash)) if source.block(&at.address, hash)?.is_some() => {
-            return Ok(Answer::see_other(at.href(&format!("/block/{hash}"))));
+            return Ok(Outcome::At(format!("/block/{hash}")));
         }
         Some(Wanted::Hash(hash)) => look(source, at, text, &[hash.to_string()], parameters)?,
         Some(Wanted::Words(words)) => look(source, at, text, &words, parameters)?,
-    };
-    let content = html! {
-        section.intro {
-            h1 { label for="q" { "Find" } }
-            form.find role="search" action="/find" {
-                @if !at.is_home { input type="hidden" name="at" value=(at.address); }
-                input type="search" id="q" name="q" value=(text) placeholder="height, hash, words…" autocomplete="off" autofocus[text.is_empty()];
-                // The script names the reader's zone for a date without one.
-                input type="hidden" name="zone" value="UTC" disabled;
-                button.primary { "Find" }
-            }
-        }
-        section.card id="result" aria-live="polite" { (result) }
-    };
-    Ok(Answer::page(200, frame::page(TAB.name, TAB, Freshness::Still, at, content)))
+    }))
 }
 
 /// Looks through the chain and, at its beginning, through the dropped blocks.
@@ -95,9 +111,12 @@ fn examples() -> Markup {
         h2 { "One box for everything" }
         dl.parts {
             div { dt { code { "17" } } dd { "the block of this height" } }
-            div { dt { code { "4f0c2e…" } } dd { "a block by its hash or seal, or by the first six digits of one; by its hash also if it was dropped" } }
+            div { dt { code { "4f0c2e…" } } dd { "a block by its hash or seal, or by the first six digits of \
+                one; by its hash also if it was dropped" } }
             div { dt { code { "3b241101e2bb…" } } dd { "a message by its data id" } }
-            div { dt { code { "2026-11-22 14:00" } } dd { "the first block at or after that moment, " span data-zone { "in UTC" } "; a date that a page shows is found as it is shown" } }
+            div { dt { code { "2026-11-22 14:00" } } dd {
+                "the first block at or after that moment, " span data-zone { "in UTC" }
+                "; a date that a page shows is found as it is shown" } }
             div { dt { code { "good morning" } } dd { "blocks whose message has all these words" } }
         }
     }
@@ -125,14 +144,14 @@ fn results(at: &At, text: &str, found: &Found, begun: u64) -> Markup {
     }
 }
 
-fn list(at: &At, blocks: &[Seen]) -> Markup {
+fn list(at: &At, blocks: &[Sent]) -> Markup {
     html! {
         ol.found { @for seen in blocks { (found_block(at, seen, &seen.block.index.to_string())) } }
     }
 }
 
 /// A block that was found; `name` is that of its page.
-fn found_block(at: &At, seen: &Seen, name: &str) -> Markup {
+fn found_block(at: &At, seen: &Sent, name: &str) -> Markup {
     html! {
         li { a href=(at.href(&format!("/block/{name}"))) {
             span.height { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} "Block " (count(seen.block.index)) }

@@ -6,7 +6,7 @@ use super::chain;
 use super::chance::chance;
 use super::forks::{self, Former, why_dropped};
 use crate::api::{DataState, StatusReport};
-use crate::chain::{DataId, Hash, Message, Micros};
+use crate::chain::{Data, DataId, Hash, Message, Micros};
 use crate::ui::frame::{self, Freshness};
 use crate::ui::http::Answer;
 use crate::ui::routes::Parameters;
@@ -51,6 +51,77 @@ pub struct Life {
     pub shown: Markup,
 }
 
+/// All that the miner knows of a message, or knew.
+struct Known {
+    followed: Followed,
+    /// It has it: unprocessed, or in a block.
+    is_here: bool,
+    /// Height of its block.
+    mined: Option<u64>,
+    confirmations: u64,
+    /// When its block was made.
+    since: Option<Micros>,
+    /// The text that stands under the id, and its hash.
+    text: Option<Message>,
+    stands: Option<Hash>,
+    /// Texts of dropped blocks under the id.
+    former: Vec<Former>,
+    /// The hash of the text that was added, and of another one that stands in its place.
+    other: Option<(Hash, Hash)>,
+    /// Another block with a text under the id, and the hash of that.
+    twin: Option<(u64, Hash)>,
+}
+
+impl Known {
+    fn find(source: &Source, at: &At, followed: Followed) -> Result<Self, NoPage> {
+        let Followed { id, sha256: added } = followed;
+        let state = source.state(&at.address, id, added)?;
+        let told = state.as_ref().map(DataState::sha256);
+        let (mined, confirmations) = match state {
+            Some(DataState::Mined { index, confirmations, .. }) => (Some(index), confirmations),
+            _ => (None, 0),
+        };
+        let data: Vec<(Micros, Data)> = match mined {
+            Some(index) => {
+                let (blocks, _) = source.blocks(&at.address, index, 1)?;
+                blocks.into_iter().map(|seen| (seen.block.timestamp, seen.block.data)).collect()
+            }
+            None => source.waiting(at)?.data.into_iter().map(|data| (at.now, data)).collect(),
+        };
+        let is_it = |text: &Message| told.is_none_or(|told| Hash::of(text.as_str()) == told);
+        let found = data.into_iter().find(|(_, data)| data.id == id && is_it(&data.message));
+        let (since, text) = found.map(|(since, data)| (since, data.message)).unzip();
+        let since = since.filter(|_| mined.is_some());
+        let former = forks::former(source, at, &source.forks(&at.address), id)?;
+        let stands = text.as_ref().map(|text| Hash::of(text.as_str())).or(told);
+        let other = added.zip(stands).filter(|(added, stands)| added != stands);
+        let in_chain = stands.filter(|_| other.is_none() && mined.is_some());
+        let twin = twin(source, at, followed, in_chain)?;
+        let is_here = state.is_some();
+        Ok(Self {
+            followed,
+            is_here,
+            mined,
+            confirmations,
+            since,
+            text,
+            stands,
+            former,
+            other,
+            twin,
+        })
+    }
+
+    /// The hash of the text that stands there, if another one stood there before.
+    fn stood_otherwise(&self) -> Option<Hash> {
+        self.stands.filter(|stands| self.former.iter().any(|former| former.text() != *stands))
+    }
+
+    fn is_rewritten(&self) -> bool {
+        self.other.is_some() || self.twin.is_some() || self.stood_otherwise().is_some()
+    }
+}
+
 /// The steps of a message's life, where it is, and whether another text stands there.
 pub fn life(
     source: &Source,
@@ -58,81 +129,84 @@ pub fn life(
     followed: Followed,
     status: Option<&StatusReport>,
 ) -> Result<Life, NoPage> {
-    let Followed { id, sha256: added } = followed;
-    let state = source.state(&at.address, id, added)?;
-    let told = state.as_ref().map(DataState::sha256);
-    let (mined, confirmations) = match state {
-        Some(DataState::Mined { index, confirmations, .. }) => (Some(index), confirmations),
-        _ => (None, 0),
-    };
-    let data = match mined {
-        Some(index) => {
-            let (blocks, _) = source.blocks(&at.address, index, 1)?;
-            blocks.into_iter().map(|seen| (seen.block.timestamp, seen.block.data)).collect()
-        }
-        None => source.waiting(at)?.data.into_iter().map(|data| (at.now, data)).collect::<Vec<_>>(),
-    };
-    let is_it = |text: &Message| told.is_none_or(|told| Hash::of(text.as_str()) == told);
-    let found = data.into_iter().find(|(_, data)| data.id == id && is_it(&data.message));
-    let (since, text) = found.map(|(since, data)| (since, data.message)).unzip();
-    let former = forks::former(source, at, &source.forks(&at.address), id)?;
-    let stands = text.as_ref().map(|text| Hash::of(text.as_str())).or(told);
-    let other = added.zip(stands).filter(|(added, stands)| added != stands);
-    let twin = twin(source, at, followed, stands.filter(|_| other.is_none() && mined.is_some()))?;
-    let was_other = |stands: &Hash| former.iter().any(|former| former.text() != *stands);
-    let is_rewritten = other.is_some() || twin.is_some() || stands.as_ref().is_some_and(was_other);
-    let is_known = state.is_some() || !former.is_empty();
+    let known = Known::find(source, at, followed)?;
+    let Known { is_here, mined, text, stands, former, other, .. } = &known;
+    let is_known = *is_here || !former.is_empty();
+    let is_as_added = other.is_none() && stands.is_some();
     let shown = html! {
         h2 { @if other.is_some() { "Another text stands there" } @else { "The life of your message" } }
-        @if let Some((added, stands)) = other {
-            div.alarm role="alert" {
-                p { strong { "✗ This is not the text that was added." } }
-                p {
-                    @match mined { Some(index) => { "Block " (count(index)) " holds another text under this id" } None => "Another text is unprocessed under this id" }
-                    ": its SHA-256 is " code { (short_hash(&stands)) } ", that of the text that was added is " code { (short_hash(&added)) } "."
-                }
-                (originals(at, &former, Some(added)))
-            }
-        } @else if let Some((index, text)) = twin {
-            div.alarm role="alert" {
-                p { strong { "✗ The chain holds another text under this id, too." } " Block " (count(index)) " has one with the SHA-256 " code { (short_hash(&text)) } ": " a href=(at.href(&format!("/block/{index}"))) { "see it" } "." }
-                (originals(at, &former, added))
-            }
-        } @else if mined.is_none() && !former.is_empty() {
-            div.alarm role="alert" {
-                p { strong { "✗ A stronger branch rewrote the block of this message." } " Its text is in the chain no more" @if state.is_some() { ": it is unprocessed again." } @else { "." } }
-                (originals(at, &former, added))
-            }
-        } @else if let Some(stands) = stands.filter(was_other) {
-            div.alarm role="alert" {
-                p { strong { "✗ Another text stood under this id before." } " A stronger branch rewrote it. The SHA-256 of the text below is " code { (short_hash(&stands)) } "." }
-                (originals(at, &former, None))
-            }
-        }
-        (history(at, &former, since.filter(|_| mined.is_some()), mined, state.is_some()))
-        @if let Some(text) = &text { @let shown = Shown(text.as_str(), MESSAGE_CHARACTERS);
+        (alarm(at, &known))
+        (history(at, former, known.since, *mined, *is_here))
+        @if let Some(text) = text { @let shown = Shown(text.as_str(), MESSAGE_CHARACTERS);
             blockquote.other[other.is_some()] tabindex=[shown.may_fill(LINES_UNSCROLLED).then_some("0")] { (shown) }
         }
         @if !is_known { p.problem { "This miner has no message with this id." } }
-        @if !is_rewritten {
-            ol.steps {
-                (step(state.is_some(), mined.is_none(), "on disk", html! { "The miner keeps it, also through a power cut." }))
-                (step(mined.is_some(), true, &mined.map_or("mined".into(), |index| format!("mined in block {index}")), match mined {
-                    Some(index) => html! { a href=(at.href(&format!("/block/{index}"))) { "See the block" } },
-                    None => html! { "Miners search a proof for its block." },
-                }))
-                (step(false, false, &if mined.is_some() { plural(confirmations, "confirmation") } else { "confirmed".into() }, html! {
-                    "Each block from its own to the head counts. None makes it certain; each makes rewriting it costlier."
-                }))
-            }
-        }
-        @if mined.is_some() { (chance(confirmations, status)) }
+        @if !known.is_rewritten() { (steps(at, &known)) }
+        @if mined.is_some() { (chance(known.confirmations, status)) }
         p.hint {
-            "Id " code { (id) }
-            @if let Some(added) = added.filter(|_| other.is_none() && stands.is_some()) { " · it is the text that was added, SHA-256 " code { (short_hash(&added)) } }
+            "Id " code { (followed.id) }
+            @if let Some(added) = followed.sha256.filter(|_| is_as_added) {
+                " · it is the text that was added, SHA-256 " code { (short_hash(&added)) } }
         }
     };
     Ok(Life { is_known, shown })
+}
+
+/// What happened to the text that was added, if it is not where it was put.
+fn alarm(at: &At, known: &Known) -> Markup {
+    let Known { followed: Followed { sha256: added, .. }, mined, former, .. } = known;
+    let (words, original) = if let Some((added, stands)) = known.other {
+        let words = html! {
+            p { strong { "✗ This is not the text that was added." } }
+            p {
+                @match mined { Some(index) => { "Block " (count(*index))
+                    " holds another text under this id" } None =>
+                    "Another text is unprocessed under this id" }
+                ": its SHA-256 is " code { (short_hash(&stands)) } ", that of the text that was added is " code { (short_hash(&added)) } "."
+            }
+        };
+        (words, Some(added))
+    } else if let Some((index, text)) = known.twin {
+        let words = html! {
+            p { strong { "✗ The chain holds another text under this id, too." } " Block " (count(index))
+                " has one with the SHA-256 " code { (short_hash(&text)) }
+                ": " a href=(at.href(&format!("/block/{index}"))) { "see it" } "." }
+        };
+        (words, *added)
+    } else if mined.is_none() && !former.is_empty() {
+        let words = html! {
+            p { strong { "✗ A stronger branch rewrote the block of this message." }
+                " Its text is in the chain no more" @if known.is_here {
+                ": it is unprocessed again." } @else { "." } }
+        };
+        (words, *added)
+    } else if let Some(stands) = known.stood_otherwise() {
+        let words = html! {
+            p { strong { "✗ Another text stood under this id before." } " A stronger branch rewrote it. The \
+                SHA-256 of the text below is " code { (short_hash(&stands)) } "." }
+        };
+        (words, None)
+    } else {
+        return html! {};
+    };
+    html! { div.alarm role="alert" { (words) (originals(at, former, original)) } }
+}
+
+/// How far the message has come.
+fn steps(at: &At, known: &Known) -> Markup {
+    let Known { is_here, mined, confirmations, .. } = known;
+    html! {
+        ol.steps {
+            (step(*is_here, mined.is_none(), "on disk", html! { "The miner keeps it, also through a power cut." }))
+            (step(mined.is_some(), true, &mined.map_or("mined".into(), |index| format!("mined in block {index}")), match mined {
+                Some(index) => html! { a href=(at.href(&format!("/block/{index}"))) { "See the block" } },
+                None => html! { "Miners search a proof for its block." },
+            }))
+            (step(false, false, &if mined.is_some() { plural(*confirmations, "confirmation") } else { "confirmed".into() }, html! {
+                "Each block from its own to the head counts. None makes it certain; each makes rewriting it costlier."
+            }))
+        }
+    }
 }
 
 /// The block, and the hash, of another text in the chain under the id of one that stands there.

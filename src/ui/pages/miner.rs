@@ -60,7 +60,9 @@ fn render(source: &Source, at: &At, is_local: bool, problem: Option<ClientError>
             @match &status {
                 Some(status) => {
                     div.stack { (health(at)) (files(status)) }
-                    div.stack { (mining(at, status, pace.as_ref())) (dial(at, pace.as_ref(), is_local, problem.as_ref())) (jobs(status)) (settings(status)) }
+                    div.stack { (mining(at, status, pace.as_ref()))
+                        (dial(at, pace.as_ref(), is_local, problem.as_ref())) (jobs(status))
+                        (settings(status)) }
                 },
                 None => {
                     (health(at))
@@ -142,7 +144,9 @@ fn dial(
                         @if !is_paused { button name="pause" value="1" { "Pause" } }
                     }
                 }
-                p.hint { "A miner with a limit waits between its guesses and takes no processor time then. With the same limit, unequal computers are equal; give one of them more than half of all guesses, and it can rewrite the chain." }
+                p.hint { "A miner with a limit waits between its guesses and takes no processor time then. \
+                    With the same limit, unequal computers are equal; give one of them more than half of all \
+                    guesses, and it can rewrite the chain." }
             } @else {
                 p.hint { "The pace is set on the miner's own host: here, or with " code { "blockchain mining" } "." }
             }
@@ -158,7 +162,9 @@ fn mining(at: &At, status: &StatusReport, pace: Option<&MiningPace>) -> Markup {
             @match &status.mining {
                 Some(mining) => p {
                     "Searching a proof for block " strong { (count(mining.index)) } " with message "
-                    a href=(at.href(&format!("/data/{}", mining.id))) { code { (mining.id) } } ", difficulty " (mining.difficulty) ", begun " (Moment(mining.since).age(status.now)) "."
+                    a href=(at.href(&format!("/data/{}", mining.id))) { code { (mining.id) } }
+                        ", difficulty " (mining.difficulty) ", begun "
+                        (Moment(mining.since).age(status.now)) "."
                     @if mining.guesses_per_second > 0.0 {
                         " At " (short_count(mining.guesses_per_second)) " guesses a second, such a search takes "
                         (seconds(mining.expected_seconds)) " on average, however long it has been going on."
@@ -179,10 +185,12 @@ fn jobs(status: &StatusReport) -> Markup {
                 thead { tr { th scope="col" { "Job" } th scope="col" { "Last run" } th scope="col" { "Next run" } } }
                 tbody { @for job in &status.jobs {
                     tr {
-                        th scope="row" { (Shown(&job.job, 40)) @if let Some(error) = &job.error { p.problem { (Shown(error, TEXT_CHARACTERS)) } } }
+                        th scope="row" { (Shown(&job.job, 40)) @if let Some(error)
+                            = &job.error { p.problem { (Shown(error, TEXT_CHARACTERS)) } } }
                         td.nowrap {
                             @match job.last_run { Some(time) => (Moment(time).age(status.now)), None => "not yet" }
-                            p.more { @match (job.took, job.last_run) { (Some(took), _) => { "took " (duration(took)) }, (None, Some(_)) => "runs", (None, None) => "" } }
+                            p.more { @match (job.took, job.last_run) { (Some(took), _) => { "took "
+                                (duration(took)) }, (None, Some(_)) => "runs", (None, None) => "" } }
                         }
                         td.nowrap { @match job.next_run { Some(time) => (Moment(time).ahead(status.now)), None => "on demand" } }
                     }

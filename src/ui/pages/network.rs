@@ -7,13 +7,14 @@ use crate::api::{Address, EVENTS_MAX, Event, Happening};
 use crate::ui::drawing;
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
-use crate::ui::plot::{self, Bar, Plot};
-use crate::ui::source::{At, NoPage, Seen, Source};
+use crate::ui::source::{At, NoPage, Sent, Source};
 use crate::ui::survey::{self, Node};
 use crate::ui::words::{
-    ADDRESS_CHARACTERS, Moment, Shown, count, duration, plural, short_address, short_count,
-    short_hash,
+    ADDRESS_CHARACTERS, Moment, Shown, count, duration, plural, short_address, short_hash,
 };
+use plots::plots;
+
+mod plots;
 
 /// Its place in the navigation.
 pub const TAB: Tab = Tab { name: "Network", path: "/network" };
@@ -55,7 +56,8 @@ pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
         section.card id="network" data-of="network" {
             div.sight.beside[!drawing::is_crowded(&nodes)] {
                 div.drawing { (drawing::draw(at, &nodes)) (legend())
-                    p.hint { "A line is lit for " (duration(drawing::LIT_TIME)) " after a block came by it. Choose a miner, or a line by which something came, to see what was said." }
+                    p.hint { "A line is lit for " (duration(drawing::LIT_TIME)) " after a block came by it. \
+                        Choose a miner, or a line by which something came, to see what was said." }
                 }
                 div.stack { (list(at, &nodes)) (lines::list(at, &nodes)) }
             }
@@ -111,7 +113,8 @@ fn said(at: &At, node: &Node) -> Markup {
     html! {
         @if !node.said.is_empty() {
             details { summary { "events" } ul.said {
-                @for event in node.said.iter().take(SAID_SHOWN) { li { (Moment(event.at).age(at.now)) ": " (happening(at, &event.what, true)) } }
+                @for event in node.said.iter().take(SAID_SHOWN) { li { (Moment(event.at).age(at.now)) ": "
+                    (happening(at, &event.what, true)) } }
             } }
         }
     }
@@ -138,10 +141,12 @@ fn legend() -> Markup {
 fn list(at: &At, nodes: &[Node]) -> Markup {
     html! {
         table.nodes {
-            thead { tr { th scope="col" { "Miner" } th scope="col" { "State" } th.number scope="col" { "Length" } th scope="col" { "Head" } } }
+            thead { tr { th scope="col" { "Miner" } th scope="col" { "State" } th.number scope="col" {
+                "Length" } th scope="col" { "Head" } } }
             tbody { @for node in nodes {
                 tr id=(format!("n-{}", node.address)) {
-                    th scope="row" { @if node.ring < 2 { a href=(format!("/network?at={}", node.address)) { (brief(&node.address)) } } @else { (brief(&node.address)) } (said(at, node)) }
+                    th scope="row" { @if node.ring < 2 { a href=(format!("/network?at={}", node.address)) {
+                        (brief(&node.address)) } } @else { (brief(&node.address)) } (said(at, node)) }
                     td {
                         @if node.ring == 0 { "this page's miner" } @else { (node.standing.words()) }
                         @if let Some(by) = &node.told_by { span.more { ", says " (brief(by)) } }
@@ -159,11 +164,11 @@ fn list(at: &At, nodes: &[Node]) -> Markup {
 }
 
 /// The last hour, newest first; by the blocks alone where a miner does not tell more.
-fn happenings(at: &At, events: Option<Vec<Event>>, blocks: &[Seen]) -> Markup {
+fn happenings(at: &At, events: Option<Vec<Event>>, blocks: &[Sent]) -> Markup {
     let is_told = events.is_some();
     let by_blocks = || {
         let recent = blocks.iter().filter(|seen| seen.block.timestamp + HOUR > at.now);
-        let event = |seen: &Seen| Event {
+        let event = |seen: &Sent| Event {
             id: seen.block.timestamp,
             at: seen.block.timestamp,
             what: Happening::Block {
@@ -182,7 +187,8 @@ fn happenings(at: &At, events: Option<Vec<Event>>, blocks: &[Seen]) -> Markup {
     html! {
         section.card id="events" {
             h2 { @match oldest.filter(|_| events.len() >= EVENTS_MAX) {
-                Some(oldest) => { "The last " (plural(events.len() as u64, "event")) span.range { " the first " (Moment(oldest).age(at.now)) } }
+                Some(oldest) => { "The last " (plural(events.len() as u64, "event")) span.range {
+                    " the first " (Moment(oldest).age(at.now)) } }
                 None => "The last hour",
             } }
             @if !is_told { p.hint { "This miner keeps no events; these are the blocks of the last hour." } }
@@ -256,7 +262,8 @@ pub fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
             Happening::Reorganisation { fork, dropped, adopted, returned, returned_count, from: whom, .. } => {
                 @let shown = &returned[..returned.len().min(RETURNED_SHOWN)];
                 strong { "reorganisation" } (whom.as_ref().map(|whom| format!(" to the branch of {}", brief(whom))).unwrap_or_default())
-                ": " (plural(*dropped, "block")) " above block " (count(*fork)) " dropped for " (count(*adopted)) ". " (why_it_won(*dropped, *adopted)) " "
+                ": " (plural(*dropped, "block")) " above block " (count(*fork)) " dropped for "
+                    (count(*adopted)) ". " (why_it_won(*dropped, *adopted)) " "
                 @if *returned_count == 0 { "No message went back" }
                 @else {
                     (plural(*returned_count, "message")) " went back:"
@@ -269,7 +276,8 @@ pub fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
             }
             Happening::Messages { unprocessed } => { (plural(*unprocessed, "message")) " waiting" },
             Happening::NeighbourCame { neighbour } => { "neighbour " (brief(neighbour)) " came" },
-            Happening::NeighbourGone { neighbour, reason } => { "neighbour " (brief(neighbour)) " gone: " (Shown(reason, REASON_CHARACTERS)) },
+            Happening::NeighbourGone { neighbour, reason } => { "neighbour " (brief(neighbour)) " gone: "
+                (Shown(reason, REASON_CHARACTERS)) },
         }
     }
 }
@@ -280,74 +288,5 @@ pub fn why_it_won(dropped: u64, adopted: u64) -> String {
         Some(0) => "Both were as long, and the hash of its head is lower.".into(),
         Some(more) => format!("It is longer by {}.", plural(more, "block")),
         None => "It was longer, and is fetched in parts.".into(),
-    }
-}
-
-fn plots(at: &At, blocks: &[Seen]) -> Markup {
-    let made: Vec<_> = blocks.iter().filter(|seen| seen.block.proof.is_some()).collect();
-    let gap = |pair: &[&Seen]| {
-        let micros = pair[1].block.timestamp.saturating_sub(pair[0].block.timestamp);
-        Bar { index: pair[1].block.index, value: micros as f64 / 1e6, words: duration(micros) }
-    };
-    let mut gaps: Vec<_> = made.windows(2).map(gap).collect();
-    let unit = unit(gaps.iter().map(|bar| bar.value).fold(0.0, f64::max));
-    gaps.iter_mut().for_each(|bar| bar.value /= unit.1);
-    let nonce = |seen: &&Seen| {
-        let nonce = seen.block.proof.map_or(0, |proof| proof.nonce);
-        let words = format!("nonce {}", count(nonce));
-        Bar { index: seen.block.index, value: nonce as f64, words }
-    };
-    let newest = made.len().saturating_sub(PLOTTED_BLOCKS as usize);
-    let nonces: Vec<_> = made[newest..].iter().map(nonce).collect();
-    let expected = 16f64.powi(i32::from(at.health.difficulty.zeros()));
-    if gaps.len() < 2 {
-        return html! {
-            section.card.plots id="plots" {
-                h2 { "The newest blocks" }
-                p.lead { "Three blocks with a proof are needed to draw how long they took and how lucky the miners were." }
-            }
-        };
-    }
-    html! {
-        section.card.plots id="plots" {
-            h2 { "The newest blocks" }
-            (plot::draw(&Plot {
-                title: "Time between blocks",
-                sentence: "A block comes when a message is unprocessed and its proof is found.",
-                unit: unit.0,
-                summary: summary_of(&gaps),
-                bars: &gaps,
-                level: None,
-            }))
-            (plot::draw(&Plot {
-                title: "Nonces found",
-                sentence: "Guesses until the proof was found. A search is luck: most end early, some take several times the average.",
-                unit: "guesses",
-                summary: summary_of(&nonces),
-                bars: &nonces,
-                level: Some((expected, format!("average {}", short_count(expected)))),
-            }))
-        }
-    }
-}
-
-/// A plot in words.
-fn summary_of(bars: &[Bar]) -> String {
-    let of = |bar: Option<&Bar>| bar.map_or("", |bar| bar.words.as_str()).to_owned();
-    let lowest = bars.iter().min_by(|one, other| one.value.total_cmp(&other.value));
-    let highest = bars.iter().max_by(|one, other| one.value.total_cmp(&other.value));
-    let (all, lowest, highest) = (plural(bars.len() as u64, "block"), of(lowest), of(highest));
-    format!("{all}, lowest {lowest}, highest {highest}, last {}", of(bars.last()))
-}
-
-/// The unit that suits times up to so many seconds, and its length.
-fn unit(seconds: f64) -> (&'static str, f64) {
-    match seconds {
-        s if s < 1e-3 => ("microseconds", 1e-6),
-        s if s < 1.0 => ("milliseconds", 1e-3),
-        s if s < 180.0 => ("seconds", 1.0),
-        s if s < 10_800.0 => ("minutes", 60.0),
-        s if s < 259_200.0 => ("hours", 3_600.0),
-        _ => ("days", 86_400.0),
     }
 }

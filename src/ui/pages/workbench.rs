@@ -48,7 +48,8 @@ fn text_and_hash() -> Markup {
             p.result { code id="text-hash" {} }
             div.bits id="bits" aria-hidden="true" {}
             p.hint id="bits-told" role="status" {}
-            p { "One letter changes about half of all 256 bits. Nobody can tell beforehand which, so nobody can aim at a hash: one can only guess." }
+            p { "One letter changes about half of all 256 bits. Nobody can tell beforehand which, so nobody \
+                can aim at a hash: one can only guess." }
         }
     }
 }
@@ -83,10 +84,12 @@ fn bench(at: &At) -> Markup {
             }
             h3 { "Your luck" }
             table.luck {
-                thead { tr { th scope="col" { "Zeros" } th scope="col" { "Guesses, logarithmic" } th.number scope="col" { "Found" } th.number scope="col" { "Expected" } } }
+                thead { tr { th scope="col" { "Zeros" } th scope="col" { "Guesses, logarithmic" }
+                    th.number scope="col" { "Found" } th.number scope="col" { "Expected" } } }
                 tbody id="luck" {}
             }
-            p.hint { "The mark is what chance expects. A search has no memory: after a thousand guesses in vain, the next is as likely as the first." }
+            p.hint { "The mark is what chance expects. A search has no memory: after a thousand guesses in \
+                vain, the next is as likely as the first." }
         }
     }
 }
@@ -95,12 +98,14 @@ fn what_if(at: &At, rate: Option<f64>) -> Markup {
     let zeros = at.health.difficulty.zeros();
     let whose = if rate.is_some() { "as this miner makes now" } else { "of one browser" };
     html! {
-        section.card id="what-if" data-blocks=(at.health.length.saturating_sub(1)) data-rate=(rate.unwrap_or(GUESSES_PER_SECOND)) data-whose=(whose) {
+        section.card id="what-if" data-blocks=(at.health.length.saturating_sub(1))
+            data-rate=(rate.unwrap_or(GUESSES_PER_SECOND)) data-whose=(whose) {
             h2 { "Another difficulty" }
             label.field { span { "Difficulty: " span id="zeros-told" { (plural(u64::from(zeros), "zero")) } }
                 input type="range" id="zeros" min="1" max=(ZEROS_MAX.max(zeros)) value=(zeros) disabled; }
             p id="what-if-told" role="status" {}
-            p.hint { "A zero more is sixteen times the work. The difficulty of this network is fixed by its first block, so this is a calculation and changes nothing." }
+            p.hint { "A zero more is sixteen times the work. The difficulty of this network is fixed by its \
+                first block, so this is a calculation and changes nothing." }
         }
     }
 }
