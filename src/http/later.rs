@@ -1,6 +1,7 @@
 //! Answers that come later, past tiny_http: who waits for one holds a place at the guard and
 //! a few bytes, and no request behind it waits for it.
 
+use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub type Late = (u64, AnswerHead, Vec<u8>);
 pub struct Mailbox {
     next: AtomicU64,
     late: Mutex<Vec<Late>>,
+    /// Requests whose clients are gone, until they are answered.
+    gone: Mutex<HashSet<u64>>,
     wake: UnixStream,
 }
 
@@ -36,7 +39,8 @@ impl Mailbox {
         let (wake, woken) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
-        let mailbox = Arc::new(Self { next: AtomicU64::new(0), late: Mutex::default(), wake });
+        let (next, late, gone) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
+        let mailbox = Arc::new(Self { next, late, gone, wake });
         Ok((Arc::clone(&mailbox), Mail { mailbox, woken }))
     }
 
@@ -59,6 +63,16 @@ impl Mail {
         while (&self.woken).read(&mut wakes).is_ok_and(|count| count == wakes.len()) {}
         std::mem::take(&mut *self.mailbox.late.lock())
     }
+
+    /// Notes that nobody waits for the answer to a request any more.
+    pub fn give_up(&self, number: u64) {
+        self.mailbox.gone.lock().insert(number);
+    }
+
+    /// Notes that a request was answered.
+    pub fn close(&self, number: u64) {
+        self.mailbox.gone.lock().remove(&number);
+    }
 }
 
 /// A request that is answered later. Dropped without an answer, it is answered 500.
@@ -70,6 +84,11 @@ pub struct Later {
 impl Later {
     pub(super) fn new(number: u64, mailbox: Arc<Mailbox>) -> Self {
         Self { number, mailbox: Some(mailbox) }
+    }
+
+    /// True once its client is gone: the answer is for nobody.
+    pub fn is_given_up(&self) -> bool {
+        self.mailbox.as_ref().is_some_and(|mailbox| mailbox.gone.lock().contains(&self.number))
     }
 
     /// Answers.

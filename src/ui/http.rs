@@ -125,6 +125,11 @@ pub enum Response {
 pub struct Pending(Later);
 
 impl Pending {
+    /// True once the browser has closed the connection.
+    pub fn is_given_up(&self) -> bool {
+        self.0.is_given_up()
+    }
+
     /// Answers.
     pub fn answer(self, answer: Answer) {
         self.0.answer(head(&answer), answer.body);

@@ -78,13 +78,15 @@ impl State {
         marks.fold(0, |sum, followed| sum.wrapping_add(followed.mark))
     }
 
-    /// Takes out the pages that have waited enough, each with its new mark.
+    /// Takes out the pages that have waited enough, each with its new mark; those that are closed
+    /// hold no place.
     fn due(&mut self) -> Vec<(Pending, u64)> {
         let pages = std::mem::take(&mut self.pages);
         let (mut due, mut waiting) = (Vec::new(), Vec::new());
         for page in pages {
             let mark = self.mark(&page.miners);
-            if mark != page.mark || page.since.elapsed() > PATIENCE {
+            let is_closed = page.pending.is_given_up();
+            if is_closed || mark != page.mark || page.since.elapsed() > PATIENCE {
                 due.push((page.pending, mark));
             } else {
                 waiting.push(page);
@@ -104,16 +106,19 @@ impl News {
     /// Answers `pending` as soon as the mark of `miners` is not `mark`.
     pub fn wait(self: &Arc<Self>, miners: Vec<Address>, mark: u64, pending: Pending) {
         let mut state = self.state.lock();
+        let closed = if state.pages.len() >= PAGES_MAX { state.due() } else { Vec::new() };
         let is_full = state.pages.len() >= PAGES_MAX;
         let new = if is_full { Ok(()) } else { self.follow(&mut state, &miners) };
         if is_full || new.is_err() {
             drop(state);
+            tell(closed);
             let busy = "too many pages wait for news";
             return pending.answer(Answer::new(503, "text/plain", busy));
         }
         state.pages.push(Page { miners, mark, since: Instant::now(), pending });
         let due = state.due();
         drop(state);
+        tell(closed);
         tell(due);
     }
 

@@ -90,8 +90,8 @@ enum Stage {
     Ready(Vec<u8>),
     /// This upstream was asked; whether its answer has begun.
     Asked { upstream: Key, has_begun: bool },
-    /// Its answer comes later, by another way.
-    Later,
+    /// Its answer comes later, by another way, under this number.
+    Later(u64),
     /// The answer, or a part of it, is whole, and has to go out; what asks for the next.
     Answered { rest: Option<String> },
     /// The last answer goes out; then what still comes is thrown away for a while.
@@ -140,7 +140,11 @@ impl Client {
         loop {
             self.send(&[], context)?;
             let step = match &mut self.stage {
-                Stage::Ready(_) | Stage::Asked { .. } | Stage::Later => return Ok(Next::Wait),
+                // A browser closes at both ends; others may still listen when they send no more.
+                Stage::Later(_) if self.hung_up && context.options.for_pages => {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                Stage::Ready(_) | Stage::Asked { .. } | Stage::Later(_) => return Ok(Next::Wait),
                 Stage::Body { .. } => self.take_body(context)?,
                 _ if !self.outbox.is_empty() => return Ok(Next::Wait),
                 Stage::Head(_) => self.take_head(context)?,
@@ -287,7 +291,7 @@ impl Client {
                 let more = "the request did not come whole in time";
                 Some(Refusal::new(408, "Request timeout", more))
             }
-            Stage::Ready(_) | Stage::Asked { has_begun: false, .. } | Stage::Later
+            Stage::Ready(_) | Stage::Asked { has_begun: false, .. } | Stage::Later(_)
                 if !self.is_in_parts =>
             {
                 Some(Refusal::unavailable("there is no answer in time"))
@@ -334,7 +338,15 @@ impl Client {
     /// True where the client has to act next: to send more of a request, or to take more of an
     /// answer.
     pub fn is_idle(&self) -> bool {
-        !matches!(self.stage, Stage::Ready(_) | Stage::Asked { .. } | Stage::Later)
+        !matches!(self.stage, Stage::Ready(_) | Stage::Asked { .. } | Stage::Later(_))
+    }
+
+    /// The number of its request, if that is to be answered later.
+    pub fn later(&self) -> Option<u64> {
+        match self.stage {
+            Stage::Later(number) => Some(number),
+            _ => None,
+        }
     }
 }
 

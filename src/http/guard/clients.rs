@@ -142,6 +142,9 @@ impl Guard {
     fn part(&mut self, key: Key, why: &io::Error) {
         let Some(client) = self.clients.remove(key) else { return };
         self.held_bytes -= client.counted;
+        if let Some(number) = client.later() {
+            self.mail.give_up(number);
+        }
         let place = head::place(client.ip);
         if let Some(seats) = self.places.get_mut(&place) {
             seats.swap_remove(client.seat);

@@ -150,6 +150,9 @@ impl Guard {
         }
         self.outcomes = outcomes;
         for number in numbers {
+            if self.later.get(&number).is_some_and(|key| self.clients.get(*key).is_none()) {
+                self.mail.give_up(number);
+            }
             self.early.remove(&number).into_iter().for_each(|late| self.hear(late));
         }
         match received {
@@ -166,7 +169,8 @@ impl Guard {
             self.early.insert(late.0, late);
             return;
         };
-        let (_, head, body) = late;
+        let (number, head, body) = late;
+        self.mail.close(number);
         self.with_client(key, |client, context| client.hear_late(head, &body, context));
     }
 

@@ -16,10 +16,10 @@ impl Client {
     /// The connection is broken, or the answer can't be ended.
     pub fn hear(&mut self, piece: Piece<'_>, context: &mut Context) -> io::Result<Next> {
         match piece {
-            Piece::Head(AnswerHead { later: Some(_), .. }) => {
-                self.stage = Stage::Later;
+            Piece::Head(AnswerHead { later: Some(number), .. }) => {
+                self.stage = Stage::Later(*number);
                 self.deadline = context.clock.now + context.options.limits.later;
-                Ok(Next::Wait)
+                self.advance(context)
             }
             Piece::End(AnswerHead { later: Some(_), .. }) => Ok(Next::Wait),
             Piece::Head(head) => self.begin_answer(head, context).map(|()| Next::Wait),
@@ -38,7 +38,7 @@ impl Client {
         body: &[u8],
         context: &mut Context,
     ) -> io::Result<Next> {
-        if !matches!(self.stage, Stage::Later) {
+        if self.later().is_none() {
             return Ok(Next::Wait);
         }
         self.hear(Piece::Head(&head), context)?;
@@ -52,7 +52,7 @@ impl Client {
     fn begin_answer(&mut self, head: &AnswerHead, context: &Context) -> io::Result<()> {
         match &mut self.stage {
             Stage::Asked { has_begun, .. } => *has_begun = true,
-            Stage::Later => {}
+            Stage::Later(_) => {}
             _ => return Ok(()),
         }
         self.deadline = context.clock.now + context.options.limits.progress;
