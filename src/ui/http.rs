@@ -63,7 +63,8 @@ pub struct Asked {
     pub body: Vec<u8>,
     /// True if a page of ours sent it, as far as the browser tells.
     pub is_ours: bool,
-    /// True if the browser runs on this host.
+    /// True if the browser runs on this host, and opened the page by an address that leads nowhere
+    /// else: a name may lead a stranger's page here.
     pub is_local: bool,
 }
 
@@ -242,8 +243,16 @@ fn read(request: &mut Incoming) -> io::Result<Asked> {
         }
         (None, None) => true,
     };
-    let is_local = request.caller().is_loopback();
+    let is_local = request.caller().is_loopback() && request.header(HOST).is_some_and(is_loopback);
     Ok(Asked { method, path, query, body, is_ours, is_local })
+}
+
+/// True if a host is an address of loopback or `localhost`.
+fn is_loopback(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let bare = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    name.eq_ignore_ascii_case("localhost")
+        || bare(host).or_else(|| bare(name)).is_some_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// True if a host is an address or `localhost`. A name that somebody made point here would
@@ -299,6 +308,24 @@ mod tests {
             ("evil.example", false),
         ] {
             assert_eq!(is_one_of(host, &names), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_loopback_are_told_from_all_others() {
+        for (host, expected) in [
+            ("127.0.0.1:8000", true),
+            ("127.0.0.1", true),
+            ("[::1]:8000", true),
+            ("[::1]", true),
+            ("LOCALHOST:1", true),
+            ("192.168.0.5:8000", false),
+            ("[2001:db8::1]:8000", false),
+            ("classroom.local:8000", false),
+            ("localhost.evil.example", false),
+            ("127.0.0.1.evil.example", false),
+        ] {
+            assert_eq!(is_loopback(host), expected, "{host}");
         }
     }
 
