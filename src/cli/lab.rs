@@ -1,13 +1,13 @@
 //! `lab`: a classroom, until it is told to stop, or an experiment.
 
 use std::convert::Infallible;
-use std::fs::{self, DirBuilder};
-use std::io::{self, IsTerminal as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::Builder;
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
 use crossbeam_channel::{Receiver, bounded, select};
@@ -20,9 +20,8 @@ use super::ui::bind;
 use crate::api::DEFAULT_PORT;
 use crate::chain::{Difficulty, Network};
 use crate::escape::Escaped;
-use crate::lab::{Lab, LabError, Name, Plan, script};
+use crate::lab::{Folder, Lab, LabError, Name, Plan, script};
 use crate::logging;
-use crate::random;
 use crate::settings::LogFormat;
 use crate::settings::values::{host, path, seconds, whole};
 use crate::signals::StopSignals;
@@ -30,6 +29,12 @@ use crate::ui::Ui;
 
 /// Name of the network, so that a classroom and other miners never mix.
 const NETWORK: &str = "lab";
+
+/// Longest experiment: some ten thousand lines.
+const SCRIPT_BYTES_MAX: u64 = 1 << 20;
+
+/// Longest time in which a start that was broken off is at its end.
+const START_END: Duration = Duration::from_secs(5);
 
 /// The flags of `lab`.
 #[derive(Args, Debug)]
@@ -65,7 +70,7 @@ pub struct Flags {
     /// Average time between two blocks, while all miners mine
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
     #[arg(value_hint = ValueHint::Other)]
-    block_time: std::time::Duration,
+    block_time: Duration,
 }
 
 /// Runs a classroom until a signal says stop, or an experiment until its end.
@@ -77,8 +82,12 @@ pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
         Some(_) => None,
         None => Some(bind(&flags.host, flags.port)?),
     };
-    let (folder, _removed) = folder(flags.dir.as_deref())?;
-    let lab = Arc::new(start(plan(flags, folder), stop)?);
+    let folder = match &flags.dir {
+        Some(given) => Folder::given(given),
+        None => Folder::temporary(),
+    };
+    let folder = folder.map_err(failed)?;
+    let lab = start(plan(flags, folder.path.clone()), stop)?;
     let outcome = match (lines, pages) {
         (Some(lines), _) => experiment(flags, lines, &lab, stop),
         (None, Some(pages)) => classroom(flags, pages, &lab, stop),
@@ -89,8 +98,18 @@ pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
 }
 
 fn read_script(file: &Path) -> Result<Vec<script::Line>, CliError> {
-    let text = fs::read_to_string(file)
-        .map_err(|error| CliError::other(format!("cannot read {}: {error}", file.display())))?;
+    let failed = |error| CliError::other(format!("cannot read {}: {error}", file.display()));
+    // A pipe would be waited for without end, and a device be read without end.
+    if !fs::metadata(file).map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is no regular file")));
+    }
+    let mut text = String::new();
+    let read =
+        File::open(file).and_then(|file| file.take(SCRIPT_BYTES_MAX + 1).read_to_string(&mut text));
+    if read.map_err(failed)? as u64 > SCRIPT_BYTES_MAX {
+        let why = format!("an experiment has at most {SCRIPT_BYTES_MAX} bytes");
+        return Err(failed(io::Error::other(why)));
+    }
     script::read(&text).map_err(|why| CliError::other(format!("{}:{why}", file.display())))
 }
 
@@ -106,49 +125,27 @@ fn plan(flags: &Flags, folder: PathBuf) -> Plan {
     }
 }
 
-/// Starts the miners; ends if a signal says so meanwhile, and they with it.
-fn start(plan: Plan, stop: &StopSignals) -> Result<Lab, CliError> {
+/// Starts the miners. If one does not start, or a signal says stop meanwhile, none runs any more
+/// when this returns: they have files in a folder that goes.
+fn start(plan: Plan, stop: &StopSignals) -> Result<Arc<Lab>, CliError> {
+    let lab = Arc::new(Lab::new(plan).map_err(failed)?);
     let (tells, started) = bounded(1);
-    let begin = move || _ = tells.send(Lab::start(plan));
-    Builder::new().name("start".into()).spawn(begin)?;
+    let begins = Arc::clone(&lab);
+    Builder::new().name("start".into()).spawn(move || _ = tells.send(begins.begin()))?;
     let stopped = || CliError::other("stopped before all miners ran");
-    select! {
-        recv(started) -> lab => lab.map_err(|_| stopped())?.map_err(failed),
+    let outcome = select! {
+        recv(started) -> begun => begun.map_err(|_| stopped()).and_then(|it| it.map_err(failed)),
         recv(stop.told()) -> _ => Err(stopped()),
+    };
+    if outcome.is_err() {
+        lab.class.end();
+        _ = started.recv_timeout(START_END);
     }
+    outcome.map(|()| lab)
 }
 
 fn failed(error: LabError) -> CliError {
     CliError::other(error.to_string())
-}
-
-/// A folder for the miners' files; what removes it at the end, if it is a temporary one.
-fn folder(given: Option<&Path>) -> Result<(PathBuf, Option<Removed>), CliError> {
-    let (folder, removed) = match given {
-        Some(given) => (given.to_owned(), None),
-        None => {
-            let number = u64::from_ne_bytes(random::bytes());
-            let folder = std::env::temp_dir().join(format!("blockchain-lab-{number:016x}"));
-            (folder.clone(), Some(Removed(folder)))
-        }
-    };
-    // In a folder that anybody may write to, ours is one that nobody has made before.
-    let made = match given {
-        Some(_) => fs::create_dir_all(&folder),
-        None => DirBuilder::new().mode(0o700).create(&folder),
-    };
-    made.and_then(|()| fs::canonicalize(&folder))
-        .map(|folder| (folder, removed))
-        .map_err(|error| CliError::other(format!("cannot make a folder: {error}")))
-}
-
-/// A folder that goes when it is dropped.
-struct Removed(PathBuf);
-
-impl Drop for Removed {
-    fn drop(&mut self) {
-        _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// Carries out an experiment; its lines go to stdout.

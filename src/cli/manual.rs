@@ -144,7 +144,7 @@ pub fn notes(command: &str) -> String {
     }
     if command == "lab" {
         notes += "A script has an order a line: cut A B, mend [A B], split A B | C D, isolate A, \
-                  limit A N|none|usual, pause A, resume A, stop A, kill A, start A [knowing B] [finality \
+                  limit A N|none|usual, slow A SECONDS, pause A, resume A, stop A, kill A, start A [knowing B] [finality \
                   N], rewind A HEIGHT, add \"TEXT\" [to A], forge \"TEXT\" to A, reset, wait \
                   SECONDS, and expect CONDITION [within SECONDS]. A condition is: one chain [A B], \
                   length A N, block A HEIGHT \"TEXT\", mined A \"TEXT\", waiting A \"TEXT\", refused \

@@ -9,17 +9,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 mod class;
+mod folder;
+mod lanes;
 mod name;
 mod order;
+mod picture;
+mod plan;
 mod process;
 pub mod script;
+mod slow;
 mod watch;
 mod witness;
+mod words;
 
-pub use class::{Class, Plan, State};
+pub use class::{Class, State};
+pub use folder::Folder;
 pub use name::Name;
 pub use order::{Condition, Order, Power};
-pub use watch::{Picture, Watch};
+pub use picture::Picture;
+pub use plan::Plan;
+pub use watch::{NAME_CHARACTERS, Watch};
+use witness::Found;
 
 use crate::api::client::ClientError;
 use crate::api::{PAGE_BYTES_MAX, Problem, Request};
@@ -50,15 +60,24 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Starts the miners of `plan` and watches them.
+    /// A class of `plan`, none of whose miners runs yet.
     ///
     /// # Errors
-    /// A miner that does not start, with its reason; none runs then.
-    pub fn start(plan: Plan) -> Result<Self, LabError> {
-        let class = Class::start(plan)?;
-        let miners = class.members().into_iter().map(|name| class.plan.address(name));
-        let watch = Watch::start(miners);
-        Ok(Self { class, watch })
+    /// There is no thread for it.
+    pub fn new(plan: Plan) -> Result<Self, LabError> {
+        let watch = Watch::new(Name::all().map(|name| (plan.known_as(name), plan.address(name))));
+        Ok(Self { class: Class::new(plan)?, watch })
+    }
+
+    /// Starts its miners and watches them.
+    ///
+    /// # Errors
+    /// A miner that does not start, with its reason.
+    pub fn begin(&self) -> Result<(), LabError> {
+        self.class.begin()?;
+        let members = self.class.members().into_iter();
+        members.for_each(|name| self.watch.follow(self.class.plan.address(name)));
+        Ok(())
     }
 
     /// Carries out an order; the commands that do the same, or what came of it.
@@ -67,18 +86,26 @@ impl Lab {
     /// In words, why it could not be done, or what does not hold.
     pub fn carry_out(&self, order: &Order) -> Result<Vec<String>, LabError> {
         match order {
-            Order::Cut(one, other) => self.class.cut(*one, *other),
-            Order::Mend(Some((one, other))) => self.class.mend(*one, *other),
+            Order::Cut(one, other) => {
+                self.class.has_line(*one, *other).and_then(|()| self.class.cut(*one, *other))
+            }
+            Order::Mend(Some((one, other))) => {
+                self.class.has_line(*one, *other).and_then(|()| self.class.mend(*one, *other))
+            }
             Order::Mend(None) => self.each(self.class.cuts(), Class::mend),
             Order::Split(ones, others) => {
                 let pairs = ones.iter().flat_map(|one| others.iter().map(|other| (*one, *other)));
                 self.each(pairs.collect(), Class::cut)
             }
             Order::Isolate(name) => {
+                if self.class.state(*name) == State::Absent {
+                    return Err(LabError(format!("{name} was not started")));
+                }
                 let others = self.class.members().into_iter().filter(|other| other != name);
                 self.each(others.map(|other| (*name, other)).collect(), Class::cut)
             }
             Order::Limit(name, power) => self.class.limit(*name, *power),
+            Order::Slow(name, delay) => self.class.slow(*name, *delay),
             Order::Pause(name) => self.class.pause(*name, true),
             Order::Resume(name) => self.class.pause(*name, false),
             Order::Stop(name) => self.class.stop(*name),
@@ -127,14 +154,14 @@ impl Lab {
 
     fn add(&self, text: &str, name: Name) -> Result<Vec<String>, LabError> {
         let message = Message::new(text).map_err(|error| LabError(error.to_string()))?;
-        let at = self.class.plan.address(name);
+        let at = self.class.reach(name)?;
         self.class.client.add(&at, Data { id: DataId::from_bytes(random::bytes()), message })?;
         Ok(vec![format!("blockchain add -m {at} -- {}", class::quoted(text))])
     }
 
     /// Hands in the newest block of a miner with another message; the rule by which it is refused.
     fn forge(&self, text: &str, name: Name) -> Result<Vec<String>, LabError> {
-        let at = self.class.plan.address(name);
+        let at = self.class.reach(name)?;
         let health = self.class.client.health(&at)?;
         let (mut block, _) = witness::blocks(&self.class.client, &at, health.length - 1)?
             .pop()
@@ -159,8 +186,10 @@ impl Lab {
     fn expect(&self, condition: &Condition, patience: Duration) -> Result<Vec<String>, LabError> {
         let deadline = Instant::now() + patience;
         loop {
-            let Err(LabError(why)) = witness::holds(&self.class, condition) else {
-                return Ok(Vec::new());
+            let why = match witness::look(&self.class, condition) {
+                Ok(Found::Holds) => return Ok(Vec::new()),
+                Ok(Found::Not(why)) => why,
+                Err(LabError(why)) => why,
             };
             if Instant::now() >= deadline {
                 return Err(LabError(format!("expected {condition}, but {why}")));

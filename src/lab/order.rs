@@ -4,16 +4,17 @@
 
 use std::fmt;
 use std::num::NonZeroU64;
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::name::Name;
+use super::words::Reader;
 
 /// Time in which an expectation has to come true, unless a line says another.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Longest time that a line may take, in seconds.
-const SECONDS_MAX: f64 = 3_600.0;
+/// Longest delay of what is sent to a miner, in seconds: beyond it, the miner takes its own server
+/// process for dead.
+const DELAY_MAX: f64 = 3.0;
 
 /// One step of an experiment.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,8 @@ pub enum Order {
     /// `limit Dan 5000`, `limit Dan none`: guesses a second; 0 stops mining, `usual` is the pace
     /// of the class.
     Limit(Name, Power),
+    /// `slow Dan 0.5`: what others send to it takes up to so many seconds; `slow Dan 0` ends that.
+    Slow(Name, Option<Duration>),
     /// `pause Dan`: freezes its processes.
     Pause(Name),
     /// `resume Dan`: lets them go on.
@@ -91,107 +94,14 @@ pub enum Condition {
     Not(Box<Condition>),
 }
 
-/// A word of a line, or a text in quotes.
-#[derive(Debug, PartialEq)]
-enum Word<'a> {
-    Plain(&'a str),
-    Text(&'a str),
-}
-
-/// The words of a line.
-fn words(line: &str) -> Result<Vec<Word<'_>>, String> {
-    let (mut words, mut rest) = (Vec::new(), line.trim_start());
-    while !rest.is_empty() && !rest.starts_with('#') {
-        let end = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let end = quoted.find('"').ok_or("a text ends with a double quote")?;
-                words.push(Word::Text(&quoted[..end]));
-                end + 2
-            }
-            None => {
-                let end = rest.find([' ', '\t', '"']).unwrap_or(rest.len());
-                words.push(Word::Plain(&rest[..end]));
-                end
-            }
-        };
-        rest = rest[end..].trim_start();
-    }
-    Ok(words)
-}
-
-/// Takes the words of a line one by one.
-struct Reader<'a> {
-    words: std::iter::Peekable<std::vec::IntoIter<Word<'a>>>,
-}
-
-impl<'a> Reader<'a> {
-    fn plain(&mut self, what: &str) -> Result<&'a str, String> {
-        match self.words.next() {
-            Some(Word::Plain(word)) => Ok(word),
-            Some(Word::Text(text)) => Err(format!("{what} is missing before \"{text}\"")),
-            None => Err(format!("{what} is missing")),
-        }
-    }
-
-    fn read<T: FromStr>(&mut self, what: &str) -> Result<T, String> {
-        let word = self.plain(what)?;
-        word.parse().map_err(|_| format!("{word:?} is no {what}"))
-    }
-
-    fn name(&mut self) -> Result<Name, String> {
-        self.plain("a miner's name")?.parse()
-    }
-
-    /// Names up to the end or to a word that is none.
-    fn names(&mut self) -> Vec<Name> {
-        let mut names = Vec::new();
-        while let Some(Word::Plain(word)) = self.words.peek() {
-            let Ok(name) = word.parse() else { break };
-            names.push(name);
-            self.words.next();
-        }
-        names
-    }
-
-    fn text(&mut self) -> Result<String, String> {
-        match self.words.next() {
-            Some(Word::Text(text)) => Ok(text.to_owned()),
-            _ => Err("a text in double quotes is missing".into()),
-        }
-    }
-
-    fn takes(&mut self, word: &str) -> bool {
-        self.words.next_if(|next| *next == Word::Plain(word)).is_some()
-    }
-
-    fn seconds(&mut self) -> Result<Duration, String> {
-        let seconds: f64 = self.read("number of seconds")?;
-        let is_fine = (0.0..=SECONDS_MAX).contains(&seconds);
-        is_fine.then(|| Duration::from_secs_f64(seconds)).ok_or_else(|| {
-            format!("{seconds} is no time; a line takes at most {SECONDS_MAX} seconds")
-        })
-    }
-
-    fn recipient(&mut self) -> Result<Name, String> {
-        if self.takes("to") { self.name() } else { Ok(Name::first()) }
-    }
-
-    fn end<T>(&mut self, value: T) -> Result<T, String> {
-        match self.words.next() {
-            None => Ok(value),
-            Some(Word::Plain(word) | Word::Text(word)) => Err(format!("{word:?} is too much")),
-        }
-    }
-}
-
 impl Order {
     /// Reads a line; `None` where it says nothing.
     ///
     /// # Errors
     /// In words, what is wrong with it.
     pub fn read(line: &str) -> Result<Option<Self>, String> {
-        let mut reader = Reader { words: words(line)?.into_iter().peekable() };
-        if reader.words.peek().is_none() {
+        let mut reader = Reader::new(line)?;
+        if reader.is_empty() {
             return Ok(None);
         }
         let order = order(&mut reader)?;
@@ -202,11 +112,12 @@ impl Order {
 fn order(reader: &mut Reader<'_>) -> Result<Order, String> {
     Ok(match reader.plain("an order")? {
         "cut" => Order::Cut(reader.name()?, reader.name()?),
-        "mend" if reader.words.peek().is_none() => Order::Mend(None),
+        "mend" if reader.is_empty() => Order::Mend(None),
         "mend" => Order::Mend(Some((reader.name()?, reader.name()?))),
         "split" => split(reader)?,
         "isolate" => Order::Isolate(reader.name()?),
         "limit" => Order::Limit(reader.name()?, power(reader)?),
+        "slow" => Order::Slow(reader.name()?, delay(reader)?),
         "pause" => Order::Pause(reader.name()?),
         "resume" => Order::Resume(reader.name()?),
         "stop" => Order::Stop(reader.name()?),
@@ -224,8 +135,8 @@ fn order(reader: &mut Reader<'_>) -> Result<Order, String> {
         }
         word => {
             return Err(format!(
-                "{word:?} is no order; there are cut, mend, split, isolate, limit, pause, resume, \
-                 stop, kill, start, rewind, add, forge, reset, wait and expect"
+                "{word:?} is no order; there are cut, mend, split, isolate, limit, slow, pause, \
+                 resume, stop, kill, start, rewind, add, forge, reset, wait and expect"
             ));
         }
     })
@@ -252,6 +163,14 @@ fn power(reader: &mut Reader<'_>) -> Result<Power, String> {
             Power::AtMost(Some(number.map_err(|_| "a limit is a number, \"none\" or \"usual\"")?))
         }
     })
+}
+
+fn delay(reader: &mut Reader<'_>) -> Result<Option<Duration>, String> {
+    let seconds: f64 = reader.read("number of seconds")?;
+    match (0.0..=DELAY_MAX).contains(&seconds) {
+        true => Ok(Some(Duration::from_secs_f64(seconds)).filter(|delay| !delay.is_zero())),
+        false => Err(format!("a delay is at most {DELAY_MAX} seconds, and 0 is none")),
+    }
 }
 
 fn manner(reader: &mut Reader<'_>) -> Result<Manner, String> {
@@ -331,6 +250,8 @@ mod tests {
             ("limit Dan none", Order::Limit(dan, Power::AtMost(None))),
             ("limit Dan 0", Order::Limit(dan, Power::AtMost(Some(0)))),
             ("limit Dan usual", Order::Limit(dan, Power::Usual)),
+            ("slow Dan 0.5", Order::Slow(dan, Some(Duration::from_millis(500)))),
+            ("slow Dan 0", Order::Slow(dan, None)),
             ("start Dan", Order::Start(dan, Manner::default())),
             ("start Dan knowing Ada Ben finality 3", Order::Start(dan, started)),
             ("rewind Dan 3", Order::Rewind(dan, 3)),
@@ -367,6 +288,7 @@ mod tests {
             ("start Fay knowing", "names of miners are missing"),
             ("add hello", "a text in double quotes"),
             ("add \"hello", "ends with a double quote"),
+            ("slow Ada 4", "a delay is at most 3 seconds"),
             ("wait -1", "is no time"),
             ("wait 1e9", "is no time"),
             ("expect luck", "\"luck\" is no condition"),

@@ -3,6 +3,7 @@
 //! The kernel kills each one when the thread that started it ends, so one thread starts all
 //! and lives as long as the process: whatever ends the lab, nothing of it goes on.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -12,7 +13,10 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use super::slow::{Slow, server_of};
 
 /// The program that runs, also when its file has been replaced meanwhile.
 const OWN_PROGRAM: &str = "/proc/self/exe";
@@ -24,7 +28,11 @@ const END_TIMEOUT: Duration = Duration::from_millis(600);
 type Wanted = (Command, Sender<io::Result<Child>>);
 
 /// Starts processes, all of them in one thread.
-pub struct Starter(Sender<Wanted>);
+pub struct Starter {
+    wanted: Sender<Wanted>,
+    /// Children that do not answer yet; `None` once no further one may start.
+    starting: Mutex<Option<BTreeSet<u32>>>,
+}
 
 impl Starter {
     /// Begins the thread.
@@ -38,7 +46,20 @@ impl Starter {
                 _ = answer.send(command.spawn());
             }
         })?;
-        Ok(Self(sender))
+        Ok(Self { wanted: sender, starting: Mutex::new(Some(BTreeSet::new())) })
+    }
+
+    /// Ends those that are about to start, and lets no further one start.
+    pub fn end(&self) {
+        let starting = self.starting.lock().take();
+        starting.into_iter().flatten().for_each(|child| {
+            _ = kill_process_group(group(child), Signal::KILL);
+        });
+    }
+
+    /// True once no further one may start.
+    pub fn has_ended(&self) -> bool {
+        self.starting.lock().is_none()
     }
 
     /// Starts a miner with these arguments and returns once it answers. What it writes to stderr
@@ -59,19 +80,38 @@ impl Starter {
                 command.env_remove(name);
             }
         }
-        let (answer, child) = bounded(1);
-        let gone = |_| io::Error::other("the thread that starts miners has ended");
-        self.0.send((command, answer)).map_err(|_| gone(()))?;
-        let mut child = child.recv().map_err(|_| gone(()))??;
+        let mut process = self.spawn(command)?;
         let mut line = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line)?;
+        if let Some(stdout) = process.child.stdout.take() {
+            // What cannot be read is as good as an end.
+            _ = BufReader::new(stdout).read_line(&mut line);
+        }
+        // Only now may it be waited for: until then its number is that of no other process.
+        if let Some(starting) = self.starting.lock().as_mut() {
+            starting.remove(&process.child.id());
         }
         if line.is_empty() {
-            child.wait()?;
+            process.kill();
             return Err(io::Error::other(reason(stderr)));
         }
-        Ok(Process { child, is_paused: false })
+        Ok(process)
+    }
+
+    /// Starts a process, which [`Self::end`] ends as long as it does not answer.
+    fn spawn(&self, command: Command) -> io::Result<Process> {
+        let (answer, child) = bounded(1);
+        let gone = |_| io::Error::other("the thread that starts miners has ended");
+        self.wanted.send((command, answer)).map_err(|_| gone(()))?;
+        let child = child.recv().map_err(|_| gone(()))??;
+        let process = Process { child, is_paused: false, slow: None, delay: None };
+        match self.starting.lock().as_mut() {
+            Some(starting) => _ = starting.insert(process.child.id()),
+            None => {
+                process.kill();
+                return Err(io::Error::other("the class ends"));
+            }
+        }
+        Ok(process)
     }
 }
 
@@ -87,6 +127,9 @@ pub struct Process {
     child: Child,
     /// True while it is frozen.
     pub is_paused: bool,
+    slow: Option<Slow>,
+    /// For how long at most what is sent to it may take.
+    pub delay: Option<Duration>,
 }
 
 impl Process {
@@ -105,14 +148,34 @@ impl Process {
     /// # Errors
     /// It has ended.
     pub fn pause(&mut self, is_paused: bool) -> io::Result<()> {
+        self.slow = None;
         let signal = if is_paused { Signal::STOP } else { Signal::CONT };
         kill_process_group(self.group(), signal)?;
         self.is_paused = is_paused;
+        self.slow_down(self.delay)
+    }
+
+    /// Lets what others send arrive so late, or at once again.
+    ///
+    /// # Errors
+    /// Its server process cannot be found.
+    pub fn slow_down(&mut self, delay: Option<Duration>) -> io::Result<()> {
+        self.slow = None;
+        self.delay = delay;
+        if let Some(delay) = delay.filter(|_| !self.is_paused) {
+            self.slow = Some(Slow::begin(self.pid(), delay)?);
+        }
         Ok(())
+    }
+
+    /// Its server process.
+    pub fn server(&self) -> Option<Pid> {
+        server_of(self.pid())
     }
 
     /// Ends it without any warning. Its server process ends with it.
     pub fn kill(mut self) {
+        self.slow = None;
         _ = self.child.kill();
         // A frozen server process would not notice.
         _ = kill_process_group(self.group(), Signal::KILL);
@@ -120,20 +183,25 @@ impl Process {
     }
 
     /// Asks it to end.
-    fn tell_to_end(&self) {
+    fn tell_to_end(&mut self) {
+        self.slow = None;
         _ = kill_process(self.group(), Signal::TERM);
         _ = kill_process_group(self.group(), Signal::CONT);
     }
 
     fn group(&self) -> Pid {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        pid.expect("a child has a pid")
+        group(self.child.id())
     }
 }
 
+/// The group of a child, which has its number.
+fn group(child: u32) -> Pid {
+    i32::try_from(child).ok().and_then(Pid::from_raw).expect("a child has a pid")
+}
+
 /// Ends all of them in order, and kills those that take too long.
-pub fn end(processes: Vec<Process>) {
-    processes.iter().for_each(Process::tell_to_end);
+pub fn end(mut processes: Vec<Process>) {
+    processes.iter_mut().for_each(Process::tell_to_end);
     let deadline = Instant::now() + END_TIMEOUT;
     std::thread::scope(|scope| {
         for mut process in processes {

@@ -18,6 +18,8 @@ pub struct Line {
 /// The first line that is wrong, and why: `7: cut Ada: a miner's name is missing`.
 pub fn read(text: &str) -> Result<Vec<Line>, String> {
     let mut lines = Vec::new();
+    // Some editors begin a file with a mark of its encoding.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (number, text) in (1..).zip(text.lines()) {
         let text = text.trim();
         match Order::read(text) {

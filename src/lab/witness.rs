@@ -1,4 +1,4 @@
-//! Says whether a condition holds now, by asking the miners.
+//! Looks whether a condition holds now, by asking the miners.
 
 use super::LabError;
 use super::class::Class;
@@ -11,19 +11,27 @@ use crate::chain::{Block, BlockError, Hash};
 /// Newest blocks of a chain in which a message is looked for.
 const LOOKED_AT: u64 = 1_000;
 
-/// True if a condition holds.
+/// What a look at a condition found.
+pub enum Found {
+    /// It holds.
+    Holds,
+    /// It does not; the state that was found.
+    Not(String),
+}
+
+/// Looks whether a condition holds.
 ///
 /// # Errors
-/// The state that was found, or the miner that does not answer.
-pub fn holds(class: &Class, condition: &Condition) -> Result<(), LabError> {
+/// It cannot be told: a miner does not run, or does not answer.
+pub fn look(class: &Class, condition: &Condition) -> Result<Found, LabError> {
     match condition {
         Condition::OneChain(names) => one_chain(class, names),
         Condition::Length(name, length) => {
-            let is = class.client.health(&class.plan.address(*name))?.length;
+            let is = class.client.health(&class.reach(*name)?)?.length;
             so(is >= *length, || format!("the length of {name} is {is}"))
         }
         Condition::Block(name, height, text) => {
-            let blocks = blocks(&class.client, &class.plan.address(*name), *height)?;
+            let blocks = blocks(&class.client, &class.reach(*name)?, *height)?;
             let is = blocks.first().map(|(block, _)| block.data.message.as_str());
             so(is == Some(text), || match is {
                 Some(is) => format!("that block holds {is:?}"),
@@ -37,33 +45,33 @@ pub fn holds(class: &Class, condition: &Condition) -> Result<(), LabError> {
         Condition::Waiting(name, text) => {
             let request = Request::Data { after: None };
             let page: crate::api::DataPage =
-                class.client.call(&class.plan.address(*name), &request, "messages")?;
+                class.client.call(&class.reach(*name)?, &request, "messages")?;
             let is = page.data.iter().any(|data| data.message.as_str() == text);
             so(is, || format!("{name} has no such pending message"))
         }
         Condition::Refused(name) => {
-            let refused = class.client.health(&class.plan.address(*name))?.refused;
+            let refused = class.client.health(&class.reach(*name)?)?.refused;
             so(refused.is_some(), || format!("{name} refused no branch"))
         }
-        Condition::Not(condition) => match holds(class, condition) {
-            Ok(()) => Err(LabError(format!("\"{condition}\" holds"))),
-            Err(_) => Ok(()),
-        },
+        Condition::Not(condition) => Ok(match look(class, condition)? {
+            Found::Holds => Found::Not(format!("\"{condition}\" holds")),
+            Found::Not(_) => Found::Holds,
+        }),
     }
 }
 
-fn so(is: bool, why_not: impl Fn() -> String) -> Result<(), LabError> {
-    if is { Ok(()) } else { Err(LabError(why_not())) }
+fn so(is: bool, why_not: impl Fn() -> String) -> Result<Found, LabError> {
+    Ok(if is { Found::Holds } else { Found::Not(why_not()) })
 }
 
-fn one_chain(class: &Class, names: &[Name]) -> Result<(), LabError> {
+fn one_chain(class: &Class, names: &[Name]) -> Result<Found, LabError> {
     let names = if names.is_empty() { class.running() } else { names.to_vec() };
     let mut heads: Vec<(Name, Hash)> = Vec::new();
     for name in names {
-        heads.push((name, class.client.health(&class.plan.address(name))?.head));
+        heads.push((name, class.client.health(&class.reach(name)?)?.head));
     }
-    let first = heads.first().map(|(_, head)| *head);
-    let other = heads.iter().find(|(_, head)| Some(*head) != first);
+    let (_, first) = *heads.first().ok_or_else(|| LabError("no miner runs".into()))?;
+    let other = heads.iter().find(|(_, head)| *head != first);
     so(other.is_none(), || {
         let shown = heads.iter().map(|(name, head)| format!("{name} {}", &head.to_string()[..8]));
         format!("the heads are: {}", shown.collect::<Vec<_>>().join(", "))
@@ -71,7 +79,7 @@ fn one_chain(class: &Class, names: &[Name]) -> Result<(), LabError> {
 }
 
 fn mined(class: &Class, name: Name, text: &str) -> Result<bool, LabError> {
-    let at = class.plan.address(name);
+    let at = class.reach(name)?;
     let length = class.client.health(&at)?.length;
     let mut from = length.saturating_sub(LOOKED_AT);
     while from < length {

@@ -2,8 +2,10 @@
 //! the miners of the class. Anybody may look; orders come from this host alone.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::http::{Answer, Asked};
+use crate::chain::Hash;
 use crate::lab::{Lab, Name, Order, Picture, State};
 
 mod learn;
@@ -20,11 +22,23 @@ pub fn answer(lab: &Lab, asked: &Asked) -> Option<Answer> {
         }
         ("POST", "/orders") if asked.is_ours && asked.is_local => carry_out(lab, &asked.body),
         ("POST", "/orders") => {
-            let why = "orders come from the host of the class and its own pages only";
+            let why = "orders come from the host of the class and its own pages only; there, open \
+                       them by 127.0.0.1 or localhost";
             json(403, &Done { commands: Vec::new(), error: Some(why.into()) })
         }
         _ => return None,
     })
+}
+
+/// Notes who found a block, in a browser, that a miner has just taken. One that was known before
+/// is nobody's.
+pub fn credit(lab: &Lab, lines: &str, by: &str, said: &[u8]) {
+    let mut blocks = lines.lines();
+    let (Some(block), None) = (blocks.next(), blocks.next()) else { return };
+    let said: Result<Value, _> = serde_json::from_slice(said);
+    if said.is_ok_and(|said| said["taken"] == 1) {
+        lab.watch.credit(Hash::of(block), by);
+    }
 }
 
 /// The outcome of orders.
@@ -44,6 +58,8 @@ struct Member {
     state: State,
     /// Its place among the miners of the picture.
     place: Option<usize>,
+    /// Longest time that what is sent to it takes, in seconds.
+    delay: f64,
 }
 
 /// All that the wall draws.
@@ -64,14 +80,19 @@ fn state(lab: &Lab) -> Shown {
     let states: Vec<_> = Name::all().map(|name| (name, class.state(name))).collect();
     let address = |name: Name| class.plan.address(name);
     let is_silent = |of: &crate::api::Address| {
-        let is_still =
-            |(name, state): &(Name, State)| address(*name) == *of && *state != State::Running;
+        let is_still = |(name, state): &(Name, State)| {
+            address(*name) == *of && matches!(state, State::Paused | State::Dead)
+        };
         states.iter().any(is_still)
     };
     let picture = lab.watch.picture(is_silent);
     let place = |name| picture.miners.iter().position(|seen| seen.address == address(name));
-    let member =
-        |(name, state): &(Name, State)| Member { name: *name, state: *state, place: place(*name) };
+    let member = |(name, state): &(Name, State)| Member {
+        name: *name,
+        state: *state,
+        place: place(*name),
+        delay: class.delay(*name).unwrap_or_default().as_secs_f64(),
+    };
     Shown {
         class: states.iter().map(member).collect(),
         cuts: class.cuts(),
@@ -129,7 +150,7 @@ mod tests {
             public: None,
             block_time: 5.0,
         };
-        let lab = Lab::start(plan).unwrap();
+        let lab = Lab::new(plan).unwrap();
         let status = |method, path, is_ours, is_local| {
             answer(&lab, &asked(method, path, is_ours, is_local)).map(|answer| answer.status)
         };

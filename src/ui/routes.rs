@@ -67,7 +67,7 @@ fn answer(source: &Source, asked: &Asked) -> Answer {
                 Err(NoPage::Bad("the pace is set from this host and this UI's pages only".into()))
             }
         }
-        ("POST", "/blocks") if asked.is_ours => hand_in(source, at, &asked.body),
+        ("POST", "/blocks") if asked.is_ours => hand_in(source, at, &asked.body, &parameters),
         ("POST", "/blocks") => {
             Err(NoPage::Bad("a block is handed in from this UI's own pages only".into()))
         }
@@ -98,11 +98,20 @@ fn asset(name: &str) -> Answer {
 }
 
 /// Passes blocks on to the miner, as whose next ones they may be taken.
-fn hand_in(source: &Source, at: Option<&str>, lines: &[u8]) -> Result<Answer, NoPage> {
+fn hand_in(
+    source: &Source,
+    at: Option<&str>,
+    lines: &[u8],
+    parameters: &Parameters,
+) -> Result<Answer, NoPage> {
     let at = source.look(at)?;
     let lines = std::str::from_utf8(lines);
     let lines = lines.map_err(|_| NoPage::Bad("a block is text in UTF-8".into()))?;
     let (status, body) = source.hand_in(&at.address, lines)?;
+    if let Some(lab) = &source.lab {
+        let by = parameters.get("by").map_or("", String::as_str);
+        class::credit(lab, lines, by, &body);
+    }
     Ok(Answer::new(status, "application/json", body))
 }
 

@@ -85,14 +85,22 @@ class State {
   }
 
   nameOf(place) {
-    const miner = this.miners[place];
-    return miner?.name ?? miner?.address ?? "somebody";
+    const miner = this.miners[place], own = this.class.find((member) => member.place === place);
+    return miner?.name ?? own?.name ?? miner?.address ?? "somebody";
+  }
+
+  /** The person or the miner that found a block. */
+  finderOf(block) {
+    return block.by ?? (block.finder === null ? null : this.nameOf(block.finder));
   }
 
   /** `running`, `paused`, `dead`, `absent`; of others `running` if they answer. */
   stateOf(place) {
-    const own = this.class.find((member) => member.place === place);
-    return own?.state ?? (this.miners[place].answers ? "running" : "dead");
+    const miner = this.miners[place], own = this.class.find((member) => member.place === place);
+    if (miner.is_free) return "absent";
+    // Somebody may have started a miner by hand where one of the class would be.
+    if (!own || (own.state === "absent" && miner.answers)) return miner.answers ? "running" : "dead";
+    return own.state;
   }
 
   isCut(one, other) {

@@ -61,10 +61,10 @@ function fit() {
   return { pen, width, height, size };
 }
 
-const write = (pen, text, x, y, size, colour, weight = "") => {
+const write = (pen, text, x, y, size, colour, weight = "", room = undefined) => {
   pen.fillStyle = colour;
   pen.font = `${weight} ${size}px system-ui, sans-serif`;
-  pen.fillText(text, x, y);
+  pen.fillText(text, x, y, room);
 };
 
 function draw(now) {
@@ -83,7 +83,7 @@ function draw(now) {
   state.present.forEach((place, lane) => {
     const miner = state.miners[place], middle = (lane + 0.5) * size.row, kind = state.stateOf(place), isRunning = kind === "running";
     pen.textAlign = "left";
-    write(pen, state.nameOf(place).slice(0, 12), 2, middle - (isRunning ? 0 : size.type * 0.55), size.type, isRunning ? paint.ink : paint.bad, "600");
+    write(pen, state.nameOf(place).slice(0, 12), 2, middle - (isRunning ? 0 : size.type * 0.55), size.type, isRunning ? paint.ink : paint.bad, "600", size.label - 8);
     if (!isRunning) write(pen, kind, 2, middle + size.type * 0.6, size.type * 0.85, paint.bad);
     pen.globalAlpha = isRunning ? 1 : 0.45;
     const height = state.heightOf(miner.head);
@@ -134,7 +134,7 @@ function picture(paint, size, block, isApart, finder) {
 function cell(pen, paint, size, block, x, y, done) {
   const isApart = !state.main.has(block.hash), eased = 1 - (1 - done) ** 3, high = size.row * 0.7;
   const top = y + size.row * (isApart ? 0.24 : 0.08), left = x + (1 - eased) * 40, alpha = pen.globalAlpha;
-  const finder = block.index === 0 ? "first" : block.finder === null ? block.hash.slice(0, 4) : state.nameOf(block.finder).slice(0, 5);
+  const finder = block.index === 0 ? "first" : (state.finderOf(block) ?? block.hash.slice(0, 4)).slice(0, 5);
   const { made, edge } = picture(paint, size, block, isApart, finder);
   pen.globalAlpha = alpha * eased;
   pen.fillStyle = paint.soft;

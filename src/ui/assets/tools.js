@@ -67,8 +67,8 @@ export async function ask(path) {
  * Hands in blocks, one a line, as the network's next ones. Returns { taken, words }: what the
  * miner said, in words.
  */
-export async function handIn(lines) {
-  const answer = await fetch(`/blocks${place.query.replace("&", "?")}`, { method: "POST", body: `${lines.join("\n")}\n` });
+export async function handIn(lines, by = "") {
+  const answer = await fetch(`/blocks?by=${encodeURIComponent(by)}${place.query}`, { method: "POST", body: `${lines.join("\n")}\n` });
   const said = await answer.json().catch(() => ({}));
   const words = [said.message, said.more_information].filter(Boolean).join(": ").replace("!:", "!");
   if (answer.ok) return { taken: said.taken > 0, words };

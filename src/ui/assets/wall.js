@@ -76,24 +76,36 @@ function countReturned() {
   if (by("returned").textContent !== text) by("returned").textContent = text;
 }
 
+/** Two bars with their numbers; no bar where there is no share. */
+function meter(shares) {
+  const made = element("div", { className: "shares" });
+  for (const [kind, value] of shares) {
+    const bar = element("i", { className: kind });
+    bar.style.width = `${Math.round((value ?? 0) * 100)}%`;
+    made.append(bar, element("span", { textContent: value === null ? "" : `${Math.round(value * 100)} %` }));
+  }
+  return made;
+}
+
 function score() {
   const last = state.chain(state.best, 100).filter((block) => block.index > 0);
-  const found = new Map();
-  for (const block of last) found.set(block.finder, (found.get(block.finder) ?? 0) + 1);
+  const found = new Map(), people = new Map();
+  for (const { by: person, finder } of last) {
+    if (person === null) found.set(finder, (found.get(finder) ?? 0) + 1);
+    else people.set(person, (people.get(person) ?? 0) + 1);
+  }
   const powers = state.miners.map((_, place) => state.power(place)), all = powers.reduce((sum, power) => sum + power, 0);
-  const rows = state.present.map((place) => {
-    const miner = state.miners[place];
-    const blocks = found.get(place) ?? 0, share = last.length ? blocks / last.length : 0, power = all ? powers[place] / all : 0;
-    const meter = element("div", { className: "shares" });
-    for (const [kind, value] of [["of-blocks", share], ["of-power", power]]) {
-      const bar = element("i", { className: kind });
-      bar.style.width = `${Math.round(value * 100)}%`;
-      meter.append(bar, element("span", { textContent: `${Math.round(value * 100)} %` }));
-    }
+  const row = (name, length, waiting, blocks, power) => {
     const number = (value) => element("td", { className: "number", textContent: value });
-    return element("tr", {}, element("th", { scope: "row", textContent: state.nameOf(place) }), number(miner.length), number(miner.unprocessed), number(blocks), element("td", {}, meter));
+    const share = last.length ? blocks / last.length : 0;
+    return element("tr", {}, element("th", { scope: "row", textContent: name }), number(length), number(waiting), number(blocks), element("td", {}, meter([["of-blocks", share], ["of-power", power]])));
+  };
+  const miners = state.present.map((place) => {
+    const miner = state.miners[place];
+    return row(state.nameOf(place), miner.length, miner.unprocessed, found.get(place) ?? 0, all ? powers[place] / all : 0);
   });
-  by("score").replaceChildren(...rows);
+  const hands = [...people].map(([name, blocks]) => row(`${name}, by browser`, "", "", blocks, null));
+  by("score").replaceChildren(...miners, ...hands);
 }
 
 /** What came since the last look. */
@@ -137,17 +149,23 @@ function dials() {
   return [["0", "none at all"], ["usual", `${usual.toLocaleString("en")} (usual)`], [String(usual * 4), `${(usual * 4).toLocaleString("en")} (×4)`], [String(usual * 20), `${(usual * 20).toLocaleString("en")} (×20)`], ["none", "as fast as it can"]];
 }
 
+/** Seconds that what is sent to a miner may take. */
+const DELAYS = [["0", "fast"], ["0.3", "up to 0.3 s late"], ["1", "up to 1 s late"], ["3", "up to 3 s late"]];
+
 function row(member) {
   const group = element("input", { type: "checkbox", ariaLabel: `${member.name} is in the first group` });
   const dial = element("select", { ariaLabel: `Guesses a second of ${member.name}` }, ...dials().map(([value, textContent]) => element("option", { value, textContent, selected: value === "usual" })));
   dial.addEventListener("change", () => order(`limit ${member.name} ${dial.value}`));
+  const delay = element("select", { ariaLabel: `Delay of what is sent to ${member.name}` }, ...DELAYS.map(([value, textContent]) => element("option", { value, textContent })));
+  delay.dataset.delay = "";
+  delay.addEventListener("change", () => order(`slow ${member.name} ${delay.value}`));
   const button = (what, words) => {
     const made = element("button", { type: "button", textContent: words });
     made.dataset.order = what;
     made.addEventListener("click", () => order(`${made.dataset.order} ${member.name}`));
     return made;
   };
-  const made = element("tr", {}, element("td", {}, group), element("th", { scope: "row", textContent: member.name }), element("td", {}), element("td", {}, dial),
+  const made = element("tr", {}, element("td", {}, group), element("th", { scope: "row", textContent: member.name }), element("td", {}), element("td", {}, dial), element("td", {}, delay),
     element("td", {}, element("div", { className: "buttons" }, button("isolate", "Isolate"), button("pause", "Pause"), button("kill", "Kill -9"))));
   made.dataset.name = member.name;
   return made;
@@ -158,8 +176,13 @@ function turn(dial, member) {
   const limit = state.miners[member.place]?.limit;
   if (document.activeElement === dial || limit === undefined) return;
   const value = limit === null ? "none" : limit === state.pace ? "usual" : String(limit);
-  if (![...dial.options].some((option) => option.value === value)) dial.append(element("option", { value, textContent: limit.toLocaleString("en") }));
-  dial.value = value;
+  choose(dial, value, limit?.toLocaleString("en"));
+}
+
+/** Chooses a value, which is added if it is none of those that are there. */
+function choose(select, value, textContent) {
+  if (![...select.options].some((option) => option.value === value)) select.append(element("option", { value, textContent }));
+  select.value = value;
 }
 
 function members() {
@@ -168,13 +191,15 @@ function members() {
   for (const member of all) {
     let line = [...body.children].find((row) => row.dataset.name === member.name);
     if (!line) body.append((line = row(member)));
-    turn(line.querySelector("select"), member);
+    const [dial, delay] = line.querySelectorAll("select");
+    turn(dial, member);
+    if (document.activeElement !== delay) choose(delay, String(member.delay), `up to ${member.delay} s late`);
     if (line.dataset.state === member.state) continue;
     line.dataset.state = member.state;
     line.cells[2].textContent = member.state;
-    const [isolate, pause, kill] = line.querySelectorAll("button"), dial = line.querySelector("select");
+    const [isolate, pause, kill] = line.querySelectorAll("button");
     const isDead = member.state === "dead", isPaused = member.state === "paused";
-    isolate.disabled = dial.disabled = isDead || isPaused;
+    isolate.disabled = dial.disabled = delay.disabled = isDead || isPaused;
     pause.disabled = isDead;
     [pause.dataset.order, pause.textContent] = isPaused ? ["resume", "Resume"] : ["pause", "Pause"];
     [kill.dataset.order, kill.textContent] = isDead ? ["start", "Start"] : ["kill", "Kill -9"];

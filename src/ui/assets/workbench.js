@@ -159,7 +159,7 @@ const SPIN_MILLISECONDS = 8;
   give.addEventListener("click", async () => {
     stop();
     handed = give.disabled = true;
-    const { taken, words } = await handIn([spell({ ...fields, nonce: nonce.value })]).catch((error) => ({ taken: false, words: error.message }));
+    const { taken, words } = await handIn([spell({ ...fields, nonce: nonce.value })], element("by")?.value).catch((error) => ({ taken: false, words: error.message }));
     if (!taken) {
       handed = false;
       say(verdict, `✗ Not taken. ${words}`, "bad");

@@ -66,7 +66,7 @@ fn scissors() -> Markup {
                 span { "In two groups: those ticked, and the others" } button id="split" { "Split" } button id="mend-all" { "Mend all" }
             }
             div.scroll { table { thead { tr {
-                th scope="col" { "Group" } th scope="col" { "Miner" } th scope="col" { "State" } th scope="col" { "Guesses a second" } th scope="col" { "Do" }
+                th scope="col" { "Group" } th scope="col" { "Miner" } th scope="col" { "State" } th scope="col" { "Guesses a second" } th scope="col" { "Its lines" } th scope="col" { "Do" }
             } } tbody id="members" {} } }
             div.buttons { button id="newcomer" { "Start a newcomer" } button id="reset" { "Reset the class" } }
             h3 { "The same by hand" }

@@ -3,6 +3,7 @@
 
 use maud::{Markup, html};
 
+use crate::lab::NAME_CHARACTERS;
 use crate::ui::assets;
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
@@ -78,6 +79,9 @@ fn bench(at: &At) -> Markup {
                 div { dt { "Guesses" } dd id="bench-guesses" {} }
             }
             p.verdict.idle id="bench-verdict" role="status" { "Guess a nonce." }
+            @if at.is_lab {
+                label.field.short { span { "Your name, for the scoreboard" } input id="by" maxlength=(NAME_CHARACTERS) autocomplete="off" spellcheck="false"; }
+            }
             div.buttons {
                 button.primary id="give" disabled { "Hand in the block" }
                 button id="anew" { "Another block" }

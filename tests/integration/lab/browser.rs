@@ -13,10 +13,15 @@ use tempfile::{TempDir, tempdir};
 
 /// A class of miners that find a block in half a second, and the folder of their files.
 fn class(miners: &str) -> (Process, TempDir) {
+    class_with(miners, &[])
+}
+
+fn class_with(miners: &str, more: &[&str]) -> (Process, TempDir) {
     let folder = tempdir().unwrap();
     let first = free_ports().to_string();
     let mut flags = vec!["lab", miners, "--port", "0", "--block-time", "0.5"];
     flags.extend(["--first-port", &first, "--dir", folder.path().to_str().unwrap()]);
+    flags.extend(more);
     (Process::start(&flags), folder)
 }
 
@@ -202,11 +207,32 @@ fn the_pages_of_a_class_read_well_on_projector_laptop_and_phone() {
 }
 
 #[test]
+fn a_block_of_the_workbench_counts_for_the_name_of_its_finder() {
+    let (mut lab, _folder) = class_with("2", &["--difficulty", "3"]);
+    let browser = Browser::start();
+    browser.open(&format!("{}/workbench", lab.url));
+    order(&browser, "limit Ada 0\nlimit Ben 0");
+    let name = "<b>Mia of the second row & co";
+    browser.write("#by", name);
+    browser.await_script("return !document.getElementById('spin').disabled", json!([]));
+    browser.click("#spin");
+    let found = "return !document.getElementById('give').disabled";
+    browser.await_script(found, json!([]));
+    browser.click("#give");
+    browser.await_text("#bench-verdict", "is yours");
+    browser.open(&format!("{}/wall", lab.url));
+    // Cut at twenty characters, and text in any case.
+    browser.await_text("#score", "<b>Mia of the second, by browser");
+    assert!(lab.stop().success());
+}
+
+#[test]
 fn the_scissors_cut_and_say_by_which_command() {
     let (mut lab, _folder) = class("3");
     let browser = Browser::start();
     browser.open(&format!("{}/wall", lab.url));
     browser.await_text("#members", "Cleo");
+    browser.await_script("return document.querySelector('.hit') !== null", json!([]));
     browser.run(
         "document.querySelector('.hit').dispatchEvent(new MouseEvent('click', { bubbles: true }))",
         json!([]),
@@ -230,6 +256,10 @@ fn the_scissors_cut_and_say_by_which_command() {
     browser.click("#reset");
     browser
         .await_script("return document.querySelectorAll('.link-line.cut').length === 0", json!([]));
+    let late = "const select = document.querySelector('#members tr:nth-child(3) [data-delay]');
+        select.value = '0.3'; select.dispatchEvent(new Event('change'))";
+    browser.run(late, json!([]));
+    browser.await_text("#commands", "do sleep 0.3; kill -CONT ");
     browser.click("#newcomer");
     browser.await_text("#score", "Dan");
     browser.click("#many");

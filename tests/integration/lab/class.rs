@@ -1,10 +1,14 @@
 //! A classroom: `blockchain lab` and its miners as processes, its pages, its experiments.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::io::Write as _;
-use std::net::{IpAddr, TcpListener, UdpSocket};
-use std::ops::Deref;
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::support::free_ports::free_ports;
@@ -22,7 +26,7 @@ const GONE: Duration = Duration::from_secs(5);
 /// A lab that runs until it is dropped.
 struct TestLab {
     process: Process,
-    folder: TempDir,
+    folder: Option<TempDir>,
 }
 
 impl Deref for TestLab {
@@ -33,13 +37,26 @@ impl Deref for TestLab {
     }
 }
 
+impl DerefMut for TestLab {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
 impl TestLab {
     fn start(miners: &str, flags: &[&str]) -> Self {
         let folder = tempdir().unwrap();
+        let mut lab = Self::start_in(folder.path(), miners, flags);
+        lab.folder = Some(folder);
+        lab
+    }
+
+    /// The same with its temporary folder in this one.
+    fn start_in(place: &Path, miners: &str, flags: &[&str]) -> Self {
         let mut command = program();
         command.args(["lab", miners, "--port", "0", "--block-time", "0.3"]);
         command.args(["--first-port", &free_ports().to_string()]).args(flags);
-        Self { process: Process::of(command.env("TMPDIR", folder.path())), folder }
+        Self { process: Process::of(command.env("TMPDIR", place)), folder: None }
     }
 
     /// Status and body of the answer.
@@ -172,13 +189,14 @@ fn a_stop_ends_all_of_it_within_a_second_also_while_a_miner_is_paused() {
     let mut lab = TestLab::start("3", &[]);
     let processes = watched(&lab);
     lab.order("pause Ben");
-    assert_eq!(fs::read_dir(lab.folder.path()).unwrap().count(), 1, "its temporary folder");
+    let place = lab.folder.as_ref().unwrap().path().to_owned();
+    assert_eq!(count(&place), 1, "its temporary folder");
     let began = Instant::now();
     kill_process(lab.pid(), Signal::INT).unwrap();
     assert!(lab.process.wait().success());
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!(left(&processes), 0);
-    assert_eq!(fs::read_dir(lab.folder.path()).unwrap().count(), 0, "its temporary folder");
+    assert_eq!(count(&place), 0, "its temporary folder");
 }
 
 #[test]
@@ -343,4 +361,217 @@ fn a_killed_miner_takes_its_server_process_along() {
     let processes = watched(&lab);
     lab.order("pause Ada\nkill Ada\nkill Ben\nkill Cleo");
     assert_eq!(left(&processes), 0);
+}
+
+fn count(folder: &Path) -> usize {
+    fs::read_dir(folder).unwrap().count()
+}
+
+#[test]
+fn a_stop_during_the_start_leaves_no_folder() {
+    // The miners that had begun wrote into it while it was removed.
+    for _ in 0..3 {
+        let folder = tempdir().unwrap();
+        let first = free_ports().to_string();
+        let mut lab = program();
+        let lab = lab.args(["lab", "12", "--port", "0", "--first-port", &first]);
+        let mut lab = lab.env("TMPDIR", folder.path()).stdout(Stdio::null()).spawn().unwrap();
+        let pid = Pid::from_child(&lab);
+        while descendants(pid).len() < 3 {
+            std::thread::yield_now();
+        }
+        kill_process(pid, Signal::INT).unwrap();
+        lab.wait().unwrap();
+        assert_eq!(count(folder.path()), 0);
+    }
+}
+
+#[test]
+fn leftovers_of_a_killed_lab_go_and_the_folder_of_one_that_lives_stays() {
+    let folder = tempdir().unwrap();
+    let place = folder.path();
+    let mut killed = TestLab::start_in(place, "1", &[]);
+    let lives = TestLab::start_in(place, "1", &[]);
+    let processes: Vec<_> = descendants(killed.pid());
+    let processes: Vec<_> =
+        processes.iter().map(|pid| pidfd_open(*pid, PidfdFlags::empty()).unwrap()).collect();
+    killed.kill();
+    assert_eq!(left(&processes), 0);
+    // Neither is for sure a lab's.
+    fs::create_dir(place.join("blockchain-lab-0123456789abcdef")).unwrap();
+    fs::create_dir(place.join("blockchain-lab-mine")).unwrap();
+    fs::write(place.join("blockchain-lab-mine/lab.lock"), "").unwrap();
+    assert_eq!(count(place), 4);
+    let _third = TestLab::start_in(place, "1", &[]);
+    assert_eq!(count(place), 4, "one went and one came");
+    assert_eq!(lives.order("add \"still here\"")["error"], Value::Null);
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_named_with_what_to_do() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("a file");
+    fs::write(&file, "").unwrap();
+    let first = free_ports().to_string();
+    let started = |path: &Path| {
+        let mut lab = program();
+        let lab = lab.args(["lab", "1", "--port", "0", "--first-port", &first, "--dir"]).arg(path);
+        let done = lab.output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let not_text = folder.path().join(OsStr::from_bytes(b"not\xfftext"));
+    let used = folder.path().join("used");
+    let _lab = TestLab::start("1", &["--dir", used.to_str().unwrap()]);
+    let beside = folder.path().join("beside");
+    fs::create_dir(&beside).unwrap();
+    fs::write(beside.join("ada"), "a file where a folder is to be").unwrap();
+    for (path, why) in [
+        (file.as_path(), "it is no folder"),
+        (Path::new("/proc/class"), "No such file or directory"),
+        (not_text.as_path(), "its name is not UTF-8"),
+        (used.as_path(), "another class uses it now"),
+        (beside.as_path(), "File exists"),
+    ] {
+        let (code, stderr) = started(path);
+        assert_eq!(code, Some(1), "{stderr}");
+        for expected in [&path.display().to_string(), why, "name another folder with --dir"] {
+            assert!(stderr.contains(expected), "{expected}: {stderr}");
+        }
+    }
+}
+
+#[test]
+fn an_order_to_a_miner_that_does_not_run_fails() {
+    for (lines, why) in [
+        ("limit Kim 0", "Kim does not run"),
+        ("add \"x\" to Kim", "Kim does not run"),
+        ("forge \"x\" to Kim", "Kim does not run"),
+        ("rewind Kim 0", "Kim does not run"),
+        ("isolate Kim", "Kim was not started"),
+        ("cut Kim Leo", "neither Kim nor Leo was started"),
+        ("mend Kim Leo", "neither Kim nor Leo was started"),
+        ("kill Ada\nlimit Ada 0", "Ada does not run"),
+        ("pause Ada\nlimit Ada 0", "Ada is paused"),
+        ("kill Ada\nexpect one chain within 0.1", "no miner runs"),
+        // What cannot be told is not so, either.
+        ("expect not mined Kim \"x\" within 0.1", "Kim does not run"),
+    ] {
+        let done = script(lines, &["1"]);
+        assert_eq!(done.code, Some(1), "{lines}");
+        assert!(done.stderr.contains(why), "{lines}: {}", done.stderr);
+    }
+}
+
+#[test]
+fn a_script_may_come_from_any_editor_and_is_a_file() {
+    let done = script("\u{feff}# made elsewhere\r\nadd \"x\"\r\nexpect length Ada 2\r\n", &["1"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(!done.stdout.contains('\r'), "{:?}", done.stdout);
+    let folder = tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    let large = folder.path().join("large");
+    fs::File::create(&large).unwrap().set_len(1 << 40).unwrap();
+    for (file, why) in [
+        (pipe.as_path(), "it is no regular file"),
+        (Path::new("/dev/zero"), "it is no regular file"),
+        (folder.path(), "it is no regular file"),
+        (large.as_path(), "an experiment has at most"),
+    ] {
+        let file = file.to_str().unwrap();
+        let done = run(&["lab", "--script", file]);
+        assert_eq!(done.code, Some(1));
+        assert!(done.stderr.contains(why) && done.stderr.contains(file), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn miners_that_do_not_answer_do_not_hold_the_wall() {
+    let lab = TestLab::start("2", &[]);
+    lab.wall_once(|wall| wall["miners"][1]["answers"] == true);
+    // As if their hosts slept: the lab does not know.
+    let all = descendants(lab.pid());
+    all.iter().for_each(|pid| kill_process(*pid, Signal::STOP).unwrap());
+    let began = Instant::now();
+    lab.wall_once(|wall| {
+        assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+        wall["miners"].as_array().unwrap().iter().all(|it| it["answers"] == false)
+    });
+    all.iter().for_each(|pid| kill_process(*pid, Signal::CONT).unwrap());
+    lab.wall_once(|wall| wall["miners"][1]["answers"] == true);
+}
+
+#[test]
+fn pages_that_were_closed_hold_no_place() {
+    const PAGES_MAX: usize = 1_024;
+    let lab = TestLab::start("1", &[]);
+    let host = lab.url.trim_start_matches("http://");
+    let wait = |mark: &str| {
+        let mut page = TcpStream::connect(host).unwrap();
+        let head = format!("GET /news?after={mark} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        page.write_all(head.as_bytes()).unwrap();
+        page
+    };
+    let answer = |mut page: &TcpStream, patience: Duration| {
+        page.set_read_timeout(Some(patience)).unwrap();
+        let mut bytes = [0; 2_048];
+        page.read(&mut bytes).map(|length| String::from_utf8_lossy(&bytes[..length]).into_owned())
+    };
+    lab.order("add \"an event\"");
+    lab.wall_once(|wall| wall["miners"][0]["length"] == 2);
+    let mark = get(&format!("{}/news?after=0", lab.url)).1;
+    let patience = Duration::from_millis(300);
+    let is_turned_away = |page: &TcpStream, patience| {
+        answer(page, patience).is_ok_and(|answer| answer.contains(" 503 "))
+    };
+    let mut pages: Vec<_> = (0..PAGES_MAX).map(|_| wait(&mark)).collect();
+    // They take their places in any order.
+    while !is_turned_away(pages.last().unwrap(), patience) {
+        assert!(pages.len() < PAGES_MAX + 64, "all places are taken");
+        pages.push(wait(&mark));
+    }
+    drop(pages);
+    let closed = Instant::now();
+    while is_turned_away(&wait(&mark), patience) {
+        assert!(closed.elapsed() < Duration::from_secs(10), "closed pages hold their places");
+    }
+}
+
+/// State of a process, as proc(5) tells it: `T` is frozen.
+fn state_of(pid: Pid) -> char {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
+    stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap()
+}
+
+#[test]
+fn a_slow_line_is_one_whose_server_process_is_frozen_in_turns() {
+    let mut lab = TestLab::start("2", &[]);
+    let done = lab.order("slow Ben 0.3");
+    let command = done["commands"][0].as_str().unwrap();
+    let server = command.strip_prefix("while kill -STOP ").expect(command);
+    let server = server.split(';').next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
+    let server = server.unwrap();
+    assert!(descendants(lab.pid()).contains(&server), "{command}");
+    for state in ['T', 'S', 'T'] {
+        while state_of(server) != state {
+            std::thread::yield_now();
+        }
+    }
+    // It mines all the same, and what it finds goes out at once.
+    lab.order("limit Ada 0\nadd \"found by Ben\" to Ben");
+    let is_slow = |wall: &Value| wall["class"][1]["delay"] == 0.3;
+    lab.wall_once(|wall| is_slow(wall) && wall["miners"][0]["length"] == 2);
+    // A pause and an end come first.
+    lab.order("pause Ben");
+    while state_of(server) != 'T' {
+        std::thread::yield_now();
+    }
+    lab.order("resume Ben\nslow Ben 0");
+    assert_ne!(state_of(server), 'T');
+    lab.wall_once(|wall| wall["class"][1]["delay"] == 0.0);
+    lab.order("slow Ben 3");
+    let began = Instant::now();
+    kill_process(lab.pid(), Signal::INT).unwrap();
+    assert!(lab.wait().success());
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
