@@ -44,7 +44,7 @@ pub enum Request {
     AddNeighbour(Address),
     /// Forget this neighbour.
     DeleteNeighbour(Address),
-    /// Neighbours banned by hand: [`BanPage`].
+    /// Neighbours banned by hand: [`super::BanPage`].
     Bans,
     /// Leave this miner alone, in both directions.
     Ban(Address),
@@ -73,32 +73,32 @@ pub enum Request {
     Block(BlockName),
     /// The branches that left the chain and are kept.
     Forks,
-    /// Health of the miner: [`Health`].
+    /// Health of the miner: [`super::Health`].
     Health,
-    /// Events of the last hour, or after an event: [`EventPage`].
+    /// Events of the last hour, or after an event: [`super::EventPage`].
     Events {
         /// Id of the event.
         after: Option<u64>,
         /// Seconds to wait for the first event after it, or after now; 0 to
-        /// [`EVENT_WAIT_MAX`].
+        /// [`super::EVENT_WAIT_MAX`].
         wait: u64,
     },
-    /// Settings, files, jobs and the search for a proof: [`StatusReport`].
+    /// Settings, files, jobs and the search for a proof: [`super::StatusReport`].
     Status,
     /// Take the branch that was refused, which ends in this block.
     Accept(Hash),
-    /// Hash rate and its limit: [`MiningPace`].
+    /// Hash rate and its limit: [`super::MiningPace`].
     Mining,
     /// Make so many guesses a second at most; 0 pauses, none lifts the limit.
     LimitMining(Option<u64>),
     /// Metrics, in the Prometheus text format.
     Metrics,
-    /// Check these blocks and take them if they win: [`BlocksTaken`].
+    /// Check these blocks and take them if they win: [`super::BlocksTaken`].
     PushBlocks {
         /// Lines of blocks, each the child of the one before.
         lines: Vec<String>,
     },
-    /// Keep these messages, which a neighbour has: [`DataTaken`].
+    /// Keep these messages, which a neighbour has: [`super::DataTaken`].
     PushData {
         /// The messages.
         data: Vec<Data>,

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::api::Address;
 use crate::chain::{DataId, Hash, Why};
 
-/// The answer to [`super::Request::Events`]: what happened here in the last hour, or after an
+/// The answer to [`crate::api::Request::Events`]: what happened here in the last hour, or after an
 /// event.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EventPage {
-    /// Oldest first; at most the newest [`super::EVENTS_MAX`], the newest
-    /// [`super::REORGANISATIONS_MAX`] about branches, and the newest about messages.
+    /// Oldest first; at most the newest [`crate::api::EVENTS_MAX`], the newest
+    /// [`crate::api::REORGANISATIONS_MAX`] about branches, and the newest about messages.
     pub events: Vec<Event>,
     /// Their number.
     pub length: u64,
@@ -71,7 +71,7 @@ pub enum Happening {
         /// Why the branch wins.
         why: Why,
         /// Messages that wait again, oldest first; at most the first
-        /// [`super::RETURNED_IDS_MAX`].
+        /// [`crate::api::RETURNED_IDS_MAX`].
         returned: Vec<DataId>,
         /// Number of messages that wait again.
         returned_count: u64,

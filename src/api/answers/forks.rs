@@ -55,7 +55,7 @@ pub struct ForkBlock {
     pub hash: Hash,
 }
 
-/// The answer to [`super::Request::Forks`].
+/// The answer to [`crate::api::Request::Forks`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForksAnswer {
     /// Kept branches, newest first, at most [`FORKS_MAX`].

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::{DataId, Difficulty};
 
-/// The answer to [`super::Request::Status`]: what an owner wants to know of a miner. File
+/// The answer to [`crate::api::Request::Status`]: what an owner wants to know of a miner. File
 /// names come without their folders, since strangers may read this too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatusReport {
@@ -58,7 +58,7 @@ pub struct JobReport {
     pub error: Option<String>,
 }
 
-/// The answer to [`super::Request::Mining`].
+/// The answer to [`crate::api::Request::Mining`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MiningPace {
     /// Most guesses a second; 0 while mining is paused, `null` without a limit.
