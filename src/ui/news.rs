@@ -18,8 +18,9 @@ use super::http::{Answer, Pending};
 use crate::api::Address;
 use crate::api::client::{ClientError, MinerClient};
 
-/// Seconds that a miner may let its answer wait.
-const WAIT: u64 = 8;
+/// Seconds that a miner may let its answer wait. One that is frozen is seen to be ten seconds later
+/// (the limit of any exchange): with 8 s a page took the better part of 20 s to say so.
+const WAIT: u64 = 5;
 
 /// An answer that comes sooner than this and tells nothing is from a miner that lets nobody wait.
 const AT_ONCE: Duration = Duration::from_secs(WAIT / 2);
