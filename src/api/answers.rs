@@ -169,6 +169,9 @@ pub enum DataState {
     Unprocessed {
         /// SHA-256 of its text: two texts under one id are two messages.
         sha256: Hash,
+        /// Height of the block in which another text was mined under the id first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other_index: Option<u64>,
     },
     /// It is in the chain.
     Mined {
@@ -178,14 +181,25 @@ pub enum DataState {
         confirmations: u64,
         /// SHA-256 of its text.
         sha256: Hash,
+        /// Height of the block in which another text was mined under the id first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other_index: Option<u64>,
     },
 }
 
 impl DataState {
+    /// Height of the block in which another text was mined under the id first: told to those who ask
+    /// by the id alone for a message that was accepted here.
+    pub fn other_index(&self) -> Option<u64> {
+        match self {
+            Self::Unprocessed { other_index, .. } | Self::Mined { other_index, .. } => *other_index,
+        }
+    }
+
     /// SHA-256 of the message's text.
     pub fn sha256(&self) -> Hash {
         match self {
-            Self::Unprocessed { sha256 } | Self::Mined { sha256, .. } => *sha256,
+            Self::Unprocessed { sha256, .. } | Self::Mined { sha256, .. } => *sha256,
         }
     }
 }

@@ -227,7 +227,7 @@ mod tests {
         );
         let message = Conditions { message: Some((data("a").id, 3)), ..Conditions::default() };
         let sha256 = crate::chain::Hash::of("a");
-        let state = DataState::Mined { index: 4, confirmations: 2, sha256 };
+        let state = DataState::Mined { index: 4, confirmations: 2, sha256, other_index: None };
         let mined = serde_json::to_vec(&state).unwrap();
         check(message.clone(), vec![Ok((200, mined))], "has 2 of 3");
         check(message, vec![Ok((404, b"{}".to_vec()))], "has no message");

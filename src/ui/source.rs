@@ -166,18 +166,45 @@ impl Source {
         id: DataId,
         sha256: Option<Hash>,
     ) -> Result<Option<DataState>, ClientError> {
-        let state = |sha256| match self.client.data_state(address, id, sha256) {
+        let Some(sha256) = sha256 else { return self.told_state(address, id, None) };
+        let own = self.told_state(address, id, Some(sha256))?;
+        if matches!(own, Some(DataState::Mined { .. })) {
+            return Ok(own);
+        }
+        match self.first_in_chain(address, id)? {
+            Some(mined @ DataState::Mined { .. }) => Ok(Some(mined)),
+            other => Ok(own.or(other)),
+        }
+    }
+
+    /// The same for the first text in the chain under the id, whichever the miner accepted; the one
+    /// that it tells of where the chain has none.
+    pub fn first_in_chain(
+        &self,
+        address: &Address,
+        id: DataId,
+    ) -> Result<Option<DataState>, ClientError> {
+        let told = self.told_state(address, id, None)?;
+        let Some(index) = told.as_ref().and_then(DataState::other_index) else { return Ok(told) };
+        let (answer, block) = match self.client.block(address, BlockName::Height(index)) {
+            Err(ClientError::Refused { status: 404, .. }) => return Ok(told),
+            answer => answer?,
+        };
+        let (confirmations, other_index) = (answer.confirmations, None);
+        let sha256 = Hash::of(block.data.message.as_str());
+        Ok(Some(DataState::Mined { index, confirmations, sha256, other_index }))
+    }
+
+    fn told_state(
+        &self,
+        address: &Address,
+        id: DataId,
+        sha256: Option<Hash>,
+    ) -> Result<Option<DataState>, ClientError> {
+        match self.client.data_state(address, id, sha256) {
             Ok(state) => Ok(Some(state)),
             Err(ClientError::Refused { status: 404, .. }) => Ok(None),
             Err(error) => Err(error),
-        };
-        match sha256 {
-            Some(_) => match (state(sha256)?, state(None)?) {
-                (Some(mined @ DataState::Mined { .. }), _) => Ok(Some(mined)),
-                (_, Some(mined @ DataState::Mined { .. })) => Ok(Some(mined)),
-                (own, other) => Ok(own.or(other)),
-            },
-            None => state(None),
         }
     }
 

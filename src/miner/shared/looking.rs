@@ -90,10 +90,17 @@ impl Shared {
         sha256: Option<&Hash>,
     ) -> Result<Option<DataState>, ReadError> {
         let first = self.data.lock().first_text(id).filter(|_| sha256.is_none());
-        match self.state_of_text(id, sha256.or(first.as_ref()))? {
-            None if first.is_some() => self.state_of_text(id, None),
-            state => Ok(state),
+        let Some(first) = first else { return self.state_of_text(id, sha256) };
+        let in_chain = self.state_of_text(id, None)?;
+        let Some(mut state) = self.state_of_text(id, Some(&first))? else { return Ok(in_chain) };
+        if let Some(DataState::Mined { index, sha256, .. }) = in_chain
+            && sha256 != first
+        {
+            let (DataState::Unprocessed { other_index, .. } | DataState::Mined { other_index, .. }) =
+                &mut state;
+            *other_index = Some(index);
         }
+        Ok(Some(state))
     }
 
     fn state_of_text(
@@ -116,10 +123,11 @@ impl Shared {
         let sha256 = |data: &Data| Hash::of(data.message.as_str());
         if let Some((index, data)) = view.find(&maybe_at, is_it)? {
             let (confirmations, sha256) = (view.length() - index, sha256(&data));
-            return Ok(Some(DataState::Mined { index, confirmations, sha256 }));
+            let other_index = None;
+            return Ok(Some(DataState::Mined { index, confirmations, sha256, other_index }));
         }
         let waits = waiting.into_iter().find(is_it);
-        Ok(waits.map(|data| DataState::Unprocessed { sha256: sha256(&data) }))
+        Ok(waits.map(|data| DataState::Unprocessed { sha256: sha256(&data), other_index: None }))
     }
 
     /// The block with this hash, in the chain or in a branch that left it.

@@ -217,7 +217,7 @@ fn twin(
     stands: Option<Hash>,
 ) -> Result<Option<(u64, Hash)>, NoPage> {
     let Some(stands) = stands.filter(|_| followed.sha256.is_some()) else { return Ok(None) };
-    Ok(match source.state(&at.address, followed.id, None)? {
+    Ok(match source.first_in_chain(&at.address, followed.id)? {
         Some(DataState::Mined { index, sha256, .. }) if sha256 != stands => Some((index, sha256)),
         _ => None,
     })

@@ -371,7 +371,7 @@ fn a_reorganisation_says_what_was_dropped_for_what_and_why() {
 fn state_by_id(miner: &Miner, text: &str) -> (Option<u64>, Hash) {
     match miner.shared.state_of(&data(text).id, None).unwrap() {
         Some(DataState::Mined { index, sha256, .. }) => (Some(index), sha256),
-        Some(DataState::Unprocessed { sha256 }) => (None, sha256),
+        Some(DataState::Unprocessed { sha256, .. }) => (None, sha256),
         None => panic!("an id that was acknowledged is known"),
     }
 }
@@ -397,6 +397,8 @@ fn an_id_means_the_text_that_was_acknowledged_though_another_was_mined_under_it_
     assert_eq!(state_by_id(&miner, "ours"), (None, ours), "while it waits");
     while mine::round(&miner, NonZeroUsize::MIN) == mine::Mined::Block {}
     assert_eq!(state_by_id(&miner, "ours"), (Some(2), ours), "behind the thief's block");
+    let state = miner.shared.state_of(&data("ours").id, None).unwrap().unwrap();
+    assert_eq!(state.other_index(), Some(1), "and the thief's is told");
 
     let (miner, _) = self::miner(9);
     assert_eq!(add(&miner, "ours").status, 200);

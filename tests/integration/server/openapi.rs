@@ -138,8 +138,9 @@ fn answers_are_as_described() {
     check("ChainPage", &json!({"chain": [block], "length": 2}));
     let cursor = Some(Cursor { run, arrivals: 1 });
     check("DataPage", &DataPage { data: vec![data], length: 1, cursor });
-    check("DataState", &DataState::Unprocessed { sha256: hash });
-    check("DataState", &DataState::Mined { index: 1, confirmations: 1, sha256: hash });
+    check("DataState", &DataState::Unprocessed { sha256: hash, other_index: None });
+    let (index, confirmations, sha256, other_index) = (2, 1, hash, Some(1));
+    check("DataState", &DataState::Mined { index, confirmations, sha256, other_index });
     for known in [Some(1), None] {
         let detail = NeighbourDetail {
             neighbour: neighbour.clone(),

@@ -207,9 +207,11 @@ fn state_of(state: &State, is_it: impl Fn(&Data) -> bool) -> Option<DataState> {
         index: block.index,
         confirmations: length - block.index,
         sha256: sha256(&block.data),
+        other_index: None,
     });
     let waits = state.pool.iter().filter(|data| is_it(data));
-    let waits = waits.map(|data| DataState::Unprocessed { sha256: sha256(data) });
+    let waits =
+        waits.map(|data| DataState::Unprocessed { sha256: sha256(data), other_index: None });
     mined.chain(waits).next()
 }
 
