@@ -23,11 +23,7 @@ use serde_json::Value;
 use tempfile::{tempdir, tempdir_in};
 
 /// A stop is promised within this.
-const PROMISED: Duration = Duration::from_secs(1);
-
-/// Limit of a single stop beside other tests, which keep cores and disk busy: a sync of the disk took
-/// 4.4 s.
-const STOP_MAX: Duration = Duration::from_secs(4);
+const STOP_MAX: Duration = Duration::from_secs(1);
 
 /// Blocks of a chain of 75 MB: reading it takes far longer than looking how far that is.
 const LOADED_BLOCKS: u64 = 60_000;
@@ -100,9 +96,10 @@ fn miners_that_are_told_to_stop_at_any_instant_end_in_order() {
     let seed = seed();
     println!("BLOCKCHAIN_SEED={seed} BLOCKCHAIN_STOPS={stops}");
     let (signals, mut random) = (signals(), Rng::with_seed(seed));
-    let (mut longest, mut too_early, mut late) = (Duration::ZERO, 0, 0);
+    let (mut longest, mut too_early) = (Duration::ZERO, 0);
     for number in 0..stops {
-        // In memory: a thread that waits for a disk which others keep busy ends when the disk lets it.
+        // In memory: a process ends when its last sync does, which took 4.4 s on a disk that other
+        // tests kept busy.
         let folder = tempdir_in("/dev/shm").or_else(|_| tempdir()).unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
         let mut group = Group::start(folder.path());
@@ -133,7 +130,6 @@ fn miners_that_are_told_to_stop_at_any_instant_end_in_order() {
         let why =
             format!("miner {number}, {phase}, {signal:?}, group {to_group}: {status}: {said}");
         assert!(took < STOP_MAX, "{took:?}: {why}");
-        late += u64::from(took > PROMISED);
         let left: Vec<_> = std::fs::read_dir(folder.path().join("tmp")).unwrap().collect();
         assert!(left.is_empty(), "{left:?}: {why}");
         longest = longest.max(took);
@@ -147,10 +143,8 @@ fn miners_that_are_told_to_stop_at_any_instant_end_in_order() {
         }
     }
     println!(
-        "{stops} stops, the longest took {longest:?}, {late} over {PROMISED:?}; {too_early} before \
-         the first instruction"
+        "{stops} stops, the longest took {longest:?}; {too_early} before the first instruction"
     );
-    assert!(late * 20 <= stops, "{late} of {stops} took over {PROMISED:?}");
 }
 
 #[test]
@@ -243,19 +237,27 @@ fn output_that_is_never_read_stops_nothing() {
 fn a_limit_of_file_sizes_is_an_error_of_a_write() {
     // SIGXFSZ ended the miner, and nobody was told.
     let (folder, logs) = (tempdir().unwrap(), Logs::new());
-    let miner = TestMiner::command(folder.path(), 0, &["--difficulty", "9"]);
+    // A backup writes the journal anew, which may fit then: only the first one comes in time.
+    let flags = ["--difficulty", "9", "--backup-interval", "3600"];
+    let miner = TestMiner::command(folder.path(), 0, &flags);
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -f 64; exec \"$@\"", "sh"]).arg(miner.get_program());
     command.args(miner.get_args()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let miner = TestMiner::start_with(command, &logs);
+    let has_backed_up = || {
+        let (_, status) = miner.send("GET", "/status", b"");
+        let jobs = status["jobs"].as_array().unwrap();
+        jobs.iter().any(|job| job["job"] == "backup" && job["took"].is_u64())
+    };
+    logs.wait_until("the first backup", has_backed_up);
     let message = vec![b'x'; 30_000];
     let refused = (0..10).find_map(|_| {
         let (status, body) = miner.send("PUT", "/add", &message);
         (status != 200).then_some((status, body))
     });
     let (status, body) = refused.expect("a file grew above the limit");
-    // Its health is no certain sign: a miner tries such a disk again, and may fit by then.
     assert_eq!(status, 503, "{body}");
+    assert_eq!(miner.send("GET", "/health", b"").0, 503);
     assert!(miner.stop().success());
 }
 
