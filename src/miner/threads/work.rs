@@ -62,8 +62,9 @@ impl Threads {
     pub fn mine(&self, threads: NonZeroUsize, stop: &Stop) -> Result<(), MinerError> {
         let stop = stop.clone();
         self.job("mine", move |miner| {
-            let _ = rustix::process::nice(MINING_NICENESS);
+            // First, or a stop would wait for it as long as other processes leave it no time.
             mine::estimate(miner, threads);
+            let _ = rustix::process::nice(MINING_NICENESS);
             while !stop.within(Duration::ZERO) {
                 let rest = match mine::round(miner, threads) {
                     mine::Mined::Nothing => never(),
