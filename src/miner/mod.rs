@@ -24,6 +24,7 @@ mod server_process;
 mod service_manager;
 mod shared;
 mod sides;
+mod thread_group;
 mod threads;
 
 use std::collections::BTreeMap;

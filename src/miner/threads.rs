@@ -14,14 +14,13 @@ use super::jobs::Stop;
 use super::running::{Files, MinerError, host};
 use super::server_process::ServerProcess;
 use super::service_manager::{self, State};
+use super::thread_group::{Group, Obituary};
 use crate::api::client::MinerClient;
 use crate::settings::Settings;
 use crate::signals::StopSignals;
 use crate::store::Lock;
-use group::{Group, Obituary};
 use work::Ready;
 
-mod group;
 mod work;
 
 /// Longest end of jobs that ask others. Their calls end at once, but nothing ends the look-up of a

@@ -11,13 +11,14 @@ pub mod sync_data;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::thread::Builder;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, after, never, select, tick};
 use parking_lot::Mutex;
 
 use super::neighbours::Fate;
+use super::thread_group::Group;
 use super::{Fault, Miner};
 use crate::api::client::ClientError;
 use crate::api::{Address, Happening, Health};
@@ -92,7 +93,9 @@ pub struct SideBySide {
     job: &'static str,
     /// Who is being asked, and whether there was a hint meanwhile, so that it is asked again.
     asking: Arc<Mutex<HashMap<Address, bool>>>,
-    threads: Vec<JoinHandle<()>>,
+    /// Of threads that go by themselves: one whose end is to be collected keeps its stack until
+    /// then, and all of a round together were a fifth of a miner with eleven neighbours.
+    threads: Group,
     /// Called when one that was asked is free again.
     ended: fn(&Miner),
 }
@@ -105,7 +108,7 @@ impl SideBySide {
 
     /// The same, which tells when one that was asked is free again.
     pub fn telling(job: &'static str, ended: fn(&Miner)) -> Self {
-        Self { job, asking: Arc::default(), threads: Vec::new(), ended }
+        Self { job, asking: Arc::default(), threads: Group::new(), ended }
     }
 
     /// Number of those being asked.
@@ -122,15 +125,15 @@ impl SideBySide {
         addresses: Vec<Address>,
         ask: fn(&Miner, &Address),
     ) {
-        self.threads.retain(|thread| !thread.is_finished());
         for address in addresses {
             if let Some(again) = self.asking.lock().get_mut(&address) {
                 *again |= wake == Wake::Bell;
                 continue;
             }
             let mut asking = Asking::begin(&self.asking, address);
-            let (miner, ended) = (Arc::clone(miner), self.ended);
+            let (miner, ended, held) = (Arc::clone(miner), self.ended, self.threads.held.clone());
             let work = move || {
+                let _held = held;
                 loop {
                     ask(&miner, &asking.whom);
                     if asking.is_over() {
@@ -139,18 +142,15 @@ impl SideBySide {
                 }
                 ended(&miner);
             };
-            match Builder::new().name(format!("{} asks", self.job)).spawn(work) {
-                Ok(thread) => self.threads.push(thread),
-                Err(error) => log::warn!("{}: cannot start a thread: {error}", self.job),
+            if let Err(error) = Builder::new().name(format!("{} asks", self.job)).spawn(work) {
+                log::warn!("{}: cannot start a thread: {error}", self.job);
             }
         }
     }
 
     /// Waits for all, who end soon after the client was shut down.
     pub fn join(self) {
-        for thread in self.threads {
-            let _ = thread.join();
-        }
+        self.threads.join();
     }
 }
 

@@ -18,6 +18,12 @@ impl Group {
         Self { held: Some(held), ended }
     }
 
+    /// Waits until all of its threads have ended.
+    pub fn join(mut self) {
+        self.held = None;
+        _ = self.ended.recv();
+    }
+
     /// Waits until all of its threads have ended; whether they have by `deadline`.
     pub fn end(&mut self, deadline: Instant) -> bool {
         self.held = None;
