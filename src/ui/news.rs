@@ -25,8 +25,9 @@ const WAIT: u64 = 5;
 /// An answer that comes sooner than this and tells nothing is from a miner that lets nobody wait.
 const AT_ONCE: Duration = Duration::from_secs(WAIT / 2);
 
-/// Between two events of a miner that are told, so that a quick one does not keep everybody busy.
-const EVENTS_APART: Duration = Duration::from_millis(40);
+/// Between two events of a miner that are told, so that a quick one does not keep everybody busy. A
+/// message and its block come that close together, and a block is on the screen within 100 ms.
+const EVENTS_APART: Duration = Duration::from_millis(10);
 
 /// Until a miner is asked again that does not answer, or lets nobody wait.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -11,9 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Where cargo built it.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_blockchain");
 
-/// The program, without variables that would be flags.
+/// The program, or another that `BLOCKCHAIN_PROGRAM` names, without variables that would be flags.
 pub fn program() -> Command {
-    let mut command = Command::new(PROGRAM);
+    let named = std::env::var_os("BLOCKCHAIN_PROGRAM");
+    let mut command = Command::new(named.unwrap_or(PROGRAM.into()));
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("BLOCKCHAIN_")) {
             command.env_remove(name);

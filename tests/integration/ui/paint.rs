@@ -1,8 +1,8 @@
 //! How soon a page shows something, and what it weighs, on a chain of ten blocks and on one
 //! of a million; how soon a block is on the screen.
 //!
-//! A measurement, so it runs when asked only, on a quiet machine:
-//! `cargo test --release --test integration ui::paint -- --ignored --nocapture`
+//! A measurement, so it runs when asked only, on a quiet machine, after `cargo build --release`:
+//! `BLOCKCHAIN_PROGRAM=target/release/blockchain cargo test --test integration ui::paint -- --ignored --nocapture`
 
 use std::fs;
 
