@@ -24,12 +24,10 @@ pub const TIMESTAMP_END: u64 = 1 << 53;
 pub struct Hash([u8; 32]);
 
 impl Hash {
-    /// The SHA-256 of `bytes`.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Its 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -74,7 +72,6 @@ impl<'de> Deserialize<'de> for Hash {
     }
 }
 
-/// Text that is not 64 lower-case hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a hash is 64 lower-case hex digits")]
 pub struct HashError;
@@ -84,7 +81,6 @@ pub struct HashError;
 pub struct Proof {
     /// SHA-256 of the block's line without its `proof` field.
     pub seal: Hash,
-    /// Result of the search.
     pub nonce: u64,
 }
 
@@ -113,7 +109,6 @@ pub struct Block {
     pub index: u64,
     /// Microseconds since the Unix epoch.
     pub timestamp: u64,
-    /// The message and its id.
     pub data: Data,
     /// SHA-256 of the preceding block's line; `None` in the genesis block alone.
     pub previous_hash: Option<Hash>,
@@ -122,7 +117,6 @@ pub struct Block {
 }
 
 impl Block {
-    /// The first block of `network`.
     pub fn genesis(network: &Network) -> Self {
         let text = format!("network={} difficulty={}", network.name, network.difficulty);
         let message = Message::new(&text).expect("a name and a difficulty are short");

@@ -14,10 +14,8 @@ use super::rules::{Head, Micros, ValidBlock, check_block};
 use super::spelling::BlockError;
 use super::view::ChainView;
 
-/// A block of a branch whose message may be in a chain already.
 #[derive(Debug)]
 pub struct Twice {
-    /// Its height.
     pub height: u64,
     /// Heights in the chain at which its message may be.
     pub maybe_at: Vec<u64>,
@@ -48,7 +46,6 @@ impl Branch {
         }
     }
 
-    /// Its last block, or the fork while it has none.
     pub fn head(&self) -> &Head {
         self.blocks.head()
     }
@@ -59,22 +56,18 @@ impl Branch {
         places.into_iter().any(|height| self.blocks.hash(height) == Ok(Some(*hash)))
     }
 
-    /// The last block it shares with the chain it leaves.
     pub fn fork(&self) -> &Head {
         &self.fork
     }
 
-    /// The number of its blocks.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// True if it has no block yet.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Its blocks.
     pub fn blocks(&self) -> &ChainView {
         &self.blocks
     }
@@ -94,9 +87,6 @@ impl Branch {
     }
 
     /// True if one of its blocks holds this message, whose keys are `keys`.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn holds(&self, data: &Data, keys: &MessageKeys) -> Result<bool, ReadError> {
         Ok(self.blocks.find(&self.index.of_message(keys), |held| held == data)?.is_some())
     }

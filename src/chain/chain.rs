@@ -18,7 +18,6 @@ use super::rules::{Head, Micros, ValidBlock};
 use super::spelling::BlockError;
 use super::view::ChainView;
 
-/// Why a chain did not take a block or branch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The chain has changed since: what it would follow is not there any more.
@@ -72,9 +71,6 @@ impl<'a> Change<'a> {
     }
 
     /// Works out what leaving out everything above the fork of `empty` would change. Reads.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn cut(view: &ChainView, empty: &'a Branch) -> Result<Self, ReadError> {
         Self::replacing(view, empty)
     }
@@ -105,7 +101,6 @@ impl<'a> Change<'a> {
         Dropped::new(view, self.branch.fork().index, &self.dropped, at, winner)
     }
 
-    /// The number of blocks that it drops.
     pub fn depth(&self) -> u64 {
         self.dropped.len() as u64
     }
@@ -136,12 +131,10 @@ impl Chain {
         Self { view, index }
     }
 
-    /// A picture of it as it is now.
     pub fn view(&self) -> ChainView {
         self.view.clone()
     }
 
-    /// The last block.
     pub fn head(&self) -> &Head {
         self.view.head()
     }
@@ -224,9 +217,6 @@ impl Chain {
     }
 
     /// The height of the block that holds this message.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn height_of(&self, data: &Data) -> Result<Option<u64>, ReadError> {
         let found = self.view.find(&self.may_hold(&MessageKeys::of(data)), |held| held == data)?;
         Ok(found.map(|(height, _)| height))

@@ -30,12 +30,10 @@ impl DataId {
         Self(bytes)
     }
 
-    /// Its 16 bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// The id of these bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
@@ -94,7 +92,6 @@ impl Message {
         }
     }
 
-    /// The message as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -118,28 +115,23 @@ impl<'de> Deserialize<'de> for Message {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The id, which its sender may have chosen.
     pub id: DataId,
-    /// The text.
     pub message: Message,
 }
 
 /// A message or id outside its limits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DataError {
-    /// No byte at all.
     #[error("the message is empty; it needs 1 to {MESSAGE_BYTES_MAX} bytes")]
     Empty,
     /// Above the limit.
     #[error("the message has {bytes} bytes; at most {MESSAGE_BYTES_MAX} are allowed")]
     TooLong {
-        /// Its length.
         bytes: usize,
     },
     /// Holds U+007F.
     #[error("the message holds the character U+007F (delete), which is not allowed")]
     Delete,
-    /// Not 32 lower-case hex digits.
     #[error("an id is 32 lower-case hex digits, not {0:?}")]
     Id(String),
 }

@@ -27,16 +27,13 @@ pub enum Why {
     Accepted,
 }
 
-/// A branch that left the chain.
 #[derive(Clone, Debug)]
 pub struct Dropped {
     /// Height of the last block that it shares with the chain it left.
     pub fork: u64,
     /// Its blocks, from `fork` + 1 on.
     pub blocks: ChainView,
-    /// When it left.
     pub at: Micros,
-    /// Why it left.
     pub why: Why,
     /// Head of the chain after that.
     pub winner: Hash,
@@ -55,7 +52,6 @@ impl Dropped {
         Self { fork, blocks, at, why, winner, file: None, hashes }
     }
 
-    /// The number of its blocks.
     pub fn depth(&self) -> u64 {
         self.blocks.length() - self.blocks.first()
     }
@@ -79,7 +75,6 @@ impl Forks {
         Self { kept, given_up: 0 }
     }
 
-    /// All, newest first.
     pub fn all(&self) -> &[Dropped] {
         &self.kept
     }

@@ -47,7 +47,6 @@ impl MessageKeys {
     }
 }
 
-/// The fingerprints by which a block is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keys {
     message: MessageKeys,
@@ -55,12 +54,10 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Those of the block with this message and hash.
     pub fn of(data: &Data, hash: &block::Hash) -> Self {
         Self { message: MessageKeys::of(data), hash: hash_key(hash) }
     }
 
-    /// Those of its message.
     pub fn message(&self) -> &MessageKeys {
         &self.message
     }
@@ -192,7 +189,6 @@ impl Heights {
     }
 }
 
-/// A table with linear probing.
 #[derive(Clone, Debug, Default)]
 struct Shard {
     slots: Vec<Entry>,

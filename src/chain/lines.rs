@@ -10,9 +10,7 @@ const CHUNK_LINES: usize = 512;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot read blocks {} to {} from {file}: {reason}", heights.start, heights.end.saturating_sub(1))]
 pub struct ReadError {
-    /// The file, as a user would write its path.
     pub file: String,
-    /// Heights of the blocks that were to be read.
     pub heights: Range<u64>,
     /// The disk's error, or the fault of the bytes.
     pub reason: String,
@@ -21,7 +19,6 @@ pub struct ReadError {
 /// Whole lines of blocks that follow each other.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// Height of the first.
     pub first: u64,
     /// The lines, each with its line break.
     pub text: Arc<str>,

@@ -31,7 +31,6 @@ impl Difficulty {
         }
     }
 
-    /// The number of hex zeros.
     pub const fn zeros(self) -> u8 {
         self.0
     }
@@ -82,7 +81,6 @@ impl FromStr for Difficulty {
 pub struct NetworkName(String);
 
 impl NetworkName {
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -15,10 +15,8 @@ use std::ops::Bound;
 use super::block::Hash;
 use super::data::{Data, DataId};
 
-/// Limits of messages, and bytes of messages, that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolLimits {
-    /// Messages.
     pub count: usize,
     /// Bytes of UTF-8 over all messages.
     pub bytes: usize,
@@ -87,7 +85,6 @@ impl Usage {
         self.by_source.get(&source).copied().unwrap_or_default()
     }
 
-    /// Counts a message of so many bytes.
     pub fn add(&mut self, source: Source, bytes: usize) {
         let one = Used { count: 1, bytes };
         let used = self.by_source.entry(source).or_default();
@@ -109,7 +106,6 @@ impl Usage {
         }
     }
 
-    /// Of all sources.
     fn all(&self) -> Used {
         self.others.plus(self.of(Source::Own)).plus(self.of(Source::Blocks))
     }
@@ -118,7 +114,6 @@ impl Usage {
 /// A place in the order of age; messages that came back without one have places below zero.
 type Age = i64;
 
-/// Pending messages.
 #[derive(Debug, Default)]
 pub struct Pool {
     limits: PoolLimits,
@@ -161,27 +156,22 @@ pub enum Came {
 }
 
 impl Pool {
-    /// An empty pool with these limits.
     pub fn new(limits: PoolLimits) -> Self {
         Self { limits, ..Self::default() }
     }
 
-    /// Number of messages that wait.
     pub fn len(&self) -> usize {
         self.by_age.len()
     }
 
-    /// True if nothing waits.
     pub fn is_empty(&self) -> bool {
         self.by_age.is_empty()
     }
 
-    /// Bytes of all messages that wait.
     pub fn bytes(&self) -> usize {
         self.usage.all().bytes
     }
 
-    /// The limits it was made with.
     pub fn limits(&self) -> PoolLimits {
         self.limits
     }
@@ -304,7 +294,6 @@ impl Pool {
         }
     }
 
-    /// Takes a message out; `false` if it does not wait.
     pub fn remove(&mut self, data: &Data) -> bool {
         let Some(age) = self.place(data) else { return false };
         let Some(waiting) = self.by_age.remove(&age) else { return false };
@@ -324,7 +313,6 @@ impl Pool {
         true
     }
 
-    /// Remembers where a message stood.
     fn remember(&mut self, id: DataId, place: (Source, Age)) {
         if self.places.insert(id, place).is_none() {
             self.places_order.push_back(id);

@@ -33,11 +33,8 @@ pub fn timestamp_max(now: Micros) -> Micros {
 /// last hash is lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Height.
     pub index: u64,
-    /// Microseconds since the Unix epoch.
     pub timestamp: Micros,
-    /// SHA-256 of the line.
     pub hash: Hash,
     /// `None` for the genesis block alone.
     pub proof: Option<Proof>,
@@ -50,7 +47,6 @@ impl Head {
         Self { index, timestamp, hash: Hash::of(line), proof }
     }
 
-    /// Blocks in a chain that ends here.
     pub fn length(&self) -> u64 {
         self.index + 1
     }
@@ -103,12 +99,10 @@ pub struct ValidBlock {
 }
 
 impl ValidBlock {
-    /// Its canonical line.
     pub fn line(&self) -> &Arc<str> {
         &self.line
     }
 
-    /// The head that it makes.
     pub fn head(&self) -> &Head {
         &self.head
     }
@@ -118,7 +112,6 @@ impl ValidBlock {
         &self.parent
     }
 
-    /// Its message.
     pub fn data(&self) -> &Data {
         &self.data
     }
@@ -146,9 +139,6 @@ pub fn check_block(
 }
 
 /// The same for a line that nobody needs to hold: its message, and what is known of the block.
-///
-/// # Errors
-/// As [`check_block`].
 pub fn check_line(
     parent: &Head,
     line: &str,

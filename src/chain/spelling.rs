@@ -9,24 +9,15 @@ use super::data::DataId;
 /// Longest stretch of a refused line that an error shows, in characters.
 const SHOWN_CHARACTERS_MAX: usize = 40;
 
-/// The part of a block that broke a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// The line as a whole.
     Line,
-    /// `index`
     Index,
-    /// `timestamp`
     Timestamp,
-    /// `data` as a whole.
     Data,
-    /// `data.id`
     DataId,
-    /// `data.message`
     Message,
-    /// `previous_hash`
     PreviousHash,
-    /// `proof`
     Proof,
 }
 
@@ -54,17 +45,12 @@ impl fmt::Display for Field {
 /// The rule that a block broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// The line is no block, spelled as it has to be, at the height it has.
     Spelling,
-    /// It follows the block before it.
     Link,
-    /// Its timestamp is above that of the block before it.
     Order,
     /// Its timestamp is at most two hours ahead of the checking host's clock, which may be wrong.
     Clock,
-    /// It has its seal and enough work.
     Work,
-    /// Its message is in the chain once.
     Twice,
 }
 
@@ -72,11 +58,8 @@ pub enum Rule {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("block {block}: {field}: found {found}, expected {expected}")]
 pub struct BlockError {
-    /// Height of the refused block.
     pub block: u64,
-    /// The rule.
     pub rule: Rule,
-    /// Where it went wrong.
     pub field: Field,
     /// The text that stood there, shortened and with control characters escaped.
     pub found: String,

@@ -8,7 +8,6 @@ use super::rules::{Head, Micros};
 /// The time it is in tests: 2026-09-21.
 pub const NOW: Micros = 1_790_000_000_000_000;
 
-/// A network for tests of this difficulty.
 pub fn network(difficulty: u8) -> Network {
     let difficulty = Difficulty::new(difficulty).expect("tests give 1 to 64");
     Network { name: "test".parse().expect("it is short"), difficulty }
@@ -29,7 +28,6 @@ pub struct Maker {
 }
 
 impl Maker {
-    /// A maker that stands at the genesis block.
     pub fn new(network: Network) -> Self {
         let genesis = Block::genesis(&network);
         let head = Head::of(&genesis, &genesis.line());
@@ -41,7 +39,6 @@ impl Maker {
         Self { network, head }
     }
 
-    /// The block it stands at.
     pub fn head(&self) -> &Head {
         &self.head
     }

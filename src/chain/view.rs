@@ -43,7 +43,6 @@ impl ChainView {
         view
     }
 
-    /// The last block.
     pub fn head(&self) -> &Head {
         &self.head
     }
@@ -64,9 +63,6 @@ impl ChainView {
     }
 
     /// The canonical line of the block at `height`, `None` outside of this picture.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn line(&self, height: u64) -> Result<Option<Line>, ReadError> {
         if height < self.first() || height >= self.length() {
             return Ok(None);
@@ -79,19 +75,12 @@ impl ChainView {
         Lines { view: self, next: height.max(self.first()), page: None }
     }
 
-    /// The block at `height`.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn block(&self, height: u64) -> Result<Option<Block>, ReadError> {
         let line = self.line(height)?;
         Ok(line.map(|line| read(&line, height)))
     }
 
     /// The hash of the block at `height`: what the next block says it is.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn hash(&self, height: u64) -> Result<Option<Hash>, ReadError> {
         if height == self.head.index {
             return Ok(Some(self.head.hash));
@@ -100,9 +89,6 @@ impl ChainView {
     }
 
     /// The block at `height`, as the head that a child follows.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn head_at(&self, height: u64) -> Result<Option<Head>, ReadError> {
         if height == self.head.index {
             return Ok(Some(self.head));
@@ -112,9 +98,6 @@ impl ChainView {
     }
 
     /// The messages of the blocks from `height` on.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn messages_from(&self, height: u64) -> impl Iterator<Item = Result<Data, ReadError>> + '_ {
         let height = height.max(self.first());
         let lines = self.lines_from(height).zip(height..);
@@ -122,9 +105,6 @@ impl ChainView {
     }
 
     /// The first of `heights` at which the block holds a message that `wanted` asks for.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn find(
         &self,
         heights: &[u64],
@@ -142,9 +122,6 @@ impl ChainView {
 
     /// The number of blocks from the start that two pictures of whole chains share. Reads few
     /// blocks, of which most are near the shorter one's end.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn shared_length(&self, other: &Self) -> Result<u64, ReadError> {
         let same = |height| -> Result<bool, ReadError> {
             let ours = self.hash(height)?;

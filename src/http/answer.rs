@@ -109,7 +109,6 @@ impl AnswerHead {
         Ok(Some((Self { lines, status_end, length, rest, later }, end + 4)))
     }
 
-    /// True for a status of 200.
     pub fn is_ok(&self) -> bool {
         self.lines.starts_with(b"HTTP/1.1 200 ")
     }
@@ -138,7 +137,6 @@ fn push_line(out: &mut Vec<u8>, line: std::fmt::Arguments<'_>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Takes the first line off, with its line break.
 fn take_line<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
     let (line, left) = bytes.split_at(end + 1);

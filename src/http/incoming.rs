@@ -103,7 +103,6 @@ impl Incoming {
         self.request.as_ref().expect("it is not answered yet")
     }
 
-    /// The other end of the client's connection.
     pub fn caller(&self) -> IpAddr {
         let ip = self.header(CALLER).and_then(|ip| ip.parse::<IpAddr>().ok());
         ip.expect("the guard names the caller").to_canonical()
@@ -114,7 +113,6 @@ impl Incoming {
         self.request().method().as_str()
     }
 
-    /// Path and query.
     pub fn target(&self) -> &str {
         self.request().url()
     }

@@ -91,7 +91,6 @@ impl Later {
         self.mailbox.as_ref().is_some_and(|mailbox| mailbox.gone.lock().contains(&self.number))
     }
 
-    /// Answers.
     pub fn answer(mut self, head: AnswerHead, body: Vec<u8>) {
         if let Some(mailbox) = self.mailbox.take() {
             mailbox.put((self.number, head, body));

@@ -37,7 +37,6 @@ pub use refusal::Refusal;
 /// Description of the server behind the guard.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Limits of what strangers use up.
     pub limits: Limits,
     /// Headers that go on to the workers; all others end at the guard.
     pub passed: &'static [&'static str],
@@ -101,7 +100,6 @@ impl Http {
         Ok(Self { server, requests, stop, guard, _private: private })
     }
 
-    /// Where its requests come from.
     pub fn requests(&self) -> Requests {
         self.requests.clone()
     }

@@ -15,7 +15,6 @@ use crate::random;
 /// Its file has no name any more when this is made: whatever ends the process leaves nothing
 /// behind. Its path is by way of an open descriptor of the file.
 pub struct PrivateSocket {
-    /// Listens there.
     pub listener: UnixListener,
     file: OwnedFd,
 }

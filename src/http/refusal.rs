@@ -3,9 +3,7 @@
 /// Why a request, or a connection, gets no answer from a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// HTTP status.
     pub status: u16,
-    /// The problem.
     pub message: &'static str,
     /// Explanation, with what to do.
     pub more: String,

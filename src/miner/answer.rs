@@ -97,7 +97,6 @@ pub(super) fn events(miner: &Miner, after: Option<u64>) -> Reply {
     Reply::json(200, &page)
 }
 
-/// The answer to who added `data`.
 pub fn added(data: Data, kept: Kept) -> Reply {
     let more_information = match kept {
         Kept::Added => "It is on disk and will be in the chain exactly once.",

@@ -21,20 +21,16 @@ impl Moment {
     }
 }
 
-/// Tells the time.
 pub trait Clock: Send + Sync {
-    /// Now.
     fn now(&self) -> Moment;
 }
 
-/// The host's clocks.
 #[derive(Debug)]
 pub struct HostClock {
     start: Instant,
 }
 
 impl HostClock {
-    /// Clocks of a miner that starts now.
     pub fn start() -> Self {
         Self { start: Instant::now() }
     }

@@ -29,7 +29,6 @@ pub struct Diary {
     room: Mutex<Option<Room>>,
 }
 
-/// The events of a run that are remembered.
 #[derive(Debug, Default)]
 struct Events {
     /// Oldest first.
@@ -87,7 +86,6 @@ struct SearchNotes {
     guesses_per_second: f64,
 }
 
-/// A search that has not ended.
 #[derive(Debug)]
 struct UnderWay {
     index: u64,
@@ -112,7 +110,6 @@ impl SearchNotes {
 }
 
 impl Diary {
-    /// Notes that something happened at `at`.
     pub fn note(&self, at: Micros, what: Happening) {
         self.events.lock().note(at, what);
     }
@@ -123,7 +120,6 @@ impl Diary {
         (events.begin, events.last) = (at, at);
     }
 
-    /// Id of the newest event.
     pub fn last_event(&self) -> u64 {
         self.events.lock().last
     }
@@ -183,17 +179,14 @@ impl Diary {
         }
     }
 
-    /// Notes what the miner was started with.
     pub fn set_settings(&self, settings: Vec<Setting>) {
         *self.settings.lock() = settings;
     }
 
-    /// Settings of this run.
     pub fn settings(&self) -> Vec<Setting> {
         self.settings.lock().clone()
     }
 
-    /// Notes what the miner keeps on disk.
     pub fn set_files(&self, files: Vec<FileReport>) {
         *self.files.lock() = files;
     }
@@ -203,7 +196,6 @@ impl Diary {
         self.files.lock().clone()
     }
 
-    /// Notes the room on the disk of its files.
     pub fn set_room(&self, room: Room) {
         *self.room.lock() = Some(room);
     }
@@ -249,7 +241,6 @@ impl Diary {
         self.search.lock().rate(now)
     }
 
-    /// The search under way.
     pub fn mining(&self, difficulty: Difficulty, now: Moment) -> Option<MiningReport> {
         let search = self.search.lock();
         let UnderWay { index, id, began, .. } = search.under_way.as_ref()?;

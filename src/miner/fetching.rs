@@ -34,7 +34,6 @@ const REST_INTERVAL: Duration = Duration::from_secs(5);
 /// Shortest time between two lines in the log.
 const TELL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// See the module.
 #[derive(Debug)]
 pub struct Fetching(Mutex<State>);
 

@@ -24,7 +24,6 @@ struct State {
     accepted: Option<Hash>,
 }
 
-/// Why a branch was not adopted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotAdopted {
     /// By the rules of every miner.

@@ -21,10 +21,8 @@ const FREE_MIN: u64 = 100 << 20;
 /// See [`FREE_MIN`].
 const SMALL_DISK_PART: u64 = 20;
 
-/// Bytes in a MiB.
 const MIB: f64 = 1_048_576.0;
 
-/// Where control groups are found.
 const GROUPS: &str = "/sys/fs/cgroup";
 
 /// Resources that a process takes.
@@ -32,9 +30,7 @@ const GROUPS: &str = "/sys/fs/cgroup";
 pub struct Footprint {
     /// Bytes of memory, those of the program itself included.
     pub resident: u64,
-    /// Seconds of processor time.
     pub cpu_seconds: f64,
-    /// Open descriptors.
     pub descriptors: u64,
     /// Number that it may open.
     pub descriptors_max: u64,

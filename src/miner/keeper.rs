@@ -19,7 +19,6 @@ pub enum Kept {
     Again,
     /// Its id belongs to another message.
     Conflict,
-    /// The pool has no room.
     Full,
     /// The disk does not take it.
     Failing(String),
@@ -58,7 +57,6 @@ pub struct Keeper {
 const REPEATED_MAX: usize = 10_000;
 
 impl Keeper {
-    /// Keeps messages in `journal`.
     pub fn new(journal: Journal) -> Self {
         Self { journal, failing: None, repeated: HashSet::new() }
     }

@@ -19,14 +19,12 @@ use processes::Processes;
 mod looked_up;
 mod processes;
 
-/// Begins every name.
 const NAMESPACE: &str = "blockchain";
 
 /// Bounds in seconds for what takes 20 µs in memory and seconds in trouble.
 const SECONDS: [f64; 12] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.01, 0.05, 0.25, 1.0, 5.0, 30.0];
 
-/// Bounds in blocks.
 const DEPTHS: [f64; 7] = [1.0, 2.0, 3.0, 5.0, 10.0, 100.0, 1_000.0];
 
 /// The series of a miner.
@@ -39,7 +37,6 @@ pub struct Metrics {
     server: Mutex<Option<u32>>,
 }
 
-/// Counters, raised where something happens.
 struct Counted {
     adds: IntCounterVec,
     requests: HistogramVec,
@@ -65,7 +62,6 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts a message that somebody wanted to add.
     pub fn added(&self, kept: &Kept) {
         let outcome = match kept {
             Kept::Added => "added",
@@ -95,7 +91,6 @@ impl Metrics {
         self.counted.journal_sync.observe(took.as_secs_f64());
     }
 
-    /// Counts a reorganisation that dropped so many blocks.
     pub fn reorganised(&self, dropped: u64) {
         self.counted.reorganisation_depth.observe(dropped as f64);
     }

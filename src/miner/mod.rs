@@ -62,23 +62,15 @@ pub(crate) const UNREADABLE: &str = "chain file";
 
 /// Where a miner lives: what it can't make itself, and what tests give it.
 pub struct Surroundings {
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// The way to other miners.
     pub client: MinerClient,
-    /// Random bytes.
     pub random: Box<dyn Fn() -> [u8; 16] + Send + Sync>,
 }
 
-/// A miner, without threads.
 pub struct Miner {
-    /// This run.
     pub id: RunId,
-    /// The network it belongs to.
     pub network: Network,
-    /// Hash of the network's genesis block.
     pub genesis: Hash,
-    /// Chain, data, neighbours.
     pub shared: Shared,
     /// How it computes guesses.
     pub kernel: Kernel,
@@ -88,7 +80,6 @@ pub struct Miner {
     pub finality: Finality,
     /// Events and work under way.
     pub diary: Diary,
-    /// Counters and gauges.
     pub metrics: Metrics,
     /// The fetch of blocks that is under way.
     pub fetching: Fetching,
@@ -184,22 +175,18 @@ impl Miner {
         self.shared.bells.events.ring();
     }
 
-    /// The time.
     pub fn now(&self) -> Moment {
         self.surroundings.clock.now()
     }
 
-    /// The way to other miners.
     pub fn client(&self) -> &MinerClient {
         &self.surroundings.client
     }
 
-    /// A random id for a message.
     pub fn random_id(&self) -> DataId {
         DataId::from_random((self.surroundings.random)())
     }
 
-    /// A random number.
     pub fn random(&self) -> u64 {
         let bytes = (self.surroundings.random)();
         u64::from_le_bytes(bytes[..8].try_into().expect("8 of 16 bytes"))

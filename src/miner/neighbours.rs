@@ -36,7 +36,6 @@ const CHANGES_MAX: u32 = 5;
 /// Banned addresses kept in mind.
 const BANNED_MAX: usize = 1_000;
 
-/// All neighbours of a miner.
 #[derive(Debug)]
 pub struct Neighbours {
     max: usize,
@@ -111,17 +110,14 @@ impl Neighbours {
         self.names.remove(address) | self.known.remove(address).is_some()
     }
 
-    /// Number of neighbours.
     pub fn len(&self) -> usize {
         self.known.len()
     }
 
-    /// True if there is none.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
 
-    /// The addresses, for other miners and for people.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.known.keys()
     }

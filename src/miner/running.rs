@@ -23,7 +23,6 @@ use crate::settings::Settings;
 use crate::signals::StopSignals;
 use crate::store::{ChainFile, Disk, Folder, Journal, Loaded, Lock, Names, StoreError};
 
-/// Why a miner could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum MinerError {
     /// Files that are not as they should be.
@@ -32,9 +31,7 @@ pub enum MinerError {
     /// Its address is not to be had.
     #[error("cannot listen on {address}: {source}; {}", how_to_listen(source))]
     Listen {
-        /// The address that was asked for.
         address: String,
-        /// Why not.
         source: io::Error,
     },
     /// A kernel that there is not, or not on this CPU.
@@ -49,12 +46,9 @@ pub enum MinerError {
     /// The file of `--write-token-file` is of no use.
     #[error("{0}")]
     Token(String),
-    /// The host refuses something that every miner needs.
     #[error("cannot {what}: {source}")]
     Host {
-        /// The attempt that failed.
         what: &'static str,
-        /// Why not.
         source: io::Error,
     },
     /// A thread ended that never should, or the server process can't be started.
@@ -83,9 +77,6 @@ pub struct Listener {
 
 /// Runs a miner until it is told to stop. The process ends then: threads that the disk or the
 /// look-up of a name holds up are left behind, and so is what the miner has in memory.
-///
-/// # Errors
-/// [`MinerError`], in one line that says what to do.
 pub fn run(settings: &Settings, listener: Listener, stop: &StopSignals) -> Result<(), MinerError> {
     let Some(prepared) = prepare_until(stop, settings, listener.progress)? else { return Ok(()) };
     let (miner, files, socket) = prepared;

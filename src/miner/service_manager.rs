@@ -10,10 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// How we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// We answer.
     Ready,
     /// We answered just now, too: what the watchdog waits for.
     Alive,

@@ -31,9 +31,7 @@ pub use saving::UNSAVED_BYTES_MAX;
 pub struct Adopted {
     /// Messages of dropped blocks that are not in the chain now, oldest first.
     pub returned: Vec<Data>,
-    /// The number of new blocks.
     pub blocks: u64,
-    /// The number of dropped blocks.
     pub depth: u64,
     /// The last dropped block, and why it was dropped.
     pub dropped: Option<(Hash, Why)>,
@@ -76,7 +74,6 @@ pub struct Shared {
     /// The number of saves that have ended, for those who wait for one.
     saves: parking_lot::Mutex<u64>,
     save_ended: Condvar,
-    /// Wakes the jobs.
     pub bells: Bells,
 }
 
@@ -95,12 +92,10 @@ impl Shared {
         }
     }
 
-    /// A picture of the chain.
     pub fn chain(&self) -> ChainView {
         self.chain.lock().chain.view()
     }
 
-    /// The last block.
     pub fn head(&self) -> Head {
         *self.chain.lock().chain.head()
     }
@@ -108,9 +103,6 @@ impl Shared {
     /// All that the journal has to hold: the messages in blocks that are not on disk yet, then
     /// those that wait. Of one moment: a message that is mined meanwhile moves from one to the
     /// other, and would be in neither if the two were read one after the other.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn journal_must_hold(&self) -> Result<Vec<Data>, ReadError> {
         let blocks = self.chain.lock();
         let (view, saved) = (blocks.chain.view(), blocks.saved.clone());
@@ -285,9 +277,6 @@ impl Shared {
 
     /// Drops the block `first` and all above it, which are ahead of time, and which half of
     /// the neighbours lack; their messages wait again. Reads.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn drop_ahead(&self, first: &Head, now: Micros) -> Result<Adopted, ReadError> {
         loop {
             let view = self.chain();
@@ -312,12 +301,10 @@ impl Shared {
         }
     }
 
-    /// Reads the pool.
     pub fn with_pool<T>(&self, read: impl FnOnce(&Pool) -> T) -> T {
         read(&self.data.lock())
     }
 
-    /// Reads or changes the neighbours.
     pub fn with_neighbours<T>(&self, work: impl FnOnce(&mut Neighbours) -> T) -> T {
         work(&mut self.neighbours.lock())
     }

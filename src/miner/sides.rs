@@ -17,12 +17,10 @@ pub const SIDES_MAX: usize = 64;
 /// Bytes of their lines.
 const BYTES_MAX: usize = 1 << 20;
 
-/// See the module.
 #[derive(Debug, Default)]
 pub struct Sides(Mutex<VecDeque<(Hash, Arc<str>)>>);
 
 impl Sides {
-    /// Remembers a block.
     pub fn note(&self, line: &str) {
         let hash = Hash::of(line);
         let mut sides = self.0.lock();

@@ -87,7 +87,6 @@ pub fn work(requests: &Requests, link: &Sender, pending: &Pending) {
     }
 }
 
-/// The one who asks.
 fn caller_of(request: &Incoming) -> Caller {
     let [id, address, token] = CALLER.map(|name| request.header(name));
     let token = token.and_then(Token::of_header);
@@ -124,7 +123,6 @@ fn respond(request: Incoming, reply: &Reply) -> Answered {
     request.answer_soon(&head(reply), &reply.body)
 }
 
-/// The head of an answer.
 fn head(reply: &Reply) -> AnswerHead {
     let rest = reply.rest.as_ref();
     let rest = rest.map(|rest| serde_json::to_string(rest).expect("our own types are always JSON"));

@@ -22,10 +22,8 @@ enum Trust {
     Lost,
 }
 
-/// Bytes to be written, in parts.
 pub(super) type Parts<'a> = &'a mut dyn Iterator<Item = Result<Vec<u8>, StoreError>>;
 
-/// A durable file.
 pub(super) struct AppendFile {
     disk: Arc<dyn Disk>,
     names: Names,
@@ -71,7 +69,6 @@ impl AppendFile {
         Ok(file)
     }
 
-    /// The length of its contents.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -142,18 +139,12 @@ impl AppendFile {
     }
 
     /// Writes `bytes` over contents that were damaged, and returns once they are on disk.
-    ///
-    /// # Errors
-    /// [`StoreError::Disk`]
     pub fn mend(&mut self, at: u64, bytes: &[u8]) -> Result<(), StoreError> {
         self.disk.write(&self.name, at, bytes).doing("mend", &self.names, &self.name)?;
         self.disk.sync(&self.name).doing("sync", &self.names, &self.name)
     }
 
     /// Makes the contents end after `bytes`, and returns once that is so on disk.
-    ///
-    /// # Errors
-    /// [`StoreError::Disk`]
     pub fn cut(&mut self, bytes: u64) -> Result<(), StoreError> {
         (self.trust, self.room) = (Trust::Tail, 0);
         self.disk.truncate(&self.name, bytes).doing("truncate", &self.names, &self.name)?;
@@ -174,9 +165,6 @@ impl AppendFile {
     }
 
     /// Gives the prepared file of `bytes` bytes the name, and returns once it has it on disk.
-    ///
-    /// # Errors
-    /// [`StoreError::Disk`]
     pub fn put_in_place(&mut self, bytes: u64) -> Result<(), StoreError> {
         put_in_place(&*self.disk, &self.names, &self.name).inspect_err(|_| {
             // The rename may have been done, and may be undone by a crash.
@@ -189,9 +177,6 @@ impl AppendFile {
 
     /// Puts a file with `parts` in place of the present one, which stays whole until then. The
     /// parts are asked for when the unfinished file is there and empty.
-    ///
-    /// # Errors
-    /// [`StoreError::Disk`]
     pub fn replace<P: Iterator<Item = Result<Vec<u8>, StoreError>>>(
         &mut self,
         parts: impl FnOnce() -> Result<P, StoreError>,

@@ -31,10 +31,8 @@ const ATTEMPTS: usize = 20;
 /// Pause between two attempts: longer than most reorganisations of a file take.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Report of a copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Backup {
-    /// Blocks in the copy of the chain file.
     pub length: u64,
     /// Hash of the last of them.
     pub head: Hash,
@@ -77,7 +75,6 @@ pub fn back_up(
     unreachable!("attempts have an end")
 }
 
-/// Outcome of one attempt.
 enum Attempt {
     Done(Backup),
     /// Blocks may have left the file meanwhile, and their messages with them.

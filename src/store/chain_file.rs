@@ -35,32 +35,25 @@ pub enum Start {
     ForceNew,
 }
 
-/// Outcome of a save.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saved {
     /// Nothing.
     Same,
     /// Blocks behind those in the file.
     Appended {
-        /// Their number.
         blocks: u64,
     },
     /// Blocks in place of some of those in the file.
     Replaced {
-        /// The number of blocks that left the file.
         dropped: u64,
     },
     /// The whole file, because it was not what we had written.
     WrittenAnew,
 }
 
-/// A chain file that was loaded.
 pub struct Loaded {
-    /// The file.
     pub file: ChainFile,
-    /// The chain in it.
     pub chain: Chain,
-    /// The branches in older versions.
     pub forks: Forks,
 }
 
@@ -217,9 +210,6 @@ impl ChainFile {
 
     /// The messages that are in the saved chain but not in `view`, oldest first. They must
     /// be in the journal before `view` is saved, or a crash after that loses them.
-    ///
-    /// # Errors
-    /// [`StoreError::Read`]
     pub fn dropped_by(&self, view: &ChainView) -> Result<Vec<Data>, StoreError> {
         let shared = self.saved.shared_length(view)?;
         let mut dropped: Vec<Data> = self.saved.messages_from(shared).collect::<Result<_, _>>()?;
@@ -284,9 +274,6 @@ impl ChainFile {
 
     /// Puts `text`, the lines from height `from` on, in place of a damaged page, if it is just what
     /// that page held; whether it is.
-    ///
-    /// # Errors
-    /// [`StoreError::Disk`]
     pub fn mend(&mut self, from: u64, text: &str) -> Result<bool, StoreError> {
         let Some(at) = self.growing.pages.place_of(from, text.as_bytes()) else {
             return Ok(false);
@@ -411,7 +398,6 @@ fn set_aside(disk: &dyn Disk, names: &Names, now: Micros) -> Result<Option<Strin
     Ok(Some(version))
 }
 
-/// A file that says that there has been a chain file.
 fn trace(disk: &dyn Disk, names: &Names) -> Result<Option<String>, StoreError> {
     let all = disk.list().doing("list the folder of", names, &names.chain)?;
     let version = names.versions(&all).pop().cloned();

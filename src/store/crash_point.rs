@@ -17,7 +17,6 @@ use super::disk::{Disk, DiskFile, Stamp};
 /// the folder goes by each name that was renamed, linked or removed since the last one.
 const VARIABLE: &str = "BLOCKCHAIN_CRASH_POINT";
 
-/// Arms `disk`, if the environment says so.
 pub fn arm(disk: Arc<dyn Disk>) -> Arc<dyn Disk> {
     let Ok(text) = std::env::var(VARIABLE) else { return disk };
     let point = text.parse().unwrap_or_else(|why| panic!("{VARIABLE}={text} {why}"));

@@ -10,21 +10,11 @@ use std::sync::Arc;
 /// A file that is open for reading: also when its name has gone or means another one.
 pub trait DiskFile: Send + Sync + Debug {
     /// Reads from byte `at` on; 0 bytes at the end of the file.
-    ///
-    /// # Errors
-    /// The disk's.
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize>;
 
-    /// Its length in bytes.
-    ///
-    /// # Errors
-    /// The disk's.
     fn bytes(&self) -> io::Result<u64>;
 
     /// Writes from byte `at` on, for files that have no name ([`Disk::scratch`]).
-    ///
-    /// # Errors
-    /// The disk's.
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
 }
 
@@ -47,7 +37,6 @@ pub fn read_exact(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<Vec<u
 /// Reads a file from its start, as far as it went when it was opened.
 #[derive(Debug)]
 pub struct Source {
-    /// Its length.
     pub bytes: u64,
     file: Arc<dyn DiskFile>,
     at: u64,
@@ -55,9 +44,6 @@ pub struct Source {
 
 impl Source {
     /// Reads the file with this name; `None` if there is none.
-    ///
-    /// # Errors
-    /// The disk's.
     pub fn open(disk: &dyn Disk, name: &str) -> io::Result<Option<Self>> {
         let Some(file) = disk.open(name)? else { return Ok(None) };
         Ok(Some(Self { bytes: file.bytes()?, file, at: 0 }))
@@ -79,7 +65,6 @@ impl Read for Source {
 pub struct Stamp {
     /// Device and number of the file.
     pub identity: (u64, u64),
-    /// Length in bytes.
     pub bytes: u64,
     /// When its contents were last changed, in nanoseconds.
     pub modified: i128,
@@ -88,21 +73,12 @@ pub struct Stamp {
 /// A folder on some disk.
 pub trait Disk: Send + Sync {
     /// Opens a file for reading; `None` if there is none of this name.
-    ///
-    /// # Errors
-    /// The disk's.
     fn open(&self, name: &str) -> io::Result<Option<Arc<dyn DiskFile>>>;
 
     /// The file that this name means now; `None` if there is none.
-    ///
-    /// # Errors
-    /// The disk's.
     fn stamp(&self, name: &str) -> io::Result<Option<Stamp>>;
 
     /// A new file without a name, which is gone once it is closed.
-    ///
-    /// # Errors
-    /// The disk's.
     fn scratch(&self) -> io::Result<Arc<dyn DiskFile>>;
 
     /// Writes from byte `at` on, in place of what is there and beyond the end of the file,
@@ -120,15 +96,9 @@ pub trait Disk: Send + Sync {
     fn sync(&self, name: &str) -> io::Result<()>;
 
     /// Cuts the file off behind its first `bytes` bytes.
-    ///
-    /// # Errors
-    /// The disk's.
     fn truncate(&self, name: &str, bytes: u64) -> io::Result<()>;
 
     /// Renames a file, in place of any that has the name `to`.
-    ///
-    /// # Errors
-    /// The disk's.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Gives the file `from`, whose contents are on disk, the further name `to`.
@@ -138,15 +108,9 @@ pub trait Disk: Send + Sync {
     fn link(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file; one that is missing counts as removed.
-    ///
-    /// # Errors
-    /// The disk's.
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// The names of all files, sorted.
-    ///
-    /// # Errors
-    /// The disk's.
     fn list(&self) -> io::Result<Vec<String>>;
 
     /// Returns once every name made, renamed or removed so far is so on disk.

@@ -16,7 +16,6 @@ pub struct Fault {
     pub file: String,
     /// Line in it, from 1.
     pub line: Option<u64>,
-    /// Height of the block.
     pub block: Option<u64>,
     /// The field of the block, or the part of the line.
     pub field: String,
@@ -24,7 +23,6 @@ pub struct Fault {
     pub found: String,
     /// The value that the rule asks for.
     pub expected: String,
-    /// Advice.
     pub remedy: String,
 }
 
@@ -68,7 +66,6 @@ impl Fault {
     }
 }
 
-/// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A path that names no usable file.
@@ -77,7 +74,6 @@ pub enum StoreError {
         path.display()
     )]
     Path {
-        /// As it was given.
         path: PathBuf,
     },
     /// Another process has the lock.
@@ -86,29 +82,21 @@ pub enum StoreError {
          stop that one, or give this one another CHAIN_PATH"
     )]
     Busy {
-        /// The chain file.
         chain: String,
-        /// The lock file.
         lock: String,
-        /// Process id, as the lock file says.
         holder: String,
     },
     /// The disk did not do what was asked.
     #[error("cannot {action} {file}: {source}")]
     Disk {
-        /// A verb.
         action: &'static str,
-        /// The file, as a path from where the chain path was given.
         file: String,
-        /// Error of the disk.
         source: io::Error,
     },
     /// A file is damaged; nothing was changed.
     #[error("cannot open {kind} {fault}")]
     Damaged {
-        /// Which of the files, in words.
         kind: &'static str,
-        /// Where and how.
         fault: Box<Fault>,
     },
     /// The chain file is sound but belongs to another network.
@@ -118,11 +106,8 @@ pub enum StoreError {
         found.name, found.difficulty, expected.name, expected.difficulty, found.name, found.difficulty
     )]
     OtherNetwork {
-        /// The chain file.
         file: String,
-        /// Whose genesis block is in it.
         found: Network,
-        /// Whose was asked for.
         expected: Network,
     },
     /// No chain file, but traces of an earlier one.
@@ -131,29 +116,23 @@ pub enum StoreError {
          or start with --force-new-chain"
     )]
     Missing {
-        /// The chain file.
         file: String,
-        /// Trace of the one that there was.
         trace: String,
     },
     /// No chain file, and nothing that says that there was one.
     #[error("there is no chain file {file}")]
     NoChain {
-        /// The chain file.
         file: String,
     },
     /// A copy would take the place of other files.
     #[error("{file} is there already; give a folder without files of this name")]
     Present {
-        /// The file.
         file: String,
     },
     /// Repair found nothing to begin with.
     #[error("cannot repair {file}: {reason}")]
     BeyondRepair {
-        /// The chain file.
         file: String,
-        /// Why, and what to do.
         reason: String,
     },
     /// Blocks that cannot be read from the disk.
@@ -162,19 +141,16 @@ pub enum StoreError {
     /// The caller asked to stop reading.
     #[error("stopped while {file} was read")]
     Stopped {
-        /// The file.
         file: String,
     },
     /// A sync failed, or the file was changed; it takes nothing more until it was rewritten.
     #[error("{file} cannot be trusted since a write to it failed; it is being rewritten")]
     Poisoned {
-        /// The file.
         file: String,
     },
 }
 
 impl StoreError {
-    /// True if the disk has no room.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Disk { source, .. }
             if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))

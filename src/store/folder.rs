@@ -14,7 +14,6 @@ use parking_lot::Mutex;
 use super::disk::{Disk, DiskFile, Stamp};
 use super::lock::Lock;
 
-/// A folder that files are kept in.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -24,10 +23,6 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder that is there.
-    ///
-    /// # Errors
-    /// The file system's.
     pub fn open(path: &Path) -> io::Result<Self> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         if !fs::metadata(path)?.is_dir() {
@@ -37,9 +32,6 @@ impl Folder {
     }
 
     /// Opens a folder, making what is missing of it; on return it is on disk.
-    ///
-    /// # Errors
-    /// The file system's.
     pub fn make(path: &Path) -> io::Result<Self> {
         let missing = path.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists());
         let missing: Vec<&Path> = missing.collect();
@@ -61,7 +53,6 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// The file, open for writing.
     fn writable(&self, name: &str) -> io::Result<Arc<File>> {
         let mut open = self.open.lock();
         if let Some(file) = open.get(name) {

@@ -64,7 +64,6 @@ pub(super) fn names_as_parent(line: &[u8], network: &Network) -> bool {
     String::from_utf8_lossy(line).contains(&link)
 }
 
-/// The network whose genesis block this line is.
 pub(super) fn network_of(line: &[u8]) -> Option<Network> {
     let line = std::str::from_utf8(line).ok()?;
     let block = Block::read(line, 0).ok()?;

@@ -8,19 +8,15 @@ use super::error::{Doing, Fault, StoreError};
 use super::names::Names;
 use crate::chain::Hash;
 
-/// Hex digits of a hash.
 const HASH_DIGITS: usize = 64;
 
-/// Content of a hash file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Recorded {
-    /// There is none.
     Missing,
     /// A hash, in just the words that we write.
     Hash(Hash),
     /// A hash, but for a file of another name, or with more behind it.
     Otherwise(Hash),
-    /// No hash.
     Damaged(Box<Fault>),
 }
 
@@ -54,7 +50,6 @@ pub(super) fn read(disk: &dyn Disk, names: &Names, name: &str) -> Result<Recorde
     })
 }
 
-/// The contents of the hash file.
 pub(super) fn spell(names: &Names, hash: &Hash) -> String {
     format!("{hash}  {}\n", names.chain)
 }

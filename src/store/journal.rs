@@ -24,7 +24,6 @@ const RECORD_BYTES: u64 = 80;
 /// Bytes written to see whether the disk has room again: room for a batch of messages.
 const PROBE_BYTES: usize = 64 << 10;
 
-/// The journal of a running miner.
 pub struct Journal {
     disk: Arc<dyn Disk>,
     names: Names,
@@ -135,9 +134,6 @@ impl Journal {
 
     /// Looks whether the journal is still the file that we wrote; `false` if it has to be
     /// rewritten.
-    ///
-    /// # Errors
-    /// [`StoreError::Disk`]
     pub fn look(&mut self) -> Result<bool, StoreError> {
         self.file.look()?;
         Ok(!self.file.is_lost())
@@ -163,9 +159,6 @@ impl Journal {
     }
 
     /// Finds out whether the disk takes a write again, without any message at hand.
-    ///
-    /// # Errors
-    /// As [`Journal::append`].
     pub fn probe(&self) -> Result<(), StoreError> {
         if self.is_poisoned() {
             return Err(StoreError::Poisoned { file: self.names.shown(&self.names.data) });
@@ -182,7 +175,6 @@ impl Journal {
     }
 }
 
-/// A whole journal of these messages, in parts.
 pub(super) fn records(
     live: &[Data],
     numbers: Numbers,

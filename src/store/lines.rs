@@ -18,10 +18,8 @@ pub(super) const ROOM_BYTES: usize = 64 << 10;
 /// Bytes read from the disk at once.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// How a line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// With a line break, as it should.
     Break,
     /// With the end of the file.
     File,
@@ -29,21 +27,16 @@ pub(super) enum Ending {
     TooLong,
 }
 
-/// One line of a file.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     /// Without its line break.
     pub bytes: &'a [u8],
-    /// How it ends.
     pub ending: Ending,
-    /// Number in the file, from 1.
     pub number: u64,
-    /// Where in the file it starts.
     pub start: u64,
 }
 
 impl Line<'_> {
-    /// Where in the file it ends, its line break included.
     pub fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64 + u64::from(self.ending == Ending::Break)
     }
@@ -56,7 +49,6 @@ impl Line<'_> {
     }
 }
 
-/// The lines of a file.
 pub(super) struct Lines {
     reader: BufReader<Source>,
     buffer: Vec<u8>,

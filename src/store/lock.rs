@@ -20,7 +20,6 @@ pub struct Lock {
     held: Mutex<Held>,
 }
 
-/// The locked files.
 #[derive(Debug, Default)]
 struct Held {
     beside: Option<File>,

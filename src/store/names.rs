@@ -16,7 +16,6 @@ const VERSION_TIME: &[BorrowedFormatItem<'_>] =
 /// Links that are followed one after the other.
 const LINKS_MAX: usize = 40;
 
-/// The files beside each other for a chain path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     path: PathBuf,
@@ -69,9 +68,6 @@ impl Names {
 
     /// The names that follow from `path` once links are followed: the files lie where the
     /// link leads, and the link stays. A file or folder that is not there yet is no link.
-    ///
-    /// # Errors
-    /// As [`Names::of`].
     pub fn resolve(path: &Path) -> Result<Self, StoreError> {
         let mut path = path.to_owned();
         for _ in 0..LINKS_MAX {
@@ -81,12 +77,10 @@ impl Names {
         Self::of(&path)
     }
 
-    /// The chain path as it was given.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The folder of all these files.
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
     }

@@ -23,7 +23,6 @@ struct Mark {
     check: u64,
 }
 
-/// The file, or what became of it.
 #[derive(Clone, Debug)]
 enum Body {
     Unwritten,
@@ -37,7 +36,6 @@ enum Body {
     },
 }
 
-/// Check value of the bytes of a page.
 pub(super) fn check(text: &[u8]) -> u64 {
     keyed_hash(text)
 }
@@ -46,7 +44,6 @@ pub(super) fn check(text: &[u8]) -> u64 {
 /// as other `Pages`.
 #[derive(Debug)]
 pub(super) struct Pages {
-    /// The file, as a user would write its path.
     shown: String,
     body: RwLock<Body>,
     /// The beginning of each page, and behind them the end of the last.
@@ -61,7 +58,6 @@ impl Pages {
         Self::with(shown, Body::File(file), marks)
     }
 
-    /// Stands for pages of a file that is not there yet.
     pub fn unwritten() -> Self {
         Self::with(String::new(), Body::Unwritten, vec![Mark { height: 0, offset: 0, check: 0 }])
     }
@@ -77,12 +73,10 @@ impl Pages {
         (last.height, last.offset)
     }
 
-    /// Height of the first block.
     pub fn first(&self) -> u64 {
         self.marks.read()[0].height
     }
 
-    /// Adds a page of `lines` lines with these bytes.
     pub fn add(&self, text: &[u8], lines: u64) {
         self.add_checked(text.len() as u64, lines, check(text));
     }
@@ -246,9 +240,6 @@ impl Growing {
 
     /// The first `length` lines, which are those of `view` and end in the file at byte `cut`,
     /// where it goes on otherwise.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn cut_back(&self, view: &ChainView, length: u64, cut: u64) -> Result<Self, ReadError> {
         let mut growing = Self::new(self.pages.cut_back(cut));
         let (from, _) = growing.pages.end();
@@ -269,9 +260,6 @@ pub struct Spill {
 
 impl Spill {
     /// A place on `disk` for the lines from height `first` on.
-    ///
-    /// # Errors
-    /// The disk's.
     pub fn new(disk: &dyn Disk, first: u64) -> io::Result<Self> {
         let file = disk.scratch()?;
         let shown = "the file of a branch under check".to_owned();

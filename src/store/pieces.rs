@@ -16,18 +16,15 @@ const ANY_TIME: Micros = Micros::MAX;
 
 /// Whole lines that follow each other in the file.
 pub(super) struct Piece {
-    /// Height of the first.
     pub first: u64,
     pub offset: u64,
     pub lines: u64,
     pub text: Vec<u8>,
     /// The line before the first.
     before: Vec<u8>,
-    /// How the last line ends.
     pub ending: Ending,
 }
 
-/// Result of checking a piece.
 pub(super) struct Checked {
     pub piece: Piece,
     /// Check value of its page.

@@ -80,13 +80,11 @@ fn header(line: &[u8]) -> Option<Header> {
     (header.journal == 1).then_some(header)
 }
 
-/// Appends the record of `data` to `out`.
 pub(super) fn spell(out: &mut Vec<u8>, batch: u64, data: &Data) {
     let json = serde_json::to_string(data).expect("text is always JSON");
     spell_checked(out, &format!("{batch} {json}"));
 }
 
-/// Appends a journal's first line to `out`.
 pub(super) fn spell_header(out: &mut Vec<u8>, bytes: u64, numbers: Numbers) {
     let header = Header { journal: 1, bytes, numbers };
     let header = serde_json::to_string(&header).expect("numbers are JSON");
@@ -116,12 +114,10 @@ pub(super) fn read(line: &[u8]) -> Option<(u64, Data)> {
     Some((batch.parse().ok()?, serde_json::from_str(json).ok()?))
 }
 
-/// A journal after it was read.
 #[derive(Default)]
 pub(super) struct Reading {
     /// The messages of the good records, in their order; some may be there twice.
     pub data: Vec<Data>,
-    /// Bytes of the good lines.
     pub bytes: u64,
     /// Bytes of the file but for its room.
     pub total: u64,
@@ -129,7 +125,6 @@ pub(super) struct Reading {
     pub room: u64,
     /// The end of the file behind the good lines.
     pub tail: Tail,
-    /// The numbers that the first line tells.
     pub numbers: Numbers,
     /// True if the file has another number.
     is_copy: bool,
@@ -139,10 +134,8 @@ pub(super) struct Reading {
     certain: u64,
 }
 
-/// The end of a journal behind its good records.
 #[derive(Default)]
 pub(super) enum Tail {
-    /// Nothing.
     #[default]
     Sound,
     /// The rest of a batch that a crash left unacknowledged.

@@ -140,7 +140,6 @@ pub(super) fn pending(disk: &dyn Disk, names: &Names) -> Result<Option<Redo>, St
     Ok(read(disk, names)?.map(|record| record.redo))
 }
 
-/// A whole record.
 struct Record {
     redo: Redo,
     file: Arc<dyn DiskFile>,

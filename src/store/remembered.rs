@@ -13,9 +13,6 @@ use super::names::Names;
 const BYTES_MAX: u64 = 256 << 10;
 
 /// Writes what is to be remembered, in place of what was.
-///
-/// # Errors
-/// The disk's.
 pub fn remember(disk: &dyn Disk, names: &Names, all: &[impl Serialize]) -> Result<(), StoreError> {
     let mut text = Vec::new();
     for one in all {

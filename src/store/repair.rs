@@ -24,14 +24,12 @@ use super::scan::{Progress, Scan, scan, unheard};
 use super::verdict::{HashFile, Verdict, judge};
 use crate::chain::{Block, Chain, Data, DataId, Hash, Micros, Network};
 
-/// Report of `repair`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Repair {
     /// Where the damaged chain file is now; `None` if it needed no repair or was missing.
     pub chain_moved_to: Option<String>,
     /// The older versions from which blocks of the chain were taken.
     pub taken_from: Vec<String>,
-    /// Blocks in the chain file now.
     pub length: u64,
     /// Messages of blocks that could not be kept, which now wait in the journal again.
     pub returned: u64,

@@ -11,7 +11,6 @@ use crate::chain::{ChainView, Hash, ReadError};
 /// about 1,000 states of 112 bytes.
 const STRIDE_BYTES: u64 = 1 << 20;
 
-/// A state, and what went into it.
 #[derive(Clone, Debug)]
 struct State {
     sha: Sha256,
@@ -61,9 +60,6 @@ impl RunningHash {
     }
 
     /// The hash of the first `length` of the lines, which are those of `view`.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn cut_back(&self, view: &ChainView, length: u64) -> Result<Self, ReadError> {
         let marks = self.marks.partition_point(|mark| mark.lines <= length);
         let marks = self.marks[..marks].to_vec();
@@ -78,9 +74,6 @@ impl RunningHash {
 }
 
 /// True if a file with the lines of `view` had this hash when it had some lines less.
-///
-/// # Errors
-/// [`ReadError`]
 pub(super) fn has_border(view: &ChainView, recorded: &Hash) -> Result<bool, ReadError> {
     let mut hash = RunningHash::new();
     for line in view.lines_from(0) {

@@ -7,13 +7,11 @@ use super::lines::CHECK_DIGITS;
 use super::record;
 use crate::chain::{Block, Data, DataId, Hash};
 
-/// How a block begins.
 const BLOCK_MARK: &[u8] = b"{\"index\":";
 
 /// How the JSON of a journal's record begins.
 const RECORD_MARK: &[u8] = b"{\"id\":\"";
 
-/// How a block ends.
 const BLOCK_END: &str = "\"}";
 
 /// Part of a block that was found.

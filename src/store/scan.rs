@@ -31,17 +31,12 @@ pub(super) fn unheard(_: u64, _: u64) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// A chain file after it was read.
 pub(super) struct Scan {
     /// The blocks up to the first fault; the genesis block also if its line has the fault.
     pub chain: Chain,
-    /// Their lines in the file.
     pub growing: Growing,
-    /// Bytes of the good lines.
     pub bytes: u64,
-    /// Bytes of the file.
     pub total: u64,
-    /// Hash of the good lines.
     pub hash: RunningHash,
     /// Why reading ended before the end of the file.
     pub trouble: Option<Trouble>,

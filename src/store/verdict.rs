@@ -15,12 +15,10 @@ use crate::chain::Hash;
 pub(super) enum Verdict {
     /// Every line is good, and the hash knows of nothing else.
     Sound {
-        /// State of the hash file.
         hash_file: HashFile,
     },
     /// The last write never ended; what was saved before it is whole.
     Torn {
-        /// State of the hash file.
         hash_file: HashFile,
         /// Length of what is to be cut off.
         bytes: u64,

@@ -15,7 +15,6 @@ use super::scan::{Progress, scan};
 use super::verdict::{Verdict, judge};
 use crate::chain::{Difficulty, Hash, NetworkName};
 
-/// Report of `verify`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// True if a miner would start from these files.
@@ -26,7 +25,6 @@ pub struct Report {
     pub difficulty: Option<Difficulty>,
     /// Valid blocks from the start of the chain file.
     pub length: u64,
-    /// Hash of the last of them.
     pub head: Option<Hash>,
     /// Messages in the journal that are in no block of the chain file.
     pub unprocessed: u64,

@@ -7,7 +7,6 @@
 use super::head::Framing;
 use crate::http::Refusal;
 
-/// A body on its way.
 #[derive(Debug)]
 pub struct Body {
     bytes: Vec<u8>,

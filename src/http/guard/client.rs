@@ -311,7 +311,6 @@ impl Client {
         Some((request, self.exchange.without_body))
     }
 
-    /// Kind of its request.
     pub fn kind(&self) -> Kind {
         if self.exchange.writes { Kind::Write } else { Kind::Read }
     }

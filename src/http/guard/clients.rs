@@ -138,7 +138,6 @@ impl Guard {
         }
     }
 
-    /// Ends a connection.
     fn part(&mut self, key: Key, why: &io::Error) {
         let Some(client) = self.clients.remove(key) else { return };
         self.held_bytes -= client.counted;

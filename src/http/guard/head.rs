@@ -25,14 +25,11 @@ const SPACE: [char; 2] = [' ', '\t'];
 /// Most headers that are passed on.
 const PASSED_MAX: usize = 4;
 
-/// A checked head.
 #[derive(Debug)]
 pub struct Head {
     /// The head for tiny_http, but for its length and its end.
     pub request: Vec<u8>,
-    /// Length of the body.
     pub framing: Framing,
-    /// Shape of the answer.
     pub exchange: Exchange,
     /// True if the client waits to be told to send its body.
     pub expects_continue: bool,

@@ -55,7 +55,6 @@ const UNSENT_BYTES_MAX: u32 = 128 << 10;
 /// are read.
 const EVENTS: usize = 16;
 
-/// The guard.
 pub struct Guard {
     epoll: OwnedFd,
     listener: TcpListener,

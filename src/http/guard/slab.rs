@@ -14,7 +14,6 @@ impl Key {
         u64::from(self.turn) << 32 | u64::from(self.place)
     }
 
-    /// The reverse of [`Key::bits`].
     pub fn from_bits(bits: u64) -> Self {
         Self { place: bits as u32, turn: (bits >> 32) as u32 & TURN_MAX }
     }
@@ -23,7 +22,6 @@ impl Key {
 /// Leaves two bits to tell kinds of things apart.
 const TURN_MAX: u32 = u32::MAX >> 2;
 
-/// Things under keys.
 pub struct Slab<T> {
     places: Vec<(u32, Option<T>)>,
     free: Vec<u32>,

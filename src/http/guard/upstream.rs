@@ -41,7 +41,6 @@ pub struct Upstream {
     pub timer: Option<Instant>,
 }
 
-/// A request that was sent.
 struct Asked {
     /// Whose; nobody's for the probe.
     client: Option<Key>,

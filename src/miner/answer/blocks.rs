@@ -78,7 +78,6 @@ pub fn rest(miner: &Miner, from: u64, until: u64, after: Hash) -> Result<Reply, 
     part(start, &view, from, until)
 }
 
-/// The answer to [`Request::Block`].
 pub fn block(miner: &Miner, which: BlockName) -> Result<Reply, ReadError> {
     let found = match which {
         BlockName::Height(height) => {

@@ -14,7 +14,6 @@ use crate::store::{ChainFile, Saved, StoreError};
 /// Damaged pages that one round mends.
 const MENDS_MAX: usize = 64;
 
-/// Why the chain could not be saved.
 enum Failed {
     /// Blocks on disk can't be read as they were written.
     Unreadable(ReadError),

@@ -93,7 +93,6 @@ struct Desk<'a> {
     followers: ChannelSender<Follower>,
 }
 
-/// Somebody who waits for an event.
 struct Follower {
     /// Id of the last that is known.
     after: u64,

@@ -18,7 +18,6 @@ pub enum Mined {
     Nothing,
     /// A better branch is being read: not before so long.
     Rests(Duration),
-    /// There is a new block.
     Block,
     /// The head moved first.
     TooLate,

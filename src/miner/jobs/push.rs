@@ -36,7 +36,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that lasted less is begun anew only when there is something to push.
 const LASTS: Duration = Duration::from_secs(5);
 
-/// Longest answer.
 const ANSWER_BYTES_MAX: u64 = 64 << 10;
 
 /// Exchanges of one round without a connection.
@@ -47,12 +46,10 @@ const ROUND_PUSHES_MAX: usize = 8;
 pub enum Sent {
     /// Blocks up to `head`.
     Blocks {
-        /// The last.
         head: End,
         /// As many as are ever pushed at once.
         is_all: bool,
     },
-    /// Messages.
     Data,
 }
 

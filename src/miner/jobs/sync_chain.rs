@@ -172,7 +172,6 @@ fn short(miner: &Miner, address: &Address, claimed: &Health, why: String) -> Fau
 
 /// Some of a neighbour's blocks, as they were sent.
 struct Page {
-    /// Height of the first.
     from: u64,
     lines: Vec<Box<RawValue>>,
     /// Blocks in its whole chain.

@@ -7,7 +7,6 @@ use crate::api::NeighbourState;
 use crate::chain::{ChainView, Hash, Micros, ReadError};
 use crate::miner::Miner;
 
-/// Microseconds in a second.
 const MICROS: f64 = 1e6;
 
 /// Microseconds within which a block has reached every neighbour, also by a sync (10 s) alone.

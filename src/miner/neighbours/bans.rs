@@ -22,7 +22,6 @@ impl Neighbours {
         self.shunned.remove(address)
     }
 
-    /// Banned by hand.
     pub fn shunned(&self) -> Vec<Address> {
         self.shunned.iter().cloned().collect()
     }

@@ -36,7 +36,6 @@ pub(super) struct News {
 }
 
 impl News {
-    /// Where the connection to it ends.
     pub(super) fn peer(&self) -> Option<IpAddr> {
         self.peer
     }

@@ -22,7 +22,6 @@ impl Bell {
         let _ = self.rings.try_send(());
     }
 
-    /// Hears the rings.
     pub fn heard(&self) -> &Receiver<()> {
         &self.heard
     }

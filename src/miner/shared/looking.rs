@@ -24,11 +24,8 @@ pub enum Place {
 /// A block, in the chain or in a branch that left it.
 #[derive(Clone, Debug)]
 pub struct FoundBlock {
-    /// Its height.
     pub height: u64,
-    /// Its line.
     pub line: Line,
-    /// Its hash.
     pub hash: Hash,
     /// The number of blocks from it to the head, itself included; 0 outside of the chain.
     pub confirmations: u64,
@@ -37,10 +34,6 @@ pub struct FoundBlock {
 }
 
 impl Shared {
-    /// Where a message is.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn place_of(&self, data: &Data) -> Result<Place, ReadError> {
         let keys = MessageKeys::of(data);
         let blocks = self.chain.lock();
@@ -66,9 +59,6 @@ impl Shared {
     }
 
     /// True if this message is in the chain or waits.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn knows(&self, data: &Data) -> Result<bool, ReadError> {
         let keys = MessageKeys::of(data);
         let blocks = self.chain.lock();
@@ -81,9 +71,6 @@ impl Shared {
     /// Where the message with this id is, for those who ask: of several texts under the id the one
     /// whose SHA-256 is `sha256`, or else the one that was accepted here, or else the first in the
     /// chain, or else the first that waits.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn state_of(
         &self,
         id: &DataId,
@@ -131,9 +118,6 @@ impl Shared {
     }
 
     /// The block with this hash, in the chain or in a branch that left it.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn block_with(&self, hash: &Hash) -> Result<Option<FoundBlock>, ReadError> {
         let blocks = self.chain.lock();
         let (view, maybe_at) = (blocks.chain.view(), blocks.chain.may_have(hash));
@@ -167,9 +151,6 @@ impl Shared {
     }
 
     /// The first block that is more than two hours ahead of `now`. Timestamps only rise. Reads.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn first_ahead(&self, now: Micros) -> Result<Option<Head>, ReadError> {
         let (view, limit) = (self.chain(), timestamp_max(now));
         if view.head().timestamp <= limit {

@@ -19,9 +19,6 @@ impl Shared {
 
     /// Notes that blocks which `view` does not have are about to leave the file: from now on they count
     /// as unsaved, also if they come back before it is known what the file holds. Reads.
-    ///
-    /// # Errors
-    /// [`ReadError`]
     pub fn note_leaving(&self, view: &ChainView) -> Result<(), ReadError> {
         // Only the backup, which calls this, changes what is saved.
         let saved = self.chain.lock().saved.clone();

@@ -58,7 +58,6 @@ impl Threads {
         })
     }
 
-    /// Mines whatever is pending.
     pub fn mine(&self, threads: NonZeroUsize, stop: &Stop) -> Result<(), MinerError> {
         let stop = stop.clone();
         self.job("mine", move |miner| {
@@ -135,7 +134,6 @@ impl Threads {
         })
     }
 
-    /// Pushes news to neighbours.
     pub fn push(&self, stop: &Stop) -> Result<(), MinerError> {
         let stop = stop.clone();
         self.asking_job("push", move |miner| push::run(miner, &stop))

@@ -16,7 +16,6 @@ use crate::store::{redo, versions};
 
 /// The redo record on disk, which has to go before anything is appended.
 pub(super) enum Redo {
-    /// There is none.
     None,
     /// There may be one that is of no use any more.
     Leftover,
@@ -30,7 +29,6 @@ impl Redo {
     }
 }
 
-/// A reorganisation of the file.
 pub(super) struct Begun {
     view: ChainView,
     /// The number of lines that stay; these are they.
