@@ -4,7 +4,7 @@
 //! twice needs the whole chain and is `chain`'s; everything else is here.
 
 use std::cmp::{Ordering, Reverse};
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,49 +146,67 @@ pub fn check_line(
     network: &Network,
 ) -> Result<(Data, Head, Keys), BlockError> {
     let block = Block::read(line, parent.index + 1)?;
-    let fail = |rule, field, found: String, expected: String| {
-        Err(BlockError { block: block.index, rule, field, found, expected })
-    };
-    let shown = |hash: Option<Hash>| hash.map_or_else(|| "null".into(), |hash| hash.to_string());
-    if block.previous_hash != Some(parent.hash) {
-        let expected = format!("the hash of block {}, {}", parent.index, parent.hash);
-        return fail(Rule::Link, Field::PreviousHash, shown(block.previous_hash), expected);
+    check_place(parent, &block, now)?;
+    let (hash, proof) = check_work(parent, &block, line, network)?;
+    let head = Head { index: block.index, timestamp: block.timestamp, hash, proof: Some(proof) };
+    let keys = Keys::of(&block.data, &hash);
+    Ok((block.data, head, keys))
+}
+
+fn fault(
+    block: &Block,
+    (rule, field): (Rule, Field),
+    found: impl Display,
+    expected: impl Display,
+) -> BlockError {
+    let (found, expected) = (found.to_string(), expected.to_string());
+    BlockError { block: block.index, rule, field, found, expected }
+}
+
+/// Checks link and time.
+fn check_place(parent: &Head, block: &Block, now: Micros) -> Result<(), BlockError> {
+    let Head { index, timestamp, hash, .. } = parent;
+    if block.previous_hash != Some(*hash) {
+        let found = block.previous_hash.map_or_else(|| "null".into(), |hash| hash.to_string());
+        let expected = format!("the hash of block {index}, {hash}");
+        return Err(fault(block, (Rule::Link, Field::PreviousHash), found, expected));
     }
-    if block.timestamp <= parent.timestamp {
-        let expected = format!("one above block {}'s {}", parent.index, parent.timestamp);
-        return fail(Rule::Order, Field::Timestamp, block.timestamp.to_string(), expected);
+    if block.timestamp <= *timestamp {
+        let expected = format!("one above block {index}'s {timestamp}");
+        return Err(fault(block, (Rule::Order, Field::Timestamp), block.timestamp, expected));
     }
     if block.timestamp > timestamp_max(now) {
         let expected = format!("at most two hours ahead of this host's clock, {now}");
-        return fail(Rule::Clock, Field::Timestamp, block.timestamp.to_string(), expected);
+        return Err(fault(block, (Rule::Clock, Field::Timestamp), block.timestamp, expected));
     }
+    Ok(())
+}
+
+/// Checks seal and work; the hash of the line, and the proof.
+fn check_work(
+    parent: &Head,
+    block: &Block,
+    line: &str,
+    network: &Network,
+) -> Result<(Hash, Proof), BlockError> {
+    const WORK: (Rule, Field) = (Rule::Work, Field::Proof);
     let Some(proof) = block.proof else {
-        return fail(Rule::Work, Field::Proof, "null".into(), "a proof of work".into());
+        return Err(fault(block, WORK, "null", "a proof of work"));
     };
     let (hash, seal) = hash_and_seal(line, &proof);
     if proof.seal != seal {
-        return fail(
-            Rule::Work,
-            Field::Proof,
-            format!("the seal {}", proof.seal),
-            format!("the seal {seal}"),
-        );
+        let (found, expected) = (format!("the seal {}", proof.seal), format!("the seal {seal}"));
+        return Err(fault(block, WORK, found, expected));
     }
     let mut concatenation = parent.search_prefix(&seal);
     write!(concatenation, "{}", proof.nonce).expect("a String takes all");
     let work = Hash::of(concatenation);
     if !network.difficulty.is_met_by(work.as_bytes()) {
+        let found = format!("nonce {} with work {work}", proof.nonce);
         let expected = format!("one that ends with {} zeros", network.difficulty);
-        return fail(
-            Rule::Work,
-            Field::Proof,
-            format!("nonce {} with work {work}", proof.nonce),
-            expected,
-        );
+        return Err(fault(block, WORK, found, expected));
     }
-    let head = Head { index: block.index, timestamp: block.timestamp, hash, proof: Some(proof) };
-    let keys = Keys::of(&block.data, &hash);
-    Ok((block.data, head, keys))
+    Ok((hash, proof))
 }
 
 /// The hash of a canonical line and its seal, which share all bytes but the proof's.

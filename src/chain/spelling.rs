@@ -21,9 +21,9 @@ pub enum Field {
     Proof,
 }
 
-impl Field {
-    fn name(self) -> &'static str {
-        match self {
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Line => "line",
             Self::Index => "index",
             Self::Timestamp => "timestamp",
@@ -32,13 +32,7 @@ impl Field {
             Self::Message => "data.message",
             Self::PreviousHash => "previous_hash",
             Self::Proof => "proof",
-        }
-    }
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        })
     }
 }
 
