@@ -70,12 +70,9 @@ impl<'a> Change<'a> {
         Ok(Self::replacing(view, branch)?)
     }
 
-    /// Works out what leaving out everything above the fork of `empty` would change. Reads.
-    pub fn cut(view: &ChainView, empty: &'a Branch) -> Result<Self, ReadError> {
-        Self::replacing(view, empty)
-    }
-
-    fn replacing(view: &ChainView, branch: &'a Branch) -> Result<Self, ReadError> {
+    /// Works out what putting `branch`, which fits, in place of what lies above its fork would
+    /// change, whether it wins or is empty. Reads.
+    pub fn replacing(view: &ChainView, branch: &'a Branch) -> Result<Self, ReadError> {
         let fork = branch.fork();
         let (mut dropped, mut returned) = (Vec::new(), Vec::new());
         let lines = view.lines_from(fork.length()).zip(fork.length()..);

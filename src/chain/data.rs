@@ -126,9 +126,7 @@ pub enum DataError {
     Empty,
     /// Above the limit.
     #[error("the message has {bytes} bytes; at most {MESSAGE_BYTES_MAX} are allowed")]
-    TooLong {
-        bytes: usize,
-    },
+    TooLong { bytes: usize },
     /// Holds U+007F.
     #[error("the message holds the character U+007F (delete), which is not allowed")]
     Delete,

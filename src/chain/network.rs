@@ -120,9 +120,10 @@ impl FromStr for NetworkName {
 }
 
 /// The two facts every miner of a network agrees on before the first contact.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
     /// Keeps networks apart that share a difficulty.
+    #[serde(rename = "network")]
     pub name: NetworkName,
     /// Work asked of every block.
     pub difficulty: Difficulty,

@@ -9,19 +9,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::args::Format;
 use super::error::{CliError, Exit};
 use super::output::{Look, Output, ReadBar, count};
-use crate::store::{self, Backup, Disk, Folder, Lock, Lost, Names, Repair, Report, StoreError};
+use crate::store::{self, Backup, Files, Folder, Lock, Lost, Names, Repair, Report, StoreError};
 
 /// Checks the files and says what is wrong; an error, too, if something is.
 pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
     regular_file(path)?;
-    let names = Names::resolve(path)?;
-    let folder = open(&names)?;
+    let files = open(Names::resolve(path)?)?;
     let bar = ReadBar::default();
     let progress = &mut |read, of| {
         bar.show(read, of);
         ControlFlow::Continue(())
     };
-    let report = store::verify(&folder, &names, progress)?;
+    let report = store::verify(&files, progress)?;
     drop(bar);
     if format.json {
         output.json_line(&report)?;
@@ -68,11 +67,11 @@ fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(),
 /// Makes the files usable again; what was damaged is kept under another name.
 pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
     regular_file(path)?;
-    let names = Names::resolve(path)?;
-    let folder = open(&names)?;
+    let files = open(Names::resolve(path)?)?;
+    let names = &files.names;
     let was_locked = names.folder().join(&names.lock).exists();
-    let _lock = Lock::take(&names)?;
-    let repaired = repair_locked(&names, Arc::new(folder));
+    let _lock = Lock::take(names)?;
+    let repaired = repair_locked(&files);
     if repaired.is_err() && !was_locked {
         // What was refused stays as it was.
         _ = fs::remove_file(names.folder().join(&names.lock));
@@ -81,7 +80,7 @@ pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<()
     if format.json {
         output.json_line(&repair)?;
     } else {
-        describe_repair(&repair, path, &names, output)?;
+        describe_repair(&repair, path, names, output)?;
     }
     if repair.lost.is_empty() {
         return Ok(());
@@ -94,14 +93,14 @@ pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<()
     Err(CliError::Other(Exit::Unhealthy, why))
 }
 
-fn repair_locked(names: &Names, folder: Arc<dyn Disk>) -> Result<Repair, CliError> {
+fn repair_locked(files: &Files) -> Result<Repair, CliError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let bar = ReadBar::default();
     let progress = &mut |read, of| {
         bar.show(read, of);
         ControlFlow::Continue(())
     };
-    Ok(store::repair(&folder, names, now.as_micros() as u64, progress)?)
+    Ok(store::repair(files, now.as_micros() as u64, progress)?)
 }
 
 /// Copies the files to a folder.
@@ -112,28 +111,29 @@ pub fn back_up(
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
     regular_file(path)?;
-    let names = Names::resolve(path)?;
-    let from = open(&names)?;
+    let from = open(Names::resolve(path)?)?;
+    let names = &from.names;
     // Before a folder is made for nothing.
     if !names.folder().join(&names.chain).exists() {
         return Err(StoreError::NoChain { file: names.shown(&names.chain) }.into());
     }
     let to_names = Names::of(&folder.join(&names.chain))?;
-    let to: Arc<dyn Disk> = Arc::new(Folder::make(folder).map_err(|error| {
+    let made = Folder::make(folder).map_err(|error| {
         CliError::other(format!("cannot open folder {}: {error}", folder.display()))
-    })?);
+    })?;
+    let to = Files::new(Arc::new(made), to_names);
     let bar = ReadBar::default();
     let progress = &mut |read, of| {
         bar.show(read, of);
         ControlFlow::Continue(())
     };
-    let backup = store::back_up(&from, &names, &to, &to_names, progress)?;
+    let backup = store::back_up(&from, &to, progress)?;
     drop(bar);
     if format.json {
         return Ok(output.json_line(&backup)?);
     }
     let Backup { length, head, unprocessed } = backup;
-    let copy = to_names.shown(&to_names.chain);
+    let copy = to.names.shown(&to.names.chain);
     output.line(format_args!("{copy}: {}", output.look(Look::Green, "copied")))?;
     output.field("chain", &count(length, "block"))?;
     output.field("head", &head.to_string())?;
@@ -181,13 +181,14 @@ fn describe_repair(
     Ok(())
 }
 
-fn open(names: &Names) -> Result<Folder, CliError> {
-    let shown = names.folder().display();
-    Folder::open(names.folder()).map_err(|error| {
+fn open(names: Names) -> Result<Files, CliError> {
+    let folder = Folder::open(names.folder()).map_err(|error| {
+        let shown = names.folder().display();
         CliError::other(format!(
             "cannot open folder {shown}: {error}; give the path of a chain file"
         ))
-    })
+    })?;
+    Ok(Files::new(Arc::new(folder), names))
 }
 
 /// Refuses a folder, a device or a pipe where a chain file is to be named: opening a pipe waits

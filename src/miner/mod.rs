@@ -52,7 +52,7 @@ use crate::api::{Address, Happening, RunId};
 use crate::chain::{Block, Data, DataId, Hash, Micros, Network, ReadError};
 use crate::pow::{Kernel, Pace};
 use crate::settings::MinerName;
-use crate::store::{Disk, Names};
+use crate::store::Files;
 
 /// Deepest reorganisation that nobody needs to look at, in blocks.
 pub const DEEP: u64 = 6;
@@ -89,7 +89,7 @@ pub struct Miner {
     pub progress: Progress,
     name: Option<String>,
     /// Where long branches lie while they are checked, and what is remembered.
-    disk: Option<(Arc<dyn Disk>, Names)>,
+    files: Option<Files>,
     /// Neighbours that are remembered there.
     remembered: Mutex<Vec<Address>>,
     token: Option<Token>,
@@ -126,7 +126,7 @@ impl Miner {
             sides: Sides::default(),
             progress: Progress::default(),
             name: None,
-            disk: None,
+            files: None,
             remembered: Mutex::default(),
             token: None,
             surroundings,
@@ -145,10 +145,10 @@ impl Miner {
         Self { name: name.map(|name| name.as_str().to_owned()), ..self }
     }
 
-    /// The same miner, which puts long branches on this disk while they are checked, and
-    /// remembers neighbours there.
-    pub fn with_disk(self, disk: Arc<dyn Disk>, names: Names) -> Self {
-        Self { disk: Some((disk, names)), ..self }
+    /// The same miner, which puts long branches on the disk of these files while they are
+    /// checked, and remembers neighbours there.
+    pub fn with_files(self, files: Files) -> Self {
+        Self { files: Some(files), ..self }
     }
 
     /// The same miner, which lets other hosts add messages and change neighbours only if they

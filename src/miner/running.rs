@@ -21,7 +21,7 @@ use crate::pow::{Kernel, KernelError};
 use crate::random;
 use crate::settings::Settings;
 use crate::signals::StopSignals;
-use crate::store::{ChainFile, Disk, Folder, Journal, Loaded, Lock, Names, StoreError};
+use crate::store::{ChainFile, Disk, Files, Folder, Journal, Loaded, Lock, Names, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum MinerError {
@@ -30,10 +30,7 @@ pub enum MinerError {
     Store(#[from] StoreError),
     /// Its address is not to be had.
     #[error("cannot listen on {address}: {source}; {}", how_to_listen(source))]
-    Listen {
-        address: String,
-        source: io::Error,
-    },
+    Listen { address: String, source: io::Error },
     /// A kernel that there is not, or not on this CPU.
     #[error(transparent)]
     Kernel(#[from] KernelError),
@@ -47,10 +44,7 @@ pub enum MinerError {
     #[error("{0}")]
     Token(String),
     #[error("cannot {what}: {source}")]
-    Host {
-        what: &'static str,
-        source: io::Error,
-    },
+    Host { what: &'static str, source: io::Error },
     /// A thread ended that never should, or the server process can't be started.
     #[error("{0}")]
     Died(String),
@@ -79,7 +73,7 @@ pub struct Listener {
 /// look-up of a name holds up are left behind, and so is what the miner has in memory.
 pub fn run(settings: &Settings, listener: Listener, stop: &StopSignals) -> Result<(), MinerError> {
     let Some(prepared) = prepare_until(stop, settings, listener.progress)? else { return Ok(()) };
-    let (miner, files, socket) = prepared;
+    let (miner, owned, socket) = prepared;
     let address = socket.local_addr().map_err(host("read our own address"))?;
     let head = miner.shared.head();
     log::info!(
@@ -94,7 +88,7 @@ pub fn run(settings: &Settings, listener: Listener, stop: &StopSignals) -> Resul
         miner.kernel,
         shown(&miner.diary.settings())
     );
-    let threads = Threads::start(settings, &miner, files, socket, listener.ready)?;
+    let threads = Threads::start(settings, &miner, owned, socket, listener.ready)?;
     let outcome = threads.wait(stop);
     let head = miner.shared.head();
     log::info!(
@@ -112,7 +106,7 @@ pub fn run(settings: &Settings, listener: Listener, stop: &StopSignals) -> Resul
 }
 
 /// A miner that does not run yet, with its files and its socket.
-type Prepared = (Arc<Miner>, Files, TcpListener);
+type Prepared = (Arc<Miner>, Owned, TcpListener);
 
 /// Opens files and socket, or returns `None` at a stop. That is heard meanwhile, whatever takes
 /// its time: a long chain, a slow disk, the look-up of a name. All of it survives a kill, so
@@ -160,10 +154,9 @@ fn shown(settings: &[Setting]) -> String {
     pairs.collect::<Vec<_>>().join(" ")
 }
 
-/// Files that a running miner owns.
-pub(super) struct Files {
+/// Parts of a running miner that one thread each owns.
+pub(super) struct Owned {
     pub(super) chain: ChainFile,
-    pub(super) names: Names,
     /// Held as long as anything of the miner runs.
     pub(super) lock: Arc<Lock>,
 }
@@ -180,11 +173,11 @@ fn prepare(
     let kernel =
         settings.kernel.as_deref().map(str::parse).transpose()?.unwrap_or_else(Kernel::best);
     let names = Names::resolve(&settings.chain_path)?;
-    let (disk, lock) = take(&names)?;
+    let (files, lock) = take(names)?;
     let now = super::Clock::now(&*clock).wall;
-    let Loaded { file, chain, forks } = load(settings, &disk, &names, now, progress)?;
+    let Loaded { file, chain, forks } = load(settings, &files, now, progress)?;
     lock.hold()?;
-    let (journal, pool) = pending(&disk, &names, &chain)?;
+    let (journal, pool) = pending(&files, &chain)?;
     let token = settings.write_token_file.as_deref().map(Token::read).transpose();
     let token = token.map_err(MinerError::Token)?;
     let socket = listen(settings)?;
@@ -198,30 +191,29 @@ fn prepare(
     let shared = Shared::new(chain, forks, pool, neighbours(settings));
     let miner = Miner::new(id, settings.network(), shared, Keeper::new(journal), surroundings);
     let miner = miner.with_kernel(kernel).with_name(settings.name.as_ref());
-    let miner = Arc::new(miner.with_disk(disk, names.clone()).with_token(token));
+    let miner = Arc::new(miner.with_files(files).with_token(token));
     miner.finality.set_depth(settings.finality_depth);
     miner.pace.set_limit(settings.hash_rate_limit);
     miner.diary.set_settings(settings.told());
-    Ok((miner, Files { chain: file, names, lock }, socket))
+    Ok((miner, Owned { chain: file, lock }, socket))
 }
 
 /// The folder of the chain file, made if it is missing, for this miner alone.
-fn take(names: &Names) -> Result<(Arc<dyn Disk>, Arc<Lock>), MinerError> {
+fn take(names: Names) -> Result<(Files, Arc<Lock>), MinerError> {
     let named = |error: io::Error| {
         io::Error::new(error.kind(), format!("{}: {error}", names.folder().display()))
     };
     let folder = Folder::make(names.folder()).map_err(named).map_err(host("make the folder"))?;
-    let lock = Arc::new(Lock::take(names)?);
+    let lock = Arc::new(Lock::take(&names)?);
     let disk: Arc<dyn Disk> = Arc::new(folder.locked(Arc::clone(&lock)));
     #[cfg(debug_assertions)]
     let disk = crate::store::crash_point::arm(disk);
-    Ok((disk, lock))
+    Ok((Files::new(disk, names), lock))
 }
 
 fn load(
     settings: &Settings,
-    disk: &Arc<dyn Disk>,
-    names: &Names,
+    files: &Files,
     now: Micros,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Loaded, MinerError> {
@@ -234,17 +226,12 @@ fn load(
         ControlFlow::Continue(())
     };
     let (network, kept) = (settings.network(), settings.keep_versions);
-    let (disk, names) = (Arc::clone(disk), names.clone());
-    Ok(ChainFile::load(disk, names, &network, start, kept, now, &mut progress)?)
+    Ok(ChainFile::load(files, &network, start, kept, now, &mut progress)?)
 }
 
 /// The journal, and the messages in it that are in no block.
-fn pending(
-    disk: &Arc<dyn Disk>,
-    names: &Names,
-    chain: &Chain,
-) -> Result<(Journal, Pool), MinerError> {
-    let (journal, kept) = Journal::open(Arc::clone(disk), names.clone())?;
+fn pending(files: &Files, chain: &Chain) -> Result<(Journal, Pool), MinerError> {
+    let (journal, kept) = Journal::open(files.clone())?;
     let mut pool = Pool::new(PoolLimits::default());
     for data in kept {
         if chain.height_of(&data).map_err(StoreError::from)?.is_none() {

@@ -285,7 +285,7 @@ impl Shared {
                 return Ok(Adopted::default());
             }
             let none = Branch::new(view.head_at(last)?.expect("a block follows it"));
-            let change = Change::cut(&view, &none)?;
+            let change = Change::replacing(&view, &none)?;
             let mut blocks = self.chain.lock();
             if blocks.chain.make(&change).is_err() {
                 continue;

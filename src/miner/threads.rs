@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::Miner;
 use super::jobs::Stop;
-use super::running::{Files, MinerError, host};
+use super::running::{MinerError, Owned, host};
 use super::server_process::ServerProcess;
 use super::service_manager::{self, State};
 use super::thread_group::{Group, Obituary};
@@ -57,14 +57,14 @@ impl Threads {
     pub(super) fn start(
         settings: &Settings,
         miner: &Arc<Miner>,
-        files: Files,
+        owned: Owned,
         socket: TcpListener,
         ready: Ready,
     ) -> Result<Self, MinerError> {
         let (stop, stopped) = bounded(0);
         let (stop_backup, backup_stopped) = bounded(0);
         let address = socket.local_addr().map_err(host("read our own address"))?;
-        let Files { chain, names, lock } = files;
+        let Owned { chain, lock } = owned;
         let threads = Self {
             miner: Arc::clone(miner),
             server: Arc::new(ServerProcess::new(socket, own_names(settings))),
@@ -85,7 +85,7 @@ impl Threads {
         threads.gossip(settings.gossip_interval, &stop)?;
         threads.push(&stop)?;
         threads.probe(address, &stop)?;
-        threads.backup(settings.backup_interval, chain, names, Stop(backup_stopped))?;
+        threads.backup(settings.backup_interval, chain, Stop(backup_stopped))?;
         Ok(threads)
     }
 

@@ -6,23 +6,22 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::append_file::{put_in_place, write_unfinished, write_whole};
-use super::disk::{Disk, read_exact};
-use super::error::{Doing, StoreError};
+use super::disk::read_exact;
+use super::error::StoreError;
+use super::files::Files;
 use super::genesis::find_network;
 use super::hash_file;
 use super::journal;
 use super::lines::parts;
 use super::names::Names;
-use super::record::{self, Numbers, Tail};
+use super::record::{self, Numbers, Reading, Tail};
 use super::redo;
-use super::scan::{Progress, Trouble, scan};
+use super::scan::{Progress, Scan, Trouble, scan};
 use crate::chain::{Hash, Network};
 
 /// Attempts to copy the files of a miner whose chain is reorganised all the time.
@@ -48,23 +47,17 @@ pub struct Backup {
 /// # Errors
 /// [`StoreError`], if there is no chain, if it is damaged, or if it never held still; if `to` holds
 /// files of a chain by these names.
-pub fn back_up(
-    from: &dyn Disk,
-    names: &Names,
-    to: &Arc<dyn Disk>,
-    to_names: &Names,
-    progress: Progress<'_>,
-) -> Result<Backup, StoreError> {
-    refuse_present(&**to, to_names)?;
-    let no_chain = || StoreError::NoChain { file: names.shown(&names.chain) };
-    let network = find_network(from, names, [&names.chain].into_iter())?.ok_or_else(no_chain)?;
+pub fn back_up(from: &Files, to: &Files, progress: Progress<'_>) -> Result<Backup, StoreError> {
+    refuse_present(to)?;
+    let name = &from.names.chain;
+    let network = find_network(from, &[name])?.ok_or_else(|| no_chain(from))?;
     for attempt in 1.. {
-        match copy(from, names, to, to_names, &network, progress) {
-            Ok(Attempt::Done(backup)) => return Ok(backup),
-            Ok(Attempt::Moved) if attempt < ATTEMPTS => {}
-            Ok(Attempt::Moved) => {
+        match copy(from, to, &network, progress) {
+            Ok(Some(backup)) => return Ok(backup),
+            Ok(None) if attempt < ATTEMPTS => {}
+            Ok(None) => {
                 let busy = io::Error::from(io::ErrorKind::ResourceBusy);
-                return Err(busy).doing("copy", names, &names.chain);
+                return Err(from.names.failed("copy", name)(busy));
             }
             // What is half changed now may be whole soon.
             Err(StoreError::Damaged { .. } | StoreError::Read(_)) if attempt < ATTEMPTS => {}
@@ -75,63 +68,61 @@ pub fn back_up(
     unreachable!("attempts have an end")
 }
 
-enum Attempt {
-    Done(Backup),
-    /// Blocks may have left the file meanwhile, and their messages with them.
-    Moved,
+fn no_chain(files: &Files) -> StoreError {
+    StoreError::NoChain { file: files.names.shown(&files.names.chain) }
 }
 
+/// Copies once; `None` if blocks may have left the file meanwhile, and their messages with them.
 fn copy(
-    from: &dyn Disk,
-    names: &Names,
-    to: &Arc<dyn Disk>,
-    to_names: &Names,
+    from: &Files,
+    to: &Files,
     network: &Network,
     progress: Progress<'_>,
-) -> Result<Attempt, StoreError> {
-    let no_chain = || StoreError::NoChain { file: names.shown(&names.chain) };
-    let reorganised = |disk: &dyn Disk| disk.stamp(&names.forks).doing("read", names, &names.forks);
-    let noted = reorganised(from)?;
-    let (at, line) = end_of(from, names)?.ok_or_else(no_chain)?;
-    let reading = record::read_journal(from, names)?.unwrap_or_default();
-    if let Tail::Damaged(fault) = reading.tail {
+) -> Result<Option<Backup>, StoreError> {
+    let name = &from.names.chain;
+    let noted = from.stamp(&from.names.forks)?;
+    let (at, line) = end_of(from)?.ok_or_else(|| no_chain(from))?;
+    let Reading { data: mut waiting, tail, .. } = record::read_journal(from)?.unwrap_or_default();
+    if let Tail::Damaged(fault) = tail {
         return Err(StoreError::Damaged { kind: "journal", fault });
     }
-    let found = scan(from, names, &names.chain, network, progress)?.ok_or_else(no_chain)?;
+    let found = scan(from, name, network, progress)?.ok_or_else(|| no_chain(from))?;
     if let Some(Trouble { fault, torn: false }) = found.trouble {
         return Err(StoreError::Damaged { kind: "chain file", fault: Box::new(fault) });
     }
-    let view = found.chain.view();
-    let mut waiting = reading.data;
     let mut known = HashSet::new();
     waiting.retain(|data| known.insert(data.clone()));
-    write_unfinished(&**to, to_names, &to_names.chain, &mut parts(&view, 0))?;
+    to.write_unfinished(&to.names.chain, &mut parts(&found.chain.view(), 0))?;
     // Every reorganisation notes its branch before it changes the file, and ends with a note.
-    let same_end = found.bytes >= at && {
-        let file = from.open(&names.chain).doing("read", names, &names.chain)?;
-        let bytes = file.map(|file| read_exact(&*file, at - line.len() as u64, at));
-        bytes.is_some_and(|bytes| bytes.is_ok_and(|bytes| bytes == line))
-    };
-    if !same_end || noted != reorganised(from)? || redo::is_there(from, names)? {
-        return Ok(Attempt::Moved);
+    let has_moved = !has_still(from, &found, at, &line)?
+        || noted != from.stamp(&from.names.forks)?
+        || redo::is_there(from)?;
+    if has_moved {
+        return Ok(None);
     }
-    let mut records = journal::records(&waiting, Numbers::default());
-    write_unfinished(&**to, to_names, &to_names.data, &mut records)?;
-    put_in_place(&**to, to_names, &to_names.data)?;
-    let hash = hash_file::spell(to_names, &found.hash.digest());
-    write_whole(&**to, to_names, &to_names.hash, hash.into_bytes())?;
-    put_in_place(&**to, to_names, &to_names.chain)?;
-    let (length, head) = (view.length(), view.head().hash);
-    let mut unprocessed = 0;
+    let mut records = journal::records(&waiting, || Ok(Numbers::default()));
+    to.write_unfinished(&to.names.data, &mut records)?;
+    to.put_in_place(&to.names.data)?;
+    to.write_whole(&to.names.hash, hash_file::spell(&to.names, &found.hash.digest()))?;
+    to.put_in_place(&to.names.chain)?;
+    let head = found.chain.head();
+    let mut backup = Backup { length: head.length(), head: head.hash, unprocessed: 0 };
     for data in &waiting {
-        unprocessed += u64::from(found.chain.height_of(data)?.is_none());
+        backup.unprocessed += u64::from(found.chain.height_of(data)?.is_none());
     }
-    Ok(Attempt::Done(Backup { length, head, unprocessed }))
+    Ok(Some(backup))
+}
+
+/// True if the chain file has these bytes up to byte `at`, also now that it was read.
+fn has_still(from: &Files, found: &Scan, at: u64, line: &[u8]) -> Result<bool, StoreError> {
+    let file = from.open(&from.names.chain)?.filter(|_| found.bytes >= at);
+    let bytes = file.map(|file| read_exact(&*file, at - line.len() as u64, at));
+    Ok(bytes.is_some_and(|bytes| bytes.is_ok_and(|bytes| bytes == line)))
 }
 
 /// Refuses a folder with files of a chain by these names, but for what a killed backup left there.
-fn refuse_present(to: &dyn Disk, names: &Names) -> Result<(), StoreError> {
-    let all = to.list().doing("list the folder of", names, &names.chain)?;
+fn refuse_present(to: &Files) -> Result<(), StoreError> {
+    let (all, names) = (to.list()?, &to.names);
     let is_ours = |name: &&String| {
         **name == names.lock || names.kind_of(name).is_some_and(|kind| kind != "log")
     };
@@ -147,10 +138,9 @@ fn refuse_present(to: &dyn Disk, names: &Names) -> Result<(), StoreError> {
 }
 
 /// Where the chain file ends now, and its last bytes.
-fn end_of(disk: &dyn Disk, names: &Names) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
-    let Some(file) = disk.open(&names.chain).doing("read", names, &names.chain)? else {
-        return Ok(None);
-    };
+fn end_of(files: &Files) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+    let name = &files.names.chain;
+    let Some(file) = files.open(name)? else { return Ok(None) };
     let read = || {
         let end = file.bytes()?;
         let last = read_exact(&*file, end.saturating_sub(4096), end)?;
@@ -159,5 +149,5 @@ fn end_of(disk: &dyn Disk, names: &Names) -> Result<Option<(u64, Vec<u8>)>, Stor
         let end = end - (last.len() - whole) as u64;
         Ok((end, last[..whole].to_vec()))
     };
-    read().map(Some).doing("read", names, &names.chain)
+    read().map(Some).map_err(files.names.failed("read", name))
 }

@@ -11,9 +11,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use self::reorganise::Redo;
-use super::append_file::{AppendFile, put_in_place};
-use super::disk::{Disk, read_exact};
-use super::error::{Doing, StoreError};
+use super::append_file::AppendFile;
+use super::disk::read_exact;
+use super::error::StoreError;
+use super::files::Files;
 use super::genesis::network_of;
 use super::hash_file;
 use super::lines::parts;
@@ -40,13 +41,9 @@ pub enum Saved {
     /// Nothing.
     Same,
     /// Blocks behind those in the file.
-    Appended {
-        blocks: u64,
-    },
+    Appended { blocks: u64 },
     /// Blocks in place of some of those in the file.
-    Replaced {
-        dropped: u64,
-    },
+    Replaced { dropped: u64 },
     /// The whole file, because it was not what we had written.
     WrittenAnew,
 }
@@ -59,8 +56,7 @@ pub struct Loaded {
 
 /// The chain file of a running miner.
 pub struct ChainFile {
-    disk: Arc<dyn Disk>,
-    names: Names,
+    files: Files,
     network: Network,
     keep_versions: usize,
     file: AppendFile,
@@ -82,58 +78,46 @@ impl ChainFile {
     /// [`StoreError`] if anything else is wrong with the file, if it is of another network,
     /// or if it is missing beside traces of an earlier one; nothing was changed then.
     pub fn load(
-        disk: Arc<dyn Disk>,
-        names: Names,
+        files: &Files,
         network: &Network,
         start: Start,
         keep_versions: usize,
         now: Micros,
         progress: Progress<'_>,
     ) -> Result<Loaded, StoreError> {
-        let scanned = match start {
-            Start::ForceNew => {
-                redo::replay(&*disk, &names)?;
-                set_aside(&*disk, &names, now)?;
-                None
-            }
-            Start::Keep => {
-                redo::replay(&*disk, &names)?;
-                scan(&*disk, &names, &names.chain, network, progress)?
-            }
-        };
-        if let Some(scanned) = scanned {
-            let verdict = judge(&*disk, &names, &scanned)?;
-            return Self::go_on(disk, names, network, keep_versions, scanned, verdict);
-        }
-        if start == Start::Keep
-            && let Some(trace) = trace(&*disk, &names)?
-        {
+        redo::replay(files)?;
+        let names = &files.names;
+        if start == Start::ForceNew {
+            set_aside_old(files, now)?;
+        } else if let Some(scanned) = scan(files, &names.chain, network, progress)? {
+            let verdict = judge(files, &scanned)?;
+            return Self::go_on(files, network, keep_versions, scanned, verdict);
+        } else if let Some(trace) = files.trace()? {
             let (file, trace) = (names.shown(&names.chain), names.shown(&trace));
             return Err(StoreError::Missing { file, trace });
         }
         let chain = Chain::new(network);
-        let file = Self::written(disk, names, network, keep_versions, &chain.view())?;
-        log::info!("store: began a new chain file={}", file.names.chain);
+        let file = Self::written(files, network, keep_versions, &chain.view())?;
+        log::info!("store: began a new chain file={}", names.chain);
         file.loaded(chain)
     }
 
     /// Goes on with a file that was read, putting right what a crash left.
     pub(super) fn go_on(
-        disk: Arc<dyn Disk>,
-        names: Names,
+        files: &Files,
         network: &Network,
         keep_versions: usize,
         scan: Scan,
         verdict: Verdict,
     ) -> Result<Loaded, StoreError> {
-        let Scan { chain, bytes, hash, growing, .. } = scan;
+        let (name, cut) = (&files.names.chain, scan.cut());
         let hash_file = match verdict {
-            Verdict::Sound { hash_file } => hash_file,
-            Verdict::Torn { hash_file, bytes: cut } => {
-                log::warn!("store: cuts off a torn last line file={} bytes={cut}", names.chain);
+            Verdict::Sound(hash_file) => hash_file,
+            Verdict::Torn(hash_file) => {
+                log::warn!("store: cuts off a torn last line file={name} bytes={cut}");
                 hash_file
             }
-            Verdict::Copied { fault, bytes: cut } => {
+            Verdict::Copied(fault) => {
                 log::warn!("store: takes the whole blocks of a copy cut={cut} fault={fault}");
                 HashFile::Uncertain
             }
@@ -141,63 +125,55 @@ impl ChainFile {
                 return Err(StoreError::Damaged { kind: "chain file", fault });
             }
         };
-        let file = AppendFile::go_on(Arc::clone(&disk), &names, &names.chain, bytes, 0)?;
-        let (saved, network) = (chain.view(), network.clone());
-        let redo = Redo::found(&*disk, &names)?;
-        let mut file = Self {
-            disk,
-            names,
-            network,
-            keep_versions,
-            file,
-            saved,
-            growing,
-            hash,
-            hash_file,
-            redo,
-        };
-        if let Err(error) = file.settle().and_then(|()| remove_unfinished(&*file.disk, &file.names))
-        {
+        let Scan { chain, bytes, hash, growing, .. } = scan;
+        let file = AppendFile::go_on(files, name, bytes, 0)?;
+        let new = Self::unwritten(files, network, keep_versions, &chain.view())?;
+        let mut file = Self { file, growing, hash, hash_file, ..new };
+        if let Err(error) = file.settle().and_then(|()| files.remove_unfinished()) {
             log::warn!("store: the hash file waits for a disk that works error={error}");
         }
         file.loaded(chain)
     }
 
     fn loaded(self, chain: Chain) -> Result<Loaded, StoreError> {
-        let forks = versions::load(&*self.disk, &self.names, &self.saved)?;
-        let noted = self.disk.stamp(&self.names.forks).is_ok_and(|noted| noted.is_some());
-        if !noted
-            && let Err(error) = versions::note(&*self.disk, &self.names, &self.network, &forks)
+        let forks = versions::load(&self.files, &self.saved)?;
+        let noted = self.files.stamp(&self.files.names.forks);
+        if !noted.is_ok_and(|noted| noted.is_some())
+            && let Err(error) = versions::note(&self.files, &self.network, &forks)
         {
             log::warn!("store: {error}");
         }
         Ok(Loaded { file: self, chain, forks })
     }
 
-    /// Writes a new chain file with the lines of `view`; the present one must not be missed.
-    pub(super) fn written(
-        disk: Arc<dyn Disk>,
-        names: Names,
+    /// Stands for a file with the lines of `view` that is still to be written.
+    fn unwritten(
+        files: &Files,
         network: &Network,
         keep_versions: usize,
         view: &ChainView,
     ) -> Result<Self, StoreError> {
-        let file = AppendFile::unwritten(Arc::clone(&disk), &names, &names.chain);
-        let growing = Growing::new(Pages::unwritten());
-        let (hash, hash_file, saved) = (RunningHash::new(), HashFile::Stale, view.clone());
-        let (redo, network) = (Redo::found(&*disk, &names)?, network.clone());
-        let mut file = Self {
-            disk,
-            names,
-            network,
+        Ok(Self {
+            files: files.clone(),
+            network: network.clone(),
             keep_versions,
-            file,
-            saved,
-            growing,
-            hash,
-            hash_file,
-            redo,
-        };
+            file: AppendFile::unwritten(files, &files.names.chain),
+            saved: view.clone(),
+            growing: Growing::new(Pages::unwritten()),
+            hash: RunningHash::new(),
+            hash_file: HashFile::Stale,
+            redo: Redo::found(files)?,
+        })
+    }
+
+    /// Writes a new chain file with the lines of `view`; the present one must not be missed.
+    pub(super) fn written(
+        files: &Files,
+        network: &Network,
+        keep_versions: usize,
+        view: &ChainView,
+    ) -> Result<Self, StoreError> {
+        let mut file = Self::unwritten(files, network, keep_versions, view)?;
         file.write_anew(view)?;
         file.settle()?;
         Ok(file)
@@ -308,19 +284,16 @@ impl ChainFile {
         for line in view.lines_from(0) {
             hash.push_line(&line?);
         }
-        let bytes = self.file.prepare(&mut parts(view, 0))?;
+        let (files, name) = (&self.files, &self.files.names.chain);
+        let bytes = files.write_unfinished(name, &mut parts(view, 0))?;
         // The hash comes first, so that the new file is vouched for from its first moment on.
-        hash_file::write(&*self.disk, &self.names, &hash.digest()).inspect_err(|_| {
-            let _ = self.disk.remove(&Names::unfinished(&self.names.chain));
+        write_unfinished_hash(files, &hash).inspect_err(|_| {
+            let _ = files.remove(&Names::unfinished(name));
         })?;
-        let name = &self.names.chain;
-        self.disk.sync_folder().doing("sync the folder of", &self.names, name)?;
+        files.sync_folder(name)?;
         self.hash_file = HashFile::Uncertain;
         self.file.put_in_place(bytes)?;
-        let file = self.disk.open(name).doing("read", &self.names, name)?;
-        let file = file.ok_or(std::io::ErrorKind::NotFound.into());
-        let pages = Pages::new(self.names.shown(name), file.doing("read", &self.names, name)?, 0);
-        (self.growing, self.hash) = (Growing::new(pages), RunningHash::new());
+        (self.growing, self.hash) = (versions::open(files, name, 0)?, RunningHash::new());
         self.note_written(view, 0)?;
         self.rename_hash()
     }
@@ -340,7 +313,7 @@ impl ChainFile {
             self.write_hash()?;
         }
         if matches!(self.redo, Redo::Leftover) {
-            redo::remove(&*self.disk, &self.names)?;
+            redo::remove(&self.files)?;
             self.redo = Redo::None;
         }
         Ok(())
@@ -349,57 +322,42 @@ impl ChainFile {
     /// Removes a hash that may be of a file that was replaced: no hash is better than one
     /// that fits nothing. The unfinished one may be what vouches for the file meanwhile.
     fn drop_hash(&mut self) -> Result<(), StoreError> {
-        let name = &self.names.hash;
-        self.disk.remove(name).doing("remove", &self.names, name)?;
-        self.disk.sync_folder().doing("sync the folder of", &self.names, name)?;
+        let name = &self.files.names.hash;
+        self.files.remove(name)?;
+        self.files.sync_folder(name)?;
         self.hash_file = HashFile::Stale;
         Ok(())
     }
 
     /// Writes the hash, where the present one fits the beginning of the file, or is missing.
     fn write_hash(&mut self) -> Result<(), StoreError> {
-        hash_file::write(&*self.disk, &self.names, &self.hash.digest())?;
+        write_unfinished_hash(&self.files, &self.hash)?;
         self.rename_hash()
     }
 
     fn rename_hash(&mut self) -> Result<(), StoreError> {
-        put_in_place(&*self.disk, &self.names, &self.names.hash)?;
+        self.files.put_in_place(&self.files.names.hash)?;
         self.hash_file = HashFile::Current;
         Ok(())
     }
 }
 
-/// Removes what a crash left of files that had not taken their names yet.
-fn remove_unfinished(disk: &dyn Disk, names: &Names) -> Result<(), StoreError> {
-    let all = disk.list().doing("list the folder of", names, &names.chain)?;
-    let is_ours = |name: &&String| {
-        name.strip_suffix(".tmp").is_some_and(|name| names.kind_of(name).is_some())
-    };
-    all.iter().filter(is_ours).try_for_each(|name| disk.remove(name).doing("remove", names, name))
+fn write_unfinished_hash(files: &Files, hash: &RunningHash) -> Result<(), StoreError> {
+    let text = hash_file::spell(&files.names, &hash.digest());
+    files.write_unfinished(&files.names.hash, &mut std::iter::once(Ok(text))).map(drop)
 }
 
 /// Gives the present chain file, if there is more than a genesis block in it, the further name of
 /// an older version, which is never removed.
-fn set_aside(disk: &dyn Disk, names: &Names, now: Micros) -> Result<Option<String>, StoreError> {
-    let all = disk.list().doing("list the folder of", names, &names.chain)?;
-    let Some(found) = disk.stamp(&names.chain).doing("read", names, &names.chain)? else {
-        return Ok(None);
-    };
-    let first = disk.open(&names.chain).doing("read", names, &names.chain)?;
+fn set_aside_old(files: &Files, now: Micros) -> Result<(), StoreError> {
+    let name = &files.names.chain;
+    let Some(found) = files.stamp(name)? else { return Ok(()) };
+    let first = files.open(name)?;
     let first = first.and_then(|file| read_exact(&*file, 0, found.bytes.min(1 << 10)).ok());
     let line = first.as_deref().and_then(|first| first.strip_suffix(b"\n"));
-    if found.bytes <= 1 << 10 && line.and_then(network_of).is_some() {
-        return Ok(None);
+    if found.bytes > 1 << 10 || line.and_then(network_of).is_none() {
+        let version = files.set_aside(name, "chain", now)?;
+        log::info!("store: set the chain file aside as {version}");
     }
-    let version = names.version("chain", now, &all);
-    disk.link(&names.chain, &version).doing("keep an older version as", names, &version)?;
-    disk.sync_folder().doing("sync the folder of", names, &version)?;
-    log::info!("store: set the chain file aside as {version}");
-    Ok(Some(version))
-}
-
-fn trace(disk: &dyn Disk, names: &Names) -> Result<Option<String>, StoreError> {
-    let all = disk.list().doing("list the folder of", names, &names.chain)?;
-    let version = names.versions(&all).pop().cloned();
-    Ok(version.or_else(|| all.contains(&names.hash).then(|| names.hash.clone())))
+    Ok(())
 }

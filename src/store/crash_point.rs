@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use parking_lot::Mutex;
 use rustix::process::{Signal, getpid, kill_process};
 
-use super::disk::{Disk, DiskFile, Stamp};
+use super::disk::{Disk, DiskFile, Operation, Stamp};
 
 /// Names the operation to die at: `before-sync:3` is right before the third sync of any file,
 /// `after-rename:test.data.tmp:1` right after the first rename from or to that name. A sync of
@@ -67,19 +67,6 @@ struct Armed {
 }
 
 impl Armed {
-    fn around<T>(&self, operation: &str, files: &[&str], work: impl FnOnce() -> T) -> T {
-        self.pass("before", operation, files);
-        let done = work();
-        self.pass("after", operation, files);
-        done
-    }
-
-    /// The same for an operation that a sync of the folder is to follow.
-    fn changing<T>(&self, operation: &str, files: &[&str], work: impl FnOnce() -> T) -> T {
-        self.changed.lock().extend(files.iter().map(|file| (*file).to_owned()));
-        self.around(operation, files, work)
-    }
-
     fn pass(&self, when: &str, operation: &str, files: &[&str]) {
         if self.point.is_reached(when, operation, files) {
             eprintln!("crash point {when}-{operation} reached");
@@ -101,38 +88,31 @@ impl Disk for Armed {
         self.disk.scratch()
     }
 
-    fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.around("write", &[name], || self.disk.write(name, at, bytes))
-    }
-
-    fn sync(&self, name: &str) -> io::Result<()> {
-        self.around("sync", &[name], || self.disk.sync(name))
-    }
-
-    fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
-        self.around("truncate", &[name], || self.disk.truncate(name, bytes))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.changing("rename", &[from, to], || self.disk.rename(from, to))
-    }
-
-    fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        self.changing("link", &[from, to], || self.disk.link(from, to))
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.changing("remove", &[name], || self.disk.remove(name))
-    }
-
     fn list(&self) -> io::Result<Vec<String>> {
         self.disk.list()
     }
 
-    fn sync_folder(&self) -> io::Result<()> {
-        let changed = std::mem::take(&mut *self.changed.lock());
-        let files: Vec<&str> = changed.iter().map(String::as_str).collect();
-        self.around("sync-folder", &files, || self.disk.sync_folder())
+    fn operate(&self, operation: Operation<'_>) -> io::Result<()> {
+        let changed;
+        let (kind, files) = match operation {
+            Operation::Write(name, ..) => ("write", vec![name]),
+            Operation::Sync(name) => ("sync", vec![name]),
+            Operation::Truncate(name, _) => ("truncate", vec![name]),
+            Operation::Rename(from, to) => ("rename", vec![from, to]),
+            Operation::Link(from, to) => ("link", vec![from, to]),
+            Operation::Remove(name) => ("remove", vec![name]),
+            Operation::SyncFolder => {
+                changed = std::mem::take(&mut *self.changed.lock());
+                ("sync-folder", changed.iter().map(String::as_str).collect())
+            }
+        };
+        if matches!(kind, "rename" | "link" | "remove") {
+            self.changed.lock().extend(files.iter().map(|file| (*file).to_owned()));
+        }
+        self.pass("before", kind, &files);
+        let done = self.disk.operate(operation);
+        self.pass("after", kind, &files);
+        done
     }
 }
 

@@ -1,7 +1,7 @@
 //! The few operations on files that the store is built from.
 //!
 //! All names are of files in one folder. Only what was synced is on disk: contents by
-//! [`Disk::sync`], names (made, renamed, removed) by [`Disk::sync_folder`].
+//! [`Operation::Sync`], names (made, renamed, removed) by [`Operation::SyncFolder`].
 
 use std::fmt::Debug;
 use std::io::{self, Read};
@@ -22,7 +22,7 @@ pub trait DiskFile: Send + Sync + Debug {
 ///
 /// # Errors
 /// The disk's; `UnexpectedEof` if the file ends before.
-pub fn read_exact(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read_exact(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; (end - start) as usize];
     let mut done = 0;
     while done < bytes.len() {
@@ -36,17 +36,15 @@ pub fn read_exact(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<Vec<u
 
 /// Reads a file from its start, as far as it went when it was opened.
 #[derive(Debug)]
-pub struct Source {
+pub(super) struct Source {
     pub bytes: u64,
     file: Arc<dyn DiskFile>,
     at: u64,
 }
 
 impl Source {
-    /// Reads the file with this name; `None` if there is none.
-    pub fn open(disk: &dyn Disk, name: &str) -> io::Result<Option<Self>> {
-        let Some(file) = disk.open(name)? else { return Ok(None) };
-        Ok(Some(Self { bytes: file.bytes()?, file, at: 0 }))
+    pub fn of(file: Arc<dyn DiskFile>) -> io::Result<Self> {
+        Ok(Self { bytes: file.bytes()?, file, at: 0 })
     }
 }
 
@@ -70,6 +68,29 @@ pub struct Stamp {
     pub modified: i128,
 }
 
+/// What changes a disk.
+#[derive(Clone, Copy, Debug)]
+pub enum Operation<'a> {
+    /// Writes these bytes to the file of this name from a place on, over what is there and beyond
+    /// its end. A file that is missing is made. After an error a part of them may be in the file.
+    Write(&'a str, u64, &'a [u8]),
+    /// Brings the contents of a file to disk. After an error anything written since the last sync
+    /// may be lost for good, whatever a later sync says.
+    Sync(&'a str),
+    /// Cuts a file off behind so many bytes.
+    Truncate(&'a str, u64),
+    /// Renames a file, in place of any that has the second name.
+    Rename(&'a str, &'a str),
+    /// Gives a file, whose contents are on disk, a further name; `AlreadyExists` if another file
+    /// has it.
+    Link(&'a str, &'a str),
+    /// Removes a file; one that is missing counts as removed.
+    Remove(&'a str),
+    /// Brings every name made, renamed or removed so far to disk. After an error any of them may
+    /// be as before.
+    SyncFolder,
+}
+
 /// A folder on some disk.
 pub trait Disk: Send + Sync {
     /// Opens a file for reading; `None` if there is none of this name.
@@ -81,41 +102,9 @@ pub trait Disk: Send + Sync {
     /// A new file without a name, which is gone once it is closed.
     fn scratch(&self) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Writes from byte `at` on, in place of what is there and beyond the end of the file,
-    /// which is made if it is missing.
-    ///
-    /// # Errors
-    /// The disk's; a part of `bytes` may then be in the file.
-    fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()>;
-
-    /// Returns once the contents of the file are on disk (its name needs `sync_folder`).
-    ///
-    /// # Errors
-    /// The disk's; anything written since the last sync may then be lost for good,
-    /// whatever a later sync says.
-    fn sync(&self, name: &str) -> io::Result<()>;
-
-    /// Cuts the file off behind its first `bytes` bytes.
-    fn truncate(&self, name: &str, bytes: u64) -> io::Result<()>;
-
-    /// Renames a file, in place of any that has the name `to`.
-    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
-
-    /// Gives the file `from`, whose contents are on disk, the further name `to`.
-    ///
-    /// # Errors
-    /// The disk's; `AlreadyExists` if there is a file `to`.
-    fn link(&self, from: &str, to: &str) -> io::Result<()>;
-
-    /// Removes a file; one that is missing counts as removed.
-    fn remove(&self, name: &str) -> io::Result<()>;
-
     /// The names of all files, sorted.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// Returns once every name made, renamed or removed so far is so on disk.
-    ///
-    /// # Errors
-    /// The disk's; any of those names may then be as before.
-    fn sync_folder(&self) -> io::Result<()>;
+    /// Does it, and returns once it is done.
+    fn operate(&self, operation: Operation<'_>) -> io::Result<()>;
 }

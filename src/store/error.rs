@@ -73,97 +73,48 @@ pub enum StoreError {
         "{} names no chain file; give the path of a file whose name is UTF-8 without control characters or backslash",
         path.display()
     )]
-    Path {
-        path: PathBuf,
-    },
+    Path { path: PathBuf },
     /// Another process has the lock.
     #[error(
         "another miner runs on {chain}: {lock} is locked by process {holder}; \
          stop that one, or give this one another CHAIN_PATH"
     )]
-    Busy {
-        chain: String,
-        lock: String,
-        holder: String,
-    },
+    Busy { chain: String, lock: String, holder: String },
     /// The disk did not do what was asked.
     #[error("cannot {action} {file}: {source}")]
-    Disk {
-        action: &'static str,
-        file: String,
-        source: io::Error,
-    },
+    Disk { action: &'static str, file: String, source: io::Error },
     /// A file is damaged; nothing was changed.
     #[error("cannot open {kind} {fault}")]
-    Damaged {
-        kind: &'static str,
-        fault: Box<Fault>,
-    },
+    Damaged { kind: &'static str, fault: Box<Fault> },
     /// The chain file is sound but belongs to another network.
     #[error(
         "chain file {file} is of network {} with difficulty {}, not of {} with {}; \
          start with \"--network {} --difficulty {}\", or give another CHAIN_PATH",
         found.name, found.difficulty, expected.name, expected.difficulty, found.name, found.difficulty
     )]
-    OtherNetwork {
-        file: String,
-        found: Network,
-        expected: Network,
-    },
+    OtherNetwork { file: String, found: Network, expected: Network },
     /// No chain file, but traces of an earlier one.
     #[error(
         "chain file {file} is missing, but {trace} is there; run \"blockchain repair {file}\", \
          or start with --force-new-chain"
     )]
-    Missing {
-        file: String,
-        trace: String,
-    },
+    Missing { file: String, trace: String },
     /// No chain file, and nothing that says that there was one.
     #[error("there is no chain file {file}")]
-    NoChain {
-        file: String,
-    },
+    NoChain { file: String },
     /// A copy would take the place of other files.
     #[error("{file} is there already; give a folder without files of this name")]
-    Present {
-        file: String,
-    },
+    Present { file: String },
     /// Repair found nothing to begin with.
     #[error("cannot repair {file}: {reason}")]
-    BeyondRepair {
-        file: String,
-        reason: String,
-    },
+    BeyondRepair { file: String, reason: String },
     /// Blocks that cannot be read from the disk.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The caller asked to stop reading.
     #[error("stopped while {file} was read")]
-    Stopped {
-        file: String,
-    },
+    Stopped { file: String },
     /// A sync failed, or the file was changed; it takes nothing more until it was rewritten.
     #[error("{file} cannot be trusted since a write to it failed; it is being rewritten")]
-    Poisoned {
-        file: String,
-    },
-}
-
-impl StoreError {
-    pub fn is_full(&self) -> bool {
-        matches!(self, Self::Disk { source, .. }
-            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
-    }
-}
-
-/// Adds to an error of the disk what was being done, and to which file.
-pub(super) trait Doing<T> {
-    fn doing(self, action: &'static str, names: &Names, file: &str) -> Result<T, StoreError>;
-}
-
-impl<T> Doing<T> for io::Result<T> {
-    fn doing(self, action: &'static str, names: &Names, file: &str) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError::Disk { action, file: names.shown(file), source })
-    }
+    Poisoned { file: String },
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskFile, Stamp};
+use super::disk::{Disk, DiskFile, Operation, Stamp};
 use super::lock::Lock;
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Folder {
         fs::create_dir_all(path)?;
         for made in missing {
             let parent = made.parent().unwrap_or(Path::new("."));
-            Self::open(parent)?.sync_folder()?;
+            Self::open(parent)?.sync()?;
         }
         Self::open(path)
     }
@@ -72,6 +72,48 @@ impl Folder {
 
     fn close(&self, name: &str) {
         self.open.lock().remove(name);
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        if let Some(lock) = &self.lock {
+            lock.hold().map_err(io::Error::other)?;
+        }
+        self.close(from);
+        self.close(to);
+        fs::rename(self.at(from), self.at(to))
+    }
+
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        match fs::hard_link(self.at(from), self.at(to)) {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) =>
+            {
+                // std copies from file to file within the kernel, sharing blocks where it can.
+                let mut source = File::open(self.at(from))?;
+                let made = OpenOptions::new().write(true).create_new(true).open(self.at(to));
+                let mut target = made?;
+                io::copy(&mut source, &mut target)?;
+                target.sync_data()
+            }
+            other => other,
+        }
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.close(name);
+        match fs::remove_file(self.at(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // Opened anew each time: a folder that was moved away and made anew is another one.
+        match File::open(&self.path)?.sync_all() {
+            // Some file systems know no sync of folders; there is nothing else to ask for.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+            other => other,
+        }
     }
 }
 
@@ -133,51 +175,6 @@ impl Disk for Folder {
         Ok(Arc::new(file))
     }
 
-    fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.writable(name)?.write_all_at(bytes, at)
-    }
-
-    fn sync(&self, name: &str) -> io::Result<()> {
-        self.writable(name)?.sync_data()
-    }
-
-    fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
-        self.writable(name)?.set_len(bytes)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        if let Some(lock) = &self.lock {
-            lock.hold().map_err(io::Error::other)?;
-        }
-        self.close(from);
-        self.close(to);
-        fs::rename(self.at(from), self.at(to))
-    }
-
-    fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        match fs::hard_link(self.at(from), self.at(to)) {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) =>
-            {
-                // std copies from file to file within the kernel, sharing blocks where it can.
-                let mut source = File::open(self.at(from))?;
-                let made = OpenOptions::new().write(true).create_new(true).open(self.at(to));
-                let mut target = made?;
-                io::copy(&mut source, &mut target)?;
-                target.sync_data()
-            }
-            other => other,
-        }
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.close(name);
-        match fs::remove_file(self.at(name)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            other => other,
-        }
-    }
-
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path)? {
@@ -187,12 +184,15 @@ impl Disk for Folder {
         Ok(names)
     }
 
-    fn sync_folder(&self) -> io::Result<()> {
-        // Opened anew each time: a folder that was moved away and made anew is another one.
-        match File::open(&self.path)?.sync_all() {
-            // Some file systems know no sync of folders; there is nothing else to ask for.
-            Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
-            other => other,
+    fn operate(&self, operation: Operation<'_>) -> io::Result<()> {
+        match operation {
+            Operation::Write(name, at, bytes) => self.writable(name)?.write_all_at(bytes, at),
+            Operation::Sync(name) => self.writable(name)?.sync_data(),
+            Operation::Truncate(name, bytes) => self.writable(name)?.set_len(bytes),
+            Operation::Rename(from, to) => self.rename(from, to),
+            Operation::Link(from, to) => self.link(from, to),
+            Operation::Remove(name) => self.remove(name),
+            Operation::SyncFolder => self.sync(),
         }
     }
 }

@@ -1,28 +1,20 @@
 //! Which network a chain file is of, also if its first line is damaged.
 
-use super::disk::{Disk, Source};
-use super::error::{Doing, StoreError};
-use super::lines::Lines;
-use super::names::Names;
+use super::error::StoreError;
+use super::files::Files;
 use super::versions;
 use crate::chain::{Block, Difficulty, Hash, Network, NetworkName};
 
-/// The network that the first of `files` is of that says so for certain, or else says so
+/// The network that the first of the files `all` is of that says so for certain, or else says so
 /// at all. A first line is believed if the second one says that it follows it; if it is
 /// damaged, the second one may tell which it was, and so may `test.forks`.
-pub(super) fn find_network<'a>(
-    disk: &dyn Disk,
-    names: &Names,
-    files: impl Iterator<Item = &'a String>,
-) -> Result<Option<Network>, StoreError> {
-    let noted = versions::network(disk, names);
+pub(super) fn find_network(files: &Files, all: &[&String]) -> Result<Option<Network>, StoreError> {
+    let noted = versions::network(files);
     let mut spare = noted.clone();
-    for name in files {
-        let Some(source) = Source::open(disk, name).doing("read", names, name)? else { continue };
-        let mut lines = Lines::of(source);
+    for name in all {
+        let Some(mut lines) = files.lines(name)? else { continue };
         let mut next = || -> Result<Vec<u8>, StoreError> {
-            let line = lines.next().doing("read", names, name)?;
-            Ok(line.map(|line| line.bytes.to_vec()).unwrap_or_default())
+            Ok(lines.next()?.map(|line| line.bytes.to_vec()).unwrap_or_default())
         };
         let (first, second) = (next()?, next()?);
         let stated = network_of(bare(&first));

@@ -2,9 +2,8 @@
 
 use std::io::Read;
 
-use super::append_file::write_unfinished;
-use super::disk::{Disk, Source};
-use super::error::{Doing, Fault, StoreError};
+use super::error::{Fault, StoreError};
+use super::files::Files;
 use super::names::Names;
 use crate::chain::Hash;
 
@@ -30,16 +29,14 @@ impl Recorded {
 }
 
 /// Reads the hash file `name`, which may be the unfinished one.
-pub(super) fn read(disk: &dyn Disk, names: &Names, name: &str) -> Result<Recorded, StoreError> {
-    let Some(source) = Source::open(disk, name).doing("read", names, name)? else {
-        return Ok(Recorded::Missing);
-    };
-    let mut bytes = Vec::new();
-    source.take(4096).read_to_end(&mut bytes).doing("read", names, name)?;
+pub(super) fn read(files: &Files, name: &str) -> Result<Recorded, StoreError> {
+    let Some(source) = files.source(name)? else { return Ok(Recorded::Missing) };
+    let (names, mut bytes) = (&files.names, Vec::new());
+    source.take(4096).read_to_end(&mut bytes).map_err(names.failed("read", name))?;
     let digits = bytes.get(..HASH_DIGITS).and_then(|digits| std::str::from_utf8(digits).ok());
     let hash: Option<Hash> = digits.and_then(|digits| digits.parse().ok());
     Ok(match hash {
-        Some(hash) if bytes == spell(names, &hash).as_bytes() => Recorded::Hash(hash),
+        Some(hash) if bytes == spell(names, &hash) => Recorded::Hash(hash),
         Some(hash) => Recorded::Otherwise(hash),
         None => {
             let shown = &bytes[..bytes.len().min(HASH_DIGITS + 16)];
@@ -50,12 +47,6 @@ pub(super) fn read(disk: &dyn Disk, names: &Names, name: &str) -> Result<Recorde
     })
 }
 
-pub(super) fn spell(names: &Names, hash: &Hash) -> String {
-    format!("{hash}  {}\n", names.chain)
-}
-
-/// Writes and syncs the unfinished hash file.
-pub(super) fn write(disk: &dyn Disk, names: &Names, hash: &Hash) -> Result<(), StoreError> {
-    let contents = spell(names, hash).into_bytes();
-    write_unfinished(disk, names, &names.hash, &mut std::iter::once(Ok(contents))).map(drop)
+pub(super) fn spell(names: &Names, hash: &Hash) -> Vec<u8> {
+    format!("{hash}  {}\n", names.chain).into_bytes()
 }

@@ -5,14 +5,13 @@
 //! short until the remains are gone.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::append_file::AppendFile;
-use super::disk::Disk;
-use super::error::{Doing, StoreError};
+use super::error::StoreError;
+use super::files::Files;
 use super::lines::{PART_BYTES, ROOM_BYTES};
 use super::names::Names;
-use super::record::{self, Numbers, Tail};
+use super::record::{self, Numbers, Reading, Tail};
 use crate::chain::Data;
 
 /// A journal below this length is not worth compaction.
@@ -21,12 +20,8 @@ const COMPACTION_BYTES_MIN: u64 = 256 << 10;
 /// Bytes of a record beside its message, about.
 const RECORD_BYTES: u64 = 80;
 
-/// Bytes written to see whether the disk has room again: room for a batch of messages.
-const PROBE_BYTES: usize = 64 << 10;
-
 pub struct Journal {
-    disk: Arc<dyn Disk>,
-    names: Names,
+    files: Files,
     file: AppendFile,
     /// Its size when all in it was alive.
     full: Size,
@@ -46,46 +41,32 @@ impl Journal {
     ///
     /// # Errors
     /// [`StoreError`] if anything else is wrong with it; nothing was changed then.
-    pub fn open(disk: Arc<dyn Disk>, names: Names) -> Result<(Self, Vec<Data>), StoreError> {
-        let reading = record::read_journal(&*disk, &names)?;
-        let name = &names.data.clone();
-        let unwritten = AppendFile::unwritten(Arc::clone(&disk), &names, name);
-        let mut data = Vec::new();
-        let mut bytes = 0;
-        let mut numbers = Numbers::default();
-        let file = match reading {
-            None => unwritten,
-            Some(reading) => {
-                data = reading.data;
-                bytes = reading.bytes;
-                numbers = reading.numbers;
-                match reading.tail {
-                    Tail::Damaged(fault) => {
-                        return Err(StoreError::Damaged { kind: "journal", fault });
-                    }
-                    Tail::Sound => {
-                        AppendFile::go_on(Arc::clone(&disk), &names, name, bytes, reading.room)?
-                    }
-                    Tail::Copied(fault) => {
-                        log::warn!("store: takes what is good of a copied journal: {fault}");
-                        unwritten
-                    }
-                    // All that is good is written anew; the torn file stays whole until then.
-                    Tail::Torn(_) => {
-                        let cut = reading.total - reading.bytes;
-                        log::warn!("store: cuts off a torn last batch file={name} bytes={cut}");
-                        unwritten
-                    }
-                }
+    pub fn open(files: Files) -> Result<(Self, Vec<Data>), StoreError> {
+        let name = &files.names.data;
+        let Reading { mut data, bytes, numbers, tail, total, room, .. } =
+            record::read_journal(&files)?.unwrap_or_default();
+        let mut file = AppendFile::unwritten(&files, name);
+        match tail {
+            Tail::Damaged(fault) => return Err(StoreError::Damaged { kind: "journal", fault }),
+            Tail::Sound if bytes > 0 => file = AppendFile::go_on(&files, name, bytes, room)?,
+            Tail::Sound => {}
+            Tail::Copied(fault) => {
+                log::warn!("store: takes what is good of a copied journal: {fault}");
             }
-        };
+            // All that is good is written anew; the torn file stays whole until then.
+            Tail::Torn(_) => {
+                let cut = total - bytes;
+                log::warn!("store: cuts off a torn last batch file={name} bytes={cut}");
+            }
+        }
         let mut known = HashSet::new();
         data.retain(|data| known.insert(data.clone()));
+        let is_ours = numbers == Numbers::present(&files, name)?;
         let full = Size { bytes, asked: asked(data.iter()) };
-        let mut journal = Self { disk, names, file, full };
+        let mut journal = Self { files, file, full };
         if journal.is_poisoned() {
             journal.rewrite(&data)?;
-        } else if numbers != Numbers::present(&*journal.disk, &journal.names, name)? {
+        } else if !is_ours {
             // Copied files are our own from now on.
             if let Err(error) = journal.rewrite(&data) {
                 log::warn!("store: the journal goes on as it is: {error}");
@@ -148,46 +129,32 @@ impl Journal {
     /// # Errors
     /// [`StoreError::Disk`]; the present journal then goes on, unless its folder could not be synced.
     pub fn rewrite(&mut self, live: &[Data]) -> Result<(), StoreError> {
-        let (disk, names) = (&*self.disk, &self.names);
-        let unfinished = Names::unfinished(&names.data);
-        self.file.replace(|| {
-            let numbers = Numbers::present(disk, names, &unfinished)?;
-            Ok(records(live, numbers))
-        })?;
-        self.full = Size { bytes: self.file.bytes(), asked: asked(live.iter()) };
+        let (files, name) = (&self.files, &self.files.names.data);
+        let numbers = || Numbers::present(files, &Names::unfinished(name));
+        let bytes = files.write_unfinished(name, &mut records(live, numbers))?;
+        self.file.put_in_place(bytes)?;
+        self.full = Size { bytes, asked: asked(live.iter()) };
         Ok(())
-    }
-
-    /// Finds out whether the disk takes a write again, without any message at hand.
-    pub fn probe(&self) -> Result<(), StoreError> {
-        if self.is_poisoned() {
-            return Err(StoreError::Poisoned { file: self.names.shown(&self.names.data) });
-        }
-        let name = Names::unfinished(&self.names.data);
-        let write = || {
-            self.disk.remove(&name)?;
-            self.disk.write(&name, 0, &[b' '; PROBE_BYTES])?;
-            self.disk.sync(&name)
-        };
-        let written = write();
-        let removed = self.disk.remove(&name);
-        written.and(removed).doing("write", &self.names, &name)
     }
 }
 
+/// A whole journal of these messages, in parts. The `numbers` are asked for with the first.
 pub(super) fn records(
     live: &[Data],
-    numbers: Numbers,
-) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
-    let mut buffer = Vec::new();
-    let length = live.iter().map(|data| {
-        buffer.clear();
-        record::spell(&mut buffer, 0, data);
-        buffer.len() as u64
+    numbers: impl FnOnce() -> Result<Numbers, StoreError>,
+) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> {
+    let header = std::iter::once_with(move || {
+        let mut buffer = Vec::new();
+        let length = live.iter().map(|data| {
+            buffer.clear();
+            record::spell(&mut buffer, 0, data);
+            buffer.len() as u64
+        });
+        let length = length.sum();
+        let mut header = Vec::new();
+        record::spell_header(&mut header, length, numbers()?);
+        Ok(header)
     });
-    let length = length.sum();
-    let mut header = Vec::new();
-    record::spell_header(&mut header, length, numbers);
     let mut left = live.iter();
     let rest = std::iter::from_fn(move || {
         let mut part = Vec::new();
@@ -198,7 +165,7 @@ pub(super) fn records(
         }
         (!part.is_empty()).then_some(Ok(part))
     });
-    std::iter::once(Ok(header)).chain(rest)
+    header.chain(rest)
 }
 
 fn asked<'a>(data: impl Iterator<Item = &'a Data>) -> u64 {

@@ -1,9 +1,10 @@
 //! Reads a file line by line, holding one line at a time.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 
 use super::disk::Source;
 use super::error::StoreError;
+use super::names::Names;
 use crate::chain::ChainView;
 use crate::chain::data::MESSAGE_BYTES_MAX;
 
@@ -49,24 +50,27 @@ impl Line<'_> {
     }
 }
 
-pub(super) struct Lines {
+pub(super) struct Lines<'a> {
+    names: &'a Names,
+    name: &'a str,
     reader: BufReader<Source>,
     buffer: Vec<u8>,
     number: u64,
     end: u64,
 }
 
-impl Lines {
-    pub fn of(source: Source) -> Self {
+impl<'a> Lines<'a> {
+    pub fn of(source: Source, names: &'a Names, name: &'a str) -> Self {
         let reader = BufReader::with_capacity(BUFFER_BYTES, source);
-        Self { reader, buffer: Vec::new(), number: 0, end: 0 }
+        Self { names, name, reader, buffer: Vec::new(), number: 0, end: 0 }
     }
 
     /// The next line; `None` at the end of the file.
-    pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub fn next(&mut self) -> Result<Option<Line<'_>>, StoreError> {
         self.buffer.clear();
-        let limit = LINE_BYTES_MAX as u64;
-        (&mut self.reader).take(limit).read_until(b'\n', &mut self.buffer)?;
+        let read =
+            (&mut self.reader).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut self.buffer);
+        read.map_err(self.names.failed("read", self.name))?;
         let Some(last) = self.buffer.last() else { return Ok(None) };
         let ending = match last {
             b'\n' => Ending::Break,

@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use parking_lot::Mutex;
 
-use super::error::{Doing, StoreError};
+use super::error::StoreError;
 use super::folder::NO_FOLLOW;
 use super::names::Names;
 
@@ -77,12 +77,12 @@ impl Lock {
         open.read(true).write(create).create(create).truncate(false).custom_flags(NO_FOLLOW);
         let file = match open.open(&path) {
             Err(error) if !create && error.kind() == ErrorKind::NotFound => return Ok(None),
-            other => other.doing("open", &self.names, name)?,
+            other => other.map_err(self.names.failed("open", name))?,
         };
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Err(self.busy(name)),
-            Err(TryLockError::Error(error)) => Err(error).doing("lock", &self.names, name),
+            Err(TryLockError::Error(error)) => Err(self.names.failed("lock", name)(error)),
         }
     }
 

@@ -11,6 +11,7 @@ mod chain_file;
 pub mod crash_point;
 mod disk;
 mod error;
+mod files;
 mod folder;
 mod genesis;
 mod hash_file;
@@ -27,25 +28,20 @@ mod repair;
 mod running_hash;
 mod salvage;
 mod scan;
-#[cfg(debug_assertions)]
-#[doc(hidden)]
-pub mod sim_disk;
-#[cfg(debug_assertions)]
-mod sim_loss;
 mod verdict;
 mod verify;
 mod versions;
 
 pub use backup::{Backup, back_up};
 pub use chain_file::{ChainFile, Loaded, Saved, Start};
-pub use disk::{Disk, DiskFile, Source, Stamp, read_exact};
+pub use disk::{Disk, DiskFile, Operation, Stamp};
 pub use error::{Fault, StoreError};
+pub use files::Files;
 pub use folder::Folder;
 pub use journal::Journal;
 pub use lock::Lock;
 pub use names::Names;
 pub use pages::Spill;
-pub use remembered::{remember, remembered};
 pub use repair::{Lost, Repair, repair};
 pub use scan::Progress;
 pub use verify::{Report, verify};

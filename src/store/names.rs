@@ -1,5 +1,6 @@
 //! The names of all files that belong to one CHAIN_PATH.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use time::format_description::BorrowedFormatItem;
@@ -88,6 +89,15 @@ impl Names {
     /// A file beside the chain as a user would write its path.
     pub fn shown(&self, name: &str) -> String {
         self.folder().join(name).display().to_string()
+    }
+
+    /// Adds to an error of the disk what was tried, and with which file.
+    pub(super) fn failed(
+        &self,
+        action: &'static str,
+        name: &str,
+    ) -> impl FnOnce(io::Error) -> StoreError {
+        move |source| StoreError::Disk { action, file: self.shown(name), source }
     }
 
     /// The name under which a file is written before it takes its own.

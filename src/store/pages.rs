@@ -301,10 +301,10 @@ impl Spill {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sim_disk::SimDisk;
     use super::*;
     use crate::chain::Branch;
     use crate::chain::testing::{Maker, NOW, network};
+    use crate::store::Folder;
 
     #[test]
     fn a_branch_goes_on_behind_lines_that_were_moved_to_the_disk() {
@@ -312,7 +312,9 @@ mod tests {
         let network = network(1);
         let mut maker = Maker::new(network.clone());
         let mut branch = Branch::new(*maker.head());
-        let spill = Spill::new(&SimDisk::default(), branch.fork().length()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Folder::open(folder.path()).unwrap();
+        let spill = Spill::new(&disk, branch.fork().length()).unwrap();
         let mut lines = Vec::new();
         for part in 0..3 {
             for number in 0..3 {

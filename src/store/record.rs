@@ -19,8 +19,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::{Disk, Source};
-use super::error::{Doing, Fault, StoreError};
+use super::error::{Fault, StoreError};
+use super::files::Files;
 use super::lines::{CHECK_DIGITS, Ending, Line, Lines};
 use super::names::Names;
 use super::salvage;
@@ -54,25 +54,21 @@ pub(super) struct Numbers {
 
 impl Numbers {
     /// Those of the journal that has the name `journal` now, and of the chain file.
-    pub fn present(disk: &dyn Disk, names: &Names, journal: &str) -> Result<Self, StoreError> {
+    pub fn present(files: &Files, journal: &str) -> Result<Self, StoreError> {
         let number = |name: &str| -> Result<Option<u64>, StoreError> {
-            let stamp = disk.stamp(name).doing("look at", names, name)?;
-            Ok(stamp.map(|stamp| stamp.identity.1))
+            Ok(files.stamp(name)?.map(|stamp| stamp.identity.1))
         };
-        Ok(Self { file: number(journal)?, chain: number(&names.chain)? })
+        Ok(Self { file: number(journal)?, chain: number(&files.names.chain)? })
     }
 }
 
 /// True if the chain file is not the one that the journal beside it was written for.
-pub(super) fn is_chain_copied(disk: &dyn Disk, names: &Names) -> Result<bool, StoreError> {
-    let Some(source) = Source::open(disk, &names.data).doing("read", names, &names.data)? else {
-        return Ok(false);
-    };
-    let mut lines = Lines::of(source);
-    let first = lines.next().doing("read", names, &names.data)?;
-    let header = first.and_then(|line| header(line.bytes));
+pub(super) fn is_chain_copied(files: &Files) -> Result<bool, StoreError> {
+    let name = &files.names.data;
+    let Some(mut lines) = files.lines(name)? else { return Ok(false) };
+    let header = lines.next()?.and_then(|line| header(line.bytes));
     let chain = header.and_then(|header| header.numbers.chain);
-    Ok(chain.is_some() && chain != Numbers::present(disk, names, &names.data)?.chain)
+    Ok(chain.is_some() && chain != Numbers::present(files, name)?.chain)
 }
 
 fn header(line: &[u8]) -> Option<Header> {
@@ -147,29 +143,25 @@ pub(super) enum Tail {
 }
 
 /// Reads the journal; `None` if there is none.
-pub(super) fn read_journal(disk: &dyn Disk, names: &Names) -> Result<Option<Reading>, StoreError> {
-    let name = &names.data;
-    let Some(source) = Source::open(disk, name).doing("read", names, name)? else {
-        return Ok(None);
-    };
+pub(super) fn read_journal(files: &Files) -> Result<Option<Reading>, StoreError> {
+    let (names, name) = (&files.names, &files.names.data);
+    let Some(source) = files.source(name)? else { return Ok(None) };
     let mut reading = Reading { total: source.bytes, ..Reading::default() };
-    let present = Numbers::present(disk, names, name)?.file;
-    reading.read(names, source, present).doing("read", names, name)?;
+    let present = Numbers::present(files, name)?.file;
+    reading.read(names, Lines::of(source, names, name), present)?;
     Ok(Some(reading))
 }
 
 impl Reading {
-    fn read(&mut self, names: &Names, source: Source, number: Option<u64>) -> std::io::Result<()> {
-        let mut lines = Lines::of(source);
+    fn read(
+        &mut self,
+        names: &Names,
+        mut lines: Lines<'_>,
+        number: Option<u64>,
+    ) -> Result<(), StoreError> {
         while let Some(mut line) = lines.next()? {
-            if line.ending == Ending::File {
-                let end = line.bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
-                self.room = (line.bytes.len() - end) as u64;
-                self.total -= self.room;
-                line.bytes = &line.bytes[..end];
-                if end == 0 {
-                    break;
-                }
+            if line.ending == Ending::File && !self.leave_room_out(&mut line) {
+                break;
             }
             let Err(expected) = self.take(&line) else {
                 self.is_copy = self.numbers.file.is_some() && self.numbers.file != number;
@@ -177,15 +169,9 @@ impl Reading {
             };
             let fault = Fault::new(names, &names.data, line.number, "record");
             let fault = Box::new(fault.found(line.shown(), expected));
-            let whole = line.ending == Ending::File
-                && self.fits(&line, line.bytes)
-                && self.total + 1 >= self.certain;
-            let last = line.number > 1 && line.start >= self.certain;
-            let torn = last && self.is_torn(&line);
-            let start = line.start;
-            if whole {
+            let (start, is_torn) = (line.start, self.is_torn(&line));
+            if self.lacks_its_line_break(&line) {
                 let (_, data) = read(line.bytes).expect("it fits");
-                // All that it lacks is its line break.
                 self.data.push(data);
                 self.bytes = self.total;
                 self.tail = Tail::Torn(fault);
@@ -195,7 +181,7 @@ impl Reading {
                     self.data.extend(salvage::records(line.bytes).0);
                 }
                 self.tail = Tail::Copied(fault);
-            } else if torn && !later_batch(&mut lines, start)? {
+            } else if is_torn && !later_batch(&mut lines, start)? {
                 self.tail = Tail::Torn(fault);
             } else {
                 self.tail = Tail::Damaged(fault);
@@ -209,6 +195,15 @@ impl Reading {
             self.tail = Tail::Damaged(Box::new(fault));
         }
         Ok(())
+    }
+
+    /// Takes the zeros off the end of the file; whether anything is left of the line.
+    fn leave_room_out(&mut self, line: &mut Line<'_>) -> bool {
+        let end = line.bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+        self.room = (line.bytes.len() - end) as u64;
+        self.total -= self.room;
+        line.bytes = &line.bytes[..end];
+        end > 0
     }
 
     /// Takes the next line in; the error says what was expected instead.
@@ -245,14 +240,20 @@ impl Reading {
         }
     }
 
+    /// True for a whole record at the end of the file.
+    fn lacks_its_line_break(&self, line: &Line<'_>) -> bool {
+        line.ending == Ending::File && self.fits(line, line.bytes) && self.total + 1 >= self.certain
+    }
+
     /// True if a crash during the last batch leaves such a line.
     fn is_torn(&self, line: &Line<'_>) -> bool {
-        if has_hole(line, self.batch, self.total) {
-            return true;
+        if line.number == 1 || line.start < self.certain {
+            return false;
         }
         let but_last = &line.bytes[..line.bytes.len().saturating_sub(1)];
         // A record with another byte in place of its line break was not cut short.
-        line.ending == Ending::File && !self.fits(line, but_last) && self.begins_record(line)
+        let is_cut = line.ending == Ending::File && !self.fits(line, but_last);
+        has_hole(line, self.batch, self.total) || (is_cut && self.begins_record(line))
     }
 
     /// True if the line is a record's beginning, as far as it goes.
@@ -284,7 +285,7 @@ fn has_hole(line: &Line<'_>, batch: u64, total: u64) -> bool {
 }
 
 /// True if a record follows whose batch was begun behind `start`.
-fn later_batch(lines: &mut Lines, start: u64) -> std::io::Result<bool> {
+fn later_batch(lines: &mut Lines<'_>, start: u64) -> Result<bool, StoreError> {
     while let Some(line) = lines.next()? {
         if read(line.bytes).is_some_and(|(batch, _)| batch > start) {
             return Ok(true);

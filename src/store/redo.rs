@@ -13,39 +13,37 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::append_file::{put_in_place, write_unfinished};
-use super::disk::{Disk, DiskFile, read_exact};
-use super::error::{Doing, StoreError};
+use super::disk::{DiskFile, Operation, read_exact};
+use super::error::StoreError;
+use super::files::Files;
 use super::lines::{CHECK_DIGITS, PART_BYTES, parts};
-use super::names::Names;
 use crate::chain::{ChainView, Hash};
 
 /// More than any first line has.
 const HEADER_BYTES_MAX: u64 = 512;
 
 /// The first line, behind its check.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Redo {
+struct Header {
     /// Version of this spelling.
     redo: u32,
     /// Where in the chain file the new lines begin.
-    pub cut: u64,
+    cut: u64,
     /// SHA-256 of the chain file with them.
-    pub hash: Hash,
+    hash: Hash,
 }
 
 /// Writes the record that replaces everything from byte `cut` on by the lines of `view` from
 /// height `from` on; on return it is on disk.
 pub(super) fn write(
-    disk: &dyn Disk,
-    names: &Names,
+    files: &Files,
     cut: u64,
     hash: Hash,
     view: &ChainView,
     from: u64,
 ) -> Result<(), StoreError> {
-    let header = serde_json::to_string(&Redo { redo: 1, cut, hash }).expect("numbers are JSON");
+    let header = serde_json::to_string(&Header { redo: 1, cut, hash }).expect("numbers are JSON");
     let header = format!(" {header}\n");
     let mut check = Sha256::new_with_prefix(&header);
     for part in parts(view, from) {
@@ -53,66 +51,105 @@ pub(super) fn write(
     }
     let digits = Hash::from(check).to_string();
     let first = [&digits.as_bytes()[..CHECK_DIGITS], header.as_bytes()].concat();
-    write_unfinished(
-        disk,
-        names,
-        &names.redo,
-        &mut std::iter::once(Ok(first)).chain(parts(view, from)),
-    )?;
-    put_in_place(disk, names, &names.redo)
+    let all = &mut std::iter::once(Ok(first)).chain(parts(view, from));
+    files.write_unfinished(&files.names.redo, all)?;
+    files.put_in_place(&files.names.redo)
 }
 
-/// Does again what a record asks for, if there is a whole one: what it was.
+/// Does again what a record asks for, if there is a whole one.
 ///
 /// # Errors
 /// [`StoreError::Disk`]; the record is still there then.
-pub(super) fn replay(disk: &dyn Disk, names: &Names) -> Result<Option<Redo>, StoreError> {
-    let Some(Record { redo, file, start }) = read(disk, names)? else { return Ok(None) };
-    let chain = disk.stamp(&names.chain).doing("read", names, &names.chain)?;
-    if chain.is_none_or(|chain| chain.bytes < redo.cut) {
-        return Ok(None);
+pub(super) fn replay(files: &Files) -> Result<(), StoreError> {
+    let (disk, names) = (&*files.disk, &files.names);
+    let Some(Record { header, file, start }) = read(files)? else { return Ok(()) };
+    if files.stamp(&names.chain)?.is_none_or(|chain| chain.bytes < header.cut) {
+        return Ok(());
     }
     // A record of another file, left by a crash while that was replaced, asks for nothing.
     let fits = || {
         let mut sha = Sha256::new();
         if let Some(chain) = disk.open(&names.chain)? {
-            each_part(&*chain, 0, redo.cut, |part| {
-                sha.update(part);
-                Ok(())
-            })?;
+            update(&mut sha, &*chain, 0, header.cut)?;
         }
-        each_part(&*file, start, file.bytes()?, |part| {
-            sha.update(part);
-            Ok(())
-        })?;
-        Ok(Hash::from(sha) == redo.hash)
+        update(&mut sha, &*file, start, file.bytes()?)?;
+        Ok(Hash::from(sha) == header.hash)
     };
-    if !fits().doing("read", names, &names.redo)? {
-        return Ok(None);
+    if !fits().map_err(names.failed("read", &names.redo))? {
+        return Ok(());
     }
     let again = || {
-        disk.truncate(&names.chain, redo.cut)?;
-        let mut to = redo.cut;
+        disk.operate(Operation::Truncate(&names.chain, header.cut))?;
+        let mut to = header.cut;
         each_part(&*file, start, file.bytes()?, |part| {
             to += part.len() as u64;
-            disk.write(&names.chain, to - part.len() as u64, part)
+            disk.operate(Operation::Write(&names.chain, to - part.len() as u64, part))
         })?;
-        disk.sync(&names.chain)
+        disk.operate(Operation::Sync(&names.chain))
     };
-    again().doing("redo a change of", names, &names.chain)?;
+    again().map_err(names.failed("redo a change of", &names.chain))?;
     log::info!("store: redid a reorganisation that a crash had cut off file={}", names.chain);
-    Ok(Some(redo))
+    Ok(())
 }
 
 /// Removes the record that is or was there; on return it is gone on disk, too.
-pub(super) fn remove(disk: &dyn Disk, names: &Names) -> Result<(), StoreError> {
-    if !is_there(disk, names)? {
+pub(super) fn remove(files: &Files) -> Result<(), StoreError> {
+    let name = &files.names.redo;
+    if !is_there(files)? {
         // It was removed before, and the folder could not be synced. No later sync makes up for
         // that, so that there has to be something to remove.
-        disk.write(&names.redo, 0, b"").doing("write", names, &names.redo)?;
+        files.write(name, 0, b"")?;
     }
-    disk.remove(&names.redo).doing("remove", names, &names.redo)?;
-    disk.sync_folder().doing("sync the folder of", names, &names.redo)
+    files.remove(name)?;
+    files.sync_folder(name)
+}
+
+/// True if there is a record, whole or not.
+pub(super) fn is_there(files: &Files) -> Result<bool, StoreError> {
+    Ok(files.stamp(&files.names.redo)?.is_some())
+}
+
+/// SHA-256 of the chain file that the record in the folder makes, if that is whole; for those who
+/// only look.
+pub(super) fn pending(files: &Files) -> Result<Option<Hash>, StoreError> {
+    Ok(read(files)?.map(|record| record.header.hash))
+}
+
+/// A whole record.
+struct Record {
+    header: Header,
+    file: Arc<dyn DiskFile>,
+    /// Where in the file its lines begin.
+    start: u64,
+}
+
+/// The record in the folder, if it is whole.
+fn read(files: &Files) -> Result<Option<Record>, StoreError> {
+    let name = &files.names.redo;
+    let Some(file) = files.open(name)? else { return Ok(None) };
+    let whole = || {
+        let end = file.bytes()?;
+        let first = read_exact(&*file, 0, end.min(HEADER_BYTES_MAX))?;
+        let Some(line) = first.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
+        let Some((check, header)) = first[..line].split_at_checked(CHECK_DIGITS) else {
+            return Ok(None);
+        };
+        let mut sha = Sha256::new();
+        update(&mut sha, &*file, CHECK_DIGITS as u64, end)?;
+        if Hash::from(sha).to_string().as_bytes()[..CHECK_DIGITS] != *check {
+            return Ok(None);
+        }
+        Ok(serde_json::from_slice(header).ok().map(|header| (header, line as u64 + 1)))
+    };
+    let whole = whole().map_err(files.names.failed("read", name))?;
+    Ok(whole.map(|(header, start)| Record { header, file, start }))
+}
+
+fn update(sha: &mut Sha256, file: &dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
+    each_part(file, start, end, |part| {
+        sha.update(part);
+        Ok(())
+    })
 }
 
 fn each_part(
@@ -128,46 +165,4 @@ fn each_part(
         at += part.len() as u64;
     }
     Ok(())
-}
-
-/// True if there is a record, whole or not.
-pub(super) fn is_there(disk: &dyn Disk, names: &Names) -> Result<bool, StoreError> {
-    Ok(disk.stamp(&names.redo).doing("look at", names, &names.redo)?.is_some())
-}
-
-/// The change that the record in the folder asks for; for those who only look.
-pub(super) fn pending(disk: &dyn Disk, names: &Names) -> Result<Option<Redo>, StoreError> {
-    Ok(read(disk, names)?.map(|record| record.redo))
-}
-
-struct Record {
-    redo: Redo,
-    file: Arc<dyn DiskFile>,
-    /// Where in the file its lines begin.
-    start: u64,
-}
-
-/// The record in the folder, if it is whole.
-fn read(disk: &dyn Disk, names: &Names) -> Result<Option<Record>, StoreError> {
-    let name = &names.redo;
-    let Some(file) = disk.open(name).doing("read", names, name)? else { return Ok(None) };
-    let whole = || {
-        let end = file.bytes()?;
-        let first = read_exact(&*file, 0, end.min(HEADER_BYTES_MAX))?;
-        let Some(line) = first.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
-        let Some((check, header)) = first[..line].split_at_checked(CHECK_DIGITS) else {
-            return Ok(None);
-        };
-        let mut sha = Sha256::new();
-        each_part(&*file, CHECK_DIGITS as u64, end, |part| {
-            sha.update(part);
-            Ok(())
-        })?;
-        if Hash::from(sha).to_string().as_bytes()[..CHECK_DIGITS] != *check {
-            return Ok(None);
-        }
-        Ok(serde_json::from_slice(header).ok().map(|redo| (redo, line as u64 + 1)))
-    };
-    let whole = whole().doing("read", names, name)?;
-    Ok(whole.map(|(redo, start)| Record { redo, file, start }))
 }

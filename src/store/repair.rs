@@ -3,17 +3,14 @@
 
 mod found;
 
-use std::collections::HashSet;
-use std::io::ErrorKind;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 
 use self::found::{FoundBlocks, each_line};
-use super::append_file::{put_in_place, write_unfinished};
 use super::chain_file::ChainFile;
-use super::disk::Disk;
-use super::error::{Doing, StoreError};
+use super::error::StoreError;
+use super::files::Files;
 use super::genesis::find_network;
 use super::journal::{self, Journal};
 use super::names::Names;
@@ -65,147 +62,107 @@ pub struct Lost {
 ///
 /// # Errors
 /// [`StoreError::BeyondRepair`] if no file tells of any network; [`StoreError::Disk`].
-pub fn repair(
-    disk: &Arc<dyn Disk>,
-    names: &Names,
-    now: Micros,
-    progress: Progress<'_>,
-) -> Result<Repair, StoreError> {
+pub fn repair(files: &Files, now: Micros, progress: Progress<'_>) -> Result<Repair, StoreError> {
     let mut repair = Repair::default();
-    redo::replay(&**disk, names)?;
-    let all = disk.list().doing("list the folder of", names, &names.chain)?;
-    let versions = names.versions(&all);
-    let files: Vec<&String> =
-        [&names.chain].into_iter().chain(versions.into_iter().rev()).collect();
-    let network = find_network(&**disk, names, files.iter().copied())?;
-    let network = network.ok_or_else(|| beyond_repair(names))?;
-    let found = scan(&**disk, names, &names.chain, &network, progress)?;
-    let waiting = repair_journal(&**disk, names, now, &mut repair)?;
+    redo::replay(files)?;
+    let (all, name) = (files.list()?, &files.names.chain);
+    let mut sources = files.names.versions(&all);
+    sources.push(name);
+    sources.reverse();
+    let network = find_network(files, &sources)?.ok_or_else(|| beyond_repair(files))?;
+    let found = scan(files, name, &network, progress)?;
+    let waiting = repair_journal(files, now, &mut repair)?;
     let verdict = match &found {
+        Some(found) => verdict_on(files, found, &mut repair)?,
         None => None,
-        Some(found) => match (judge(&**disk, names, found)?, &found.trouble) {
-            // Every block is good, so that either the hash is not, or blocks at the end are gone.
-            (Verdict::Damaged(fault), None) => {
-                repair.doubt = Some(format!("the hash file told of another chain file: {fault}"));
-                Some(Verdict::Sound { hash_file: HashFile::Uncertain })
-            }
-            (Verdict::Damaged(_), Some(_)) => None,
-            (sound_or_torn, _) => Some(sound_or_torn),
-        },
     };
-    let keep = usize::MAX;
-    let (disk, names) = (Arc::clone(disk), names.clone());
-    let chain = match (found, verdict) {
-        (Some(found), Some(verdict)) => {
-            ChainFile::go_on(disk, names, &network, keep, found, verdict)?.chain
+    let chain = match found.zip(verdict) {
+        Some((found, verdict)) => {
+            ChainFile::go_on(files, &network, usize::MAX, found, verdict)?.chain
         }
-        _ => rebuild(&disk, &names, &network, &files, waiting.clone(), now, &mut repair)?,
+        None => rebuild(files, &network, &sources, waiting.clone(), now, &mut repair)?,
     };
     repair.length = chain.head().length();
     repair.unprocessed = repair.returned;
     for data in &waiting {
         repair.unprocessed += u64::from(chain.height_of(data)?.is_none());
     }
-    let is_mined = |id: DataId| chain.view().find(&chain.may_hold_id(&id), |data| data.id == id);
-    let mut lost = Vec::new();
-    for it in std::mem::take(&mut repair.lost) {
-        if it.id.map(is_mined).transpose()?.flatten().is_none() {
-            lost.push(it);
+    for lost in std::mem::take(&mut repair.lost) {
+        let is_it = |id: DataId| chain.view().find(&chain.may_hold_id(&id), |data| data.id == id);
+        if lost.id.map(is_it).transpose()?.flatten().is_none() {
+            repair.lost.push(lost);
         }
     }
-    repair.lost = lost;
     Ok(repair)
 }
 
-/// Puts the best chain in place that can be made of the blocks in `files`.
+/// The verdict on a chain file that can stay; `None` on one that has to be rebuilt.
+fn verdict_on(
+    files: &Files,
+    found: &Scan,
+    repair: &mut Repair,
+) -> Result<Option<Verdict>, StoreError> {
+    Ok(match (judge(files, found)?, &found.trouble) {
+        // Every block is good, so that either the hash is not, or blocks at the end are gone.
+        (Verdict::Damaged(fault), None) => {
+            repair.doubt = Some(format!("the hash file told of another chain file: {fault}"));
+            Some(Verdict::Sound(HashFile::Uncertain))
+        }
+        (Verdict::Damaged(_), Some(_)) => None,
+        (sound_or_torn, _) => Some(sound_or_torn),
+    })
+}
+
+/// Puts the best chain in place that can be made of the blocks in `sources`.
 fn rebuild(
-    disk: &Arc<dyn Disk>,
-    names: &Names,
+    files: &Files,
     network: &Network,
-    files: &[&String],
-    mut known: HashSet<Data>,
+    sources: &[&String],
+    known: HashSet<Data>,
     now: Micros,
     repair: &mut Repair,
 ) -> Result<Chain, StoreError> {
-    let blocks = FoundBlocks::find(&**disk, names, files)?;
-    if blocks.all.is_empty()
-        && !disk.list().doing("list the folder of", names, &names.chain)?.contains(&names.chain)
-    {
-        return Err(beyond_repair(names));
+    let name = &files.names.chain;
+    let blocks = FoundBlocks::find(files, sources)?;
+    let is_there = files.stamp(name)?.is_some();
+    if blocks.all.is_empty() && !is_there {
+        return Err(beyond_repair(files));
     }
-    let made = format!("{}.repair", names.chain);
-    let way = blocks.best(&Hash::of(Block::genesis(network).line()));
-    let mut lines = blocks.lines(&**disk, names, files, &way);
-    let genesis = Ok((Block::genesis(network).line() + "\n").into_bytes());
-    let all = &mut std::iter::once(genesis).chain(std::iter::from_fn(|| lines.next()));
-    write_unfinished(&**disk, names, &made, all)?;
+    let made = format!("{name}.repair");
+    let genesis = Block::genesis(network).line();
+    let way = blocks.best(&Hash::of(&genesis));
+    let first = Ok((genesis + "\n").into_bytes());
+    let all = &mut std::iter::once(first).chain(blocks.lines(files, sources, &way));
+    files.write_unfinished(&made, all)?;
     let made = Names::unfinished(&made);
-    let found = scan(&**disk, names, &made, network, &mut unheard)?;
-    let Scan { chain, .. } = found.ok_or(ErrorKind::NotFound.into()).doing("read", names, &made)?;
-    let mut used: Vec<usize> = way.iter().map(|at| blocks.all[*at].file).collect();
-    used.dedup();
-    used.retain(|file| *file > 0);
-    used.sort_unstable();
-    used.dedup();
-    repair.taken_from = used.into_iter().map(|file| files[file].clone()).collect();
-    let lost = beyond(&**disk, names, &chain, &mut known, repair)?;
-    if !lost.is_empty() {
-        let (mut journal, _) = Journal::open(Arc::clone(disk), names.clone())?;
-        journal.append(&lost)?;
+    let Some(Scan { chain, .. }) = scan(files, &made, network, &mut unheard)? else {
+        return Err(files.names.failed("read", &made)(std::io::ErrorKind::NotFound.into()));
+    };
+    let used: BTreeSet<usize> = way.iter().map(|at| blocks.all[*at].file).collect();
+    let versions = used.into_iter().filter(|file| *file > 0);
+    repair.taken_from = versions.map(|file| sources[file].clone()).collect();
+    let returned = beyond(files, &chain, known, repair)?;
+    if !returned.is_empty() {
+        Journal::open(files.clone())?.0.append(&returned)?;
     }
-    let list = disk.list().doing("list the folder of", names, &names.chain)?;
-    if list.contains(&names.chain) {
-        let aside = names.version("chain", now, &list);
-        disk.link(&names.chain, &aside).doing("keep a copy as", names, &aside)?;
-        disk.sync_folder().doing("sync the folder of", names, &aside)?;
-        repair.chain_moved_to = Some(aside);
+    if is_there {
+        repair.chain_moved_to = Some(files.set_aside(name, "chain", now)?);
     }
-    ChainFile::written(Arc::clone(disk), names.clone(), network, usize::MAX, &chain.view())?;
-    disk.remove(&made).doing("remove", names, &made)?;
-    repair.returned = lost.len() as u64;
+    ChainFile::written(files, network, usize::MAX, &chain.view())?;
+    files.remove(&made)?;
+    repair.returned = returned.len() as u64;
     Ok(chain)
 }
 
 /// Messages of intact blocks in the chain file that are neither in `chain` nor `known`; those of
 /// damaged blocks are noted as lost, if no other file has them.
 fn beyond(
-    disk: &dyn Disk,
-    names: &Names,
+    files: &Files,
     chain: &Chain,
-    known: &mut HashSet<Data>,
+    mut known: HashSet<Data>,
     repair: &mut Repair,
 ) -> Result<Vec<Data>, StoreError> {
-    let (mut found, mut gaps) = (Vec::new(), vec![Gap::default()]);
-    each_line(disk, names, &names.chain, |number, line| {
-        for piece in salvage::blocks(line) {
-            let gap = gaps.last_mut().expect("there is always one");
-            match piece {
-                Piece::Block(block, text) => {
-                    let next = (block.index, Hash::of(&text));
-                    gap.next = Some(next);
-                    // Blocks of which nothing is left are known by the heights around them.
-                    let missing = block.index.saturating_sub(gap.from + gap.lost.len() as u64);
-                    if gap.from > 0 && missing > 0 {
-                        let nothing = lost_in(names, &names.chain, number, b"", None);
-                        let from = gap.from;
-                        let each = (from..from + missing).map(|height| Lost {
-                            found: format!("nothing of block {height} or one near it"),
-                            ..nothing.clone()
-                        });
-                        gap.lost.extend(each);
-                    }
-                    gaps.push(Gap { from: block.index + 1, ..Gap::default() });
-                    if block.index > 0 {
-                        found.push(block.data);
-                    }
-                }
-                Piece::Damaged(id) if number == 1 && is_genesis(line, id) => gap.from = 1,
-                Piece::Damaged(id) => {
-                    gap.lost.push(lost_in(names, &names.chain, number, line, id));
-                }
-            }
-        }
-    })?;
+    let (found, gaps) = read_damaged(files)?;
     let mut beyond = Vec::new();
     for data in found {
         if chain.height_of(&data)?.is_none() && known.insert(data.clone()) {
@@ -227,6 +184,29 @@ fn beyond(
     Ok(beyond)
 }
 
+/// The messages of intact blocks in the chain file, and the damage between these.
+fn read_damaged(files: &Files) -> Result<(Vec<Data>, Vec<Gap>), StoreError> {
+    let (names, name) = (&files.names, &files.names.chain);
+    let (mut found, mut gaps) = (Vec::new(), vec![Gap::default()]);
+    each_line(files, name, |number, line| {
+        for piece in salvage::blocks(line) {
+            let gap = gaps.last_mut().expect("there is always one");
+            match piece {
+                Piece::Block(block, text) => {
+                    gap.end(names, number, block.index, Hash::of(&text));
+                    gaps.push(Gap { from: block.index + 1, ..Gap::default() });
+                    if block.index > 0 {
+                        found.push(block.data);
+                    }
+                }
+                Piece::Damaged(id) if number == 1 && is_genesis(line, id) => gap.from = 1,
+                Piece::Damaged(id) => gap.lost.push(lost_in(names, name, number, line, id)),
+            }
+        }
+    })?;
+    Ok((found, gaps))
+}
+
 /// Damage between two sound blocks.
 #[derive(Default)]
 struct Gap {
@@ -235,6 +215,22 @@ struct Gap {
     lost: Vec<Lost>,
     /// Height and hash of the block behind.
     next: Option<(u64, Hash)>,
+}
+
+impl Gap {
+    /// Ends it before a block on line `line`. Blocks of which nothing is left are known by the
+    /// heights around them.
+    fn end(&mut self, names: &Names, line: u64, height: u64, hash: Hash) {
+        self.next = Some((height, hash));
+        let missing = height.saturating_sub(self.from + self.lost.len() as u64);
+        if self.from > 0 {
+            for at in self.from..self.from + missing {
+                let found = format!("nothing of block {at} or one near it");
+                let nothing = lost_in(names, &names.chain, line, b"", None);
+                self.lost.push(Lost { found, ..nothing });
+            }
+        }
+    }
 }
 
 /// True if a damaged first line is one of a genesis block, which holds no message.
@@ -254,18 +250,17 @@ fn lost_in(names: &Names, file: &str, line: u64, bytes: &[u8], id: Option<DataId
 
 /// Keeps the good records of the journal; the messages in it.
 fn repair_journal(
-    disk: &dyn Disk,
-    names: &Names,
+    files: &Files,
     now: Micros,
     repair: &mut Repair,
 ) -> Result<HashSet<Data>, StoreError> {
-    let name = &names.data;
-    let Some(reading) = record::read_journal(disk, names)? else { return Ok(HashSet::new()) };
+    let (names, name) = (&files.names, &files.names.data);
+    let Some(reading) = record::read_journal(files)? else { return Ok(HashSet::new()) };
     if !matches!(reading.tail, Tail::Damaged(_)) {
         return Ok(reading.data.into_iter().collect());
     }
     let (mut good, mut known, mut lost) = (Vec::new(), HashSet::new(), Vec::new());
-    each_line(disk, names, name, |number, line| {
+    each_line(files, name, |number, line| {
         let (records, damaged) = salvage::records(line);
         good.extend(records.into_iter().filter(|data| known.insert(data.clone())));
         // The first line holds no message.
@@ -275,18 +270,15 @@ fn repair_journal(
     let ids: HashSet<DataId> = known.iter().map(|data| data.id).collect();
     lost.retain(|lost| lost.id.is_none_or(|id| !ids.contains(&id)));
     repair.lost.extend(lost);
-    write_unfinished(disk, names, name, &mut journal::records(&good, Numbers::default()))?;
-    let all = disk.list().doing("list the folder of", names, name)?;
-    let aside = names.version("data", now, &all);
-    disk.link(name, &aside).doing("keep a copy as", names, &aside)?;
-    disk.sync_folder().doing("sync the folder of", names, &aside)?;
-    put_in_place(disk, names, name)?;
-    repair.journal_moved_to = Some(aside);
+    files.write_unfinished(name, &mut journal::records(&good, || Ok(Numbers::default())))?;
+    repair.journal_moved_to = Some(files.set_aside(name, "data", now)?);
+    files.put_in_place(name)?;
     Ok(known)
 }
 
-fn beyond_repair(names: &Names) -> StoreError {
+fn beyond_repair(files: &Files) -> StoreError {
     let reason = "neither it nor any older version begins with a network's genesis block; \
                   start with --force-new-chain";
-    StoreError::BeyondRepair { file: names.shown(&names.chain), reason: reason.into() }
+    let file = files.names.shown(&files.names.chain);
+    StoreError::BeyondRepair { file, reason: reason.into() }
 }

@@ -6,14 +6,16 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::disk::{Disk, Source};
-use super::error::{Doing, Fault, StoreError};
+use super::disk::Source;
+use super::error::{Fault, StoreError};
+use super::files::Files;
 use super::genesis::{names_as_parent, network_of};
-use super::lines::{Ending, Lines};
+use super::lines::Ending;
 use super::names::Names;
 use super::pages::{Growing, Pages};
 use super::pieces::{Checked, Piece, Pieces, parent_in};
@@ -49,49 +51,41 @@ pub(super) struct Trouble {
     pub torn: bool,
 }
 
-/// Reads the chain file `file` of `network`; `None` if there is none.
+impl Scan {
+    /// Bytes behind the good lines.
+    pub fn cut(&self) -> u64 {
+        self.total - self.bytes
+    }
+}
+
+/// Reads the chain file `name` of `network`; `None` if there is none.
 ///
 /// # Errors
 /// [`StoreError::OtherNetwork`] if it is the sound file of another network.
 /// [`StoreError::Stopped`] if `progress` says so.
 pub(super) fn scan(
-    disk: &dyn Disk,
-    names: &Names,
-    file: &str,
+    files: &Files,
+    name: &str,
     network: &Network,
     progress: Progress<'_>,
 ) -> Result<Option<Scan>, StoreError> {
-    let Some(handle) = disk.open(file).doing("read", names, file)? else { return Ok(None) };
-    let Some(source) = Source::open(disk, file).doing("read", names, file)? else {
-        return Ok(None);
-    };
+    let names = &files.names;
+    let Some(file) = files.open(name)? else { return Ok(None) };
+    let source = Source::of(Arc::clone(&file)).map_err(names.failed("read", name))?;
     let total = source.bytes;
-    refuse_other_network(disk, names, file, network)?;
-    let mut merge = Merge::new(Pages::new(names.shown(file), handle, 0));
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let (pieces, to_check) = bounded::<(usize, Piece)>(workers * PAGES_AHEAD);
-    let (found, checked) = bounded::<(usize, Checked)>(workers * PAGES_AHEAD);
-    let (hash, stopped) = thread::scope(|scope| {
-        let reader = scope.spawn(move || read(source, &pieces));
-        for _ in 0..workers {
-            let (to_check, found) = (to_check.clone(), found.clone());
-            scope.spawn(move || {
-                for (number, piece) in to_check {
-                    if found.send((number, piece.check(network))).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop((to_check, found));
-        let stopped = merge.all(checked, total, progress);
-        (reader.join().expect("reading does not panic"), stopped)
-    });
+    refuse_other_network(files, name, network)?;
+    let mut merge = Merge {
+        growing: Growing::new(Pages::new(names.shown(name), file, 0)),
+        index: BlockIndex::default(),
+        head: None,
+        fault: None,
+    };
+    let (hash, stopped) = check_all(source, network, &mut merge, progress);
     if stopped.is_break() {
-        return Err(StoreError::Stopped { file: names.shown(file) });
+        return Err(StoreError::Stopped { file: names.shown(name) });
     }
-    let hash = hash.doing("read", names, file)?;
-    let trouble = merge.trouble(names, file, total)?;
+    let hash = hash.map_err(names.failed("read", name))?;
+    let trouble = merge.trouble(names, name, total);
     let Merge { growing, index, head, .. } = merge;
     let bytes = growing.bytes();
     let chain = match head {
@@ -106,6 +100,35 @@ pub(super) fn scan(
         }
     };
     Ok(Some(Scan { chain, growing, bytes, total, hash, trouble }))
+}
+
+/// Reads, checks and merges on all cores; the hash of what was read.
+fn check_all(
+    source: Source,
+    network: &Network,
+    merge: &mut Merge,
+    progress: Progress<'_>,
+) -> (io::Result<RunningHash>, ControlFlow<()>) {
+    let total = source.bytes;
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let (pieces, to_check) = bounded::<(usize, Piece)>(workers * PAGES_AHEAD);
+    let (found, checked) = bounded::<(usize, Checked)>(workers * PAGES_AHEAD);
+    thread::scope(|scope| {
+        let reader = scope.spawn(move || read(source, &pieces));
+        for _ in 0..workers {
+            let (to_check, found) = (to_check.clone(), found.clone());
+            scope.spawn(move || {
+                for (number, piece) in to_check {
+                    if found.send((number, piece.check(network))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop((to_check, found));
+        let stopped = merge.all(checked, total, progress);
+        (reader.join().expect("reading does not panic"), stopped)
+    })
 }
 
 /// Reads `source` piece by piece, for those who check; the hash of what was read.
@@ -131,11 +154,6 @@ struct Merge {
 }
 
 impl Merge {
-    fn new(pages: Pages) -> Self {
-        let index = BlockIndex::default();
-        Self { growing: Growing::new(pages), index, head: None, fault: None }
-    }
-
     fn all(
         &mut self,
         checked: Receiver<(usize, Checked)>,
@@ -216,22 +234,15 @@ impl Merge {
     }
 
     /// The first line that is wrong, as a fault of the file.
-    fn trouble(
-        &self,
-        names: &Names,
-        file: &str,
-        total: u64,
-    ) -> Result<Option<Trouble>, StoreError> {
+    fn trouble(&self, names: &Names, file: &str, total: u64) -> Option<Trouble> {
         if total == 0 {
             let fault = Fault::new(names, file, 1, "line");
             let fault = fault.found("an empty file", "the genesis block");
-            return Ok(Some(Trouble { fault, torn: false }));
+            return Some(Trouble { fault, torn: false });
         }
-        let trouble = self.fault.as_ref().map(|(error, torn)| {
-            let fault = Fault::of_block(names, file, error.block + 1, error.clone());
-            Trouble { fault, torn: *torn }
-        });
-        Ok(trouble)
+        let (error, torn) = self.fault.as_ref()?;
+        let fault = Fault::of_block(names, file, error.block + 1, error.clone());
+        Some(Trouble { fault, torn: *torn })
     }
 }
 
@@ -240,23 +251,15 @@ fn line_in(text: &str, at: u64) -> Option<String> {
 }
 
 /// Refuses a file that begins with the genesis block of another network, and goes on with it.
-fn refuse_other_network(
-    disk: &dyn Disk,
-    names: &Names,
-    file: &str,
-    network: &Network,
-) -> Result<(), StoreError> {
-    let Some(source) = Source::open(disk, file).doing("read", names, file)? else { return Ok(()) };
-    let mut lines = Lines::of(source);
-    let first = lines.next().doing("read", names, file)?;
-    let first = first.filter(|line| line.ending == Ending::Break);
+fn refuse_other_network(files: &Files, name: &str, network: &Network) -> Result<(), StoreError> {
+    let Some(mut lines) = files.lines(name)? else { return Ok(()) };
+    let first = lines.next()?.filter(|line| line.ending == Ending::Break);
     let Some(found) = first.and_then(|line| network_of(line.bytes)) else { return Ok(()) };
     if found == *network {
         return Ok(());
     }
-    let second = lines.next().doing("read", names, file)?;
-    if second.is_none_or(|line| names_as_parent(line.bytes, &found)) {
-        let (file, expected) = (names.shown(file), network.clone());
+    if lines.next()?.is_none_or(|line| names_as_parent(line.bytes, &found)) {
+        let (file, expected) = (files.names.shown(name), network.clone());
         return Err(StoreError::OtherNetwork { file, found, expected });
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! What the hash file says about a chain file that was read.
 
-use super::disk::{Disk, read_exact};
-use super::error::{Doing, Fault, StoreError};
+use super::disk::read_exact;
+use super::error::{Fault, StoreError};
+use super::files::Files;
 use super::hash_file::{self, Recorded};
 use super::lines::LINE_BYTES_MAX;
 use super::names::Names;
@@ -14,22 +15,12 @@ use crate::chain::Hash;
 /// Verdict on a chain file by its hash.
 pub(super) enum Verdict {
     /// Every line is good, and the hash knows of nothing else.
-    Sound {
-        hash_file: HashFile,
-    },
+    Sound(HashFile),
     /// The last write never ended; what was saved before it is whole.
-    Torn {
-        hash_file: HashFile,
-        /// Length of what is to be cut off.
-        bytes: u64,
-    },
-    /// A copy of a chain file that was being written: every whole line is good.
-    Copied {
-        /// Damage, if the file were our own.
-        fault: Box<Fault>,
-        /// Length of a torn last line, which is to be cut off.
-        bytes: u64,
-    },
+    Torn(HashFile),
+    /// A copy of a chain file that was being written: every whole line is good. Damage, if the file
+    /// were our own.
+    Copied(Box<Fault>),
     /// Something was changed that had been written.
     Damaged(Box<Fault>),
 }
@@ -53,66 +44,62 @@ pub(super) enum HashFile {
 /// line that one fits was never reported as saved, so it may be cut off if it looks torn.
 ///
 /// In a copy that was made while the file was written, hash and chain may be of different moments.
-pub(super) fn judge(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<Verdict, StoreError> {
-    let verdict = judge_our_own(disk, names, scan)?;
-    let bytes = scan.total - scan.bytes;
+pub(super) fn judge(files: &Files, scan: &Scan) -> Result<Verdict, StoreError> {
     let has_whole_lines = scan.bytes > 0 && scan.trouble.as_ref().is_none_or(|it| it.torn);
-    if let Verdict::Damaged(fault) = verdict {
-        let is_copy = has_whole_lines && record::is_chain_copied(disk, names)?;
-        return Ok(match is_copy && ends_in_one_line(disk, names, scan)? {
-            true => Verdict::Copied { fault, bytes },
-            false => Verdict::Damaged(fault),
-        });
+    match judge_our_own(files, scan)? {
+        Verdict::Damaged(fault)
+            if has_whole_lines
+                && record::is_chain_copied(files)?
+                && ends_in_one_line(files, scan)? =>
+        {
+            Ok(Verdict::Copied(fault))
+        }
+        verdict => Ok(verdict),
     }
-    Ok(verdict)
 }
 
 /// True if at most a part of one line lies behind the good lines.
-fn ends_in_one_line(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<bool, StoreError> {
-    if scan.total - scan.bytes > LINE_BYTES_MAX as u64 {
-        return Ok(false);
-    }
-    let Some(file) = disk.open(&names.chain).doing("read", names, &names.chain)? else {
+fn ends_in_one_line(files: &Files, scan: &Scan) -> Result<bool, StoreError> {
+    let name = &files.names.chain;
+    let Some(file) = files.open(name)?.filter(|_| scan.cut() <= LINE_BYTES_MAX as u64) else {
         return Ok(false);
     };
-    let rest = read_exact(&*file, scan.bytes, scan.total).doing("read", names, &names.chain)?;
-    Ok(!rest.contains(&b'\n'))
+    let rest = read_exact(&*file, scan.bytes, scan.total).map_err(files.names.failed("read", name));
+    Ok(!rest?.contains(&b'\n'))
 }
 
-fn judge_our_own(disk: &dyn Disk, names: &Names, scan: &Scan) -> Result<Verdict, StoreError> {
-    let recorded = hash_file::read(disk, names, &names.hash)?;
-    if scan.trouble.is_none() && recorded == Recorded::Hash(scan.hash.digest()) {
-        return Ok(Verdict::Sound { hash_file: HashFile::Current });
+fn judge_our_own(files: &Files, scan: &Scan) -> Result<Verdict, StoreError> {
+    let names = &files.names;
+    let recorded = hash_file::read(files, &names.hash)?;
+    let digest = scan.hash.digest();
+    if scan.trouble.is_none() && recorded == Recorded::Hash(digest) {
+        return Ok(Verdict::Sound(HashFile::Current));
     }
-    let unfinished = hash_file::read(disk, names, &Names::unfinished(&names.hash))?.hash();
-    let redone = redo::pending(disk, names)?.map(|redo| redo.hash);
+    let unfinished = hash_file::read(files, &Names::unfinished(&names.hash))?.hash();
+    let redone = redo::pending(files)?;
     let view = scan.chain.view();
-    let fits = |recorded: &Option<Hash>| -> Result<bool, StoreError> {
+    let fits = |recorded: Option<Hash>| -> Result<bool, StoreError> {
         match recorded {
-            Some(hash) if scan.bytes > 0 => {
-                Ok(scan.hash.digest() == *hash || has_border(&view, hash)?)
-            }
+            Some(hash) if scan.bytes > 0 => Ok(digest == hash || has_border(&view, &hash)?),
             _ => Ok(false),
         }
     };
-    let certain = if fits(&recorded.hash())? {
+    let certain = if fits(recorded.hash())? {
         Some(HashFile::Stale)
-    } else if fits(&unfinished)? || fits(&redone)? {
+    } else if fits(unfinished)? || fits(redone)? {
         Some(HashFile::Uncertain)
     } else {
         None
     };
     Ok(match (&scan.trouble, certain) {
-        (Some(Trouble { torn: true, .. }), Some(hash_file)) => {
-            Verdict::Torn { hash_file, bytes: scan.total - scan.bytes }
-        }
+        (Some(Trouble { torn: true, .. }), Some(hash_file)) => Verdict::Torn(hash_file),
         (Some(Trouble { fault, .. }), _) => Verdict::Damaged(Box::new(fault.clone())),
-        (None, Some(hash_file)) => Verdict::Sound { hash_file },
+        (None, Some(hash_file)) => Verdict::Sound(hash_file),
         (None, None) => match recorded {
-            Recorded::Missing => Verdict::Sound { hash_file: HashFile::Stale },
+            Recorded::Missing => Verdict::Sound(HashFile::Stale),
             Recorded::Damaged(fault) => Verdict::Damaged(fault),
             Recorded::Hash(hash) | Recorded::Otherwise(hash) => {
-                let found = format!("a file with the SHA-256 {}", scan.hash.digest());
+                let found = format!("a file with the SHA-256 {digest}");
                 let expected = format!("{hash}, as {} says", names.shown(&names.hash));
                 let fault = Fault::new(names, &names.chain, view.length(), "hash");
                 Verdict::Damaged(Box::new(fault.found(found, expected)))

@@ -4,18 +4,16 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::disk::{Disk, Source};
-use super::error::{Doing, Fault, StoreError};
+use super::error::{Fault, StoreError};
+use super::files::Files;
 use super::genesis::find_network;
-use super::lines::Lines;
-use super::names::Names;
 use super::record::{self, Tail};
 use super::redo;
 use super::scan::{Progress, scan};
 use super::verdict::{Verdict, judge};
-use crate::chain::{Difficulty, Hash, NetworkName};
+use crate::chain::{Chain, Difficulty, Hash, NetworkName};
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// True if a miner would start from these files.
     pub ok: bool,
@@ -44,104 +42,100 @@ pub struct Report {
 ///
 /// # Errors
 /// [`StoreError`] only if the files can't be read, or there is no chain file.
-pub fn verify(
-    disk: &dyn Disk,
-    names: &Names,
-    progress: Progress<'_>,
-) -> Result<Report, StoreError> {
-    let report = look(disk, names, progress)?;
+pub fn verify(files: &Files, progress: Progress<'_>) -> Result<Report, StoreError> {
+    let report = look(files, progress)?;
     // A running miner may have replaced a file between two looks: look again.
-    if report.ok { Ok(report) } else { look(disk, names, progress) }
+    if report.ok { Ok(report) } else { look(files, progress) }
 }
 
-fn look(disk: &dyn Disk, names: &Names, progress: Progress<'_>) -> Result<Report, StoreError> {
-    let (mut faults, mut warnings) = (Vec::new(), Vec::new());
-    let Some(first) = first_line(disk, names)? else {
-        return Err(StoreError::NoChain { file: names.shown(&names.chain) });
+fn look(files: &Files, progress: Progress<'_>) -> Result<Report, StoreError> {
+    let mut report = Report::default();
+    let chain = look_at_chain(files, progress, &mut report)?;
+    look_at_journal(files, chain.as_ref(), &mut report)?;
+    report.ok = report.faults.is_empty();
+    Ok(report)
+}
+
+/// The valid blocks of the chain file; none if it tells of no network.
+fn look_at_chain(
+    files: &Files,
+    progress: Progress<'_>,
+    report: &mut Report,
+) -> Result<Option<Chain>, StoreError> {
+    let (names, name) = (&files.names, &files.names.chain);
+    let Some(mut lines) = files.lines(name)? else {
+        return Err(StoreError::NoChain { file: names.shown(name) });
     };
-    let network = find_network(disk, names, [&names.chain].into_iter())?;
-    let (mut length, mut head) = (0, None);
+    let first = lines.next()?.map_or_else(|| "an empty file".to_owned(), |line| line.shown());
+    let network = find_network(files, &[name])?;
     let scanned = match &network {
-        Some(network) => scan(disk, names, &names.chain, network, progress)?,
+        Some(network) => scan(files, name, network, progress)?,
         None => None,
     };
+    (report.network, report.difficulty) = network.map(|it| (it.name, it.difficulty)).unzip();
     // A reorganisation that a crash cut off goes on at the next start, whatever the file is now.
-    let redone = redo::pending(disk, names)?.is_some();
-    let (mut on_disk, mut chain_faults) = (None, Vec::new());
-    if let Some(scanned) = scanned {
-        (length, head) = (scanned.chain.head().length(), Some(scanned.chain.head().hash));
-        match judge(disk, names, &scanned)? {
-            Verdict::Sound { .. } => {}
-            Verdict::Torn { bytes, .. } => {
-                let trouble = scanned.trouble.expect("a torn file has a bad line");
-                let remedy = format!("the next start cuts off its {bytes} bytes");
-                warnings.push(Fault { remedy, ..trouble.fault });
-            }
-            Verdict::Copied { fault, .. } => {
-                let remedy = "it is a copy, and the next start takes its whole blocks".to_owned();
-                warnings.push(Fault { remedy, ..*fault });
-            }
-            Verdict::Damaged(fault) => chain_faults.push(*fault),
+    let is_redone = redo::pending(files)?.is_some();
+    let verdict = match &scanned {
+        Some(scanned) => judge(files, scanned)?,
+        None => {
+            let fault = Fault::new(names, name, 1, "line");
+            Verdict::Damaged(Box::new(fault.found(first, "the genesis block of a network")))
         }
-        on_disk = Some(scanned.chain);
-    } else {
-        let fault = Fault::new(names, &names.chain, 1, "line");
-        chain_faults.push(fault.found(first, "the genesis block of a network"));
-    }
-    if redone {
-        let remedy = "the next start goes on with a reorganisation".to_owned();
-        warnings.extend(
-            chain_faults.into_iter().map(|fault| Fault { remedy: remedy.clone(), ..fault }),
-        );
-    } else {
-        faults.extend(chain_faults);
-    }
-    let (mut unprocessed, mut journal_messages, mut journal_bytes) = (0, 0, 0);
-    if let Some(journal) = record::read_journal(disk, names)? {
-        (journal_messages, journal_bytes) = (journal.data.len() as u64, journal.bytes);
-        let mut known = HashSet::new();
-        for data in journal.data {
-            let mined = on_disk.as_ref().map(|chain| chain.height_of(&data)).transpose()?;
-            let waits = mined.flatten().is_none();
-            unprocessed += u64::from(waits && known.insert(data));
+    };
+    match verdict {
+        Verdict::Sound(_) => {}
+        Verdict::Torn(_) => {
+            let scanned = scanned.as_ref().expect("only what was read is torn");
+            let trouble = scanned.trouble.as_ref().expect("a torn file has a bad line");
+            let remedy = format!("the next start cuts off its {} bytes", scanned.cut());
+            report.warn(trouble.fault.clone(), &remedy);
         }
-        match journal.tail {
-            Tail::Damaged(fault) => faults.push(*fault),
-            Tail::Torn(fault) => {
-                let bytes = journal.total - journal.bytes;
-                let remedy = format!("the next start cuts off the last {bytes} bytes");
-                warnings.extend((bytes > 0).then_some(Fault { remedy, ..*fault }));
-            }
-            Tail::Copied(fault) => {
-                let remedy = "it is a copy, and the next start takes its good records".to_owned();
-                warnings.push(Fault { remedy, ..*fault });
-            }
-            Tail::Sound => {}
+        Verdict::Copied(fault) => {
+            report.warn(*fault, "it is a copy, and the next start takes its whole blocks");
         }
+        Verdict::Damaged(fault) if is_redone => {
+            report.warn(*fault, "the next start goes on with a reorganisation");
+        }
+        Verdict::Damaged(fault) => report.faults.push(*fault),
     }
-    let (name, difficulty) = network.map(|n| (n.name, n.difficulty)).unzip();
-    let ok = faults.is_empty();
-    Ok(Report {
-        ok,
-        network: name,
-        difficulty,
-        length,
-        head,
-        unprocessed,
-        journal_messages,
-        journal_bytes,
-        faults,
-        warnings,
-    })
+    let Some(scanned) = scanned else { return Ok(None) };
+    let head = scanned.chain.head();
+    (report.length, report.head) = (head.length(), Some(head.hash));
+    Ok(Some(scanned.chain))
 }
 
-/// The first line of the chain file; `None` if there is no such file.
-fn first_line(disk: &dyn Disk, names: &Names) -> Result<Option<String>, StoreError> {
-    let name = &names.chain;
-    let Some(source) = Source::open(disk, name).doing("read", names, name)? else {
-        return Ok(None);
-    };
-    let mut lines = Lines::of(source);
-    let line = lines.next().doing("read", names, name)?;
-    Ok(Some(line.map_or_else(|| "an empty file".to_owned(), |line| line.shown())))
+fn look_at_journal(
+    files: &Files,
+    chain: Option<&Chain>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let Some(journal) = record::read_journal(files)? else { return Ok(()) };
+    report.journal_messages = journal.data.len() as u64;
+    report.journal_bytes = journal.bytes;
+    let mut known = HashSet::new();
+    for data in journal.data {
+        let mined = chain.map(|chain| chain.height_of(&data)).transpose()?.flatten();
+        report.unprocessed += u64::from(mined.is_none() && known.insert(data));
+    }
+    match journal.tail {
+        Tail::Sound => {}
+        Tail::Damaged(fault) => report.faults.push(*fault),
+        Tail::Torn(fault) => {
+            let bytes = journal.total - journal.bytes;
+            if bytes > 0 {
+                let remedy = format!("the next start cuts off the last {bytes} bytes");
+                report.warn(*fault, &remedy);
+            }
+        }
+        Tail::Copied(fault) => {
+            report.warn(*fault, "it is a copy, and the next start takes its good records");
+        }
+    }
+    Ok(())
+}
+
+impl Report {
+    fn warn(&mut self, fault: Fault, remedy: &str) {
+        self.warnings.push(Fault { remedy: remedy.to_owned(), ..fault });
+    }
 }

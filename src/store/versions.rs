@@ -6,16 +6,12 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::append_file::{put_in_place, write_unfinished, write_whole};
-use super::disk::{Disk, Source, read_exact};
-use super::error::{Doing, StoreError};
-use super::lines::{Lines, parts};
-use super::names::Names;
+use super::disk::Operation;
+use super::error::StoreError;
+use super::files::{Files, push_json};
+use super::lines::parts;
 use super::pages::{Growing, Pages};
-use crate::chain::{
-    Block, ChainView, Difficulty, Dropped, Forks, Hash, Head, Keys, Micros, Network, NetworkName,
-    Why,
-};
+use crate::chain::{Block, ChainView, Dropped, Forks, Hash, Head, Keys, Micros, Network, Why};
 
 /// Bytes that older versions of dropped branches may take in all.
 const BYTES_MAX: u64 = 256 << 20;
@@ -33,17 +29,11 @@ struct Note {
 }
 
 /// Writes a dropped branch into an older version; on return it is on disk.
-pub(super) fn file(
-    disk: &dyn Disk,
-    names: &Names,
-    dropped: &Dropped,
-    now: Micros,
-) -> Result<Dropped, StoreError> {
-    let all = disk.list().doing("list the folder of", names, &names.chain)?;
-    let name = names.version("chain", now, &all);
-    write_unfinished(disk, names, &name, &mut parts(&dropped.blocks, dropped.fork + 1))?;
-    put_in_place(disk, names, &name)?;
-    let mut growing = open(disk, names, &name, dropped.fork + 1)?;
+pub(super) fn file(files: &Files, dropped: &Dropped, now: Micros) -> Result<Dropped, StoreError> {
+    let name = files.names.version("chain", now, &files.list()?);
+    files.write_unfinished(&name, &mut parts(&dropped.blocks, dropped.fork + 1))?;
+    files.put_in_place(&name)?;
+    let mut growing = open(files, &name, dropped.fork + 1)?;
     for line in dropped.blocks.lines_from(0) {
         growing.push(&line?);
     }
@@ -54,47 +44,32 @@ pub(super) fn file(
 }
 
 /// The pages of the file `name`, which are still to be added.
-fn open(disk: &dyn Disk, names: &Names, name: &str, first: u64) -> Result<Growing, StoreError> {
-    let file = disk.open(name).doing("read", names, name)?;
-    let file = file.ok_or(std::io::ErrorKind::NotFound.into()).doing("read", names, name)?;
-    Ok(Growing::new(Pages::new(names.shown(name), file, first)))
-}
-
-/// The first line of `test.forks`.
-#[derive(Debug, Serialize, Deserialize)]
-struct First {
-    network: NetworkName,
-    difficulty: Difficulty,
+pub(super) fn open(files: &Files, name: &str, first: u64) -> Result<Growing, StoreError> {
+    let file = files.reopen(name)?;
+    Ok(Growing::new(Pages::new(files.names.shown(name), file, first)))
 }
 
 /// Says in `test.forks` of which network the chain is, and when and why each filed branch was
 /// dropped.
-pub(super) fn note(
-    disk: &dyn Disk,
-    names: &Names,
-    network: &Network,
-    forks: &Forks,
-) -> Result<(), StoreError> {
-    let first = First { network: network.name.clone(), difficulty: network.difficulty };
-    let mut text = serde_json::to_vec(&first).expect("a name is JSON");
-    text.push(b'\n');
+pub(super) fn note(files: &Files, network: &Network, forks: &Forks) -> Result<(), StoreError> {
+    let mut text = Vec::new();
+    push_json(&mut text, network);
     for kept in forks.all() {
         let Dropped { file: Some(file), at, why, winner, .. } = kept else { continue };
         let note = Note { file: file.clone(), dropped_at: *at, why: *why, winner: *winner };
-        serde_json::to_writer(&mut text, &note).expect("a note is JSON");
-        text.push(b'\n');
+        push_json(&mut text, &note);
     }
-    write_whole(disk, names, &names.forks, text)
+    files.write_whole(&files.names.forks, text)
 }
 
 /// The branches in older versions that are not in `chain`. Files that can't be read as such are
 /// passed over: they are their owner's.
-pub(super) fn load(disk: &dyn Disk, names: &Names, chain: &ChainView) -> Result<Forks, StoreError> {
-    let all = disk.list().doing("list the folder of", names, &names.chain)?;
-    let notes = read_notes(disk, names);
+pub(super) fn load(files: &Files, chain: &ChainView) -> Result<Forks, StoreError> {
+    let all = files.list()?;
+    let notes = read_notes(files);
     let mut kept = Vec::new();
-    for name in names.versions(&all) {
-        match read_branch(disk, names, name, notes.get(name), chain) {
+    for name in files.names.versions(&all) {
+        match read_branch(files, name, notes.get(name), chain) {
             Ok(branch) => kept.extend(branch),
             Err(error) => log::warn!("store: cannot read an older version: {error}"),
         }
@@ -103,22 +78,13 @@ pub(super) fn load(disk: &dyn Disk, names: &Names, chain: &ChainView) -> Result<
 }
 
 /// The network that `test.forks` names.
-pub(super) fn network(disk: &dyn Disk, names: &Names) -> Option<Network> {
-    let text = text(disk, names);
-    let first: First = serde_json::from_slice(text.split(|byte| *byte == b'\n').next()?).ok()?;
-    Some(Network { name: first.network, difficulty: first.difficulty })
+pub(super) fn network(files: &Files) -> Option<Network> {
+    let text = files.beginning(&files.names.forks, BYTES_MAX);
+    serde_json::from_slice(text.split(|byte| *byte == b'\n').next()?).ok()
 }
 
-fn text(disk: &dyn Disk, names: &Names) -> Vec<u8> {
-    let text = disk.open(&names.forks).ok().flatten().and_then(|file| {
-        let bytes = file.bytes().ok()?;
-        read_exact(&*file, 0, bytes.min(BYTES_MAX)).ok()
-    });
-    text.unwrap_or_default()
-}
-
-fn read_notes(disk: &dyn Disk, names: &Names) -> HashMap<String, Note> {
-    let text = text(disk, names);
+fn read_notes(files: &Files) -> HashMap<String, Note> {
+    let text = files.beginning(&files.names.forks, BYTES_MAX);
     let notes = text.split(|byte| *byte == b'\n');
     let notes = notes.filter_map(|line| serde_json::from_slice::<Note>(line).ok());
     notes.map(|note| (note.file.clone(), note)).collect()
@@ -127,36 +93,25 @@ fn read_notes(disk: &dyn Disk, names: &Names) -> HashMap<String, Note> {
 /// The branch in a file, if it holds one that left this chain: its first block follows one of
 /// it, and each follows the one before.
 fn read_branch(
-    disk: &dyn Disk,
-    names: &Names,
+    files: &Files,
     name: &str,
     note: Option<&Note>,
     chain: &ChainView,
 ) -> Result<Option<Dropped>, StoreError> {
-    let Some(source) = Source::open(disk, name).doing("read", names, name)? else {
-        return Ok(None);
-    };
-    let (mut lines, mut keys) = (Lines::of(source), Vec::new());
+    let Some(mut lines) = files.lines(name)? else { return Ok(None) };
+    let mut keys = Vec::new();
     let mut branch: Option<(Head, Growing)> = None;
-    while let Some(line) = lines.next().doing("read", names, name)? {
+    while let Some(line) = lines.next()? {
         let Ok(text) = std::str::from_utf8(line.bytes) else { return Ok(None) };
-        let parent = branch.as_ref().map(|(head, _)| *head);
-        let index = parent.map_or_else(|| index_of(text), |parent| Some(parent.length()));
-        let Some(index) = index.filter(|index| *index > 0) else { return Ok(None) };
-        let Ok(block) = Block::read(text, index) else { return Ok(None) };
-        let follows = match parent {
-            Some(parent) => Some(parent.hash),
-            None => chain.hash(index - 1)?,
-        };
-        if follows.is_none() || follows != block.previous_hash || keys.len() == BLOCKS_MAX {
+        let parent = branch.as_ref().map(|(head, _)| head);
+        let Some((block, head)) = next_block(text, parent, chain)? else { return Ok(None) };
+        if keys.len() == BLOCKS_MAX {
             return Ok(None);
         }
-        let head = Head::of(&block, text);
         keys.push(Keys::of(&block.data, &head.hash));
         let growing = match branch.take() {
             Some((_, growing)) => growing,
-            None if chain.hash(index)? == Some(head.hash) => return Ok(None),
-            None => open(disk, names, name, index)?,
+            None => open(files, name, head.index)?,
         };
         let (_, growing) = branch.insert((head, growing));
         growing.push(text);
@@ -165,12 +120,33 @@ fn read_branch(
     growing.close();
     let first = head.length() - keys.len() as u64;
     let blocks = ChainView::stored(first..head.length(), growing.pages, head);
-    let at = note.map_or_else(|| names.time_of_version(name), |note| note.dropped_at);
+    let at = note.map_or_else(|| files.names.time_of_version(name), |note| note.dropped_at);
     let mut dropped = Dropped::new(&blocks, first - 1, &keys, at, chain.head());
     if let Some(note) = note {
         (dropped.why, dropped.winner) = (note.why, note.winner);
     }
     Ok(Some(Dropped { file: Some(name.to_owned()), ..dropped }))
+}
+
+/// The block in this line, if it follows `parent`; or, as a first one, if it follows one of `chain`
+/// and is not in that.
+fn next_block(
+    line: &str,
+    parent: Option<&Head>,
+    chain: &ChainView,
+) -> Result<Option<(Block, Head)>, StoreError> {
+    let index = parent.map_or_else(|| index_of(line), |parent| Some(parent.length()));
+    let Some(index) = index.filter(|index| *index > 0) else { return Ok(None) };
+    let Ok(block) = Block::read(line, index) else { return Ok(None) };
+    let head = Head::of(&block, line);
+    let follows = match parent {
+        Some(parent) => Some(parent.hash),
+        None => chain.hash(index - 1)?,
+    };
+    let fits = follows.is_some()
+        && follows == block.previous_hash
+        && (parent.is_some() || chain.hash(index)? != Some(head.hash));
+    Ok(fits.then_some((block, head)))
 }
 
 fn index_of(line: &str) -> Option<u64> {
@@ -181,10 +157,10 @@ fn index_of(line: &str) -> Option<u64> {
 /// Removes branches beyond `keep` or [`BYTES_MAX`], the shallowest first, but never the newest:
 /// what was dropped just now can be looked at, and many shallow ones push no deep one out. Whole
 /// chains that were set aside stay.
-pub(super) fn prune(disk: &dyn Disk, keep: usize, forks: &mut Forks) {
+pub(super) fn prune(files: &Files, keep: usize, forks: &mut Forks) {
     let size = |kept: &Dropped| {
         let file = kept.file.as_deref().unwrap_or_default();
-        disk.stamp(file).ok().flatten().map_or(0, |stamp| stamp.bytes)
+        files.disk.stamp(file).ok().flatten().map_or(0, |stamp| stamp.bytes)
     };
     let filed = forks.all().iter().filter(|kept| kept.file.is_some());
     let mut filed: Vec<(&Dropped, u64)> = filed.map(|kept| (kept, size(kept))).collect();
@@ -200,7 +176,7 @@ pub(super) fn prune(disk: &dyn Disk, keep: usize, forks: &mut Forks) {
             removed.extend(kept.file.clone());
         }
     }
-    removed.retain(|name| match disk.remove(name) {
+    removed.retain(|name| match files.disk.operate(Operation::Remove(name)) {
         Ok(()) => {
             log::info!("store: removed an older version file={name}");
             true

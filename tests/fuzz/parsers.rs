@@ -9,8 +9,9 @@ use blockchain::api::routes::{self, Decoded};
 use blockchain::api::{ChainPage, DataPage, Health, NeighbourPage};
 use blockchain::chain::testing::{NOW, network};
 use blockchain::chain::{Block, Chain, check_block};
-use blockchain::store::sim_disk::SimDisk;
-use blockchain::store::{Journal, Names};
+use blockchain::store::{Files, Journal, Names};
+
+use super::sim_disk::SimDisk;
 
 /// A parser under a name.
 pub type Target = (&'static str, fn(&[u8]));
@@ -90,7 +91,7 @@ pub fn journal_record(bytes: &[u8]) {
     let names = Names::of(Path::new("test.chain")).unwrap();
     let disk = SimDisk::default();
     disk.put(&names.data, bytes);
-    match Journal::open(Arc::new(disk), names) {
+    match Journal::open(Files::new(Arc::new(disk), names)) {
         Ok((_, data)) => assert!(data.len() <= bytes.len()),
         Err(error) => assert!(error.to_string().contains("test.data"), "{error}"),
     }

@@ -14,6 +14,7 @@ use blockchain::chain::testing::{Maker, data, network};
 use fastrand::Rng;
 
 use crate::support::seed::{number_from, seed};
+use crate::support::sim_disk;
 
 /// Input that each parser takes, and some that no parser should.
 fn corpus() -> Vec<Vec<u8>> {
@@ -51,10 +52,10 @@ fn corpus() -> Vec<Vec<u8>> {
 
 /// A journal of two messages, as it lies on disk.
 fn journal() -> Vec<u8> {
-    use blockchain::store::{Journal, Names, sim_disk::SimDisk};
+    use blockchain::store::{Files, Journal, Names};
     let names = Names::of(std::path::Path::new("test.chain")).unwrap();
-    let disk = std::sync::Arc::new(SimDisk::default());
-    let (mut journal, _) = Journal::open(disk.clone(), names.clone()).unwrap();
+    let disk = std::sync::Arc::new(sim_disk::SimDisk::default());
+    let (mut journal, _) = Journal::open(Files::new(disk.clone(), names.clone())).unwrap();
     journal.append(&[data("one")]).unwrap();
     journal.append(&[data("two"), data("three")]).unwrap();
     disk.contents(&names.data).unwrap()

@@ -127,7 +127,7 @@ fn pictures_share_what_they_share_at_every_length() {
         assert_eq!(other.shared_length(&view), Ok(fork as u64 + 1));
     }
     let none = Branch::new(at(&chain, 0));
-    let cut = Change::cut(&view, &none).unwrap();
+    let cut = Change::replacing(&view, &none).unwrap();
     assert_eq!((cut.depth(), cut.returned.len()), (count as u64, count));
     chain.make(&cut).unwrap();
     assert_eq!((chain.head().index, view.lines_from(0).count()), (0, count + 1));

@@ -13,7 +13,6 @@ use crate::api::{Address, Happening};
 use crate::escape::words;
 use crate::miner::neighbours::{may_be_looked_at, may_be_told};
 use crate::miner::{Fault, Miner};
-use crate::store;
 
 /// Candidates looked at in one round.
 const CANDIDATES_PER_ROUND: usize = 4;
@@ -35,7 +34,7 @@ pub fn resolve(miner: &Miner) {
 
 /// Remembers over a restart which neighbours have proved themselves.
 pub fn remember(miner: &Miner) {
-    let Some((disk, names)) = &miner.disk else { return };
+    let Some(files) = &miner.files else { return };
     let now = miner.now();
     let trusted = miner.shared.with_neighbours(|all| all.trusted(now));
     let mut remembered = miner.remembered.lock();
@@ -43,7 +42,7 @@ pub fn remember(miner: &Miner) {
         return;
     }
     let lines: Vec<_> = trusted.iter().map(Remembered::of).collect();
-    match store::remember(&**disk, names, &lines) {
+    match files.remember(&lines) {
         Ok(()) => *remembered = trusted,
         Err(error) => log::debug!("gossip: cannot remember neighbours: {error}"),
     }
@@ -51,9 +50,9 @@ pub fn remember(miner: &Miner) {
 
 /// Looks first at those that are remembered.
 pub fn recall(miner: &Miner) {
-    let Some((disk, names)) = &miner.disk else { return };
+    let Some(files) = &miner.files else { return };
     let now = miner.now();
-    let all: Vec<Remembered> = store::remembered(&**disk, names);
+    let all: Vec<Remembered> = files.remembered();
     miner.shared.with_neighbours(|neighbours| {
         for Remembered { neighbour } in all {
             let ip = neighbour.ip().map(|ip| ip.to_canonical());

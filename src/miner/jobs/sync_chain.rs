@@ -290,10 +290,10 @@ impl Fetched<'_> {
 
     /// Moves the branch to the disk.
     fn store(&mut self) -> Result<(), Broken> {
-        let Some((disk, _)) = &self.miner.disk else { return Ok(()) };
+        let Some(files) = &self.miner.files else { return Ok(()) };
         if self.spill.is_none() {
             let first = self.branch.fork().length();
-            let spill = Spill::new(&**disk, first).map_err(|error| {
+            let spill = Spill::new(&*files.disk, first).map_err(|error| {
                 Fault::Odd(format!("its branch is too long for memory, and the disk says: {error}"))
             })?;
             self.spill = Some(spill);

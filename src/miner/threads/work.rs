@@ -17,7 +17,7 @@ use crate::miner::jobs::{
 };
 use crate::miner::running::{MinerError, folder_of, list_files};
 use crate::miner::service_manager::{self, State};
-use crate::store::{ChainFile, Names};
+use crate::store::ChainFile;
 
 /// Time that new blocks wait to be saved together: a block that loses a tie within this never
 /// touches the disk, nor leaves an older version behind.
@@ -144,13 +144,14 @@ impl Threads {
         &self,
         interval: Duration,
         mut chain: ChainFile,
-        names: Names,
         stop: Stop,
     ) -> Result<(), MinerError> {
         let settles = interval.min(BACKUP_SETTLES);
-        let note_files = move |miner: &Miner| {
-            miner.diary.set_files(list_files(&names));
-            miner.look_at_room(folder_of(&names));
+        let note_files = |miner: &Miner| {
+            if let Some(files) = &miner.files {
+                miner.diary.set_files(list_files(&files.names));
+                miner.look_at_room(folder_of(&files.names));
+            }
         };
         // For those who look before the first backup has ended.
         note_files(&self.miner);

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::ChainFile;
 use crate::chain::{Branch, ChainView, Change, Dropped, Forks, Micros, ReadError};
-use crate::store::disk::Disk;
-use crate::store::error::{Doing, StoreError};
+use crate::store::error::StoreError;
+use crate::store::files::Files;
 use crate::store::lines::parts;
-use crate::store::names::Names;
 use crate::store::pages::Growing;
 use crate::store::running_hash::RunningHash;
 use crate::store::verdict::HashFile;
@@ -24,8 +23,8 @@ pub(super) enum Redo {
 }
 
 impl Redo {
-    pub fn found(disk: &dyn Disk, names: &Names) -> Result<Self, StoreError> {
-        Ok(if redo::is_there(disk, names)? { Self::Leftover } else { Self::None })
+    pub fn found(files: &Files) -> Result<Self, StoreError> {
+        Ok(if redo::is_there(files)? { Self::Leftover } else { Self::None })
     }
 }
 
@@ -47,18 +46,13 @@ impl ChainFile {
         view: &ChainView,
         now: Micros,
     ) {
-        let head = self.saved.head();
-        let same = |kept: &Dropped| {
-            kept.fork + 1 == shared
-                && kept.blocks.hash(head.index).ok().flatten() == Some(head.hash)
-        };
-        if forks.all().iter().any(same) {
+        if forks.all().iter().any(|kept| self.is_above(shared, kept)) {
             return;
         }
         let keys = || {
             let fork = self.saved.head_at(shared - 1)?.expect("it is shared");
             let none = Branch::new(fork);
-            let change = Change::cut(&self.saved, &none)?;
+            let change = Change::replacing(&self.saved, &none)?;
             Ok::<_, ReadError>(change.dropped_for(&self.saved, now, view.head()))
         };
         match keys() {
@@ -74,10 +68,10 @@ impl ChainFile {
             return Ok(());
         }
         for dropped in &unfiled {
-            let filed = versions::file(&*self.disk, &self.names, dropped, now)?;
+            let filed = versions::file(&self.files, dropped, now)?;
             forks.filed(&filed);
         }
-        versions::note(&*self.disk, &self.names, &self.network, forks)
+        versions::note(&self.files, &self.network, forks)
     }
 
     /// Replaces everything above the first `shared` lines by those of `view`.
@@ -95,12 +89,12 @@ impl ChainFile {
             whole.push_line(&line?);
         }
         self.redo = Redo::Leftover;
-        redo::write(&*self.disk, &self.names, cut, whole.digest(), view, shared)?;
+        redo::write(&self.files, cut, whole.digest(), view, shared)?;
         self.let_older_views_read(cut, &growing, shared, forks)?;
         self.redo = Redo::Begun(Box::new(Begun { view: view.clone(), shared, growing, hash }));
         self.settle()?;
-        versions::prune(&*self.disk, self.keep_versions, forks);
-        versions::note(&*self.disk, &self.names, &self.network, forks)
+        versions::prune(&self.files, self.keep_versions, forks);
+        versions::note(&self.files, &self.network, forks)
     }
 
     /// Goes on with a reorganisation whose record is on disk. It can be begun again at any time.
@@ -129,16 +123,18 @@ impl ChainFile {
         if self.growing.pages.end().1 <= cut {
             return Ok(());
         }
-        let head = self.saved.head();
-        let holds = |kept: &&Dropped| {
-            kept.fork + 1 == shared
-                && kept.blocks.hash(head.index).ok().flatten() == Some(head.hash)
-        };
-        let file = forks.all().iter().find(holds).and_then(|kept| kept.file.as_ref());
-        let opened = file.map(|file| self.disk.open(file).doing("read", &self.names, file));
-        if let Some(above) = opened.transpose()?.flatten() {
+        let above = forks.all().iter().find(|kept| self.is_above(shared, kept));
+        if let Some(file) = above.and_then(|kept| kept.file.as_ref())
+            && let Some(above) = self.files.open(file)?
+        {
             self.growing.pages.split(cut, Arc::clone(&growing.pages), above);
         }
         Ok(())
+    }
+
+    /// True if a branch is what the file holds above its first `shared` lines.
+    fn is_above(&self, shared: u64, kept: &Dropped) -> bool {
+        let head = self.saved.head();
+        kept.fork + 1 == shared && kept.blocks.hash(head.index) == Ok(Some(head.hash))
     }
 }

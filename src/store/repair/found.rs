@@ -3,10 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::chain::{Hash, Rank};
-use crate::store::disk::{Disk, Source};
-use crate::store::error::{Doing, StoreError};
-use crate::store::lines::Lines;
-use crate::store::names::Names;
+use crate::store::error::StoreError;
+use crate::store::files::Files;
 use crate::store::salvage::{self, Piece};
 
 /// A block in one of the files.
@@ -25,11 +23,11 @@ pub(super) struct FoundBlocks {
 }
 
 impl FoundBlocks {
-    pub fn find(disk: &dyn Disk, names: &Names, files: &[&String]) -> Result<Self, StoreError> {
+    pub fn find(files: &Files, all: &[&String]) -> Result<Self, StoreError> {
         let mut found = Self { all: Vec::new(), after: HashMap::new() };
         let mut seen = HashSet::new();
-        for (file, name) in files.iter().enumerate() {
-            each_line(disk, names, name, |line, bytes| {
+        for (file, name) in all.iter().enumerate() {
+            each_line(files, name, |line, bytes| {
                 for piece in salvage::blocks(bytes) {
                     let Piece::Block(block, text) = piece else { continue };
                     let (height, hash) = (block.index, Hash::of(&text));
@@ -75,23 +73,23 @@ impl FoundBlocks {
         way
     }
 
-    /// The lines of these blocks, in parts; each run of one file is read in one go.
+    /// The lines of these blocks of the files `all`, in parts; each run of one file is read in one
+    /// go.
     pub fn lines<'a>(
         &'a self,
-        disk: &'a dyn Disk,
-        names: &'a Names,
-        files: &'a [&String],
+        files: &'a Files,
+        all: &'a [&String],
         way: &'a [usize],
-    ) -> Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + 'a> {
+    ) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + 'a {
         let runs = way.chunk_by(|a, b| {
             let (a, b) = (&self.all[*a], &self.all[*b]);
             a.file == b.file && a.line <= b.line
         });
         let run = move |run: &'a [usize]| -> Result<Vec<u8>, StoreError> {
-            let name = files[self.all[run[0]].file];
+            let name = all[self.all[run[0]].file];
             let mut wanted = run.iter().map(|at| &self.all[*at]).peekable();
             let mut part = Vec::new();
-            each_line(disk, names, name, |line, bytes| {
+            each_line(files, name, |line, bytes| {
                 if wanted.peek().is_none_or(|found| found.line != line) {
                     return;
                 }
@@ -106,19 +104,17 @@ impl FoundBlocks {
             })?;
             Ok(part)
         };
-        Box::new(runs.map(run))
+        runs.map(run)
     }
 }
 
 pub(super) fn each_line(
-    disk: &dyn Disk,
-    names: &Names,
+    files: &Files,
     name: &str,
     mut each: impl FnMut(u64, &[u8]),
 ) -> Result<(), StoreError> {
-    let Some(source) = Source::open(disk, name).doing("read", names, name)? else { return Ok(()) };
-    let mut lines = Lines::of(source);
-    while let Some(line) = lines.next().doing("read", names, name)? {
+    let Some(mut lines) = files.lines(name)? else { return Ok(()) };
+    while let Some(line) = lines.next()? {
         each(line.number, line.bytes);
     }
     Ok(())

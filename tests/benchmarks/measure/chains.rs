@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use blockchain::chain::Block;
 use blockchain::chain::testing::{Maker, NOW, network};
-use blockchain::store::{ChainFile, Disk, Folder, Loaded, Names, Start, StoreError};
+use blockchain::store::{ChainFile, Files, Folder, Loaded, Names, Start, StoreError};
 
 use crate::Outcome;
 
@@ -48,8 +48,7 @@ pub fn message(number: u64) -> String {
 /// Loads and checks a chain.
 pub fn load(file: &Path) -> Result<Loaded, StoreError> {
     let names = Names::of(file)?;
-    let disk: Arc<dyn Disk> = Arc::new(Folder::open(names.folder()).expect("it is there"));
-    ChainFile::load(disk, names, &network(1), Start::Keep, 1, NOW, &mut |_, _| {
-        ControlFlow::Continue(())
-    })
+    let disk = Arc::new(Folder::open(names.folder()).expect("it is there"));
+    let progress = &mut |_, _| ControlFlow::Continue(());
+    ChainFile::load(&Files::new(disk, names), &network(1), Start::Keep, 1, NOW, progress)
 }

@@ -10,7 +10,7 @@ use blockchain::chain::testing::{NOW, data, network};
 use blockchain::chain::{Chain, Forks, Pool, PoolLimits, check_block};
 use blockchain::miner::jobs::{backup, sync_chain};
 use blockchain::miner::{Clock, HostClock, Keeper, Miner, Neighbours, Shared, Surroundings};
-use blockchain::store::{ChainFile, Folder, Journal, Names};
+use blockchain::store::{ChainFile, Files, Folder, Journal, Names};
 
 use crate::Outcome;
 use crate::chains::{self, MadeChain, message};
@@ -174,7 +174,8 @@ impl Bench {
     pub fn new(neighbour: Option<Address>, chain: Chain) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let disk = Arc::new(Folder::open(folder.path())?);
-        let (journal, _) = Journal::open(disk, Names::of(&folder.path().join("test.chain"))?)?;
+        let names = Names::of(&folder.path().join("test.chain"))?;
+        let (journal, _) = Journal::open(Files::new(disk, names))?;
         let neighbours = Neighbours::new(neighbour, 1);
         let shared =
             Shared::new(chain, Forks::default(), Pool::new(PoolLimits::default()), neighbours);

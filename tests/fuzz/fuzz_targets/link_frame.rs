@@ -6,4 +6,8 @@
 #[allow(dead_code)]
 mod parsers;
 
+#[path = "../../integration/support/sim_disk.rs"]
+#[allow(dead_code)]
+mod sim_disk;
+
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| parsers::link_frame(bytes));

@@ -23,8 +23,9 @@ use blockchain::miner::jobs::{
 use blockchain::miner::{
     Clock, Keeper, Miner, Moment, Neighbours, Sender, Shared, Surroundings, answer,
 };
-use blockchain::store::sim_disk::{Failure, SimDisk};
-use blockchain::store::{ChainFile, Journal, Names, Start};
+use blockchain::store::{ChainFile, Files, Journal, Names, Start};
+
+use crate::support::sim_disk::{Failure, SimDisk};
 
 struct Still;
 
@@ -49,6 +50,10 @@ impl Transport for Alone {
     fn shut_down(&self) {}
 }
 
+pub fn files(disk: &Arc<SimDisk>) -> Files {
+    Files::new(Arc::clone(disk) as _, Names::of(Path::new("test.chain")).unwrap())
+}
+
 /// A miner with room for so many messages, and its disk.
 fn miner(room: usize) -> (Miner, Arc<SimDisk>) {
     miner_beside(room, Alone)
@@ -64,8 +69,7 @@ fn miner_at(
     clock: Arc<dyn Clock>,
 ) -> (Miner, Arc<SimDisk>) {
     let disk = Arc::new(SimDisk::default());
-    let names = Names::of(Path::new("test.chain")).unwrap();
-    let (journal, _) = Journal::open(disk.clone(), names).unwrap();
+    let (journal, _) = Journal::open(files(&disk)).unwrap();
     let pool = Pool::new(PoolLimits { count: room, ..PoolLimits::default() });
     let shared =
         Shared::new(Chain::new(&network(1)), Forks::default(), pool, Neighbours::new([], 8));
@@ -660,12 +664,10 @@ fn a_block_that_left_the_file_and_came_back_has_its_message_in_the_journal() {
     let mut replaced = 0;
     for operation in 0..30 {
         let (miner, disk) = miner(9);
-        let names = Names::of(Path::new("test.chain")).unwrap();
-        let load = ChainFile::load;
         let (on, start) = (network(1), Start::Keep);
         let progress = &mut |_, _| ControlFlow::Continue(());
-        let mut file =
-            load(disk.clone(), names.clone(), &on, start, 2, NOW, progress).unwrap().file;
+        let loaded = ChainFile::load(&files(&disk), &on, start, 2, NOW, progress);
+        let mut file = loaded.unwrap().file;
         miner.keep(&[data("a")], Sender::Client(Source::Own));
         miner.shared.adopt(&branch(&["a"]), NOW).unwrap();
         assert!(backup::round(&miner, &mut file));
@@ -676,6 +678,7 @@ fn a_block_that_left_the_file_and_came_back_has_its_message_in_the_journal() {
         miner.with_keeper(|keeper, shared| keeper.finish(shared));
         let holds_it =
             |name: &str| String::from_utf8(disk.contents(name).unwrap()).unwrap().contains("\"a\"");
+        let names = files(&disk).names;
         let (in_file, in_journal) = (holds_it(&names.chain), holds_it(&names.data));
         assert!(in_file || in_journal, "lost, where operation {operation} fails");
         replaced += u32::from(failed && !in_file);

@@ -2,5 +2,6 @@
 
 mod answers;
 mod callers;
+mod keeper;
 mod monitoring;
 mod stop;

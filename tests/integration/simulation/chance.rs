@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use blockchain::store::sim_disk::Rng;
 use parking_lot::Mutex;
+
+use crate::support::sim_disk::Rng;
 
 /// The one source of chance of a world.
 pub struct Chance(Mutex<Rng>);

@@ -14,12 +14,12 @@ use blockchain::chain::testing::{Maker, NOW, data, network};
 use blockchain::chain::{Branch, Chain, Forks, Network, Pool};
 use blockchain::miner::jobs::{Wake, gossip, push, sync_chain};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings, answer};
-use blockchain::store::Journal;
-use blockchain::store::sim_disk::SimDisk;
+use blockchain::store::{Files, Journal};
 use parking_lot::RwLock;
 
 use super::chance::Chance;
 use super::node::{address, names};
+use crate::support::sim_disk::SimDisk;
 
 /// Neighbours of each, as by default.
 const NEIGHBOURS: usize = 8;
@@ -140,8 +140,8 @@ impl Crowd {
         let introduction = Introduction { id, host: None, port: own.port() };
         let caller = Caller { ip: own.ip(), miner: Some(introduction), token: None };
         let given = (number > 0).then(|| address(self.chance.below(number.min(WELL_KNOWN))));
-        let (journal, _) =
-            Journal::open(Arc::new(SimDisk::default()), names()).expect("its disk is empty");
+        let files = Files::new(Arc::new(SimDisk::default()), names());
+        let (journal, _) = Journal::open(files).expect("its disk is empty");
         let neighbours = Neighbours::new(given, NEIGHBOURS);
         let shared =
             Shared::new(Chain::new(&self.network), Forks::default(), Pool::default(), neighbours);

@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::{Arc, Weak};
 
-use blockchain::store::sim_disk::SimDisk;
-use blockchain::store::{Disk, DiskFile, Stamp};
+use blockchain::store::{Disk, DiskFile, Operation, Stamp};
 
 use super::world::World;
+use crate::support::sim_disk::SimDisk;
 
 /// The disk of one run of a miner.
 pub struct WatchedDisk {
@@ -42,56 +42,27 @@ impl Disk for WatchedDisk {
         self.disk.scratch()
     }
 
-    fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.meanwhile();
-        self.disk.write(name, at, bytes)
-    }
-
-    fn sync(&self, name: &str) -> io::Result<()> {
-        self.meanwhile();
-        let synced = self.disk.sync(name);
-        if synced.is_err() && !self.disk.is_down() {
-            self.failed();
-        }
-        synced
-    }
-
-    fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
-        self.meanwhile();
-        self.disk.truncate(name, bytes)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.meanwhile();
-        let before = self.disk.contents(to);
-        self.disk.rename(from, to)?;
-        if let Some(world) = self.world.upgrade() {
-            world.file_was_replaced(self.node, self.run, to, before.map_or(0, |it| it.len()));
-        }
-        Ok(())
-    }
-
-    fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        self.meanwhile();
-        self.disk.link(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.meanwhile();
-        self.disk.remove(name)
-    }
-
     fn list(&self) -> io::Result<Vec<String>> {
         self.disk.list()
     }
 
-    fn sync_folder(&self) -> io::Result<()> {
+    fn operate(&self, operation: Operation<'_>) -> io::Result<()> {
         self.meanwhile();
-        let synced = self.disk.sync_folder();
-        if synced.is_err() && !self.disk.is_down() {
+        let replaced = match operation {
+            Operation::Rename(_, to) => Some((to, self.disk.contents(to))),
+            _ => None,
+        };
+        let done = self.disk.operate(operation);
+        let is_sync = matches!(operation, Operation::Sync(_) | Operation::SyncFolder);
+        if is_sync && done.is_err() && !self.disk.is_down() {
             self.failed();
         }
-        synced
+        if let (Ok(()), Some((name, before)), Some(world)) = (&done, replaced, self.world.upgrade())
+        {
+            let bytes = before.map_or(0, |it| it.len());
+            world.file_was_replaced(self.node, self.run, name, bytes);
+        }
+        done
     }
 }
 

@@ -10,13 +10,13 @@ use blockchain::api::{Address, Caller, Introduction, RunId};
 use blockchain::chain::testing::NOW;
 use blockchain::chain::{ChainView, Hash, Micros, Pool, PoolLimits};
 use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surroundings};
-use blockchain::store::sim_disk::{Loss, SimDisk};
-use blockchain::store::{ChainFile, Journal, Loaded, Names, Start, StoreError};
+use blockchain::store::{ChainFile, Files, Journal, Loaded, Names, Start, StoreError};
 use parking_lot::Mutex;
 
 use super::disk::WatchedDisk;
 use super::network::Wire;
 use super::world::World;
+use crate::support::sim_disk::{Loss, SimDisk};
 
 /// Older versions of the chain file that stay.
 const VERSIONS_KEPT: usize = 2;
@@ -171,17 +171,11 @@ impl Node {
         let wall: Micros = NOW.saturating_add_signed(self.clock_off()) + world.micros();
         let weak = Arc::downgrade(world);
         let watched = Arc::new(WatchedDisk::new(disk, weak.clone(), self.number, run));
-        let names = names();
-        let Loaded { file, chain, forks } = ChainFile::load(
-            watched.clone(),
-            names.clone(),
-            &world.network,
-            Start::Keep,
-            VERSIONS_KEPT,
-            wall,
-            &mut |_, _| ControlFlow::Continue(()),
-        )?;
-        let (journal, kept) = Journal::open(watched, names)?;
+        let files = Files::new(watched, names());
+        let (network, progress) = (&world.network, &mut |_, _| ControlFlow::Continue(()));
+        let Loaded { file, chain, forks } =
+            ChainFile::load(&files, network, Start::Keep, VERSIONS_KEPT, wall, progress)?;
+        let (journal, kept) = Journal::open(files)?;
         let mut pool = Pool::new(self.limits);
         for data in kept {
             if chain.height_of(&data).map_err(StoreError::from)?.is_none() {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use blockchain::miner::jobs::Wake;
-use blockchain::store::sim_disk::Failure;
 
 use super::jobs::{BELLS, Job};
 use super::node::Ended;
 use super::world::World;
+use crate::support::sim_disk::Failure;
 
 /// Microseconds in a day.
 const DAY: usize = 24 * 60 * 60 * 1_000_000;

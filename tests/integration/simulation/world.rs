@@ -8,7 +8,6 @@ use std::sync::{Arc, Weak};
 use blockchain::api::Address;
 use blockchain::chain::testing::network;
 use blockchain::chain::{Network, PoolLimits};
-use blockchain::store::sim_disk::{SimDisk, When};
 use parking_lot::Mutex;
 
 use super::chance::{Chance, Tally};
@@ -18,6 +17,7 @@ use super::liar::{Liar, Lie};
 use super::locks::{Held, Locks};
 use super::network::{Late, Links, Party};
 use super::node::{Ended, Node, Running, address};
+use crate::support::sim_disk::{SimDisk, When};
 
 /// How deep things happen beside things that happen beside others.
 const DEPTH_MAX: usize = 3;

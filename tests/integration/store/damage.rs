@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::life::{Event, Miner, Promises, names};
+use super::life::{Event, Miner, Promises, files};
 use blockchain::chain::testing::{NOW, data, network};
 use blockchain::chain::{Data, Hash};
-use blockchain::store::sim_disk::{Rng, SimDisk, When};
 use blockchain::store::{ChainFile, Disk, Repair, Start, repair, verify};
+
+use crate::support::sim_disk::{Rng, SimDisk, When};
 
 const CHAIN: &str = "test.chain";
 const HASH: &str = "test.hash";
@@ -99,7 +100,7 @@ fn start(store: &Store, name: &str, contents: &[u8]) -> Outcome {
     assert!(error.ends_with("; run \"blockchain repair test.chain\""), "{what}");
     assert!(error.contains("test.") && !error.contains('\n'), "{what}");
     assert_eq!(disk.contents(name).unwrap(), contents, "{what}: the file was changed");
-    let report = verify(&*disk, &names(), &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let report = verify(&files(&disk), &mut |_, _| ControlFlow::Continue(())).unwrap();
     // Without a genesis block nobody says to `verify` which network it should be.
     let same = error.contains(&report.faults[0].to_string()) || error.contains(": line 1: ");
     assert!(!report.ok && same, "{what}: {report:?}");
@@ -114,9 +115,9 @@ fn start(store: &Store, name: &str, contents: &[u8]) -> Outcome {
 }
 
 fn repaired(disk: &Arc<SimDisk>) -> Repair {
-    let as_disk: Arc<dyn Disk> = Arc::clone(disk) as _;
-    let repair = repair(&as_disk, &names(), NOW, &mut |_, _| ControlFlow::Continue(())).unwrap();
-    let report = verify(&**disk, &names(), &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let files = files(disk);
+    let repair = repair(&files, NOW, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let report = verify(&files, &mut |_, _| ControlFlow::Continue(())).unwrap();
     assert!(report.ok, "{report:?}");
     assert_eq!((repair.length, repair.unprocessed), (report.length, report.unprocessed));
     repair
@@ -320,9 +321,8 @@ fn a_missing_chain_is_not_replaced_by_a_new_one() {
     disk.take(CHAIN);
     let error = Miner::start(&disk).map(drop).unwrap_err().to_string();
     assert!(error.contains("but test.hash is there"), "{error}");
-    let disk: Arc<dyn Disk> = disk;
     let error =
-        blockchain::store::repair(&disk, &names(), NOW, &mut |_, _| ControlFlow::Continue(()))
+        blockchain::store::repair(&files(&disk), NOW, &mut |_, _| ControlFlow::Continue(()))
             .unwrap_err();
     assert!(error.to_string().contains("start with --force-new-chain"), "{error}");
 }
@@ -332,32 +332,28 @@ fn a_forced_new_chain_moves_the_old_one_aside_as_it_is() {
     let store = Store::new();
     let disk = store.with(CHAIN, Some(b"damaged"));
     let before = disk.list().unwrap();
-    let as_disk: Arc<dyn Disk> = Arc::clone(&disk) as _;
     let now = NOW + 60_000_000;
-    ChainFile::load(as_disk, names(), &network(1), Start::ForceNew, 9, now, &mut |_, _| {
-        ControlFlow::Continue(())
-    })
-    .unwrap();
-    let mut files = disk.list().unwrap();
-    files.retain(|name| !before.contains(name));
-    assert_eq!(files, ["test_2026-09-21_14-14-20.chain"]);
-    assert_eq!(disk.contents(&files[0]).unwrap(), b"damaged");
+    let force_new = |network| {
+        let progress = &mut |_, _| ControlFlow::Continue(());
+        ChainFile::load(&files(&disk), &network, Start::ForceNew, 9, now, progress).map(drop)
+    };
+    force_new(network(1)).unwrap();
+    let mut names = disk.list().unwrap();
+    names.retain(|name| !before.contains(name));
+    assert_eq!(names, ["test_2026-09-21_14-14-20.chain"]);
+    assert_eq!(disk.contents(&names[0]).unwrap(), b"damaged");
     assert_eq!(Miner::start(&disk).unwrap().chain.head().length(), 1);
     // There is only a genesis block now, and nothing to set aside.
-    let (as_disk, before): (Arc<dyn Disk>, _) = (Arc::clone(&disk) as _, disk.list().unwrap());
-    let other = network(2);
-    ChainFile::load(as_disk, names(), &other, Start::ForceNew, 9, now, &mut |_, _| {
-        ControlFlow::Continue(())
-    })
-    .unwrap();
+    let before = disk.list().unwrap();
+    force_new(network(2)).unwrap();
     assert_eq!(disk.list().unwrap(), before);
 }
 
 #[test]
 fn a_chain_of_another_network_is_refused_by_name() {
     let store = Store::new();
-    let disk: Arc<dyn Disk> = store.with(HASH, None);
-    let load = ChainFile::load(disk, names(), &network(2), Start::Keep, 9, NOW, &mut |_, _| {
+    let files = files(&store.with(HASH, None));
+    let load = ChainFile::load(&files, &network(2), Start::Keep, 9, NOW, &mut |_, _| {
         ControlFlow::Continue(())
     });
     let expected = "chain file test.chain is of network test with difficulty 1, not of test with 2; \
@@ -532,7 +528,7 @@ fn copies_of_files_that_were_being_written_start_without_repair() {
         let disk = store.with(name, None);
         disk.put(name, &contents);
         assert_eq!(disk.contents(HASH).as_ref(), Some(hash), "{what}");
-        let report = verify(&*disk, &names(), &mut |_, _| ControlFlow::Continue(())).unwrap();
+        let report = verify(&files(&disk), &mut |_, _| ControlFlow::Continue(())).unwrap();
         assert!(report.ok, "{what}: {report:?}");
         let miner = Miner::start(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert!(miner.chain.head().length() >= length, "{what}");
@@ -555,15 +551,12 @@ fn copies_of_files_that_were_being_written_start_without_repair() {
 #[test]
 fn a_backup_is_whole_or_is_done_again() {
     let store = Store::new();
-    let from = store.disk.after_kill();
+    let from = files(&Arc::new(store.disk.after_kill()));
     let back_up = |to: &Arc<SimDisk>| {
-        let to: Arc<dyn Disk> = Arc::clone(to) as _;
-        blockchain::store::back_up(&from, &names(), &to, &names(), &mut |_, _| {
-            ControlFlow::Continue(())
-        })
+        blockchain::store::back_up(&from, &files(to), &mut |_, _| ControlFlow::Continue(()))
     };
     let check = |to: &Arc<SimDisk>| {
-        let report = verify(&**to, &names(), &mut |_, _| ControlFlow::Continue(())).unwrap();
+        let report = verify(&files(to), &mut |_, _| ControlFlow::Continue(())).unwrap();
         assert!(report.ok && report.warnings.is_empty(), "{report:?}");
         assert_eq!((report.length, report.unprocessed), (6, 7), "{report:?}");
         assert_eq!(store.lost(to), Vec::<String>::new());

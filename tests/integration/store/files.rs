@@ -9,7 +9,8 @@ use std::sync::Arc;
 use blockchain::chain::testing::{Maker, NOW, data, network};
 use blockchain::chain::{Branch, Chain, Dropped, Head};
 use blockchain::store::{
-    ChainFile, Disk, Folder, Journal, Loaded, Lock, Names, Saved, Start, StoreError, repair, verify,
+    ChainFile, Disk, Files, Folder, Journal, Loaded, Lock, Names, Saved, Start, StoreError, repair,
+    verify,
 };
 
 /// A folder that is gone when the test is over.
@@ -31,13 +32,15 @@ impl TempFolder {
     }
 
     fn load(&self, start: Start) -> Result<Loaded, StoreError> {
-        let network = network(1);
-        ChainFile::load(self.disk(), self.names(), &network, start, 2, NOW, &mut |_, _| {
-            ControlFlow::Continue(())
-        })
+        let progress = &mut |_, _| ControlFlow::Continue(());
+        ChainFile::load(&self.files(), &network(1), start, 2, NOW, progress)
     }
 
-    fn files(&self) -> Vec<String> {
+    fn files(&self) -> Files {
+        Files::new(self.disk(), self.names())
+    }
+
+    fn list(&self) -> Vec<String> {
         self.disk().list().unwrap()
     }
 
@@ -70,7 +73,7 @@ fn sha256sum_agrees(folder: &Path) -> bool {
 fn a_chain_is_there_again_with_versions_of_what_was_replaced() {
     let folder = TempFolder::new("versions");
     let Loaded { mut file, mut chain, mut forks } = folder.load(Start::Keep).unwrap();
-    assert_eq!(folder.files(), ["test.chain", "test.forks", "test.hash"]);
+    assert_eq!(folder.list(), ["test.chain", "test.forks", "test.hash"]);
     let genesis = *chain.head();
     grow(&mut chain, genesis, &["a", "b"]);
     assert_eq!(file.save(&chain.view(), &mut forks, NOW).unwrap(), Saved::Appended { blocks: 2 });
@@ -92,7 +95,7 @@ fn a_chain_is_there_again_with_versions_of_what_was_replaced() {
         }
     }
     let versions = ["test_2026-09-21_14-13-22.chain", "test_2026-09-21_14-13-23.chain"];
-    assert_eq!(folder.files()[3..], versions);
+    assert_eq!(folder.list()[3..], versions);
     let Loaded { file, chain: loaded, forks } = folder.load(Start::Keep).unwrap();
     assert_eq!(loaded.head(), chain.head());
     assert_eq!(forks.all().iter().map(Dropped::depth).collect::<Vec<_>>(), [5, 4]);
@@ -105,27 +108,23 @@ fn a_chain_is_there_again_with_versions_of_what_was_replaced() {
 #[test]
 fn journal_and_reports_agree_on_a_sound_folder() {
     let folder = TempFolder::new("journal");
-    let (mut journal, found) = Journal::open(folder.disk(), folder.names()).unwrap();
+    let (mut journal, found) = Journal::open(folder.files()).unwrap();
     assert_eq!(found, []);
     journal.append(&[data("a"), data("b")]).unwrap();
     journal.append(&[data("c"), data("a")]).unwrap();
-    journal.probe().unwrap();
-    let (mut journal, found) = Journal::open(folder.disk(), folder.names()).unwrap();
+    let (mut journal, found) = Journal::open(folder.files()).unwrap();
     assert_eq!(found, [data("a"), data("b"), data("c")]);
     journal.rewrite(&[data("c")]).unwrap();
     journal.append(&[data("d")]).unwrap();
-    assert_eq!(Journal::open(folder.disk(), folder.names()).unwrap().1, [data("c"), data("d")]);
+    assert_eq!(Journal::open(folder.files()).unwrap().1, [data("c"), data("d")]);
     folder.load(Start::Keep).unwrap();
-    let report =
-        verify(&*folder.disk(), &folder.names(), &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let report = verify(&folder.files(), &mut |_, _| ControlFlow::Continue(())).unwrap();
     assert!(report.ok && report.warnings.is_empty());
     assert_eq!((report.length, report.unprocessed), (1, 2));
-    let before = folder.files();
-    let repair =
-        repair(&folder.disk(), &folder.names(), NOW, &mut |_, _| ControlFlow::Continue(()))
-            .unwrap();
+    let before = folder.list();
+    let repair = repair(&folder.files(), NOW, &mut |_, _| ControlFlow::Continue(())).unwrap();
     assert_eq!((repair.chain_moved_to, repair.journal_moved_to), (None, None));
-    assert_eq!(folder.files(), before);
+    assert_eq!(folder.list(), before);
 }
 
 #[test]

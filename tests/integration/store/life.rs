@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use blockchain::chain::testing::{Maker, NOW, data, network};
 use blockchain::chain::{Branch, Chain, ChainView, Change, Data, Dropped, Forks};
-use blockchain::store::sim_disk::SimDisk;
-use blockchain::store::{ChainFile, Disk, Journal, Loaded, Names, Start, StoreError, verify};
+use blockchain::store::{
+    ChainFile, Disk, Files, Journal, Loaded, Names, Start, StoreError, verify,
+};
+
+use crate::support::sim_disk::SimDisk;
 
 pub const KEEP_VERSIONS: usize = 2;
-
-pub fn names() -> Names {
-    Names::of(Path::new("test.chain")).unwrap()
-}
 
 /// What was promised, to be held against the disk after a crash.
 #[derive(Clone, Default)]
@@ -37,6 +36,10 @@ pub struct Miner {
     pub seconds: u64,
 }
 
+pub fn files(disk: &Arc<SimDisk>) -> Files {
+    Files::new(Arc::clone(disk) as _, Names::of(Path::new("test.chain")).unwrap())
+}
+
 /// One thing that happens in a miner's life.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -54,18 +57,11 @@ pub enum Event {
 
 impl Miner {
     pub fn start(disk: &Arc<SimDisk>) -> Result<Self, StoreError> {
-        let disk: Arc<dyn Disk> = Arc::clone(disk) as _;
         let (mut progress, network) = (|_, _| ControlFlow::Continue(()), network(1));
-        let Loaded { file, chain, forks } = ChainFile::load(
-            Arc::clone(&disk),
-            names(),
-            &network,
-            Start::Keep,
-            KEEP_VERSIONS,
-            NOW,
-            &mut progress,
-        )?;
-        let (journal, mut pool) = Journal::open(disk, names())?;
+        let (files, start) = (files(disk), Start::Keep);
+        let Loaded { file, chain, forks } =
+            ChainFile::load(&files, &network, start, KEEP_VERSIONS, NOW, &mut progress)?;
+        let (journal, mut pool) = Journal::open(files)?;
         pool.retain(|data| chain.height_of(data).unwrap().is_none());
         Ok(Self { chain, forks, file, journal, pool, seconds: 0 })
     }
@@ -219,7 +215,7 @@ pub fn starts_and_keeps(disk: &Arc<SimDisk>, promises: &Promises, context: &dyn 
         assert!(asked || extends_saved && partly, "{}: lost saved blocks", context());
     }
     assert_eq!(miner.file.saved().head(), view.head());
-    let report = verify(&**disk, &names(), &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let report = verify(&files(disk), &mut |_, _| ControlFlow::Continue(())).unwrap();
     assert!(report.ok && report.warnings.is_empty(), "{}: {report:?}", context());
     let names = disk.list().unwrap();
     assert!(!names.iter().any(|name| name.ends_with(".tmp")), "{}: {names:?}", context());

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::life::{Miner, Promises, script, starts_and_keeps};
-use blockchain::store::sim_disk::{Loss, Rng, SimDisk, When};
+use crate::support::sim_disk::{Loss, Rng, SimDisk, When};
 
 /// Lives the script until the power goes; what was promised by then.
 fn live(disk: &Arc<SimDisk>) -> Promises {

@@ -8,5 +8,6 @@ pub mod miner;
 pub mod program;
 pub mod scripted_server;
 pub mod seed;
+pub mod sim_disk;
 pub mod town;
 pub mod ui;

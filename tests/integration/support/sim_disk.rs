@@ -9,11 +9,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
+use blockchain::store::{Disk, DiskFile, Operation, Stamp};
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskFile, Stamp};
-use super::sim_loss::{Change, File};
-pub use super::sim_loss::{Loss, Rng};
+#[path = "sim_loss.rs"]
+mod sim_loss;
+
+use sim_loss::{Change, File};
+pub use sim_loss::{Loss, Rng};
 
 /// The moment at which the power is lost: before or after an operation does its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +61,7 @@ impl DiskFile for OpenFile {
         let state = self.disk.lock();
         state.up()?;
         let written = &state.files[self.file].written;
-        let rest = written.get(usize::try_from(at).expect("tests are small")..).unwrap_or_default();
+        let rest = written.get(small(at)..).unwrap_or_default();
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)
@@ -73,7 +76,7 @@ impl DiskFile for OpenFile {
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
         let mut state = self.disk.lock();
         state.up()?;
-        state.files[self.file].write(usize::try_from(at).expect("tests are small"), bytes);
+        state.files[self.file].write(small(at), bytes);
         Ok(())
     }
 }
@@ -197,33 +200,6 @@ impl SimDisk {
     fn with(state: State) -> Self {
         Self(Arc::new(Mutex::new(state)))
     }
-
-    /// Does `work` as the next operation, or half of it (`failing`), or nothing.
-    fn operate(
-        &self,
-        writes: bool,
-        failing: impl FnOnce(&mut State),
-        work: impl FnOnce(&mut State) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let mut state = self.0.lock();
-        state.up()?;
-        let number = state.operations;
-        state.operations += 1;
-        let crash = state.crash.filter(|(at, _)| *at == number).map(|(_, when)| when);
-        if crash == Some(When::Before) {
-            state.is_down = true;
-            return state.up();
-        }
-        let failure = state.failures.get(&number).copied();
-        if let Some(failure) = failure.or((writes && state.full).then_some(Failure::Full)) {
-            state.struck += 1;
-            failing(&mut state);
-            return Err(failure.error());
-        }
-        let done = work(&mut state);
-        state.is_down = crash.is_some();
-        state.up().and(done)
-    }
 }
 
 impl State {
@@ -254,6 +230,58 @@ impl State {
         change.apply(&mut self.names);
         self.unsynced_names.push(change);
     }
+
+    fn number_of(&self, name: &str) -> io::Result<usize> {
+        Ok(*self.names.get(name).ok_or(ErrorKind::NotFound)?)
+    }
+
+    fn apply(&mut self, operation: Operation<'_>) -> io::Result<()> {
+        match operation {
+            Operation::Write(name, at, bytes) => self.made(name).write(small(at), bytes),
+            Operation::Sync(name) => self.file(name)?.sync(),
+            Operation::Truncate(name, bytes) => self.file(name)?.truncate(small(bytes)),
+            Operation::Rename(from, to) => {
+                let made = Some((to.to_owned(), self.number_of(from)?));
+                self.change(Change { gone: Some(from.to_owned()), made });
+            }
+            Operation::Link(from, to) => {
+                let made = Some((to.to_owned(), self.number_of(from)?));
+                if self.names.contains_key(to) {
+                    return Err(ErrorKind::AlreadyExists.into());
+                }
+                self.change(Change { gone: None, made });
+            }
+            Operation::Remove(name) => {
+                self.change(Change { gone: Some(name.to_owned()), made: None });
+            }
+            Operation::SyncFolder => {
+                for change in std::mem::take(&mut self.unsynced_names) {
+                    change.apply(&mut self.names_on_disk);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what is left of an operation that fails.
+    fn fail(&mut self, operation: Operation<'_>) {
+        match operation {
+            Operation::Write(name, at, bytes) => {
+                self.made(name).write(small(at), &bytes[..bytes.len() / 2]);
+            }
+            Operation::Sync(name) => {
+                if let Ok(file) = self.file(name) {
+                    file.lose_unsynced();
+                }
+            }
+            Operation::SyncFolder => self.unsynced_names.clear(),
+            _ => {}
+        }
+    }
+}
+
+fn small(bytes: u64) -> usize {
+    usize::try_from(bytes).expect("tests are small")
 }
 
 impl Disk for SimDisk {
@@ -281,100 +309,34 @@ impl Disk for SimDisk {
         Ok(Arc::new(OpenFile { disk: Arc::clone(&self.0), file }))
     }
 
-    fn write(&self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
-        let at = usize::try_from(at).expect("tests are small");
-        let half = &bytes[..bytes.len() / 2];
-        let half = |state: &mut State| state.made(name).write(at, half);
-        self.operate(true, half, |state| {
-            state.made(name).write(at, bytes);
-            Ok(())
-        })
-    }
-
-    fn sync(&self, name: &str) -> io::Result<()> {
-        let lose = |state: &mut State| {
-            if let Ok(file) = state.file(name) {
-                file.lose_unsynced();
-            }
-        };
-        self.operate(false, lose, |state| {
-            state.file(name)?.sync();
-            Ok(())
-        })
-    }
-
-    fn truncate(&self, name: &str, bytes: u64) -> io::Result<()> {
-        let bytes = usize::try_from(bytes).expect("tests are small");
-        self.operate(
-            false,
-            |_| {},
-            |state| {
-                state.file(name)?.truncate(bytes);
-                Ok(())
-            },
-        )
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.operate(
-            false,
-            |_| {},
-            |state| {
-                let file = *state.names.get(from).ok_or(ErrorKind::NotFound)?;
-                let (gone, made) = (Some(from.to_owned()), Some((to.to_owned(), file)));
-                state.change(Change { gone, made });
-                Ok(())
-            },
-        )
-    }
-
-    fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        self.operate(
-            false,
-            |_| {},
-            |state| {
-                let file = *state.names.get(from).ok_or(ErrorKind::NotFound)?;
-                if state.names.contains_key(to) {
-                    return Err(ErrorKind::AlreadyExists.into());
-                }
-                state.change(Change { gone: None, made: Some((to.to_owned(), file)) });
-                Ok(())
-            },
-        )
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        if self.0.lock().names.contains_key(name) {
-            let gone = Some(name.to_owned());
-            self.operate(
-                false,
-                |_| {},
-                |state| {
-                    state.change(Change { gone, made: None });
-                    Ok(())
-                },
-            )
-        } else {
-            self.0.lock().up()
-        }
-    }
-
     fn list(&self) -> io::Result<Vec<String>> {
         let state = self.0.lock();
         state.up()?;
         Ok(state.names.keys().cloned().collect())
     }
 
-    fn sync_folder(&self) -> io::Result<()> {
-        self.operate(
-            false,
-            |state| state.unsynced_names.clear(),
-            |state| {
-                for change in std::mem::take(&mut state.unsynced_names) {
-                    change.apply(&mut state.names_on_disk);
-                }
-                Ok(())
-            },
-        )
+    fn operate(&self, operation: Operation<'_>) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.up()?;
+        if matches!(operation, Operation::Remove(name) if !state.names.contains_key(name)) {
+            return Ok(());
+        }
+        let number = state.operations;
+        state.operations += 1;
+        let crash = state.crash.filter(|(at, _)| *at == number).map(|(_, when)| when);
+        if crash == Some(When::Before) {
+            state.is_down = true;
+            return state.up();
+        }
+        let is_full = state.full && matches!(operation, Operation::Write(..));
+        let failure = state.failures.get(&number).copied();
+        if let Some(failure) = failure.or(is_full.then_some(Failure::Full)) {
+            state.struck += 1;
+            state.fail(operation);
+            return Err(failure.error());
+        }
+        let done = state.apply(operation);
+        state.is_down = crash.is_some();
+        state.up().and(done)
     }
 }

@@ -33,11 +33,11 @@ pub enum Loss {
 }
 
 impl Loss {
-    pub(super) fn seed(self) -> u64 {
+    pub fn seed(self) -> u64 {
         if let Self::Any { seed } = self { seed } else { 0 }
     }
 
-    pub(super) fn keeps_name(self, at: usize, rng: &mut Rng) -> bool {
+    pub fn keeps_name(self, at: usize, rng: &mut Rng) -> bool {
         match self {
             Self::Behind { names, .. } | Self::Zeros { names, .. } => at < names,
             Self::Any { .. } => rng.below(2) == 0,
