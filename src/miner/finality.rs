@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::Adopted;
 use super::Miner;
-use crate::api::{Address, Happening, RefusedBranch};
+use crate::api::{Address, Happening, RETURNED_IDS_MAX, RefusedBranch};
 use crate::chain::{Branch, Hash, Refused};
 
 /// How deep a reorganisation may go, and what was refused.
@@ -53,11 +53,11 @@ impl Finality {
 }
 
 impl Miner {
-    /// Takes in a branch as [`super::Shared::adopt`] does, unless it goes too deep.
+    /// Takes in a branch as [`super::Shared::adopt`] does, unless it goes too deep, and tells of it.
     ///
     /// # Errors
     /// [`NotAdopted`], with nothing changed.
-    pub fn adopt(&self, branch: &Branch, from: Option<&Address>) -> Result<Adopted, NotAdopted> {
+    pub fn adopt(&self, branch: &Branch, from: Option<&Address>) -> Result<(), NotAdopted> {
         let head = self.shared.head();
         let depth = head.index.saturating_sub(branch.fork().index);
         let is_too_deep = {
@@ -74,7 +74,54 @@ impl Miner {
         if state.accepted.take_if(|hash| branch.has(hash)).is_some() {
             state.refused = None;
         }
-        Ok(adopted)
+        drop(state);
+        self.tell_adopted(branch, &adopted, from);
+        Ok(())
+    }
+
+    /// Tells of a branch that was adopted, in the log and in the diary.
+    fn tell_adopted(&self, branch: &Branch, adopted: &Adopted, from: Option<&Address>) {
+        let (head, blocks, dropped) = (branch.head(), adopted.blocks, adopted.depth);
+        match from {
+            Some(from) => {
+                self.shared.with_neighbours(|all| all.brought(from));
+                self.progress.adopted(from, blocks, dropped, head, self.now().steady);
+            }
+            None => log::info!(
+                "push: adopted a branch that was handed in blocks={blocks} length={} head={} \
+                 dropped={dropped}",
+                head.length(),
+                head.hash
+            ),
+        }
+        self.tell_dropped(branch.fork().index, head.hash, adopted, from);
+        if let Ok(Some(last)) = branch.blocks().block(head.index) {
+            let (index, hash, id) = (head.index, head.hash, last.data.id);
+            self.tell(Happening::Block { index, hash, id, from: from.cloned() });
+        }
+    }
+
+    /// Tells of the blocks that were dropped above the block `fork`, if some were.
+    pub(super) fn tell_dropped(
+        &self,
+        fork: u64,
+        head: Hash,
+        adopted: &Adopted,
+        from: Option<&Address>,
+    ) {
+        let Some((dropped_head, why)) = adopted.dropped else { return };
+        let returned = adopted.returned.iter().map(|data| data.id).take(RETURNED_IDS_MAX);
+        self.tell(Happening::Reorganisation {
+            fork,
+            dropped: adopted.depth,
+            dropped_head,
+            adopted: adopted.blocks,
+            head,
+            why,
+            returned: returned.collect(),
+            returned_count: adopted.returned.len() as u64,
+            from: from.cloned(),
+        });
     }
 
     /// Tells of a refused branch, once for each fork: it is offered in every round.

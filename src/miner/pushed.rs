@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::answer::unreadable;
-use super::jobs::sync_chain::tell;
 use super::sides::SIDES_MAX;
 use super::{Fault, Kept, Miner, NotAdopted};
 use crate::api::{
@@ -110,20 +109,15 @@ fn take(
     lines: &[String],
     neighbour: Option<&Address>,
 ) -> Result<Outcome, ReadError> {
-    let first = match lines
-        .first()
-        .ok_or_else(|| "there is no block".into())
-        .and_then(|line| Link::of(line))
-    {
-        Ok(first) => first,
-        Err(why) => return Ok(Outcome::Invalid(why)),
+    let first = match lines.first().map(|line| Link::of(line)) {
+        None => return Ok(Outcome::Invalid("there is no block".into())),
+        Some(Err(why)) => return Ok(Outcome::Invalid(why)),
+        Some(Ok(first)) => first,
     };
     let last = first.index.saturating_add(lines.len() as u64 - 1);
     for _ in 0..TRIES {
         let view = miner.shared.chain();
-        let Some(below) = known_below(miner, &view, &first)? else {
-            return Ok(Outcome::DoesNotFit { last });
-        };
+        let Some(below) = known_below(miner, &view, &first)? else { break };
         let from = first.index - below.len() as u64;
         let lines: Vec<&str> = below
             .iter()
@@ -132,45 +126,50 @@ fn take(
             .chain(lines.iter().map(|line| &**line))
             .collect();
         let known = shared_lines(&view, from, &lines)?;
-        let Some(fork) = view.head_at(from - 1 + known as u64)? else {
-            return Ok(Outcome::DoesNotFit { last });
-        };
+        let Some(fork) = view.head_at(from - 1 + known as u64)? else { break };
         if known == lines.len() {
             note_has(miner, neighbour, &fork);
             return Ok(Outcome::Known);
         }
-        let mut branch = Branch::new(fork);
-        for line in &lines[known..] {
-            if let Err(error) = branch.push(*line, miner.wall(), &miner.network) {
-                return Ok(Outcome::Invalid(error.to_string()));
-            }
-        }
-        // Before the news of it goes out: the sender has it.
-        note_has(miner, neighbour, branch.head());
-        match miner.adopt(&branch, neighbour) {
-            Ok(adopted) => {
-                tell(miner, neighbour.cloned(), &branch, &adopted);
-                return Ok(Outcome::Taken(branch.len() as u64));
-            }
-            Err(NotAdopted::TooDeep(depth)) => {
-                note_has(miner, neighbour, &fork);
-                return Ok(Outcome::TooDeep(depth));
-            }
-            Err(NotAdopted::Refused(Refused::NotBetter)) => {
-                note_has(miner, neighbour, &fork);
-                if neighbour.is_some() {
-                    lines[known..].iter().for_each(|line| miner.sides.note(line));
-                }
-                return Ok(Outcome::NotBetter);
-            }
-            Err(NotAdopted::Refused(Refused::Moved)) => {}
-            Err(NotAdopted::Refused(Refused::Invalid(error))) => {
-                return Ok(Outcome::Invalid(error.to_string()));
-            }
-            Err(NotAdopted::Refused(Refused::Unreadable(error))) => return Err(error),
+        if let Some(outcome) = take_new(miner, fork, &lines[known..], neighbour)? {
+            return Ok(outcome);
         }
     }
     Ok(Outcome::DoesNotFit { last })
+}
+
+/// Takes blocks behind `fork`; `None` if the chain moved meanwhile.
+fn take_new(
+    miner: &Miner,
+    fork: Head,
+    lines: &[&str],
+    neighbour: Option<&Address>,
+) -> Result<Option<Outcome>, ReadError> {
+    let mut branch = Branch::new(fork);
+    for line in lines {
+        if let Err(error) = branch.push(*line, miner.wall(), &miner.network) {
+            return Ok(Some(Outcome::Invalid(error.to_string())));
+        }
+    }
+    // Before the news of it goes out: the sender has it.
+    note_has(miner, neighbour, branch.head());
+    Ok(Some(match miner.adopt(&branch, neighbour) {
+        Ok(()) => Outcome::Taken(branch.len() as u64),
+        Err(NotAdopted::TooDeep(depth)) => {
+            note_has(miner, neighbour, &fork);
+            Outcome::TooDeep(depth)
+        }
+        Err(NotAdopted::Refused(Refused::NotBetter)) => {
+            note_has(miner, neighbour, &fork);
+            if neighbour.is_some() {
+                lines.iter().for_each(|line| miner.sides.note(line));
+            }
+            Outcome::NotBetter
+        }
+        Err(NotAdopted::Refused(Refused::Moved)) => return Ok(None),
+        Err(NotAdopted::Refused(Refused::Invalid(error))) => Outcome::Invalid(error.to_string()),
+        Err(NotAdopted::Refused(Refused::Unreadable(error))) => return Err(error),
+    }))
 }
 
 /// The blocks between our chain and the block that is linked by `first`, the last one first, as far

@@ -4,6 +4,8 @@
 //! steps. A branch is checked outside every lock, as it arrives, given up at its first wrong
 //! block, and adopted as soon as it wins; it then goes on page by page.
 
+mod ahead;
+
 use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
@@ -11,14 +13,10 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::{Wake, ask_health, note_answer, note_fault};
-use crate::api::{
-    Address, ChainPage, Happening, Health, PAGE_BYTES_MAX, RETURNED_IDS_MAX, Request,
-};
-use crate::chain::{
-    Block, BlockError, Branch, ChainView, Hash, Head, Rank, ReadError, Refused, Rule,
-};
+use crate::api::{Address, ChainPage, Health};
+use crate::chain::{Block, BlockError, Branch, ChainView, Head, Rank, ReadError, Refused, Rule};
 use crate::miner::fetching::Turn;
-use crate::miner::{Adopted, Fault, Miner, Neighbours, NotAdopted};
+use crate::miner::{Fault, Miner, NotAdopted};
 use crate::store::Spill;
 
 /// Bytes of a branch that stay in memory; more move to the disk.
@@ -58,7 +56,7 @@ pub fn whom(miner: &Miner, wake: Wake) -> Vec<Address> {
 pub fn round(miner: &Miner, address: &Address) {
     let outcome = ask_health(miner, address).and_then(|health| {
         note_answer(miner, "sync_chain", address, &health);
-        let fetched = check_time(miner, address, &health).and_then(|()| {
+        let fetched = ahead::check_time(miner, address, &health).and_then(|()| {
             let turn = is_better(miner, &health).then(|| Turn::begin(miner, address, &health));
             turn.flatten().map_or(Ok(()), |turn| fetch(miner, address, &health, &turn))
         });
@@ -81,61 +79,6 @@ pub fn round(miner: &Miner, address: &Address) {
 fn is_better(miner: &Miner, health: &Health) -> bool {
     let head = miner.shared.head();
     Rank::new(health.length, health.head) > head.rank()
-}
-
-/// A clock before this (2026-01-01) was never set: no block of any network is as old.
-const CLOCK_SET: u64 = 1_767_225_600_000_000;
-
-/// Drops blocks that came in while our clock ran ahead, once half of the neighbours that answer said
-/// that they do not have them, or refuse what is built on them. A clock that was set back by
-/// mistake drops nothing: the others have the same blocks, and take more.
-///
-/// Having them is not enough: two miners whose clocks ran ahead together share the first of
-/// these blocks, and each refuses the other's later ones until the time comes.
-fn check_time(miner: &Miner, address: &Address, health: &Health) -> Result<(), Broken> {
-    let wall = miner.wall();
-    let Some(first) = miner.shared.first_ahead(wall)?.filter(|_| wall >= CLOCK_SET) else {
-        return Ok(());
-    };
-    let has = health.length > first.index && {
-        let page = Page::ask(miner, address, first.index, 1)?;
-        Hash::of(page.lines[0].get()) == first.hash && !refuses(miner, address, health, &first)?
-    };
-    let half_deny = |all: &mut Neighbours| all.denied(address, first.hash, !has);
-    if miner.shared.with_neighbours(half_deny) {
-        let dropped = miner.shared.drop_ahead(&first, wall)?;
-        log::error!(
-            "sync_chain: dropped blocks that are over two hours ahead of the clock and that half \
-             the neighbours lack or refuse; their messages wait again blocks={} from={}",
-            dropped.depth,
-            first.index
-        );
-        tell_dropped(miner, first.index - 1, miner.shared.head().hash, &dropped, None);
-    }
-    Ok(())
-}
-
-/// Blocks that a neighbour is asked to take, around the place where its chain may leave ours.
-const OFFERED: u64 = 64;
-
-/// True if a neighbour that has our first block ahead of time refuses what we have around its head.
-/// Of all rules the clock's alone can differ between honest miners.
-fn refuses(
-    miner: &Miner,
-    address: &Address,
-    health: &Health,
-    first: &Head,
-) -> Result<bool, ReadError> {
-    let from = health.length.saturating_sub(OFFERED / 2).max(first.index + 1);
-    let view = miner.shared.chain();
-    let lines = view.lines_from(from).take(OFFERED as usize);
-    let lines = lines.map(|line| Ok(line?.to_string())).collect::<Result<Vec<_>, ReadError>>()?;
-    if lines.is_empty() {
-        return Ok(false);
-    }
-    let offer = Request::PushBlocks { lines };
-    let answer = miner.client().send(address, &offer, PAGE_BYTES_MAX);
-    Ok(answer.is_ok_and(|(status, _)| status == 400))
 }
 
 /// Why a neighbour's chain could not be read to the end that it claimed.
@@ -363,61 +306,14 @@ fn fault_of(error: BlockError, number: usize) -> Fault {
 
 fn adopt(miner: &Miner, address: &Address, branch: &Branch) -> Result<(), Broken> {
     match miner.adopt(branch, Some(address)) {
-        Ok(adopted) => {
-            tell(miner, Some(address.clone()), branch, &adopted);
-            Ok(())
-        }
+        Ok(()) | Err(NotAdopted::Refused(Refused::Moved | Refused::NotBetter)) => Ok(()),
         Err(NotAdopted::TooDeep(depth)) => {
             let why = format!("its branch would drop {depth} blocks, more than is allowed");
             Err(Fault::Odd(why).into())
         }
-        Err(NotAdopted::Refused(Refused::Moved | Refused::NotBetter)) => Ok(()),
         Err(NotAdopted::Refused(Refused::Invalid(error))) => {
             Err(Fault::Lying(error.to_string()).into())
         }
         Err(NotAdopted::Refused(Refused::Unreadable(error))) => Err(error.into()),
     }
-}
-
-/// Tells of a branch that was adopted, in the log and in the diary.
-pub(in crate::miner) fn tell(
-    miner: &Miner,
-    from: Option<Address>,
-    branch: &Branch,
-    adopted: &Adopted,
-) {
-    let (head, blocks, dropped) = (branch.head(), adopted.blocks, adopted.depth);
-    match &from {
-        Some(from) => {
-            miner.shared.with_neighbours(|all| all.brought(from));
-            miner.progress.adopted(from, blocks, dropped, head, miner.now().steady);
-        }
-        None => log::info!(
-            "push: adopted a branch that was handed in blocks={blocks} length={} head={} \
-             dropped={dropped}",
-            head.length(),
-            head.hash
-        ),
-    }
-    tell_dropped(miner, branch.fork().index, branch.head().hash, adopted, from.as_ref());
-    let (index, hash) = (branch.head().index, branch.head().hash);
-    if let Ok(Some(last)) = branch.blocks().block(index) {
-        miner.tell(Happening::Block { index, hash, id: last.data.id, from });
-    }
-}
-
-/// Tells of the blocks that were dropped above the block `fork`, if some were.
-fn tell_dropped(miner: &Miner, fork: u64, head: Hash, adopted: &Adopted, from: Option<&Address>) {
-    let Some((dropped_head, why)) = adopted.dropped else { return };
-    miner.tell(Happening::Reorganisation {
-        fork,
-        dropped: adopted.depth,
-        dropped_head,
-        adopted: adopted.blocks,
-        head,
-        why,
-        returned: adopted.returned.iter().map(|data| data.id).take(RETURNED_IDS_MAX).collect(),
-        returned_count: adopted.returned.len() as u64,
-        from: from.cloned(),
-    });
 }
