@@ -1,15 +1,17 @@
 //! What a miner answers to a request.
 
-use super::keeper::{Kept, Sender};
 use super::{DEEP, Miner, pushed};
 use crate::api::{
-    Added, BanPage, Caller, Cursor, EventPage, Health, Media, MiningPace, PAGE_BYTES, Reply,
-    Request, Span, Status, StatusReport, json_bytes,
+    BanPage, Caller, Cursor, EventPage, Health, Media, MiningPace, PAGE_BYTES, Reply, Request,
+    Status, StatusReport, json_bytes,
 };
-use crate::chain::{Data, DataId, Hash, Message, ReadError};
+use crate::chain::{Data, DataId, Hash, ReadError};
 
 mod blocks;
 mod changes;
+mod wanted;
+
+pub use wanted::{Wanted, keep_all};
 
 /// Seconds after which to try again what the pool or the disk did not take.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -18,8 +20,8 @@ const RETRY_AFTER_SECONDS: u32 = 5;
 /// whole chain at once don't keep others waiting for a thousand longer ones.
 const PART_BYTES: usize = 256 << 10;
 
-/// Answers `request`. An [`Request::Add`] is written to disk first; whoever has several of
-/// them writes them together and answers with `added` instead.
+/// Answers `request`. Messages are written to disk first; whoever has several requests that bring
+/// some writes them together, with [`keep_all`].
 pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
     if miner.is_shunned(caller) {
         return Reply::problem(403, "Forbidden", "this miner was told to leave yours alone");
@@ -28,14 +30,19 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
     if let Some(refusal) = refusal.or_else(|| changes::forbidden(miner, &request, caller)) {
         return refusal;
     }
-    read_or_change(miner, request, caller).unwrap_or_else(|error| unreadable(miner, &error))
+    match Wanted::of(miner, request, caller) {
+        Ok(wanted) => keep_all(miner, vec![wanted]).pop().expect("one answer for one request"),
+        Err(request) => {
+            let answer = read_or_change(miner, request, caller);
+            answer.unwrap_or_else(|error| unreadable(miner, &error))
+        }
+    }
 }
 
 /// Does what was asked for by a caller who may.
 fn read_or_change(miner: &Miner, request: Request, caller: &Caller) -> Result<Reply, ReadError> {
     Ok(match request {
         Request::Accept(hash) => changes::accept(miner, hash),
-        Request::Add { id, message } => add(miner, id, message, caller),
         Request::AddNeighbour(address) => changes::add_neighbour(miner, &address),
         Request::Ban(address) => changes::ban(miner, &address),
         Request::Bans => bans(miner),
@@ -55,24 +62,10 @@ fn read_or_change(miner: &Miner, request: Request, caller: &Caller) -> Result<Re
         Request::Mining => mining(miner),
         Request::Neighbours { details } => neighbours(miner, details),
         Request::PushBlocks { lines } => pushed::blocks(miner, &lines, caller),
-        Request::PushData { data, span } => push_data(miner, &data, span, caller),
+        Request::Add { .. } | Request::PushData { .. } => unreachable!("they bring messages"),
         Request::Status => Reply::json(200, &status(miner)),
         Request::Unban(address) => changes::unban(miner, &address),
     })
-}
-
-fn add(miner: &Miner, id: Option<DataId>, message: Message, caller: &Caller) -> Reply {
-    let data = Data { id: id.unwrap_or_else(|| miner.random_id()), message };
-    let kept = miner.keep(std::slice::from_ref(&data), Sender::Client(miner.source(caller)));
-    added(data, kept.into_iter().next().expect("one outcome for one message"))
-}
-
-fn push_data(miner: &Miner, data: &[Data], span: Option<Box<Span>>, caller: &Caller) -> Reply {
-    pushed::note_data(miner, data, caller);
-    let arrivals = || miner.shared.with_pool(|pool| pool.cursor());
-    let before = arrivals();
-    let kept = miner.keep(data, Sender::Neighbour(miner.source(caller)));
-    pushed::data(miner, span, caller, &kept, before..arrivals())
 }
 
 fn bans(miner: &Miner) -> Reply {
@@ -95,26 +88,6 @@ pub(super) fn events(miner: &Miner, after: Option<u64>) -> Reply {
         }),
     };
     Reply::json(200, &page)
-}
-
-pub fn added(data: Data, kept: Kept) -> Reply {
-    let more_information = match kept {
-        Kept::Added => "It is on disk and will be in the chain exactly once.",
-        Kept::Again => "It was added before; nothing is added twice.",
-        Kept::Conflict => {
-            let more = format!("the id {} belongs to another message", data.id);
-            return Reply::problem(409, "No Message added!", more);
-        }
-        Kept::Full => {
-            let more = "too many messages wait to be mined; try again later";
-            return Reply::problem(503, "No Message added!", more).retry_after(RETRY_AFTER_SECONDS);
-        }
-        Kept::Failing(why) => {
-            return Reply::problem(503, "No Message added!", why).retry_after(RETRY_AFTER_SECONDS);
-        }
-    };
-    let message = "Message added!".to_owned();
-    Reply::json(200, &Added { message, more_information: more_information.to_owned(), data })
 }
 
 fn json(body: Vec<u8>) -> Reply {

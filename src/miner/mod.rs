@@ -194,13 +194,7 @@ impl Miner {
 
     /// Writes messages to disk and lets them wait to be mined. Takes the keeper's lock, and
     /// returns once they are synced.
-    pub fn keep(&self, batch: &[Data], sender: Sender) -> Vec<Kept> {
-        let batch: Vec<_> = batch.iter().map(|data| (data.clone(), sender)).collect();
-        self.keep_each(&batch)
-    }
-
-    /// The same for messages of several senders.
-    pub fn keep_each(&self, batch: &[(Data, Sender)]) -> Vec<Kept> {
+    pub fn keep(&self, batch: &[(Data, Sender)]) -> Vec<Kept> {
         let mut keeper = self.keeper.lock();
         let began = self.now().steady;
         let kept = keeper.keep(&self.shared, batch);

@@ -1,4 +1,4 @@
-//! What comes in by a push: blocks that anybody hands in, and messages of a neighbour.
+//! Blocks that come in by a push: anybody hands them in.
 
 use std::sync::Arc;
 
@@ -6,11 +6,9 @@ use serde::Deserialize;
 
 use super::answer::unreadable;
 use super::sides::SIDES_MAX;
-use super::{Fault, Kept, Miner, NotAdopted};
-use crate::api::{
-    Address, BlocksTaken, Caller, Cursor, DataTaken, PUSH_BLOCKS, PUSH_BYTES, Reply, Span,
-};
-use crate::chain::{Branch, ChainView, Data, Hash, Head, ReadError, Refused};
+use super::{Fault, Miner, NotAdopted};
+use crate::api::{Address, BlocksTaken, Caller, PUSH_BLOCKS, PUSH_BYTES, Reply};
+use crate::chain::{Branch, ChainView, Hash, Head, ReadError, Refused};
 
 /// Times that a branch is checked anew because the chain moved meanwhile.
 const TRIES: usize = 4;
@@ -219,46 +217,4 @@ fn note_has(miner: &Miner, neighbour: Option<&Address>, block: &Head) {
         let has = Some((block.index, block.hash));
         miner.shared.with_neighbours(|all| all.set_has(neighbour, has));
     }
-}
-
-/// Notes which messages come from a neighbour, before the news of them goes out.
-pub(super) fn note_data(miner: &Miner, data: &[Data], caller: &Caller) {
-    if let Some(neighbour) = miner.caller(caller) {
-        let ids = data.iter().map(|data| data.id);
-        miner.shared.with_neighbours(|all| all.gave(&neighbour, ids));
-    }
-}
-
-/// The answer to pushed messages, of which became what `kept` says. `arrivals` had come before
-/// and after all of `kept` was written.
-pub(super) fn data(
-    miner: &Miner,
-    span: Option<Box<Span>>,
-    caller: &Caller,
-    kept: &[Kept],
-    arrivals: std::ops::Range<u64>,
-) -> Reply {
-    let taken = kept.iter().filter(|kept| **kept == Kept::Added).count() as u64;
-    if let Some(failing) = kept.iter().find_map(not_kept) {
-        return failing;
-    }
-    if let Some((neighbour, span)) = miner.caller(caller).zip(span) {
-        miner.shared.with_neighbours(|all| all.told(&neighbour, *span));
-    }
-    let cursor = |arrivals| Cursor { run: miner.id, arrivals };
-    // Others may have come among them.
-    let are_all = taken > 0 && arrivals.end - arrivals.start == taken;
-    let span =
-        are_all.then(|| Span { after: cursor(arrivals.start), cursor: cursor(arrivals.end) });
-    Reply::json(200, &DataTaken { taken, span })
-}
-
-/// The answer where one of the messages can't be kept.
-fn not_kept(kept: &Kept) -> Option<Reply> {
-    let why = match kept {
-        Kept::Full => "too many messages wait to be mined",
-        Kept::Failing(why) => why,
-        Kept::Added | Kept::Again | Kept::Conflict => return None,
-    };
-    Some(Reply::problem(503, "No Message added!", why).retry_after(5))
 }

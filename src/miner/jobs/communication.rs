@@ -18,13 +18,12 @@ use std::os::unix::net::UnixStream;
 use std::thread::{self, Builder};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender as ChannelSender, at, bounded, never, select};
+use crossbeam_channel::{Receiver, Sender, at, bounded, never, select};
 
 use crate::api::link::{self, EndsLink, ToMiner, ToServer};
-use crate::api::{Caller, Reply, Request, Span, routes};
-use crate::chain::{Data, Source};
-use crate::miner::answer::{added, answer, events};
-use crate::miner::{Kept, Miner, Sender, pushed};
+use crate::api::{Caller, Reply, Request, routes};
+use crate::miner::Miner;
+use crate::miner::answer::{Wanted, answer, events, keep_all};
 
 /// Messages that may wait to be written; more are answered 503.
 const ADDS_MAX: usize = 4_096;
@@ -89,8 +88,8 @@ pub fn serve(miner: &Miner, link: UnixStream, ready: &mut dyn FnMut()) -> io::Re
 struct Desk<'a> {
     miner: &'a Miner,
     answers: &'a link::Sender,
-    adds: ChannelSender<Add>,
-    followers: ChannelSender<Follower>,
+    adds: Sender<Add>,
+    followers: Sender<Follower>,
 }
 
 struct Follower {
@@ -103,28 +102,8 @@ struct Follower {
 
 /// Messages to be written, and whom to tell.
 struct Add {
-    data: Vec<Data>,
-    source: Source,
-    from: From,
+    wanted: Wanted,
     asker: Asker,
-}
-
-impl Add {
-    fn each(&self) -> impl Iterator<Item = (Data, Sender)> + '_ {
-        let sender = match self.from {
-            From::Client => Sender::Client(self.source),
-            From::Neighbour(..) => Sender::Neighbour(self.source),
-        };
-        self.data.iter().map(move |data| (data.clone(), sender))
-    }
-}
-
-/// Whom messages come from.
-enum From {
-    /// Somebody who adds one.
-    Client,
-    /// A neighbour that pushes what it has.
-    Neighbour(Caller, Option<Box<Span>>),
 }
 
 /// Whom to answer, and what to measure by.
@@ -163,24 +142,25 @@ impl Desk<'_> {
         if let Some(refusal) = self.miner.refusal(&request, caller) {
             return outbox.put(asker, refusal);
         }
-        let (data, from) = match request {
-            Request::Add { id, message } => {
-                let id = id.unwrap_or_else(|| self.miner.random_id());
-                (vec![Data { id, message }], From::Client)
-            }
-            Request::PushData { data, span } if !self.miner.is_shunned(caller) => {
-                pushed::note_data(self.miner, &data, caller);
-                (data, From::Neighbour(caller.clone(), span))
-            }
-            Request::Events { after, .. } if !request.wait().is_zero() => {
-                let until = asker.came + request.wait();
-                let after = after.unwrap_or_else(|| self.miner.diary.last_event());
-                return self.let_follow(Follower { after, until, ip: caller.ip, asker }, outbox);
-            }
-            request => return outbox.put(asker, answer(self.miner, request, caller)),
+        if let Request::Events { after, .. } = request
+            && !request.wait().is_zero()
+        {
+            let until = asker.came + request.wait();
+            let after = after.unwrap_or_else(|| self.miner.diary.last_event());
+            return self.let_follow(Follower { after, until, ip: caller.ip, asker }, outbox);
+        }
+        // A neighbour that was banned is refused like others.
+        let is_refused =
+            matches!(request, Request::PushData { .. }) && self.miner.is_shunned(caller);
+        let wanted = match is_refused {
+            true => Err(request),
+            false => Wanted::of(self.miner, request, caller),
         };
-        let source = self.miner.source(caller);
-        if let Err(error) = self.adds.try_send(Add { data, source, from, asker }) {
+        let wanted = match wanted {
+            Ok(wanted) => wanted,
+            Err(request) => return outbox.put(asker, answer(self.miner, request, caller)),
+        };
+        if let Err(error) = self.adds.try_send(Add { wanted, asker }) {
             self.miner.metrics.overloaded();
             let more = "more messages come in than the disk can take; try again";
             let refusal = Reply::problem(503, "No Message added!", more).retry_after(1);
@@ -206,22 +186,11 @@ fn keep(miner: &Miner, answers: &link::Sender, waiting: &Receiver<Add>) {
 }
 
 fn keep_batch(miner: &Miner, answers: &link::Sender, batch: Vec<Add>) {
-    let data: Vec<(Data, Sender)> = batch.iter().flat_map(Add::each).collect();
-    let arrivals = || miner.shared.with_pool(|pool| pool.cursor());
-    let before = arrivals();
-    let mut kept = miner.keep_each(&data).into_iter();
-    let arrived = before..arrivals();
+    let (wanted, askers): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|Add { wanted, asker }| (wanted, asker)).unzip();
+    let replies = keep_all(miner, wanted);
     let mut outbox = Outbox::new(miner, answers);
-    for Add { data, from, asker, .. } in batch {
-        let kept: Vec<Kept> = kept.by_ref().take(data.len()).collect();
-        let reply = match from {
-            From::Client => data.into_iter().zip(kept).map(|(data, kept)| added(data, kept)).next(),
-            From::Neighbour(caller, span) => {
-                Some(pushed::data(miner, span, &caller, &kept, arrived.clone()))
-            }
-        };
-        outbox.put(asker, reply.expect("a client adds one message"));
-    }
+    askers.into_iter().zip(replies).for_each(|(asker, reply)| outbox.put(asker, reply));
 }
 
 /// Answers those who wait for an event, until nobody hands on any more.

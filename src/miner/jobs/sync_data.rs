@@ -54,7 +54,9 @@ fn keep(miner: &Miner, address: &Address, new: &[Data]) -> bool {
     if new.is_empty() {
         return true;
     }
-    let kept = miner.keep(new, Sender::Neighbour(miner.source_of(address)));
+    let sender = Sender::Neighbour(miner.source_of(address));
+    let batch: Vec<_> = new.iter().map(|data| (data.clone(), sender)).collect();
+    let kept = miner.keep(&batch);
     let added = kept.iter().filter(|kept| **kept == Kept::Added).count();
     if added > 0 {
         log::debug!("sync_data: new messages neighbour={address} count={added}");

@@ -413,7 +413,7 @@ fn an_id_means_the_text_that_was_acknowledged_though_another_was_mined_under_it_
     let (miner, _) = self::miner(9);
     miner.shared.adopt(&branch(&["ours"]), NOW).unwrap();
     let second = Data { message: Message::new("second").unwrap(), ..data("ours") };
-    let _ = miner.keep(&[second], Sender::Neighbour(Source::Own));
+    let _ = miner.keep(&[(second, Sender::Neighbour(Source::Own))]);
     while mine::round(&miner, NonZeroUsize::MIN) == mine::Mined::Block {}
     assert_eq!(state_by_id(&miner, "ours"), (Some(1), ours), "nobody acknowledged the second");
 }
@@ -589,7 +589,7 @@ fn messages_are_pushed_once_and_not_back_to_who_sent_them() {
         Some((Request::PushData { data, span }, _)) => Some((data, *span.unwrap())),
         other => other.map(|other| panic!("{other:?}")),
     };
-    miner.keep(&[data("a")], Sender::Client(Source::Own));
+    miner.keep(&[(data("a"), Sender::Client(Source::Own))]);
     let (sent, span) = next().unwrap();
     assert_eq!(sent, [data("a")]);
     assert_eq!((span.after.arrivals, span.cursor.arrivals), (0, 1));
@@ -598,7 +598,7 @@ fn messages_are_pushed_once_and_not_back_to_who_sent_them() {
     let taken: DataTaken = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!((reply.status, taken.taken), (200, 1));
     assert_eq!(taken.span.unwrap().cursor.arrivals, 2);
-    miner.keep(&[data("c")], Sender::Client(Source::Own));
+    miner.keep(&[(data("c"), Sender::Client(Source::Own))]);
     assert_eq!(next().unwrap().0, [data("c")]);
     assert_eq!(next(), None);
 }
@@ -668,7 +668,7 @@ fn a_block_that_left_the_file_and_came_back_has_its_message_in_the_journal() {
         let progress = &mut |_, _| ControlFlow::Continue(());
         let loaded = ChainFile::load(&files(&disk), &on, start, 2, NOW, progress);
         let mut file = loaded.unwrap().file;
-        miner.keep(&[data("a")], Sender::Client(Source::Own));
+        miner.keep(&[(data("a"), Sender::Client(Source::Own))]);
         miner.shared.adopt(&branch(&["a"]), NOW).unwrap();
         assert!(backup::round(&miner, &mut file));
         miner.shared.adopt(&branch(&["b", "c"]), NOW).unwrap();
