@@ -12,10 +12,9 @@ use std::sync::Arc;
 
 use self::reorganise::Redo;
 use super::append_file::AppendFile;
-use super::disk::read_exact;
 use super::error::StoreError;
 use super::files::Files;
-use super::genesis::network_of;
+use super::genesis;
 use super::hash_file;
 use super::lines::parts;
 use super::names::Names;
@@ -88,7 +87,10 @@ impl ChainFile {
         redo::replay(files)?;
         let names = &files.names;
         if start == Start::ForceNew {
-            set_aside_old(files, now)?;
+            if !genesis::stands_alone(files)? {
+                let version = files.set_aside(&names.chain, "chain", now)?;
+                log::info!("store: set the chain file aside as {version}");
+            }
         } else if let Some(scanned) = scan(files, &names.chain, network, progress)? {
             let verdict = judge(files, &scanned)?;
             return Self::go_on(files, network, keep_versions, scanned, verdict);
@@ -287,7 +289,7 @@ impl ChainFile {
         let (files, name) = (&self.files, &self.files.names.chain);
         let bytes = files.write_unfinished(name, &mut parts(view, 0))?;
         // The hash comes first, so that the new file is vouched for from its first moment on.
-        write_unfinished_hash(files, &hash).inspect_err(|_| {
+        hash_file::write_unfinished(files, &hash.digest()).inspect_err(|_| {
             let _ = files.remove(&Names::unfinished(name));
         })?;
         files.sync_folder(name)?;
@@ -331,7 +333,7 @@ impl ChainFile {
 
     /// Writes the hash, where the present one fits the beginning of the file, or is missing.
     fn write_hash(&mut self) -> Result<(), StoreError> {
-        write_unfinished_hash(&self.files, &self.hash)?;
+        hash_file::write_unfinished(&self.files, &self.hash.digest())?;
         self.rename_hash()
     }
 
@@ -340,24 +342,4 @@ impl ChainFile {
         self.hash_file = HashFile::Current;
         Ok(())
     }
-}
-
-fn write_unfinished_hash(files: &Files, hash: &RunningHash) -> Result<(), StoreError> {
-    let text = hash_file::spell(&files.names, &hash.digest());
-    files.write_unfinished(&files.names.hash, &mut std::iter::once(Ok(text))).map(drop)
-}
-
-/// Gives the present chain file, if there is more than a genesis block in it, the further name of
-/// an older version, which is never removed.
-fn set_aside_old(files: &Files, now: Micros) -> Result<(), StoreError> {
-    let name = &files.names.chain;
-    let Some(found) = files.stamp(name)? else { return Ok(()) };
-    let first = files.open(name)?;
-    let first = first.and_then(|file| read_exact(&*file, 0, found.bytes.min(1 << 10)).ok());
-    let line = first.as_deref().and_then(|first| first.strip_suffix(b"\n"));
-    if found.bytes > 1 << 10 || line.and_then(network_of).is_none() {
-        let version = files.set_aside(name, "chain", now)?;
-        log::info!("store: set the chain file aside as {version}");
-    }
-    Ok(())
 }

@@ -5,6 +5,9 @@ use super::files::Files;
 use super::versions;
 use crate::chain::{Block, Difficulty, Hash, Network, NetworkName};
 
+/// More than any genesis block has.
+const GENESIS_BYTES_MAX: u64 = 1 << 10;
+
 /// The network that the first of the files `all` is of that says so for certain, or else says so
 /// at all. A first line is believed if the second one says that it follows it; if it is
 /// damaged, the second one may tell which it was, and so may `test.forks`.
@@ -63,4 +66,13 @@ pub(super) fn network_of(line: &[u8]) -> Option<Network> {
         block.data.message.as_str().strip_prefix("network=")?.split_once(" difficulty=")?;
     let network = Network { name: name.parse().ok()?, difficulty: difficulty.parse().ok()? };
     (Block::genesis(&network) == block).then_some(network)
+}
+
+/// True if there is no chain file, or one with a genesis block and nothing else.
+pub(super) fn stands_alone(files: &Files) -> Result<bool, StoreError> {
+    let name = &files.names.chain;
+    let Some(found) = files.stamp(name)? else { return Ok(true) };
+    let first = files.beginning(name, GENESIS_BYTES_MAX);
+    let line = first.strip_suffix(b"\n");
+    Ok(found.bytes <= GENESIS_BYTES_MAX && line.and_then(network_of).is_some())
 }

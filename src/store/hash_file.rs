@@ -50,3 +50,8 @@ pub(super) fn read(files: &Files, name: &str) -> Result<Recorded, StoreError> {
 pub(super) fn spell(names: &Names, hash: &Hash) -> Vec<u8> {
     format!("{hash}  {}\n", names.chain).into_bytes()
 }
+
+pub(super) fn write_unfinished(files: &Files, hash: &Hash) -> Result<(), StoreError> {
+    let text = Ok(spell(&files.names, hash));
+    files.write_unfinished(&files.names.hash, &mut std::iter::once(text)).map(drop)
+}

@@ -75,30 +75,23 @@ fn look_at_chain(
     (report.network, report.difficulty) = network.map(|it| (it.name, it.difficulty)).unzip();
     // A reorganisation that a crash cut off goes on at the next start, whatever the file is now.
     let is_redone = redo::pending(files)?.is_some();
-    let verdict = match &scanned {
-        Some(scanned) => judge(files, scanned)?,
-        None => {
-            let fault = Fault::new(names, name, 1, "line");
-            Verdict::Damaged(Box::new(fault.found(first, "the genesis block of a network")))
-        }
+    let Some(scanned) = scanned else {
+        let fault = Fault::new(names, name, 1, "line");
+        report.damaged(fault.found(first, "the genesis block of a network"), is_redone);
+        return Ok(None);
     };
-    match verdict {
+    match judge(files, &scanned)? {
         Verdict::Sound(_) => {}
         Verdict::Torn(_) => {
-            let scanned = scanned.as_ref().expect("only what was read is torn");
-            let trouble = scanned.trouble.as_ref().expect("a torn file has a bad line");
             let remedy = format!("the next start cuts off its {} bytes", scanned.cut());
-            report.warn(trouble.fault.clone(), &remedy);
+            let trouble = scanned.trouble.expect("a torn file has a bad line");
+            report.warn(trouble.fault, &remedy);
         }
         Verdict::Copied(fault) => {
             report.warn(*fault, "it is a copy, and the next start takes its whole blocks");
         }
-        Verdict::Damaged(fault) if is_redone => {
-            report.warn(*fault, "the next start goes on with a reorganisation");
-        }
-        Verdict::Damaged(fault) => report.faults.push(*fault),
+        Verdict::Damaged(fault) => report.damaged(*fault, is_redone),
     }
-    let Some(scanned) = scanned else { return Ok(None) };
     let head = scanned.chain.head();
     (report.length, report.head) = (head.length(), Some(head.hash));
     Ok(Some(scanned.chain))
@@ -135,6 +128,13 @@ fn look_at_journal(
 }
 
 impl Report {
+    fn damaged(&mut self, fault: Fault, is_redone: bool) {
+        match is_redone {
+            true => self.warn(fault, "the next start goes on with a reorganisation"),
+            false => self.faults.push(fault),
+        }
+    }
+
     fn warn(&mut self, fault: Fault, remedy: &str) {
         self.warnings.push(Fault { remedy: remedy.to_owned(), ..fault });
     }
