@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::shared::{Place, Shared};
-use crate::chain::{Data, DataId, Source, Usage};
+use crate::chain::{Data, DataId, ReadError, Source, Usage};
 use crate::store::{Journal, StoreError};
 
 /// Outcome for a message that somebody wanted kept.
@@ -75,12 +75,7 @@ impl Keeper {
         let mut outcomes: Vec<Kept> = Vec::with_capacity(batch.len());
         for (data, sender) in batch {
             let same_id = in_batch.entry(data.id).or_default();
-            let place = match same_id.contains(&data) {
-                true => Ok(Place::Kept),
-                false if !same_id.is_empty() && sender.is_client() => Ok(Place::Taken),
-                false => shared.place_of(data),
-            };
-            outcomes.push(match place {
+            outcomes.push(match place_of(shared, same_id, data, *sender) {
                 Err(error) => Kept::Failing(error.to_string()),
                 Ok(Place::Kept) => Kept::Again,
                 Ok(Place::Unsaved) => {
@@ -108,14 +103,10 @@ impl Keeper {
             Ok(()) if waiting.is_empty() => {}
             Ok(()) => shared.arrive(waiting),
             Err(why) => {
-                for data in &written {
-                    self.repeated.remove(data);
-                }
-                for outcome in &mut outcomes {
-                    if matches!(outcome, Kept::Added | Kept::Again) {
-                        *outcome = Kept::Failing(why.clone());
-                    }
-                }
+                written.iter().for_each(|data| _ = self.repeated.remove(data));
+                let is_promised = |it: &&mut Kept| matches!(it, Kept::Added | Kept::Again);
+                let promised = outcomes.iter_mut().filter(is_promised);
+                promised.for_each(|outcome| *outcome = Kept::Failing(why.clone()));
             }
         }
         outcomes
@@ -140,9 +131,7 @@ impl Keeper {
             || self.failing.is_some()
             || self.journal.wants_compaction(count, bytes)
         {
-            let result = self.rewrite(shared);
-            // What is wrong is told in `failing`; the next round tries again.
-            let _ = self.note("rewrite", result);
+            self.finish(shared);
         }
     }
 
@@ -150,6 +139,7 @@ impl Keeper {
     /// disk, so that whatever is missing from it later was damaged and not torn.
     pub fn finish(&mut self, shared: &Shared) {
         let result = self.rewrite(shared);
+        // What is wrong is told in `failing`; the next round tries again.
         let _ = self.note("rewrite", result);
     }
 
@@ -174,5 +164,19 @@ impl Keeper {
         let result = result.map_err(|error| format!("cannot {what} the journal: {error}"));
         self.failing = result.clone().err();
         result
+    }
+}
+
+/// Where a message is, beside those of this batch with the same id.
+fn place_of(
+    shared: &Shared,
+    same_id: &[&Data],
+    data: &Data,
+    sender: Sender,
+) -> Result<Place, ReadError> {
+    match same_id.contains(&data) {
+        true => Ok(Place::Kept),
+        false if !same_id.is_empty() && sender.is_client() => Ok(Place::Taken),
+        false => shared.place_of(data),
     }
 }

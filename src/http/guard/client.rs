@@ -1,7 +1,7 @@
 //! One stranger's connection: what came, what goes out, and what comes next.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::net::{IpAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
@@ -16,10 +16,6 @@ use crate::http::{Limits, Options, Refusal, incoming};
 
 mod answering;
 mod bytes;
-
-/// Most bytes that are read and thrown away so that a refusal arrives: while bytes are
-/// unread, closing would reset the connection and take the answer with it.
-const DRAINED_BYTES_MAX: usize = 4 << 20;
 
 /// Clock, limits and buffer, shared by all clients.
 pub struct Context {
@@ -210,21 +206,6 @@ impl Client {
         let head =
             format!("GET / HTTP/1.1\r\n{caller}: {ip}\r\n{}: {rest}\r\n\r\n", incoming::REST);
         self.ready(head.into(), context)
-    }
-
-    /// Throws away what still comes, behind the last answer.
-    fn drain(&mut self, context: &mut Context) -> io::Result<Option<Next>> {
-        let Stage::Closing { is_shut, drained } = &mut self.stage else { return Ok(None) };
-        if !*is_shut {
-            *is_shut = true;
-            self.stream.shutdown(Shutdown::Write)?;
-        }
-        *drained += self.inbox.len();
-        if *drained > DRAINED_BYTES_MAX {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.inbox.clear();
-        Ok(if self.fill(context)? { None } else { Some(Next::Wait) })
     }
 
     /// Waits for the next request, or for the connection's end.

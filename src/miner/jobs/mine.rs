@@ -37,25 +37,11 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
     miner.note_trouble("mine", candidate.as_ref().err().map(ToString::to_string));
     let Ok(Some((head, data))) = candidate else { return Mined::Nothing };
     let Some(mut block) = block_of(&head, data, miner.wall()) else { return Mined::Nothing };
-    let seal = Hash::of(block.unsealed_line());
-    let search = Search::new(head.search_prefix(&seal).as_bytes(), miner.network.difficulty)
-        .with_kernel(miner.kernel)
-        .with_pace(Arc::clone(&miner.pace));
-    miner.shared.searching(search.cancel_flag());
-    if miner.shared.head() != head {
+    let Some((proof, guesses)) = search(miner, &head, &block, threads) else {
         return Mined::TooLate;
-    }
-    let began = miner.now();
-    miner.diary.search_begins(block.index, block.data.id, began, search.progress());
-    let outcome = search.run(threads);
-    let guesses = match outcome {
-        Outcome::Found { guesses, .. } | Outcome::Cancelled { guesses } => guesses,
-        Outcome::Exhausted => 0,
     };
-    miner.diary.search_ended(guesses, miner.now().steady.saturating_sub(began.steady));
-    miner.metrics.searched(guesses, matches!(outcome, Outcome::Found { .. }));
-    let Outcome::Found { nonce, .. } = outcome else { return Mined::TooLate };
-    block.proof = Some(Proof { seal, nonce });
+    let nonce = proof.nonce;
+    block.proof = Some(proof);
     let valid = check_block(&head, block.line(), Micros::MAX, &miner.network)
         .expect("a block made by the rules keeps them");
     match miner.shared.extend(&valid) {
@@ -70,6 +56,37 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
             Mined::Block
         }
         Err(_) => Mined::TooLate,
+    }
+}
+
+/// Searches the proof of `block` on `head`, and how many guesses it took; `None` if the head moves
+/// first.
+fn search(
+    miner: &Miner,
+    head: &Head,
+    block: &Block,
+    threads: NonZeroUsize,
+) -> Option<(Proof, u64)> {
+    let seal = Hash::of(block.unsealed_line());
+    let search = Search::new(head.search_prefix(&seal).as_bytes(), miner.network.difficulty)
+        .with_kernel(miner.kernel)
+        .with_pace(Arc::clone(&miner.pace));
+    miner.shared.searching(search.cancel_flag());
+    if miner.shared.head() != *head {
+        return None;
+    }
+    let began = miner.now();
+    miner.diary.search_begins(block.index, block.data.id, began, search.progress());
+    let outcome = search.run(threads);
+    let guesses = match outcome {
+        Outcome::Found { guesses, .. } | Outcome::Cancelled { guesses } => guesses,
+        Outcome::Exhausted => 0,
+    };
+    miner.diary.search_ended(guesses, miner.now().steady.saturating_sub(began.steady));
+    miner.metrics.searched(guesses, matches!(outcome, Outcome::Found { .. }));
+    match outcome {
+        Outcome::Found { nonce, .. } => Some((Proof { seal, nonce }, guesses)),
+        _ => None,
     }
 }
 

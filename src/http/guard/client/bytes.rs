@@ -1,8 +1,13 @@
 //! Bytes that come from a client and go to it.
 
 use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
 
-use super::{Client, Context, Stage};
+use super::{Client, Context, Next, Stage};
+
+/// Most bytes that are read and thrown away so that a refusal arrives: while bytes are
+/// unread, closing would reset the connection and take the answer with it.
+const DRAINED_BYTES_MAX: usize = 4 << 20;
 
 impl Client {
     /// Reads what has come; whether there was anything.
@@ -26,6 +31,21 @@ impl Client {
             }
         }
         Ok(false)
+    }
+
+    /// Throws away what still comes, behind the last answer.
+    pub(super) fn drain(&mut self, context: &mut Context) -> io::Result<Option<Next>> {
+        let Stage::Closing { is_shut, drained } = &mut self.stage else { return Ok(None) };
+        if !*is_shut {
+            *is_shut = true;
+            self.stream.shutdown(Shutdown::Write)?;
+        }
+        *drained += self.inbox.len();
+        if *drained > DRAINED_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.inbox.clear();
+        Ok(if self.fill(context)? { None } else { Some(Next::Wait) })
     }
 
     /// Sends what goes out and then `more`, and keeps what the client does not take.
