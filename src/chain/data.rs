@@ -30,10 +30,6 @@ impl DataId {
         Self(bytes)
     }
 
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }

@@ -65,23 +65,17 @@ impl Dropped {
 #[derive(Clone, Debug, Default)]
 pub struct Forks {
     kept: Vec<Dropped>,
-    given_up: u64,
 }
 
 impl Forks {
     /// Those that were found on disk.
     pub fn of(mut kept: Vec<Dropped>) -> Self {
         kept.sort_by_key(|dropped| std::cmp::Reverse(dropped.at));
-        Self { kept, given_up: 0 }
+        Self { kept }
     }
 
     pub fn all(&self) -> &[Dropped] {
         &self.kept
-    }
-
-    /// The number of branches that were given up because no disk took them.
-    pub fn given_up(&self) -> u64 {
-        self.given_up
     }
 
     /// Keeps one more. A branch that was dropped before is kept once.
@@ -96,7 +90,6 @@ impl Forks {
         {
             let shallowest = shallowest.clone();
             self.kept.retain(|kept| !kept.is(&shallowest));
-            self.given_up += 1;
         }
     }
 

@@ -172,10 +172,6 @@ impl Pool {
         self.usage.all().bytes
     }
 
-    pub fn limits(&self) -> PoolLimits {
-        self.limits
-    }
-
     /// True if there is room for a message of `source` with so many bytes, besides those of
     /// `batch`. A source of others may have as much as it leaves free to all others: so there
     /// is room for one more, however many have taken their share.

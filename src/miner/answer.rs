@@ -154,7 +154,7 @@ fn status(miner: &Miner) -> StatusReport {
     };
     StatusReport {
         now: miner.now().wall,
-        settings: miner.diary.settings(),
+        settings: miner.settings.clone(),
         files: miner.diary.files(),
         jobs: miner.diary.jobs(trouble),
         mining: miner.diary.mining(miner.network.difficulty, miner.now()),

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::api::{
     DeepReorganisation, EVENTS_MAX, Event, EventPage, FileReport, Happening, JobReport,
-    MiningReport, REORGANISATIONS_MAX, Setting,
+    MiningReport, REORGANISATIONS_MAX,
 };
 use crate::chain::{DataId, Difficulty, Micros};
 use crate::miner::clock::Moment;
@@ -24,7 +24,6 @@ pub struct Diary {
     events: Mutex<Events>,
     jobs: Mutex<BTreeMap<&'static str, JobReport>>,
     search: Mutex<SearchNotes>,
-    settings: Mutex<Vec<Setting>>,
     files: Mutex<Vec<FileReport>>,
     room: Mutex<Option<Room>>,
 }
@@ -177,14 +176,6 @@ impl Diary {
             report.took = report.last_run.map(|began| at.saturating_sub(began));
             report.next_run = next.map(|next| at.saturating_add(next.as_micros() as Micros));
         }
-    }
-
-    pub fn set_settings(&self, settings: Vec<Setting>) {
-        *self.settings.lock() = settings;
-    }
-
-    pub fn settings(&self) -> Vec<Setting> {
-        self.settings.lock().clone()
     }
 
     pub fn set_files(&self, files: Vec<FileReport>) {

@@ -84,7 +84,7 @@ impl Miner {
         let (head, blocks, dropped) = (branch.head(), adopted.blocks, adopted.depth);
         match from {
             Some(from) => {
-                self.shared.with_neighbours(|all| all.brought(from));
+                self.shared.with_neighbours(|all| all.note(from, |it| it.brought = true));
                 self.progress.adopted(from, blocks, dropped, head, self.now().steady);
             }
             None => log::info!(

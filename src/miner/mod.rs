@@ -48,10 +48,9 @@ pub use shared::{Adopted, FoundBlock, Place, Shared};
 use sides::Sides;
 
 use crate::api::client::{MinerClient, Token};
-use crate::api::{Address, Happening, RunId};
+use crate::api::{Address, Happening, RunId, Setting};
 use crate::chain::{Block, Data, DataId, Hash, Micros, Network, ReadError};
 use crate::pow::{Kernel, Pace};
-use crate::settings::MinerName;
 use crate::store::Files;
 
 /// Deepest reorganisation that nobody needs to look at, in blocks.
@@ -87,12 +86,16 @@ pub struct Miner {
     sides: Sides,
     /// Blocks that the log has not told yet.
     pub progress: Progress,
-    name: Option<String>,
+    /// For people.
+    pub name: Option<String>,
     /// Where long branches lie while they are checked, and what is remembered.
-    files: Option<Files>,
+    pub files: Option<Files>,
     /// Neighbours that are remembered there.
     remembered: Mutex<Vec<Address>>,
-    token: Option<Token>,
+    /// What other hosts have to show before they add messages or change neighbours.
+    pub token: Option<Token>,
+    /// What it was started with.
+    pub settings: Vec<Setting>,
     surroundings: Surroundings,
     keeper: lock::Mutex<Keeper>,
     /// Faults, by part of the miner.
@@ -129,32 +132,11 @@ impl Miner {
             files: None,
             remembered: Mutex::default(),
             token: None,
+            settings: Vec::new(),
             surroundings,
             keeper,
             troubles,
         }
-    }
-
-    /// The same miner with another kernel.
-    pub fn with_kernel(self, kernel: Kernel) -> Self {
-        Self { kernel, ..self }
-    }
-
-    /// The same miner with a name for people.
-    pub fn with_name(self, name: Option<&MinerName>) -> Self {
-        Self { name: name.map(|name| name.as_str().to_owned()), ..self }
-    }
-
-    /// The same miner, which puts long branches on the disk of these files while they are
-    /// checked, and remembers neighbours there.
-    pub fn with_files(self, files: Files) -> Self {
-        Self { files: Some(files), ..self }
-    }
-
-    /// The same miner, which lets other hosts add messages and change neighbours only if they
-    /// show `token`.
-    pub fn with_token(self, token: Option<Token>) -> Self {
-        Self { token, ..self }
     }
 
     /// Limits the guesses a second from now on; 0 pauses mining.

@@ -36,7 +36,7 @@ const CHANGES_MAX: u32 = 5;
 /// Banned addresses kept in mind.
 const BANNED_MAX: usize = 1_000;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Neighbours {
     max: usize,
     known: BTreeMap<Address, Neighbour>,
@@ -67,21 +67,7 @@ pub struct Neighbours {
 impl Neighbours {
     /// `given` neighbours, and room for up to `max` in all.
     pub fn new(given: impl IntoIterator<Item = Address>, max: usize) -> Self {
-        let mut neighbours = Self {
-            max,
-            known: BTreeMap::new(),
-            names: BTreeSet::new(),
-            candidates: BTreeSet::new(),
-            callers: BTreeMap::new(),
-            invited: BTreeMap::new(),
-            turned_down: BTreeMap::new(),
-            banned: BTreeMap::new(),
-            shunned: BTreeSet::new(),
-            only_given: false,
-            own: BTreeSet::new(),
-            ask_chain: BTreeSet::new(),
-            ask_data: BTreeSet::new(),
-        };
+        let mut neighbours = Self { max, ..Self::default() };
         for address in given {
             neighbours.give(address);
         }
@@ -108,14 +94,6 @@ impl Neighbours {
         self.candidates.remove(address);
         self.callers.remove(address);
         self.names.remove(address) | self.known.remove(address).is_some()
-    }
-
-    pub fn len(&self) -> usize {
-        self.known.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
     }
 
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
@@ -213,7 +191,7 @@ impl Neighbours {
 
     /// Where a neighbour is: the end of its connection, or what its address says.
     fn place(&self, address: &Address) -> Option<(IpAddr, u16)> {
-        let peer = self.known.get(address).and_then(|neighbour| neighbour.news.peer());
+        let peer = self.known.get(address).and_then(|neighbour| neighbour.news.peer);
         Some((peer.or(address.ip())?.to_canonical(), address.port()))
     }
 
@@ -222,22 +200,15 @@ impl Neighbours {
         self.place(address).map(|(ip, _)| ip)
     }
 
-    /// Notes that blocks of a neighbour were taken.
-    pub fn brought(&mut self, address: &Address) {
+    /// Notes something of the neighbour at `address`, if it is one.
+    pub(super) fn note(&mut self, address: &Address, change: impl FnOnce(&mut Neighbour)) {
         if let Some(neighbour) = self.known.get_mut(address) {
-            neighbour.brought = true;
-        }
-    }
-
-    /// Notes that a neighbour's chain could be read to its end, or need not be read.
-    pub fn kept_word(&mut self, address: &Address) {
-        if let Some(neighbour) = self.known.get_mut(address) {
-            neighbour.changed = 0;
+            change(neighbour);
         }
     }
 
     /// Notes that this miner answers under `address`, which is then no neighbour.
-    pub fn is_own(&mut self, address: &Address) {
+    pub fn note_own(&mut self, address: &Address) {
         self.known.remove(address);
         self.invited.remove(address);
         self.candidates.remove(address);
@@ -296,9 +267,7 @@ impl Neighbours {
 
     /// Notes how far unprocessed data has been read.
     pub fn read_until(&mut self, address: &Address, cursor: Cursor) {
-        if let Some(neighbour) = self.known.get_mut(address) {
-            neighbour.cursor = Some(cursor);
-        }
+        self.note(address, |it| it.cursor = Some(cursor));
     }
 
     /// The list for people and scripts.

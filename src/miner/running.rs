@@ -86,7 +86,7 @@ pub fn run(settings: &Settings, listener: Listener, stop: &StopSignals) -> Resul
         head.hash,
         miner.shared.with_pool(Pool::len),
         miner.kernel,
-        shown(&miner.diary.settings())
+        shown(&miner.settings)
     );
     let threads = Threads::start(settings, &miner, owned, socket, listener.ready)?;
     let outcome = threads.wait(stop);
@@ -98,7 +98,7 @@ pub fn run(settings: &Settings, listener: Listener, stop: &StopSignals) -> Resul
         head.length(),
         head.hash,
         miner.shared.with_pool(Pool::len),
-        shown(&miner.diary.settings())
+        shown(&miner.settings)
     );
     // A long chain takes longer to be freed piece by piece than with the process.
     std::mem::forget(miner);
@@ -189,13 +189,13 @@ fn prepare(
         random: Box::new(random::bytes),
     };
     let shared = Shared::new(chain, forks, pool, neighbours(settings));
-    let miner = Miner::new(id, settings.network(), shared, Keeper::new(journal), surroundings);
-    let miner = miner.with_kernel(kernel).with_name(settings.name.as_ref());
-    let miner = Arc::new(miner.with_files(files).with_token(token));
+    let mut miner = Miner::new(id, settings.network(), shared, Keeper::new(journal), surroundings);
+    (miner.kernel, miner.settings) = (kernel, settings.told());
+    (miner.files, miner.token) = (Some(files), token);
+    miner.name = settings.name.as_ref().map(|name| name.as_str().to_owned());
     miner.finality.set_depth(settings.finality_depth);
     miner.pace.set_limit(settings.hash_rate_limit);
-    miner.diary.set_settings(settings.told());
-    Ok((miner, Owned { chain: file, lock }, socket))
+    Ok((Arc::new(miner), Owned { chain: file, lock }, socket))
 }
 
 /// The folder of the chain file, made if it is missing, for this miner alone.

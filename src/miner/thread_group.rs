@@ -5,8 +5,13 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-/// Threads whose end is waited for together, but not for ever.
+use crate::miner::jobs::Stop;
+
+/// Threads that are told to end, and waited for, together; but not for ever.
 pub struct Group {
+    stop: Option<Sender<Infallible>>,
+    /// Ends when its threads are to.
+    pub stopped: Stop,
     /// Cloned into each thread: when all of them are gone, so are the threads.
     pub held: Option<Sender<Infallible>>,
     ended: Receiver<Infallible>,
@@ -14,8 +19,13 @@ pub struct Group {
 
 impl Group {
     pub fn new() -> Self {
-        let (held, ended) = bounded(0);
-        Self { held: Some(held), ended }
+        let ((stop, stopped), (held, ended)) = (bounded(0), bounded(0));
+        Self { stop: Some(stop), stopped: Stop(stopped), held: Some(held), ended }
+    }
+
+    /// Tells its threads to end.
+    pub fn stop(&mut self) {
+        self.stop = None;
     }
 
     /// Waits until all of its threads have ended.
@@ -26,6 +36,7 @@ impl Group {
 
     /// Waits until all of its threads have ended; whether they have by `deadline`.
     pub fn end(&mut self, deadline: Instant) -> bool {
+        self.stop();
         self.held = None;
         !self.ended.recv_deadline(deadline).is_err_and(|error| error.is_timeout())
     }

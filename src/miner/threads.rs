@@ -1,7 +1,6 @@
 //! The threads of a running miner: which there are, what wakes them, and the order in which
 //! they end.
 
-use std::convert::Infallible;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::Builder;
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::Miner;
-use super::jobs::Stop;
+use super::jobs::{Stop, push};
 use super::running::{MinerError, Owned, host};
 use super::server_process::ServerProcess;
 use super::service_manager::{self, State};
@@ -38,8 +37,6 @@ const ALL_END: Duration = Duration::from_millis(600);
 pub(super) struct Threads {
     miner: Arc<Miner>,
     server: Arc<ServerProcess>,
-    /// Ends the jobs when it is dropped.
-    stop: Option<Sender<Infallible>>,
     died: (Sender<String>, Receiver<String>),
     jobs: Group,
     /// The jobs that ask others.
@@ -48,7 +45,6 @@ pub(super) struct Threads {
     /// is counted of neighbours is of others alone.
     probe_client: Arc<MinerClient>,
     backup: Group,
-    stop_backup: Option<Sender<Infallible>>,
     /// Let go of when all of them have ended.
     lock: Arc<Lock>,
 }
@@ -61,62 +57,41 @@ impl Threads {
         socket: TcpListener,
         ready: Ready,
     ) -> Result<Self, MinerError> {
-        let (stop, stopped) = bounded(0);
-        let (stop_backup, backup_stopped) = bounded(0);
         let address = socket.local_addr().map_err(host("read our own address"))?;
         let Owned { chain, lock } = owned;
         let threads = Self {
             miner: Arc::clone(miner),
             server: Arc::new(ServerProcess::new(socket, own_names(settings))),
-            stop: Some(stop),
             died: bounded(1),
             jobs: Group::new(),
             asking: Group::new(),
             probe_client: Arc::new(MinerClient::http(None)),
             backup: Group::new(),
-            stop_backup: Some(stop_backup),
             lock,
         };
-        let stop = Stop(stopped);
-        threads.serve(address, ready, &stop)?;
-        threads.mine(settings.threads, &stop)?;
-        threads.sync_chain(settings.chain_sync_interval, &stop)?;
-        threads.sync_data(settings.data_sync_interval, &stop)?;
-        threads.gossip(settings.gossip_interval, &stop)?;
-        threads.push(&stop)?;
-        threads.probe(address, &stop)?;
-        threads.backup(settings.backup_interval, chain, Stop(backup_stopped))?;
+        threads.serve(address, ready)?;
+        threads.mine(settings.threads)?;
+        threads.sync_chain(settings.chain_sync_interval)?;
+        threads.sync_data(settings.data_sync_interval)?;
+        threads.gossip(settings.gossip_interval)?;
+        threads.spawn("push", &threads.asking, push::run)?;
+        threads.probe(address)?;
+        threads.backup(settings.backup_interval, chain)?;
         Ok(threads)
-    }
-
-    /// A job that asks others, for which the end waits only a moment.
-    fn asking_job(
-        &self,
-        name: &'static str,
-        work: impl FnOnce(&Arc<Miner>) + Send + 'static,
-    ) -> Result<(), MinerError> {
-        self.spawn(name, self.asking.held.clone(), work)
-    }
-
-    fn job(
-        &self,
-        name: &'static str,
-        work: impl FnOnce(&Arc<Miner>) + Send + 'static,
-    ) -> Result<(), MinerError> {
-        self.spawn(name, self.jobs.held.clone(), work)
     }
 
     fn spawn(
         &self,
         name: &'static str,
-        group: Option<Sender<Infallible>>,
-        work: impl FnOnce(&Arc<Miner>) + Send + 'static,
+        group: &Group,
+        work: impl FnOnce(&Arc<Miner>, &Stop) + Send + 'static,
     ) -> Result<(), MinerError> {
         let (miner, died) = (Arc::clone(&self.miner), self.died.0.clone());
+        let (held, stop) = (group.held.clone(), group.stopped.clone());
         let thread = Builder::new().name(name.to_owned()).spawn(move || {
-            let _group = group;
+            let _held = held;
             let _obituary = Obituary { name, died };
-            work(&miner);
+            work(&miner, &stop);
         });
         thread.map(drop).map_err(host("start a thread"))
     }
@@ -137,7 +112,8 @@ impl Threads {
     fn end(mut self) {
         let began = Instant::now();
         service_manager::tell(State::Stopping);
-        self.stop = None;
+        self.jobs.stop();
+        self.asking.stop();
         self.server.stop();
         self.miner.client().shut_down();
         self.probe_client.shut_down();
@@ -147,7 +123,6 @@ impl Threads {
         }
         let jobs_ended = self.jobs.end(began + ALL_END);
         self.miner.progress.tell(self.miner.now().steady, true);
-        self.stop_backup = None;
         let saved = self.backup.end(began + ALL_END);
         if !(jobs_ended && saved) {
             log::warn!(

@@ -84,7 +84,7 @@ pub fn block(miner: &Miner, which: BlockName) -> Result<Reply, ReadError> {
             let view = miner.shared.chain();
             view.line(height)?.map(|line| {
                 let (hash, confirmations) = (Hash::of(&*line), view.length() - height);
-                FoundBlock { height, line, hash, confirmations, dropped: None }
+                FoundBlock { line, hash, confirmations, dropped: None }
             })
         }
         BlockName::Hash(hash) => miner.shared.block_with(&hash)?,

@@ -149,7 +149,7 @@ pub fn look_at(miner: &Miner, address: &Address) {
         Err(fault) => {
             let now = miner.now();
             miner.shared.with_neighbours(|all| match fault {
-                Fault::Ourselves => all.is_own(address),
+                Fault::Ourselves => all.note_own(address),
                 _ => all.turn_down(address, now),
             });
             let why = words(&fault.to_string());

@@ -96,18 +96,12 @@ pub struct SideBySide {
     /// Of threads that go by themselves: one whose end is to be collected keeps its stack until
     /// then, and all of a round together were a fifth of a miner with eleven neighbours.
     threads: Group,
-    /// Called when one that was asked is free again.
     ended: fn(&Miner),
 }
 
 impl SideBySide {
-    /// Asks for the job of this name.
-    pub fn new(job: &'static str) -> Self {
-        Self::telling(job, |_| ())
-    }
-
-    /// The same, which tells when one that was asked is free again.
-    pub fn telling(job: &'static str, ended: fn(&Miner)) -> Self {
+    /// Asks for `job`, and calls `ended` when one that was asked is free again.
+    pub fn new(job: &'static str, ended: fn(&Miner)) -> Self {
         Self { job, asking: Arc::default(), threads: Group::new(), ended }
     }
 
@@ -136,7 +130,7 @@ impl SideBySide {
                 let _held = held;
                 loop {
                     ask(&miner, &asking.whom);
-                    if asking.is_over() {
+                    if asking.ends() {
                         break;
                     }
                 }
@@ -168,8 +162,8 @@ impl Asking {
         Self { all: Arc::clone(all), whom, is_over: false }
     }
 
-    /// True if there was no hint meanwhile, so that this ends.
-    fn is_over(&mut self) -> bool {
+    /// Ends it, unless there was a hint meanwhile; whether it did.
+    fn ends(&mut self) -> bool {
         let mut all = self.all.lock();
         let again = all.get_mut(&self.whom).is_some_and(std::mem::take);
         if !again {
@@ -270,8 +264,8 @@ mod tests {
         assert!(all.lock().is_empty());
         let mut asking = Asking::begin(&all, whom.clone());
         all.lock().insert(whom, true);
-        assert!(!asking.is_over(), "a hint was lost");
-        assert!(asking.is_over());
+        assert!(!asking.ends(), "a hint was lost");
+        assert!(asking.ends());
         assert!(all.lock().is_empty());
     }
 }

@@ -71,7 +71,7 @@ pub fn round(miner: &Miner, address: &Address) {
         }
     });
     match outcome {
-        Ok(()) => miner.shared.with_neighbours(|all| all.kept_word(address)),
+        Ok(()) => miner.shared.with_neighbours(|all| all.note(address, |it| it.changed = 0)),
         Err(fault) => note_fault(miner, "sync_chain", address, &fault),
     }
 }

@@ -3,7 +3,7 @@
 use super::{Wake, note_fault};
 use crate::api::{Address, Cursor};
 use crate::chain::Data;
-use crate::miner::{Fault, Kept, Miner, Sender};
+use crate::miner::{Fault, Kept, Miner, Place, Sender};
 
 /// Pages fetched from one neighbour in one round.
 const PAGES_MAX: usize = 40;
@@ -35,7 +35,8 @@ fn fetch(miner: &Miner, address: &Address) -> Result<(), Fault> {
             return Err(Fault::Lying("its unprocessed data has no cursor".to_owned()));
         };
         // What can't be looked up is left to the keeper, which says why it can't.
-        let is_new = |data: &&Data| !miner.shared.knows(data).unwrap_or(false);
+        let is_new =
+            |data: &&Data| !matches!(miner.shared.place_of(data), Ok(Place::Kept | Place::Unsaved));
         let new: Vec<Data> = page.data.iter().filter(is_new).cloned().collect();
         if !keep(miner, address, &new) {
             return Ok(());

@@ -52,7 +52,7 @@ impl Neighbours {
                 Fate::Kept
             }
             Fault::Ourselves if origin != Origin::Given => {
-                self.is_own(address);
+                self.note_own(address);
                 Fate::Forgotten
             }
             // A given name may lead to another miner the next time: to a balancer, say.

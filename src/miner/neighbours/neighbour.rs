@@ -47,7 +47,7 @@ pub struct Neighbour {
     pub heard: Option<Duration>,
     /// It brought a block that this miner took.
     pub brought: bool,
-    pub news: News,
+    pub(super) news: News,
 }
 
 impl Neighbour {

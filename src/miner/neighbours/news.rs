@@ -32,14 +32,10 @@ pub(super) struct News {
     /// Told of messages that came to it, behind others that were not told of yet.
     spans: Vec<Span>,
     /// Where its connection ends.
-    peer: Option<IpAddr>,
+    pub peer: Option<IpAddr>,
 }
 
 impl News {
-    pub(super) fn peer(&self) -> Option<IpAddr> {
-        self.peer
-    }
-
     /// Forgets that it has blocks which a chain of `length` lacks.
     pub(super) fn forget_has_beyond(&mut self, length: u64) {
         self.has = self.has.filter(|(index, _)| *index < length);
@@ -61,16 +57,7 @@ impl Neighbours {
 
     /// Notes a new connection to a neighbour, which ends at `peer`.
     pub fn push_begins(&mut self, address: &Address, peer: Option<IpAddr>) {
-        let Some(neighbour) = self.known.get_mut(address) else { return };
-        neighbour.news.has = None;
-        neighbour.news.peer = peer;
-    }
-
-    /// Notes the head that a neighbour says to have.
-    pub fn set_head(&mut self, address: &Address, length: u64, head: Hash) {
-        if let Some(neighbour) = self.known.get_mut(address) {
-            neighbour.head = Some((length, head));
-        }
+        self.note(address, |it| (it.news.has, it.news.peer) = (None, peer));
     }
 
     /// The last block that a neighbour shares with this miner, as far as is known.
@@ -82,9 +69,7 @@ impl Neighbours {
 
     /// Notes which block a neighbour shares with this miner.
     pub fn set_has(&mut self, address: &Address, has: Option<End>) {
-        if let Some(neighbour) = self.known.get_mut(address) {
-            neighbour.news.has = has;
-        }
+        self.note(address, |it| it.news.has = has);
     }
 
     /// Where pushing messages to a neighbour goes on.
@@ -94,9 +79,7 @@ impl Neighbours {
 
     /// Notes that messages were pushed to it.
     pub fn set_pushed(&mut self, address: &Address, arrivals: u64) {
-        if let Some(neighbour) = self.known.get_mut(address) {
-            neighbour.news.pushed = arrivals;
-        }
+        self.note(address, |it| it.news.pushed = arrivals);
     }
 
     /// Notes messages that came from a neighbour.

@@ -132,7 +132,7 @@ fn a_miner_does_not_keep_itself_nor_one_neighbour_twice() {
     assert!(!all.answered(&address("name:1"), &health(1), at(0)));
     all.push_begins(&address("name:1"), "10.0.0.1".parse().ok());
     assert!(!all.learn(address("10.0.0.1:1"), &health(1), 0, at(0)));
-    assert_eq!(all.len(), 1);
+    assert_eq!(all.addresses().count(), 1);
     assert_eq!(all.with_id(&health(1).id), Some(address("name:1")));
 }
 
@@ -187,7 +187,7 @@ fn strangers_that_call_all_the_time_leave_most_places_alone() {
     }
     let left = honest.iter().filter(|address| all.addresses().any(|it| it == *address)).count();
     assert_eq!(left, 6);
-    assert_eq!(all.len(), 8);
+    assert_eq!(all.addresses().count(), 8);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn an_address_group_has_two_places_and_two_looks_but_on_this_host() {
         all.learn(address(&format!("203.0.113.{number}:1")), &health(number), 0, at(0));
         all.learn(address(&format!("[2001:db8::{number}]:1")), &health(20 + number), 0, at(0));
     }
-    assert_eq!(all.len(), 4);
+    assert_eq!(all.addresses().count(), 4);
     for number in 1..4 {
         assert!(all.learn(address(&format!("127.0.0.1:{number}")), &health(40 + number), 0, at(0)));
     }
@@ -264,7 +264,7 @@ fn one_that_brought_a_block_makes_no_place_and_is_remembered() {
     let mut all = Neighbours::new([], 2);
     assert!(all.learn(address("a:1"), &health(1), 0, at(0)));
     assert!(all.learn(address("b:1"), &health(2), 0, at(0)));
-    all.brought(&address("a:1"));
+    all.note(&address("a:1"), |it| it.brought = true);
     assert_eq!(all.trusted(at(0)), [address("a:1")]);
     for random in 0..9 {
         let newcomer = address(&format!("new-{random}:1"));
@@ -320,7 +320,7 @@ fn a_name_with_several_addresses_names_several_neighbours() {
     all.resolved(&address("miner:1"), &[b.clone(), c.clone()]);
     assert_eq!(all.addresses().collect::<Vec<_>>(), [&b, &c]);
     all.resolved(&address("miner:1"), &[]);
-    assert_eq!(all.len(), 2);
+    assert_eq!(all.addresses().count(), 2);
     assert_eq!(all.given_names(), [address("miner:1")]);
 }
 
@@ -347,7 +347,7 @@ fn candidates_callers_bans_and_own_addresses_are_bounded() {
     }
     for host in many(2 * BANNED_MAX) {
         all.ban(host.clone(), "it lies", at(0));
-        all.is_own(&host);
+        all.note_own(&host);
     }
     assert_eq!((all.banned.len(), all.own.len()), (BANNED_MAX, CANDIDATES_MAX));
 }
@@ -360,7 +360,7 @@ fn callers_that_do_not_answer_keep_no_newcomer_out() {
     for (number, host) in many(4 * CALLERS_MAX).enumerate() {
         assert!(all.called(host.clone(), None, at(0)));
         assert_eq!(all.candidate(0, at(0)), Some(host.clone()));
-        if number % 2 == 0 { all.turn_down(&host, at(0)) } else { all.is_own(&host) }
+        if number % 2 == 0 { all.turn_down(&host, at(0)) } else { all.note_own(&host) }
     }
     assert!(all.called(address("newcomer:1"), None, at(0)));
     assert_eq!(all.candidate(0, at(0)), Some(address("newcomer:1")));

@@ -24,7 +24,6 @@ pub enum Place {
 /// A block, in the chain or in a branch that left it.
 #[derive(Clone, Debug)]
 pub struct FoundBlock {
-    pub height: u64,
     pub line: Line,
     pub hash: Hash,
     /// The number of blocks from it to the head, itself included; 0 outside of the chain.
@@ -56,16 +55,6 @@ impl Shared {
                 Ok(if other.is_some() { Place::Taken } else { Place::Unknown })
             }
         }
-    }
-
-    /// True if this message is in the chain or waits.
-    pub fn knows(&self, data: &Data) -> Result<bool, ReadError> {
-        let keys = MessageKeys::of(data);
-        let blocks = self.chain.lock();
-        let waits = self.data.lock().how_came(data).is_some();
-        let (maybe_at, view) = (blocks.chain.may_hold(&keys), blocks.chain.view());
-        drop(blocks);
-        Ok(waits || view.find(&maybe_at, |held| held == data)?.is_some())
     }
 
     /// Where the message with this id is, for those who ask: of several texts under the id the one
@@ -129,7 +118,7 @@ impl Shared {
             {
                 let confirmations = view.length() - height;
                 let hash = *hash;
-                return Ok(Some(FoundBlock { height, line, hash, confirmations, dropped: None }));
+                return Ok(Some(FoundBlock { line, hash, confirmations, dropped: None }));
             }
         }
         for (dropped, height) in dropped {
@@ -137,7 +126,7 @@ impl Shared {
                 && Hash::of(&*line) == *hash
             {
                 let (confirmations, hash, dropped) = (0, *hash, Some(dropped));
-                return Ok(Some(FoundBlock { height, line, hash, confirmations, dropped }));
+                return Ok(Some(FoundBlock { line, hash, confirmations, dropped }));
             }
         }
         Ok(None)

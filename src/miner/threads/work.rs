@@ -12,8 +12,7 @@ use super::Threads;
 use crate::api::Address;
 use crate::miner::Miner;
 use crate::miner::jobs::{
-    SideBySide, Stop, Wake, backup, communication, gossip, mine, push, repeat, sync_chain,
-    sync_data,
+    SideBySide, Wake, backup, communication, gossip, mine, repeat, sync_chain, sync_data,
 };
 use crate::miner::running::{MinerError, folder_of, list_files};
 use crate::miner::service_manager::{self, State};
@@ -38,9 +37,9 @@ pub type Ready = Box<dyn FnOnce(SocketAddr) + Send>;
 
 impl Threads {
     /// Keeps a server process running, and answers what it asks.
-    pub fn serve(&self, at: SocketAddr, ready: Ready, stop: &Stop) -> Result<(), MinerError> {
-        let (server, stop, died) = (Arc::clone(&self.server), stop.clone(), self.died.0.clone());
-        self.job("server", move |miner| {
+    pub fn serve(&self, at: SocketAddr, ready: Ready) -> Result<(), MinerError> {
+        let (server, died) = (Arc::clone(&self.server), self.died.0.clone());
+        self.spawn("server", &self.jobs, move |miner, stop| {
             let ready = Cell::new(Some(ready));
             let serve = |link, is_ready: &mut dyn FnMut()| {
                 communication::serve(miner, link, &mut || {
@@ -52,15 +51,14 @@ impl Threads {
                     }
                 })
             };
-            if let Err(error) = server.run(&serve, &stop) {
+            if let Err(error) = server.run(&serve, stop) {
                 let _ = died.try_send(format!("cannot start the server process: {error}"));
             }
         })
     }
 
-    pub fn mine(&self, threads: NonZeroUsize, stop: &Stop) -> Result<(), MinerError> {
-        let stop = stop.clone();
-        self.job("mine", move |miner| {
+    pub fn mine(&self, threads: NonZeroUsize) -> Result<(), MinerError> {
+        self.spawn("mine", &self.jobs, move |miner, stop| {
             // First, or a stop would wait for it as long as other processes leave it no time.
             mine::estimate(miner, threads);
             let _ = rustix::process::nice(MINING_NICENESS);
@@ -80,13 +78,12 @@ impl Threads {
     }
 
     /// Asks neighbours for better chains.
-    pub fn sync_chain(&self, interval: Duration, stop: &Stop) -> Result<(), MinerError> {
-        let stop = stop.clone();
-        self.asking_job("sync_chain", move |miner| {
-            let mut asks = SideBySide::new("sync_chain");
+    pub fn sync_chain(&self, interval: Duration) -> Result<(), MinerError> {
+        self.spawn("sync_chain", &self.asking, move |miner, stop| {
+            let mut asks = SideBySide::new("sync_chain", |_| ());
             let bell = miner.shared.bells.sync_chain.heard();
             let soonest = |miner: &Miner| miner.shared.with_neighbours(|all| all.retry_at());
-            repeat(miner, "sync_chain", interval, bell, &stop, soonest, |wake| {
+            repeat(miner, "sync_chain", interval, bell, stop, soonest, |wake| {
                 asks.ask(miner, wake, sync_chain::whom(miner, wake), sync_chain::round);
             });
             asks.join();
@@ -94,26 +91,24 @@ impl Threads {
     }
 
     /// Asks neighbours for pending messages.
-    pub fn sync_data(&self, interval: Duration, stop: &Stop) -> Result<(), MinerError> {
-        let stop = stop.clone();
-        self.asking_job("sync_data", move |miner| {
-            let mut asks = SideBySide::new("sync_data");
+    pub fn sync_data(&self, interval: Duration) -> Result<(), MinerError> {
+        self.spawn("sync_data", &self.asking, move |miner, stop| {
+            let mut asks = SideBySide::new("sync_data", |_| ());
             let bell = miner.shared.bells.sync_data.heard();
             let round = |wake| {
                 asks.ask(miner, wake, sync_data::whom(miner, wake), sync_data::round);
             };
-            repeat(miner, "sync_data", interval, bell, &stop, |_| None, round);
+            repeat(miner, "sync_data", interval, bell, stop, |_| None, round);
             asks.join();
         })
     }
 
     /// Asks neighbours for theirs, and looks at newcomers.
-    pub fn gossip(&self, interval: Duration, stop: &Stop) -> Result<(), MinerError> {
-        let stop = stop.clone();
-        self.asking_job("gossip", move |miner| {
-            let mut asks = SideBySide::new("gossip");
+    pub fn gossip(&self, interval: Duration) -> Result<(), MinerError> {
+        self.spawn("gossip", &self.asking, move |miner, stop| {
+            let mut asks = SideBySide::new("gossip", |_| ());
             gossip::recall(miner);
-            let mut looks = SideBySide::telling("gossip", gossip::ring_for_callers);
+            let mut looks = SideBySide::new("gossip", gossip::ring_for_callers);
             let bell = miner.shared.bells.gossip.heard();
             let round = |wake| {
                 if wake == Wake::Tick {
@@ -127,25 +122,15 @@ impl Threads {
                     gossip::ring_for_callers(miner);
                 }
             };
-            repeat(miner, "gossip", interval, bell, &stop, |_| None, round);
+            repeat(miner, "gossip", interval, bell, stop, |_| None, round);
             gossip::remember(miner);
             asks.join();
             looks.join();
         })
     }
 
-    pub fn push(&self, stop: &Stop) -> Result<(), MinerError> {
-        let stop = stop.clone();
-        self.asking_job("push", move |miner| push::run(miner, &stop))
-    }
-
     /// Saves the chain, at last once more, behind all who change it.
-    pub fn backup(
-        &self,
-        interval: Duration,
-        mut chain: ChainFile,
-        stop: Stop,
-    ) -> Result<(), MinerError> {
+    pub fn backup(&self, interval: Duration, mut chain: ChainFile) -> Result<(), MinerError> {
         let settles = interval.min(BACKUP_SETTLES);
         let note_files = |miner: &Miner| {
             if let Some(files) = &miner.files {
@@ -155,7 +140,7 @@ impl Threads {
         };
         // For those who look before the first backup has ended.
         note_files(&self.miner);
-        self.spawn("backup", self.backup.held.clone(), move |miner| {
+        self.spawn("backup", &self.backup, move |miner, stop| {
             let mut save = || {
                 backup::round(miner, &mut chain);
                 note_files(miner);
@@ -166,10 +151,10 @@ impl Threads {
                 "backup",
                 interval,
                 bell,
-                &stop,
+                stop,
                 |_| None,
                 |wake| {
-                    if wake == Wake::Tick || backup::settle(miner, &stop, settles) {
+                    if wake == Wake::Tick || backup::settle(miner, stop, settles) {
                         save();
                     }
                 },
@@ -180,8 +165,8 @@ impl Threads {
     }
 
     /// Asks our own server process whether it answers, and replaces it if it does not.
-    pub fn probe(&self, address: SocketAddr, stop: &Stop) -> Result<(), MinerError> {
-        let (server, stop) = (Arc::clone(&self.server), stop.clone());
+    pub fn probe(&self, address: SocketAddr) -> Result<(), MinerError> {
+        let server = Arc::clone(&self.server);
         let ip = match address.ip() {
             ip if ip.is_unspecified() && ip.is_ipv4() => std::net::Ipv4Addr::LOCALHOST.into(),
             ip if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
@@ -192,7 +177,7 @@ impl Threads {
         let watchdog = service_manager::watchdog_interval();
         let interval = watchdog.map_or(PROBE_INTERVAL, |often| often.min(PROBE_INTERVAL));
         // With a server process that is frozen, its question waits as long as others' do.
-        self.asking_job("probe", move |miner| {
+        self.spawn("probe", &self.asking, move |miner, stop| {
             let mut missed = 0;
             // Where an answer is missed, the next question follows at once.
             while !stop.within(if missed == 0 { interval } else { Duration::ZERO }) {

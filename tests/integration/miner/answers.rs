@@ -150,7 +150,7 @@ fn a_slow_neighbour_keeps_no_round_from_asking_the_others() {
     let (asked, others) = crossbeam_channel::unbounded();
     let waited = Arc::new(AtomicBool::new(false));
     let (miner, _) = miner_beside(1, Slow { others, asked, waited: Arc::clone(&waited) });
-    let mut asks = SideBySide::new("sync_chain");
+    let mut asks = SideBySide::new("sync_chain", |_| ());
     let whom = ["slow:1", "quick:1"].map(|address| address.parse().unwrap());
     asks.ask(&Arc::new(miner), Wake::Tick, whom.into(), sync_chain::round);
     asks.join();
@@ -179,7 +179,7 @@ fn neighbours_are_changed_from_this_host_alone() {
         }
         let nobody = Caller { ip: None, miner: None, token: None };
         assert_eq!(answer(&miner, changes[0].clone(), &nobody).status, 403);
-        assert!(miner.shared.with_neighbours(|all| all.is_empty()));
+        assert!(miner.shared.with_neighbours(|all| all.addresses().next().is_none()));
     }
     for ip in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
         for change in &changes {
@@ -744,7 +744,9 @@ fn a_miner_banned_by_hand_is_neither_asked_nor_answered_until_told_otherwise() {
     assert_eq!(by_hand(Request::Ban(address.clone())), 200);
     assert_eq!(ask(Request::Health), 403);
     miner.hear_from(&neighbour);
-    assert!(miner.shared.with_neighbours(|all| all.is_empty() && !all.has_callers()));
+    assert!(
+        miner.shared.with_neighbours(|all| all.addresses().next().is_none() && !all.has_callers())
+    );
     let bans = answer(&miner, Request::Bans, &caller("10.0.0.9"));
     let bans: BanPage = serde_json::from_slice(&bans.body).unwrap();
     assert_eq!(bans.bans, std::slice::from_ref(&address));
@@ -919,8 +921,8 @@ fn pages_are_as_large_as_the_line_bears() {
 
 #[test]
 fn other_hosts_need_the_token_to_add_and_to_change_neighbours() {
-    let (miner, _) = self::miner(100);
-    let miner = miner.with_token(Some("s3cret".parse().unwrap()));
+    let (mut miner, _) = self::miner(100);
+    miner.token = Some("s3cret".parse().unwrap());
     let (_, neighbour) = known(&miner, "10.0.0.2:1");
     let requests = |text: &str| {
         let data = data(text);
