@@ -13,9 +13,7 @@ use std::io::{self, Write};
 pub struct AnswerHead {
     /// Status line and headers that are meant for the client, each with its line break.
     lines: Vec<u8>,
-    /// Where the status line ends.
     status_end: usize,
-    /// Bytes in the body.
     pub length: usize,
     /// The request for the next part.
     pub rest: Option<String>,

@@ -58,7 +58,6 @@ impl Requests {
         Incoming::new(request, lines, &self.taken, &self.mailbox)
     }
 
-    /// The next request, if there is one already.
     pub fn next_at_once(&self) -> Option<Incoming> {
         let mut lines = self.lines.try_lock()?;
         loop {

@@ -57,7 +57,6 @@ impl Mailbox {
 }
 
 impl Mail {
-    /// Takes out what is there.
     pub fn take(&self) -> Vec<Late> {
         let mut wakes = [0; 64];
         while (&self.woken).read(&mut wakes).is_ok_and(|count| count == wakes.len()) {}

@@ -23,7 +23,6 @@ pub struct Limits {
     pub upstreams_max: usize,
     /// Requests that each of them answers at a time, in order; others wait for their turn.
     pub asked_at_once_max: usize,
-    /// Longest body of a request.
     pub body_bytes_max: usize,
     /// Bytes of requests and answers that are held for clients.
     pub held_bytes_max: usize,
@@ -31,7 +30,6 @@ pub struct Limits {
     pub idle: Duration,
     /// Limit of the head of a request.
     pub head: Duration,
-    /// Limit of its body.
     pub body: Duration,
     /// Limit of the answer of the miner; less than neighbours wait.
     pub answer: Duration,

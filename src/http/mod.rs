@@ -51,7 +51,6 @@ pub struct Options {
 }
 
 impl Options {
-    /// The answer that a refusal is.
     fn answer(&self, why: &Refusal) -> (AnswerHead, Vec<u8>) {
         let (media, body) = (self.spell)(why);
         let head = AnswerHead::new(why.status, body.len()).header("Content-Type", media);
@@ -62,7 +61,6 @@ impl Options {
     }
 }
 
-/// A server that runs.
 pub struct Http {
     server: Arc<tiny_http::Server>,
     requests: Requests,

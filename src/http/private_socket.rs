@@ -19,7 +19,6 @@ pub struct PrivateSocket {
     file: OwnedFd,
 }
 
-/// Connections that may wait to be accepted.
 const BACKLOG: i32 = 128;
 
 impl PrivateSocket {
@@ -53,7 +52,6 @@ impl PrivateSocket {
         Ok(Self { listener: socket.into(), file: file? })
     }
 
-    /// Where to connect, within this process.
     pub fn path(&self) -> PathBuf {
         format!("/proc/self/fd/{}", self.file.as_raw_fd()).into()
     }

@@ -5,7 +5,6 @@
 pub struct Refusal {
     pub status: u16,
     pub message: &'static str,
-    /// Explanation, with what to do.
     pub more: String,
     /// Seconds after which to try again.
     pub retry_after: Option<u32>,

@@ -64,7 +64,6 @@ impl Lines {
     }
 }
 
-/// Answers of one connection.
 pub struct Line(Mutex<Waiting>);
 
 struct Waiting {
@@ -72,7 +71,6 @@ struct Waiting {
     early: BTreeMap<u64, (tiny_http::Request, Vec<u8>)>,
     /// Answered in order, and not sent yet.
     due: Vec<tiny_http::Request>,
-    /// Their answers.
     bytes: Vec<u8>,
 }
 

@@ -39,7 +39,6 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
     }
 }
 
-/// Does what was asked for by a caller who may.
 fn read_or_change(miner: &Miner, request: Request, caller: &Caller) -> Result<Reply, ReadError> {
     Ok(match request {
         Request::Accept(hash) => changes::accept(miner, hash),
@@ -78,7 +77,6 @@ fn neighbours(miner: &Miner, details: bool) -> Reply {
     Reply::json(200, &miner.shared.with_neighbours(|all| all.page(details, now)))
 }
 
-/// Events of the last hour or after an event, without waiting for more.
 pub(super) fn events(miner: &Miner, after: Option<u64>) -> Reply {
     let page = match after {
         None => miner.diary.events(miner.now().wall),

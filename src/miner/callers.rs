@@ -42,7 +42,6 @@ impl Miner {
         })
     }
 
-    /// The neighbour that asks, if one does.
     pub(super) fn caller(&self, caller: &Caller) -> Option<Address> {
         let introduction = caller.miner.as_ref()?;
         let address = claimed_address(caller)?;
@@ -85,7 +84,6 @@ impl Miner {
     }
 }
 
-/// True for a caller on this host.
 pub(super) fn is_local(caller: &Caller) -> bool {
     caller.ip.is_some_and(|ip| ip.to_canonical().is_loopback())
 }

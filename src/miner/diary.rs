@@ -37,9 +37,7 @@ struct Events {
     of_branches: VecDeque<Event>,
     /// The newest that tells of messages: under load they come by the thousand.
     of_messages: Option<Event>,
-    /// Where the run began.
     begin: u64,
-    /// Id of the newest.
     last: u64,
     /// Highest id of those that are forgotten.
     forgotten: u64,
@@ -81,7 +79,6 @@ impl Events {
 #[derive(Debug, Default)]
 struct SearchNotes {
     under_way: Option<UnderWay>,
-    /// The last measured.
     guesses_per_second: f64,
 }
 
@@ -137,7 +134,6 @@ impl Diary {
         Some(EventPage { missed, ..events.page(|event| event.id > after) })
     }
 
-    /// The events of the last hour before `now`, oldest first.
     pub fn events(&self, now: Micros) -> EventPage {
         let since = now.saturating_sub(REMEMBERED.as_micros() as Micros);
         self.events.lock().page(|event| event.at >= since)
@@ -213,7 +209,6 @@ impl Diary {
         }
     }
 
-    /// Notes that a search begins, which counts its guesses in `progress`.
     pub fn search_begins(&self, index: u64, id: DataId, began: Moment, progress: Progress) {
         self.search.lock().under_way = Some(UnderWay { index, id, began, progress });
     }

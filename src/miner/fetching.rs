@@ -42,7 +42,6 @@ struct State {
     under_way: Option<UnderWay>,
     /// Those that have better blocks, too, and which they claimed.
     waiting: BTreeMap<Address, Rank>,
-    /// Blocks to ask for at once.
     page_blocks: u64,
     fetches: u64,
     may_rest_at: Duration,
@@ -54,7 +53,6 @@ struct UnderWay {
     number: u64,
     from: Address,
     at: Syncing,
-    /// When the last page came.
     progressed: Duration,
     rests_until: Duration,
 }
@@ -73,7 +71,6 @@ impl Default for Fetching {
 }
 
 impl Fetching {
-    /// Progress of the fetch under way.
     pub fn syncing(&self) -> Option<Syncing> {
         self.0.lock().under_way.as_ref().map(|fetch| fetch.at)
     }
@@ -129,12 +126,10 @@ impl<'a> Turn<'a> {
         Some(Self { miner, number })
     }
 
-    /// Blocks to ask for at once.
     pub fn page_blocks(&self) -> u64 {
         self.miner.fetching.0.lock().page_blocks
     }
 
-    /// Notes that a page of so many blocks took so long.
     pub fn page_took(&self, blocks: u64, time: Duration) {
         let now = self.miner.now().steady;
         let mut state = self.miner.fetching.0.lock();

@@ -33,7 +33,6 @@ pub enum NotAdopted {
 }
 
 impl Finality {
-    /// Refuses branches that drop more than `depth` blocks from now on.
     pub fn set_depth(&self, depth: Option<NonZeroU64>) {
         self.0.lock().depth = depth;
     }
@@ -79,7 +78,6 @@ impl Miner {
         Ok(())
     }
 
-    /// Tells of a branch that was adopted, in the log and in the diary.
     fn tell_adopted(&self, branch: &Branch, adopted: &Adopted, from: Option<&Address>) {
         let (head, blocks, dropped) = (branch.head(), adopted.blocks, adopted.depth);
         match from {

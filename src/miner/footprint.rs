@@ -25,10 +25,8 @@ const MIB: f64 = 1_048_576.0;
 
 const GROUPS: &str = "/sys/fs/cgroup";
 
-/// Resources that a process takes.
 #[derive(Debug, PartialEq)]
 pub struct Footprint {
-    /// Bytes of memory, those of the program itself included.
     pub resident: u64,
     pub cpu_seconds: f64,
     pub descriptors: u64,
@@ -101,7 +99,6 @@ fn limit_files(groups: &str) -> Vec<PathBuf> {
 pub struct Room {
     /// Left for this user.
     pub free: u64,
-    /// Of the whole disk.
     pub total: u64,
 }
 

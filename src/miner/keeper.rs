@@ -10,7 +10,6 @@ use super::shared::{Place, Shared};
 use crate::chain::{Data, DataId, ReadError, Source, Usage};
 use crate::store::{Journal, StoreError};
 
-/// Outcome for a message that somebody wanted kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// It is on disk now, and waits to be mined.
@@ -24,7 +23,6 @@ pub enum Kept {
     Failing(String),
 }
 
-/// The one who wants messages kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
     /// A client: an id that it chose must not be another message's here.
@@ -61,7 +59,6 @@ impl Keeper {
         Self { journal, failing: None, repeated: HashSet::new() }
     }
 
-    /// Fault of the journal's disk, if there is one.
     pub fn failing(&self) -> Option<&str> {
         self.failing.as_deref()
     }
@@ -159,7 +156,6 @@ impl Keeper {
         self.journal.rewrite(&shared.journal_must_hold()?)
     }
 
-    /// Remembers whether the disk works.
     fn note(&mut self, what: &str, result: Result<(), StoreError>) -> Result<(), String> {
         let result = result.map_err(|error| format!("cannot {what} the journal: {error}"));
         self.failing = result.clone().err();

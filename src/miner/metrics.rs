@@ -86,7 +86,6 @@ impl Metrics {
         self.counted.sent.inc_by(sent.unwrap_or(0) as u64);
     }
 
-    /// Measures writing messages to the journal, the sync included.
     pub fn synced(&self, took: Duration) {
         self.counted.journal_sync.observe(took.as_secs_f64());
     }
@@ -113,7 +112,6 @@ impl Metrics {
         self.counted.job_failures.with_label_values(&[job]);
     }
 
-    /// Measures a round of a job.
     pub fn job_ran(&self, job: &str, took: Duration) {
         self.counted.job_rounds.with_label_values(&[job]).observe(took.as_secs_f64());
     }

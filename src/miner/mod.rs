@@ -71,7 +71,6 @@ pub struct Miner {
     pub network: Network,
     pub genesis: Hash,
     pub shared: Shared,
-    /// How it computes guesses.
     pub kernel: Kernel,
     /// Guesses a second that it may compute.
     pub pace: Arc<Pace>,
@@ -80,7 +79,6 @@ pub struct Miner {
     /// Events and work under way.
     pub diary: Diary,
     pub metrics: Metrics,
-    /// The fetch of blocks that is under way.
     pub fetching: Fetching,
     /// Blocks of neighbours that did not win.
     sides: Sides,
@@ -103,7 +101,6 @@ pub struct Miner {
 }
 
 impl Miner {
-    /// A miner of `network` that shares `shared` and keeps messages in `keeper`'s journal.
     pub fn new(
         id: RunId,
         network: Network,
@@ -190,7 +187,6 @@ impl Miner {
         kept
     }
 
-    /// Lets the keeper work. Takes its lock.
     pub fn with_keeper<T>(&self, work: impl FnOnce(&mut Keeper, &Shared) -> T) -> T {
         let mut keeper = self.keeper.lock();
         let result = work(&mut keeper, &self.shared);
@@ -219,12 +215,10 @@ impl Miner {
         self.shared.bells.backup.ring();
     }
 
-    /// True if something is wrong with this part.
     pub fn is_in_trouble(&self, part: &str) -> bool {
         self.troubles.lock().contains_key(part)
     }
 
-    /// Faults, in words.
     pub fn troubles(&self) -> Vec<String> {
         self.troubles.lock().iter().map(|(part, why)| format!("{part}: {why}")).collect()
     }

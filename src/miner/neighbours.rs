@@ -33,7 +33,6 @@ const BAN: Duration = Duration::from_secs(600);
 /// every few seconds.
 const CHANGES_MAX: u32 = 5;
 
-/// Banned addresses kept in mind.
 const BANNED_MAX: usize = 1_000;
 
 #[derive(Debug, Default)]
@@ -52,7 +51,6 @@ pub struct Neighbours {
     /// each other without end.
     turned_down: BTreeMap<Address, Duration>,
     banned: BTreeMap<Address, (Duration, String)>,
-    /// Banned by hand, until told otherwise.
     shunned: BTreeSet<Address>,
     /// No others than the given ones are taken in.
     only_given: bool,
@@ -74,7 +72,6 @@ impl Neighbours {
         neighbours
     }
 
-    /// Takes in the given ones alone, if `only`.
     pub fn only_given(&mut self, only: bool) {
         self.only_given = only;
     }
@@ -89,7 +86,6 @@ impl Neighbours {
         self.known.insert(address, Neighbour { origin: Origin::Given, ..Neighbour::new() });
     }
 
-    /// Forgets a neighbour; whether there was one.
     pub fn delete(&mut self, address: &Address) -> bool {
         self.candidates.remove(address);
         self.callers.remove(address);
@@ -247,7 +243,6 @@ impl Neighbours {
         failing.map(|neighbour| neighbour.until).min()
     }
 
-    /// Those that fail and may be asked again by now.
     pub fn to_retry(&self, now: Moment) -> Vec<Address> {
         let is_due = |n: &Neighbour| n.state == NeighbourState::Failing && n.until <= now.steady;
         self.known.iter().filter(|(_, n)| is_due(n)).map(|(address, _)| address.clone()).collect()

@@ -14,7 +14,6 @@ use crate::chain::Head;
 /// Shortest time between two lines of one kind.
 const TELL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Neighbours that a line names.
 const NAMED_MAX: usize = 4;
 
 /// Blocks that were mined and adopted, and not told yet.
@@ -24,7 +23,6 @@ pub struct Progress {
     adopted: Mutex<Run>,
 }
 
-/// Blocks since the last line.
 #[derive(Default)]
 struct Run {
     told: Option<Duration>,

@@ -27,19 +27,15 @@ impl Link {
     }
 }
 
-/// Outcome of a push of blocks.
 enum Outcome {
-    /// So many were taken.
     Taken(u64),
-    /// All are in the chain.
     Known,
     /// They keep the rules, but the chain at hand is better.
     NotBetter,
     /// They would drop so many blocks, more than this miner allows.
     TooDeep(u64),
     /// The first follows no block of the chain; the last would have this height.
-    DoesNotFit { last: u64 },
-    /// A rule is broken, in words.
+    DoesNotFit(u64),
     Invalid(String),
 }
 
@@ -68,7 +64,7 @@ pub(super) fn blocks(miner: &Miner, lines: &[String], caller: &Caller) -> Reply 
             let more = format!("they would drop {depth} blocks, more than this miner allows");
             reply(200, "No block taken", more, 0)
         }
-        Outcome::DoesNotFit { last } => {
+        Outcome::DoesNotFit(last) => {
             if let Some(neighbour) = neighbour.filter(|_| is_asked_for(lines, last, &head)) {
                 miner.shared.with_neighbours(|all| all.ask_chain.insert(neighbour));
                 miner.shared.bells.sync_chain.ring();
@@ -133,7 +129,7 @@ fn take(
             return Ok(outcome);
         }
     }
-    Ok(Outcome::DoesNotFit { last })
+    Ok(Outcome::DoesNotFit(last))
 }
 
 /// Takes blocks behind `fork`; `None` if the chain moved meanwhile.

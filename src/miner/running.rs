@@ -40,7 +40,6 @@ pub enum MinerError {
          reach this host, or leave --advertise out"
     )]
     Advertise(Address),
-    /// The file of `--write-token-file` is of no use.
     #[error("{0}")]
     Token(String),
     #[error("cannot {what}: {source}")]
@@ -61,11 +60,9 @@ pub fn how_to_listen(error: &io::Error) -> &'static str {
     }
 }
 
-/// Callbacks to the caller of [`run`].
 pub struct Listener {
     /// How much of the chain file has been read: bytes, of how many.
     pub progress: Box<dyn FnMut(u64, u64) + Send>,
-    /// It answers at this address.
     pub ready: Box<dyn FnOnce(SocketAddr) + Send>,
 }
 
@@ -105,7 +102,6 @@ pub fn run(settings: &Settings, listener: Listener, stop: &StopSignals) -> Resul
     outcome
 }
 
-/// A miner that does not run yet, with its files and its socket.
 type Prepared = (Arc<Miner>, Owned, TcpListener);
 
 /// Opens files and socket, or returns `None` at a stop. That is heard meanwhile, whatever takes
@@ -161,7 +157,6 @@ pub(super) struct Owned {
     pub(super) lock: Arc<Lock>,
 }
 
-/// Opens files and socket; nothing runs yet.
 fn prepare(
     settings: &Settings,
     progress: &mut dyn FnMut(u64, u64),
@@ -241,7 +236,6 @@ fn pending(files: &Files, chain: &Chain) -> Result<(Journal, Pool), MinerError> 
     Ok((journal, pool))
 }
 
-/// The introduction of this run to other miners.
 fn introduction(settings: &Settings, socket: &TcpListener) -> Result<Introduction, MinerError> {
     let port = socket.local_addr().map_err(host("read our own address"))?.port();
     Ok(Introduction {
@@ -258,7 +252,6 @@ fn neighbours(settings: &Settings) -> Neighbours {
     neighbours
 }
 
-/// The folder of the chain file.
 pub(super) fn folder_of(names: &Names) -> &Path {
     if names.folder().as_os_str().is_empty() { Path::new(".") } else { names.folder() }
 }

@@ -107,12 +107,10 @@ impl ServerProcess {
         }
     }
 
-    /// Number of the child that runs.
     pub fn number(&self) -> Option<u32> {
         self.state.lock().child.as_ref().map(|(.., number)| *number)
     }
 
-    /// Starts a child; our end of its link.
     fn start(&self) -> io::Result<(Child, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         let child = Command::new(OWN_PROGRAM)

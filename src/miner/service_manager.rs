@@ -19,7 +19,6 @@ pub enum State {
     Stopping,
 }
 
-/// Tells the service manager, if there is one.
 pub fn tell(state: State) {
     let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = send(&name, state) {

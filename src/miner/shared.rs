@@ -46,7 +46,6 @@ const MINED_AT_ONCE: usize = 4_096;
 struct Blocks {
     chain: Chain,
     saved: ChainView,
-    /// Branches that left the chain.
     forks: Forks,
     /// Bytes of lines that ever came in, and of those when the present save began.
     bytes: u64,

@@ -35,7 +35,6 @@ impl Sides {
         }
     }
 
-    /// The line of the block with this hash.
     pub fn line(&self, hash: &Hash) -> Option<Arc<str>> {
         self.0.lock().iter().find(|(it, _)| it == hash).map(|(_, line)| Arc::clone(line))
     }

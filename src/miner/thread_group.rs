@@ -23,7 +23,6 @@ impl Group {
         Self { stop: Some(stop), stopped: Stop(stopped), held: Some(held), ended }
     }
 
-    /// Tells its threads to end.
     pub fn stop(&mut self) {
         self.stop = None;
     }

@@ -94,7 +94,6 @@ fn spell(why: &Refusal) -> (&'static str, Vec<u8>) {
     (reply.media.content_type(), reply.body)
 }
 
-/// Passes the miner's answers on until the link ends.
 fn answer_all(link: UnixStream, pending: &Pending) -> io::Result<()> {
     let _ends_link = EndsLink(link.try_clone()?);
     let mut receiver = Receiver::new(link);

@@ -23,7 +23,6 @@ pub struct Pending {
     requests: Mutex<HashMap<u64, Asker>>,
 }
 
-/// Who waits for an answer.
 enum Asker {
     Soon(Incoming),
     /// It holds up nobody behind it.
@@ -93,7 +92,6 @@ fn caller_of(request: &Incoming) -> Caller {
     Caller { ip: Some(request.caller()), miner: introduction(id, address), token }
 }
 
-/// Reads the request; or the answer, where the miner need not be asked.
 fn read(request: &mut Incoming) -> Decoded {
     if let Some(rest) = request.rest() {
         return Decoded::Ask(serde_json::from_str(rest).expect("it is what we sent to the guard"));

@@ -17,11 +17,9 @@ pub struct Body {
 /// The next part of a chunked body.
 #[derive(Clone, Copy, Debug)]
 enum Next {
-    /// So many bytes, and nothing then.
     Bytes(usize),
     /// The line with a chunk's size.
     Size,
-    /// So many bytes of a chunk, and its line break.
     Chunk(usize),
     /// The empty line behind the last chunk.
     End,

@@ -37,7 +37,6 @@ pub enum Next {
 /// Kind of a request, by what it may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It reads.
     Read,
     /// It writes: its answer may have to wait for the disk.
     Write,
@@ -48,7 +47,6 @@ impl Kind {
     pub const ALL: [Self; 2] = [Self::Read, Self::Write];
 }
 
-/// A connection.
 pub struct Client {
     stream: TcpStream,
     pub ip: IpAddr,

@@ -101,7 +101,6 @@ impl Guard {
         });
     }
 
-    /// Lets a client act, and sees to what follows from it.
     pub(super) fn with_client(
         &mut self,
         key: Key,

@@ -25,7 +25,6 @@ impl Clock {
         clock
     }
 
-    /// Looks again.
     pub fn tick(&mut self) {
         self.now = Instant::now();
         let now = SystemTime::now();
@@ -36,7 +35,6 @@ impl Clock {
         }
     }
 
-    /// Time until then.
     pub fn until(&self, then: Instant) -> Timespec {
         let wait = then.saturating_duration_since(self.now);
         Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 })
@@ -51,7 +49,6 @@ impl Clock {
     }
 }
 
-/// As HTTP writes it.
 fn date(now: OffsetDateTime) -> String {
     let form = format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"

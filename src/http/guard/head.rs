@@ -15,7 +15,6 @@ const LINE_BYTES_MAX: usize = 256 << 10;
 /// Longest head without the request line.
 const HEADERS_BYTES_MAX: usize = 16 << 10;
 
-/// Most headers.
 const HEADERS_MAX: usize = 64;
 
 /// Characters allowed around a header's value. Unicode has more white space; a server that takes

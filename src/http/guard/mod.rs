@@ -40,7 +40,6 @@ mod slab;
 mod upstream;
 mod upstreams;
 
-/// Bytes read at a time.
 const SCRATCH_BYTES: usize = 64 << 10;
 
 /// Timers of clients that are gone which are left where they are.
@@ -60,9 +59,7 @@ pub struct Guard {
     listener: TcpListener,
     /// Its other end's end means stop.
     _stop: UnixStream,
-    /// Where tiny_http listens.
     path: PathBuf,
-    /// Clock, limits and buffer of its clients.
     context: Context,
     /// Where answers' bytes land first.
     answer_scratch: Vec<u8>,
@@ -71,7 +68,6 @@ pub struct Guard {
     clients: Slab<Client>,
     /// Connections of each place; each client knows its seat there.
     places: HashMap<IpAddr, Vec<Key>>,
-    /// Bytes that clients hold.
     held_bytes: usize,
     /// Clients whose request is whole.
     waiting: [VecDeque<Key>; Kind::ALL.len()],
@@ -221,7 +217,6 @@ impl Guard {
         self.timers.shrink_to(STALE_TIMERS_MAX);
     }
 
-    /// Does what is due.
     fn expire(&mut self) -> io::Result<()> {
         let now = self.context.clock.now;
         while let Some(Reverse((at, token))) =

@@ -48,13 +48,9 @@ struct Asked {
     bytes: usize,
 }
 
-/// A piece of what came from an upstream, in this order.
 pub enum Piece<'a> {
-    /// The head of an answer.
     Head(&'a AnswerHead),
-    /// Some of its body.
     Body(&'a [u8]),
-    /// The answer is whole.
     End(AnswerHead),
 }
 
@@ -82,7 +78,6 @@ impl Upstream {
         Ok(upstream)
     }
 
-    /// True if it has nothing to answer.
     pub fn is_idle(&self) -> bool {
         self.asked.is_empty()
     }
@@ -127,7 +122,6 @@ impl Upstream {
         Ok(true)
     }
 
-    /// Clients that wait for it.
     pub fn clients(&self) -> impl Iterator<Item = Key> {
         self.asked.iter().filter_map(|asked| asked.client)
     }

@@ -10,7 +10,6 @@ use crate::api::{
 use crate::chain::{ChainView, Hash, ReadError};
 use crate::miner::{FoundBlock, Miner};
 
-/// How every answer with blocks begins.
 const BEGIN: &[u8] = b"{\"chain\":[";
 
 /// The answer to [`Request::Chain`]: a page with a limit, or else the whole chain in parts.

@@ -17,7 +17,6 @@ const MENDS_MAX: usize = 64;
 enum Failed {
     /// Blocks on disk can't be read as they were written.
     Unreadable(ReadError),
-    /// Anything else, in words.
     Otherwise(String),
 }
 

@@ -28,7 +28,6 @@ use crate::miner::answer::{Wanted, answer, events, keep_all};
 /// Messages that may wait to be written; more are answered 503.
 const ADDS_MAX: usize = 4_096;
 
-/// Messages written with one sync.
 const BATCH_MAX: usize = 1_024;
 
 /// Questions read before their answers go out and messages are written: the first does not
@@ -100,7 +99,6 @@ struct Follower {
     asker: Asker,
 }
 
-/// Messages to be written, and whom to tell.
 struct Add {
     wanted: Wanted,
     asker: Asker,

@@ -14,7 +14,6 @@ use crate::escape::words;
 use crate::miner::neighbours::{may_be_looked_at, may_be_told};
 use crate::miner::{Fault, Miner};
 
-/// Candidates looked at in one round.
 const CANDIDATES_PER_ROUND: usize = 4;
 
 /// Candidates looked at at a time: whoever asks this miner names whatever host it likes as
@@ -73,7 +72,6 @@ impl Remembered {
     }
 }
 
-/// Whom a round asks for their neighbours.
 pub fn whom(miner: &Miner) -> Vec<Address> {
     let now = miner.now();
     miner.shared.with_neighbours(|all| all.due(now))

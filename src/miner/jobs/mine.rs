@@ -11,10 +11,8 @@ use crate::miner::Miner;
 use crate::pow::rate::measure;
 use crate::pow::{Outcome, Search};
 
-/// How a round ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mined {
-    /// Nothing waits.
     Nothing,
     /// A better branch is being read: not before so long.
     Rests(Duration),

@@ -35,7 +35,6 @@ impl Stop {
     }
 }
 
-/// Cause of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// The interval is over.
@@ -105,7 +104,6 @@ impl SideBySide {
         Self { job, asking: Arc::default(), threads: Group::new(), ended }
     }
 
-    /// Number of those being asked.
     pub fn count(&self) -> usize {
         self.asking.lock().len()
     }
@@ -214,7 +212,6 @@ pub(super) fn ask_health(miner: &Miner, address: &Address) -> Result<Health, Fau
     Ok(health)
 }
 
-/// Notes that a neighbour answered.
 pub(super) fn note_answer(miner: &Miner, job: &str, address: &Address, health: &Health) {
     let now = miner.now();
     let came = miner.shared.with_neighbours(|all| all.answered(address, health, now));

@@ -20,7 +20,6 @@ use crate::miner::{End, Fault, Miner};
 /// 13 ms still go out alone.
 const BLOCKS_UNDER_WAY: usize = 8;
 
-/// Pushes of messages to one neighbour under way at once.
 const DATA_UNDER_WAY: usize = 2;
 
 /// Bytes of messages in a push, but for a single one: a block behind it waits no longer.
@@ -34,7 +33,6 @@ const ROUND_PUSHES_MAX: usize = 8;
 /// A push under way, kept for its answer.
 #[derive(Clone, Copy, Debug)]
 pub enum Sent {
-    /// Blocks up to `head`.
     Blocks {
         head: End,
         /// As many as are ever pushed at once.
@@ -43,7 +41,6 @@ pub enum Sent {
     Data,
 }
 
-/// Whom news is pushed to.
 pub fn whom(miner: &Miner) -> Vec<Address> {
     miner.shared.with_neighbours(|all| all.answering())
 }

@@ -117,7 +117,6 @@ fn short(miner: &Miner, address: &Address, claimed: &Health, why: String) -> Fau
 struct Page {
     from: u64,
     lines: Vec<Box<RawValue>>,
-    /// Blocks in its whole chain.
     length: u64,
 }
 
@@ -144,7 +143,6 @@ impl Page {
         page
     }
 
-    /// Height behind the last.
     fn end(&self) -> u64 {
         self.from + self.lines.len() as u64
     }

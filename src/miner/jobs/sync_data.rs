@@ -5,7 +5,6 @@ use crate::api::{Address, Cursor};
 use crate::chain::Data;
 use crate::miner::{Fault, Kept, Miner, Place, Sender};
 
-/// Pages fetched from one neighbour in one round.
 const PAGES_MAX: usize = 40;
 
 /// Whom a round asks: at a tick all that answer, in between those of them that are new. One

@@ -26,7 +26,6 @@ pub enum Fault {
     Ourselves,
 }
 
-/// Fate of a neighbour at which something went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Nothing: it is none, or it is only shown.
@@ -35,9 +34,7 @@ pub enum Fate {
     Gone,
     /// It failed before, and is tried again.
     Failing,
-    /// It is left alone for a while.
     Banned,
-    /// It is no neighbour any more.
     Forgotten,
 }
 

@@ -10,10 +10,8 @@ use crate::miner::clock::Moment;
 /// Wait after a first failure; it doubles with each further one.
 pub const RETRY_FIRST: Duration = Duration::from_secs(1);
 
-/// Longest wait between two tries.
 pub const RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// Where a neighbour came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// By `--neighbours` or `PUT /neighbours`; never forgotten.
@@ -41,7 +39,6 @@ pub struct Neighbour {
     pub denies: Option<Hash>,
     /// Asks for the unprocessed data that is new.
     pub cursor: Option<Cursor>,
-    /// When it became a neighbour.
     pub since: Duration,
     /// When it asked this miner last.
     pub heard: Option<Duration>,

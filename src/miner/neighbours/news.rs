@@ -25,7 +25,6 @@ pub(super) struct News {
     has: Option<End>,
     /// Where pushing messages goes on: how many had come to this miner.
     pushed: u64,
-    /// Messages that it has sent.
     gave: BTreeSet<DataId>,
     /// The same, oldest first.
     gave_order: VecDeque<DataId>,
@@ -55,7 +54,6 @@ impl Neighbours {
         found.into_iter().find(|address| is_there(address) == Some(true))
     }
 
-    /// Notes a new connection to a neighbour, which ends at `peer`.
     pub fn push_begins(&mut self, address: &Address, peer: Option<IpAddr>) {
         self.note(address, |it| (it.news.has, it.news.peer) = (None, peer));
     }
@@ -72,12 +70,10 @@ impl Neighbours {
         self.note(address, |it| it.news.has = has);
     }
 
-    /// Where pushing messages to a neighbour goes on.
     pub fn pushed(&self, address: &Address) -> Option<u64> {
         Some(self.known.get(address)?.news.pushed)
     }
 
-    /// Notes that messages were pushed to it.
     pub fn set_pushed(&mut self, address: &Address, arrivals: u64) {
         self.note(address, |it| it.news.pushed = arrivals);
     }

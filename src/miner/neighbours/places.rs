@@ -59,12 +59,9 @@ fn is_localhost(name: &Address) -> bool {
     name.host() == "localhost" || name.host().ends_with(".localhost")
 }
 
-/// From where an address can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reach {
-    /// The host itself.
     Host,
-    /// Its link.
     Link,
     /// Anywhere.
     Network,
@@ -190,7 +187,6 @@ impl Neighbours {
         }
     }
 
-    /// True if a further neighbour has room.
     pub fn has_room(&self) -> bool {
         self.known.len() < self.max
     }

@@ -27,10 +27,8 @@ impl Bell {
     }
 }
 
-/// The wake-up calls of a miner's jobs.
 #[derive(Debug, Default)]
 pub struct Bells {
-    /// Something may be mined.
     pub mine: Bell,
     /// The chain is not what is on disk.
     pub backup: Bell,

@@ -32,7 +32,6 @@ const PROBES_MISSED_MAX: u32 = 2;
 /// How much the mining threads stand back for those that serve (`nice`).
 const MINING_NICENESS: i32 = 19;
 
-/// Tells that the miner answers, and where.
 pub type Ready = Box<dyn FnOnce(SocketAddr) + Send>;
 
 impl Threads {
@@ -77,7 +76,6 @@ impl Threads {
         })
     }
 
-    /// Asks neighbours for better chains.
     pub fn sync_chain(&self, interval: Duration) -> Result<(), MinerError> {
         self.spawn("sync_chain", &self.asking, move |miner, stop| {
             let mut asks = SideBySide::new("sync_chain", |_| ());
@@ -90,7 +88,6 @@ impl Threads {
         })
     }
 
-    /// Asks neighbours for pending messages.
     pub fn sync_data(&self, interval: Duration) -> Result<(), MinerError> {
         self.spawn("sync_data", &self.asking, move |miner, stop| {
             let mut asks = SideBySide::new("sync_data", |_| ());

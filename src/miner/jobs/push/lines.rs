@@ -15,7 +15,6 @@ use crate::api::client::Line;
 use crate::miner::jobs::{Stop, note_fault};
 use crate::miner::{Fault, Miner};
 
-/// Longest time of a push without an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that lasted less is begun anew only when there is something to push.
@@ -53,7 +52,6 @@ pub fn run(miner: &Arc<Miner>, stop: &Stop) {
     }
 }
 
-/// The thread that pushes to one neighbour; it ends when this is dropped.
 struct Pusher {
     /// Rings when there may be something to push.
     bell: Option<Sender<()>>,
@@ -185,7 +183,6 @@ impl To {
         }
     }
 
-    /// Reads answers until the connection ends.
     fn read(&self, line: &dyn Line, under_way: &Mutex<UnderWay>, answers: &Sender<()>) {
         let why = loop {
             match line.receive(ANSWER_TIMEOUT) {
