@@ -71,8 +71,8 @@ impl ChainView {
     }
 
     /// The lines from `height` on. The iterator ends with its first error.
-    pub fn lines_from(&self, height: u64) -> Lines<'_> {
-        Lines { view: self, next: height.max(self.first()), page: None }
+    pub fn lines_from(&self, height: u64) -> ViewLines<'_> {
+        ViewLines { view: self, next: height.max(self.first()), page: None }
     }
 
     pub fn block(&self, height: u64) -> Result<Option<Block>, ReadError> {
@@ -232,14 +232,14 @@ fn read(line: &str, height: u64) -> Block {
 
 /// Lines of a picture, one after the other.
 #[derive(Debug)]
-pub struct Lines<'a> {
+pub struct ViewLines<'a> {
     view: &'a ChainView,
     next: u64,
     /// A page, and where in it the next line begins.
     page: Option<(Page, usize)>,
 }
 
-impl Iterator for Lines<'_> {
+impl Iterator for ViewLines<'_> {
     type Item = Result<Line, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -23,7 +23,7 @@ pub struct AnswerHead {
 
 /// Way in which the client sees the end of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum BodyEnd {
     /// After as many bytes as the head says.
     Length,
     /// With the last chunk.
@@ -112,16 +112,16 @@ impl AnswerHead {
     }
 
     /// Writes it for the client; `last` tells that the connection ends after the answer.
-    pub fn write_outside(&self, out: &mut Vec<u8>, date: &str, end: End, last: bool) {
+    pub fn write_outside(&self, out: &mut Vec<u8>, date: &str, end: BodyEnd, last: bool) {
         let (status, headers) = self.lines.split_at(self.status_end);
         out.reserve(self.lines.len() + 128);
         out.extend_from_slice(status);
         push_line(out, format_args!("Date: {date}"));
         out.extend_from_slice(headers);
         match end {
-            End::Length => push_line(out, format_args!("Content-Length: {}", self.length)),
-            End::Chunks => push_line(out, format_args!("Transfer-Encoding: chunked")),
-            End::Connection => {}
+            BodyEnd::Length => push_line(out, format_args!("Content-Length: {}", self.length)),
+            BodyEnd::Chunks => push_line(out, format_args!("Transfer-Encoding: chunked")),
+            BodyEnd::Connection => {}
         }
         if last {
             push_line(out, format_args!("Connection: close"));
@@ -162,7 +162,7 @@ mod tests {
             let (read, end) = AnswerHead::read(&bytes).unwrap().unwrap();
             assert_eq!((end, read.length, &read.rest, read.is_ok()), (length, 7, &rest, false));
             let mut outside = Vec::new();
-            read.write_outside(&mut outside, "today", End::Length, true);
+            read.write_outside(&mut outside, "today", BodyEnd::Length, true);
             let expected = "HTTP/1.1 503 Service Unavailable\r\nDate: today\r\nRetry-After: 1\r\n\
                             Content-Length: 7\r\nConnection: close\r\n\r\n";
             assert_eq!(std::str::from_utf8(&outside), Ok(expected));

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::answer::AnswerHead;
 use super::later::{Later, Mailbox};
-use super::turns::{Line, Lines, TURN, Turn};
+use super::turns::{Queue, Queues, TURN, Turn};
 
 /// Names the client's address; only the guard's own probes have none.
 pub(super) const CALLER: &str = "Caller";
@@ -21,8 +21,8 @@ pub(super) const REST: &str = "Rest";
 #[derive(Clone)]
 pub struct Requests {
     server: Arc<tiny_http::Server>,
-    /// Held while a request is taken, so that requests join their lines in their order.
-    lines: Arc<Mutex<Lines>>,
+    /// Held while a request is taken, so that requests join their queues in their order.
+    queues: Arc<Mutex<Queues>>,
     taken: Taken,
     mailbox: Arc<Mailbox>,
 }
@@ -40,29 +40,29 @@ impl Taken {
 
 impl Requests {
     pub(super) fn new(server: Arc<tiny_http::Server>, taken: Taken, mailbox: Arc<Mailbox>) -> Self {
-        Self { server, lines: Arc::default(), taken, mailbox }
+        Self { server, queues: Arc::default(), taken, mailbox }
     }
 
     /// Waits for the next request; `None` at the end.
     pub fn next(&self) -> Option<Incoming> {
-        let mut lines = self.lines.lock();
+        let mut queues = self.queues.lock();
         loop {
             let request = self.server.recv().ok()?;
-            if let Some(request) = self.incoming(request, &mut lines).unless_probe() {
+            if let Some(request) = self.incoming(request, &mut queues).unless_probe() {
                 return Some(request);
             }
         }
     }
 
-    fn incoming(&self, request: tiny_http::Request, lines: &mut Lines) -> Incoming {
-        Incoming::new(request, lines, &self.taken, &self.mailbox)
+    fn incoming(&self, request: tiny_http::Request, queues: &mut Queues) -> Incoming {
+        Incoming::new(request, queues, &self.taken, &self.mailbox)
     }
 
     pub fn next_at_once(&self) -> Option<Incoming> {
-        let mut lines = self.lines.try_lock()?;
+        let mut queues = self.queues.try_lock()?;
         loop {
             let request = self.server.try_recv().ok()??;
-            if let Some(request) = self.incoming(request, &mut lines).unless_probe() {
+            if let Some(request) = self.incoming(request, &mut queues).unless_probe() {
                 return Some(request);
             }
         }
@@ -74,7 +74,7 @@ pub struct Incoming {
     /// There until it is answered.
     request: Option<tiny_http::Request>,
     number: u64,
-    line: Arc<Line>,
+    queue: Arc<Queue>,
     taken: Taken,
     mailbox: Arc<Mailbox>,
 }
@@ -82,7 +82,7 @@ pub struct Incoming {
 impl Incoming {
     fn new(
         request: tiny_http::Request,
-        lines: &mut Lines,
+        queues: &mut Queues,
         taken: &Taken,
         mailbox: &Arc<Mailbox>,
     ) -> Self {
@@ -92,7 +92,7 @@ impl Incoming {
         Self {
             request: Some(request),
             number: turn.number,
-            line: lines.join(turn),
+            queue: queues.join(turn),
             taken: taken.clone(),
             mailbox: Arc::clone(mailbox),
         }
@@ -143,13 +143,13 @@ impl Incoming {
     /// The guard is gone.
     pub fn answer(mut self, head: &AnswerHead, body: &[u8]) -> io::Result<()> {
         self.put(head, body);
-        self.line.send()
+        self.queue.send()
     }
 
     /// Answers together with others, since each sending costs as much as many answers.
     pub fn answer_soon(mut self, head: &AnswerHead, body: &[u8]) -> Answered {
         self.put(head, body);
-        Answered(Arc::clone(&self.line))
+        Answered(Arc::clone(&self.queue))
     }
 
     /// Lets it wait for its answer, however long within [`super::Limits::later`], without
@@ -158,7 +158,7 @@ impl Incoming {
         let number = self.mailbox.number();
         self.put(&AnswerHead::later(number), &[]);
         // A guard that is gone needs no answer.
-        let _ = self.line.send();
+        let _ = self.queue.send();
         Later::new(number, Arc::clone(&self.mailbox))
     }
 
@@ -168,7 +168,7 @@ impl Incoming {
         let mut out = Vec::new();
         head.write_inside(&mut out);
         out.extend_from_slice(body);
-        self.line.put(self.number, request, &out);
+        self.queue.put(self.number, request, &out);
     }
 
     /// Answers the guard's own probe, which wants to see just that.
@@ -187,7 +187,7 @@ impl Drop for Incoming {
         if self.request.is_some() {
             self.put(&AnswerHead::new(500, 0), &[]);
             // A guard that is gone needs no answer.
-            let _ = self.line.send();
+            let _ = self.queue.send();
         }
         self.taken.0.fetch_sub(1, Relaxed);
     }
@@ -196,7 +196,7 @@ impl Drop for Incoming {
 /// An answer that goes out when this is dropped, with what else is there for the same
 /// connection.
 #[must_use]
-pub struct Answered(Arc<Line>);
+pub struct Answered(Arc<Queue>);
 
 impl Drop for Answered {
     fn drop(&mut self) {

@@ -40,33 +40,33 @@ impl FromStr for Turn {
     }
 }
 
-/// The lines of all connections: each is there as long as anybody is in it.
+/// The queues of all connections: each is there as long as anybody is in it.
 #[derive(Default)]
-pub struct Lines(HashMap<u64, Weak<Line>>);
+pub struct Queues(HashMap<u64, Weak<Queue>>);
 
-/// Lines after which those that nobody is in are forgotten.
-const LINES_KEPT: usize = 64;
+/// Queues after which those that nobody is in are forgotten.
+const QUEUES_KEPT: usize = 64;
 
-impl Lines {
-    /// The line of this request, which came next in it.
-    pub fn join(&mut self, turn: Turn) -> Arc<Line> {
-        if let Some(line) = self.0.get(&turn.connection).and_then(Weak::upgrade) {
-            return line;
+impl Queues {
+    /// The queue of this request, which came next in it.
+    pub fn join(&mut self, turn: Turn) -> Arc<Queue> {
+        if let Some(queue) = self.0.get(&turn.connection).and_then(Weak::upgrade) {
+            return queue;
         }
-        if self.0.len() >= LINES_KEPT {
-            self.0.retain(|_, line| line.strong_count() > 0);
+        if self.0.len() >= QUEUES_KEPT {
+            self.0.retain(|_, queue| queue.strong_count() > 0);
         }
         let (next, early) = (turn.number, BTreeMap::new());
-        let waiting = Waiting { next, early, due: Vec::new(), bytes: Vec::new() };
-        let line = Arc::new(Line(Mutex::new(waiting)));
-        self.0.insert(turn.connection, Arc::downgrade(&line));
-        line
+        let waiting = Queued { next, early, due: Vec::new(), bytes: Vec::new() };
+        let queue = Arc::new(Queue(Mutex::new(waiting)));
+        self.0.insert(turn.connection, Arc::downgrade(&queue));
+        queue
     }
 }
 
-pub struct Line(Mutex<Waiting>);
+pub struct Queue(Mutex<Queued>);
 
-struct Waiting {
+struct Queued {
     next: u64,
     early: BTreeMap<u64, (tiny_http::Request, Vec<u8>)>,
     /// Answered in order, and not sent yet.
@@ -77,8 +77,8 @@ struct Waiting {
 /// Answers that are not sent yet, up to this many bytes.
 const DUE_BYTES_MAX: usize = 64 << 10;
 
-impl Line {
-    /// Takes an answer, which is sent with [`Line::send`] at the latest, if all before it are
+impl Queue {
+    /// Takes an answer, which is sent with [`Queue::send`] at the latest, if all before it are
     /// there by then.
     pub fn put(&self, number: u64, request: tiny_http::Request, answer: &[u8]) {
         let mut waiting = self.0.lock();
@@ -104,7 +104,7 @@ impl Line {
     }
 }
 
-impl Waiting {
+impl Queued {
     fn take(&mut self, request: tiny_http::Request, answer: &[u8]) {
         self.due.push(request);
         self.bytes.extend_from_slice(answer);

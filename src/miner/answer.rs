@@ -8,10 +8,10 @@ use crate::api::{
 use crate::chain::{Data, DataId, Hash, ReadError};
 
 mod blocks;
+mod brought;
 mod changes;
-mod wanted;
 
-pub use wanted::{Wanted, keep_all};
+pub use brought::{Brought, keep_all};
 
 /// Seconds after which to try again what the pool or the disk did not take.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -30,8 +30,8 @@ pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
     if let Some(refusal) = refusal.or_else(|| changes::forbidden(miner, &request, caller)) {
         return refusal;
     }
-    match Wanted::of(miner, request, caller) {
-        Ok(wanted) => keep_all(miner, vec![wanted]).pop().expect("one answer for one request"),
+    match Brought::of(miner, request, caller) {
+        Ok(brought) => keep_all(miner, vec![brought]).pop().expect("one answer for one request"),
         Err(request) => {
             let answer = read_or_change(miner, request, caller);
             answer.unwrap_or_else(|error| unreadable(miner, &error))

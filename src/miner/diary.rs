@@ -78,12 +78,12 @@ impl Events {
 
 #[derive(Debug, Default)]
 struct SearchNotes {
-    under_way: Option<UnderWay>,
+    under_way: Option<NotedSearch>,
     guesses_per_second: f64,
 }
 
 #[derive(Debug)]
-struct UnderWay {
+struct NotedSearch {
     index: u64,
     id: DataId,
     began: Moment,
@@ -96,7 +96,7 @@ const MEASURED_MIN: Duration = Duration::from_millis(5);
 impl SearchNotes {
     /// Guesses a second of the search under way, or else of the last one.
     fn rate(&self, now: Moment) -> f64 {
-        let of = |search: &UnderWay| {
+        let of = |search: &NotedSearch| {
             let took = now.steady.saturating_sub(search.began.steady);
             let guesses = search.progress.guesses();
             (took > MEASURED_MIN && guesses > 0).then(|| guesses as f64 / took.as_secs_f64())
@@ -210,7 +210,7 @@ impl Diary {
     }
 
     pub fn search_begins(&self, index: u64, id: DataId, began: Moment, progress: Progress) {
-        self.search.lock().under_way = Some(UnderWay { index, id, began, progress });
+        self.search.lock().under_way = Some(NotedSearch { index, id, began, progress });
     }
 
     /// Notes that a search is over, after so many guesses in so long.
@@ -229,7 +229,7 @@ impl Diary {
 
     pub fn mining(&self, difficulty: Difficulty, now: Moment) -> Option<MiningReport> {
         let search = self.search.lock();
-        let UnderWay { index, id, began, .. } = search.under_way.as_ref()?;
+        let NotedSearch { index, id, began, .. } = search.under_way.as_ref()?;
         let (index, id, since) = (*index, *id, began.wall);
         let guesses_per_second = search.rate(now);
         let expected = 16_f64.powi(i32::from(difficulty.zeros())) / guesses_per_second;

@@ -39,7 +39,7 @@ pub struct Fetching(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    under_way: Option<UnderWay>,
+    under_way: Option<FetchUnderWay>,
     /// Those that have better blocks, too, and which they claimed.
     waiting: BTreeMap<Address, Rank>,
     page_blocks: u64,
@@ -49,7 +49,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct UnderWay {
+struct FetchUnderWay {
     number: u64,
     from: Address,
     at: Syncing,
@@ -84,19 +84,19 @@ impl Fetching {
 }
 
 /// The right to fetch blocks, until it is dropped.
-pub struct Turn<'a> {
+pub struct FetchTurn<'a> {
     miner: &'a Miner,
     number: u64,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> FetchTurn<'a> {
     /// Begins to fetch from a neighbour that claims a better chain. None while another fetch goes on;
     /// the neighbour is asked again when that ends.
     pub fn begin(miner: &'a Miner, from: &Address, claimed: &Health) -> Option<Self> {
         let (now, length) = (miner.now().steady, miner.shared.head().length());
         let (of, rank) = (claimed.length, Rank::new(claimed.length, claimed.head));
         let mut state = miner.fetching.0.lock();
-        let goes_on = |fetch: &UnderWay| now.saturating_sub(fetch.progressed) < STALL;
+        let goes_on = |fetch: &FetchUnderWay| now.saturating_sub(fetch.progressed) < STALL;
         if state.under_way.as_ref().is_some_and(goes_on) {
             state.waiting.insert(from.clone(), rank);
             return None;
@@ -112,7 +112,7 @@ impl<'a> Turn<'a> {
         if rests {
             state.may_rest_at = now + REST_INTERVAL;
         }
-        state.under_way = Some(UnderWay {
+        state.under_way = Some(FetchUnderWay {
             number,
             from: from.clone(),
             at: Syncing { length, of },
@@ -177,7 +177,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for FetchTurn<'_> {
     fn drop(&mut self) {
         let head = self.miner.shared.head().rank();
         let mut state = self.miner.fetching.0.lock();

@@ -83,7 +83,7 @@ impl Miner {
         match from {
             Some(from) => {
                 self.shared.with_neighbours(|all| all.note(from, |it| it.brought = true));
-                self.progress.adopted(from, blocks, dropped, head, self.now().steady);
+                self.new_blocks.adopted(from, blocks, dropped, head, self.now().steady);
             }
             None => log::info!(
                 "push: adopted a branch that was handed in blocks={blocks} length={} head={} \

@@ -49,7 +49,7 @@ mod watched {
     pub struct Mutex<T>(parking_lot::Mutex<T>);
 
     /// Holds the lock until it is dropped.
-    pub struct Guard<'a, T> {
+    pub struct Held<'a, T> {
         mutex: &'a Mutex<T>,
         /// There until the guard is dropped.
         held: Option<MutexGuard<'a, T>>,
@@ -60,9 +60,9 @@ mod watched {
             Self(parking_lot::Mutex::new(value))
         }
 
-        pub fn lock(&self) -> Guard<'_, T> {
+        pub fn lock(&self) -> Held<'_, T> {
             tell(|watch| watch.takes(self.address()));
-            Guard { mutex: self, held: Some(self.0.lock()) }
+            Held { mutex: self, held: Some(self.0.lock()) }
         }
 
         fn address(&self) -> usize {
@@ -70,7 +70,7 @@ mod watched {
         }
     }
 
-    impl<T> Deref for Guard<'_, T> {
+    impl<T> Deref for Held<'_, T> {
         type Target = T;
 
         fn deref(&self) -> &T {
@@ -78,13 +78,13 @@ mod watched {
         }
     }
 
-    impl<T> DerefMut for Guard<'_, T> {
+    impl<T> DerefMut for Held<'_, T> {
         fn deref_mut(&mut self) -> &mut T {
             self.held.as_mut().expect("it is there until the drop")
         }
     }
 
-    impl<T> Drop for Guard<'_, T> {
+    impl<T> Drop for Held<'_, T> {
         fn drop(&mut self) {
             self.held = None;
             tell(|watch| watch.has_freed(self.mutex.address()));

@@ -17,7 +17,7 @@ mod keeper;
 mod lock;
 mod metrics;
 mod neighbours;
-mod progress;
+mod new_blocks;
 mod pushed;
 mod running;
 mod server_process;
@@ -42,7 +42,7 @@ pub use keeper::{Keeper, Kept, Sender};
 pub use lock::{Watch, watch};
 pub use metrics::Metrics;
 pub use neighbours::{End, Fault, Neighbours};
-pub use progress::Progress;
+pub use new_blocks::NewBlocks;
 pub use running::{Listener, MinerError, how_to_listen, run};
 pub use shared::{Adopted, FoundBlock, Place, Shared};
 use sides::Sides;
@@ -83,7 +83,7 @@ pub struct Miner {
     /// Blocks of neighbours that did not win.
     sides: Sides,
     /// Blocks that the log has not told yet.
-    pub progress: Progress,
+    pub new_blocks: NewBlocks,
     /// For people.
     pub name: Option<String>,
     /// Where long branches lie while they are checked, and what is remembered.
@@ -124,7 +124,7 @@ impl Miner {
             metrics,
             fetching: Fetching::default(),
             sides: Sides::default(),
-            progress: Progress::default(),
+            new_blocks: NewBlocks::default(),
             name: None,
             files: None,
             remembered: Mutex::default(),

@@ -27,7 +27,7 @@ impl Link {
     }
 }
 
-enum Outcome {
+enum PushOutcome {
     Taken(u64),
     Known,
     /// They keep the rules, but the chain at hand is better.
@@ -53,18 +53,18 @@ pub(super) fn blocks(miner: &Miner, lines: &[String], caller: &Caller) -> Reply 
         Reply::json(status, &BlocksTaken { message, more_information, taken, length, head })
     };
     match outcome {
-        Outcome::Taken(count) => {
+        PushOutcome::Taken(count) => {
             reply(200, "Blocks taken!", "They are in the chain.".into(), count)
         }
-        Outcome::Known => reply(200, "No block taken", "All are in the chain.".into(), 0),
-        Outcome::NotBetter => {
+        PushOutcome::Known => reply(200, "No block taken", "All are in the chain.".into(), 0),
+        PushOutcome::NotBetter => {
             reply(200, "No block taken", "The chain at hand is as good.".into(), 0)
         }
-        Outcome::TooDeep(depth) => {
+        PushOutcome::TooDeep(depth) => {
             let more = format!("they would drop {depth} blocks, more than this miner allows");
             reply(200, "No block taken", more, 0)
         }
-        Outcome::DoesNotFit(last) => {
+        PushOutcome::DoesNotFit(last) => {
             if let Some(neighbour) = neighbour.filter(|_| is_asked_for(lines, last, &head)) {
                 miner.shared.with_neighbours(|all| all.ask_chain.insert(neighbour));
                 miner.shared.bells.sync_chain.ring();
@@ -72,7 +72,7 @@ pub(super) fn blocks(miner: &Miner, lines: &[String], caller: &Caller) -> Reply 
             let more = "the first block follows none of this chain; send those before it, too";
             reply(409, "Conflict", more.into(), 0)
         }
-        Outcome::Invalid(why) => {
+        PushOutcome::Invalid(why) => {
             if let Some(neighbour) = neighbour {
                 note_invalid(miner, &neighbour, &why);
             }
@@ -102,10 +102,10 @@ fn take(
     miner: &Miner,
     lines: &[String],
     neighbour: Option<&Address>,
-) -> Result<Outcome, ReadError> {
+) -> Result<PushOutcome, ReadError> {
     let first = match lines.first().map(|line| Link::of(line)) {
-        None => return Ok(Outcome::Invalid("there is no block".into())),
-        Some(Err(why)) => return Ok(Outcome::Invalid(why)),
+        None => return Ok(PushOutcome::Invalid("there is no block".into())),
+        Some(Err(why)) => return Ok(PushOutcome::Invalid(why)),
         Some(Ok(first)) => first,
     };
     let last = first.index.saturating_add(lines.len() as u64 - 1);
@@ -123,13 +123,13 @@ fn take(
         let Some(fork) = view.head_at(from - 1 + known as u64)? else { break };
         if known == lines.len() {
             note_has(miner, neighbour, &fork);
-            return Ok(Outcome::Known);
+            return Ok(PushOutcome::Known);
         }
         if let Some(outcome) = take_new(miner, fork, &lines[known..], neighbour)? {
             return Ok(outcome);
         }
     }
-    Ok(Outcome::DoesNotFit(last))
+    Ok(PushOutcome::DoesNotFit(last))
 }
 
 /// Takes blocks behind `fork`; `None` if the chain moved meanwhile.
@@ -138,30 +138,32 @@ fn take_new(
     fork: Head,
     lines: &[&str],
     neighbour: Option<&Address>,
-) -> Result<Option<Outcome>, ReadError> {
+) -> Result<Option<PushOutcome>, ReadError> {
     let mut branch = Branch::new(fork);
     for line in lines {
         if let Err(error) = branch.push(*line, miner.wall(), &miner.network) {
-            return Ok(Some(Outcome::Invalid(error.to_string())));
+            return Ok(Some(PushOutcome::Invalid(error.to_string())));
         }
     }
     // Before the news of it goes out: the sender has it.
     note_has(miner, neighbour, branch.head());
     Ok(Some(match miner.adopt(&branch, neighbour) {
-        Ok(()) => Outcome::Taken(branch.len() as u64),
+        Ok(()) => PushOutcome::Taken(branch.len() as u64),
         Err(NotAdopted::TooDeep(depth)) => {
             note_has(miner, neighbour, &fork);
-            Outcome::TooDeep(depth)
+            PushOutcome::TooDeep(depth)
         }
         Err(NotAdopted::Refused(Refused::NotBetter)) => {
             note_has(miner, neighbour, &fork);
             if neighbour.is_some() {
                 lines.iter().for_each(|line| miner.sides.note(line));
             }
-            Outcome::NotBetter
+            PushOutcome::NotBetter
         }
         Err(NotAdopted::Refused(Refused::Moved)) => return Ok(None),
-        Err(NotAdopted::Refused(Refused::Invalid(error))) => Outcome::Invalid(error.to_string()),
+        Err(NotAdopted::Refused(Refused::Invalid(error))) => {
+            PushOutcome::Invalid(error.to_string())
+        }
         Err(NotAdopted::Refused(Refused::Unreadable(error))) => return Err(error),
     }))
 }

@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 
 use crossbeam_channel::bounded;
 
-use super::service_manager::{self, State};
+use super::service_manager::{self, ServiceState};
 use super::threads::Threads;
 use super::{HostClock, Keeper, Miner, Neighbours, Shared, Surroundings};
 use crate::api::client::{MinerClient, Token};
@@ -126,7 +126,7 @@ fn prepare_until(
     Builder::new().name("load".into()).spawn(load).map_err(host("start a thread"))?;
     crossbeam_channel::select! {
         recv(stop.told()) -> _ => {
-            service_manager::tell(State::Stopping);
+            service_manager::tell(ServiceState::Stopping);
             let [read, of] = [0, 1].map(|at| read[at].load(Ordering::Relaxed));
             let signal = stop.first();
             log::info!(

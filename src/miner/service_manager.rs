@@ -11,7 +11,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum ServiceState {
     Ready,
     /// We answered just now, too: what the watchdog waits for.
     Alive,
@@ -19,7 +19,7 @@ pub enum State {
     Stopping,
 }
 
-pub fn tell(state: State) {
+pub fn tell(state: ServiceState) {
     let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = send(&name, state) {
         log::debug!("service manager: it can't be told that we are {state:?}: {error}");
@@ -42,11 +42,11 @@ fn watched(timeout_micros: Option<String>, whom: Option<String>, us: u32) -> Opt
     Some(Duration::from_micros(micros) / 2)
 }
 
-fn send(name: &OsStr, state: State) -> io::Result<()> {
+fn send(name: &OsStr, state: ServiceState) -> io::Result<()> {
     let message = match state {
-        State::Ready => "READY=1",
-        State::Alive => "WATCHDOG=1",
-        State::Stopping => "STOPPING=1",
+        ServiceState::Ready => "READY=1",
+        ServiceState::Alive => "WATCHDOG=1",
+        ServiceState::Stopping => "STOPPING=1",
     };
     let address = match name.as_bytes().strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name)?,
@@ -71,7 +71,9 @@ mod tests {
             (at(SocketAddr::from_pathname(&path).unwrap()), path.clone().into_os_string()),
             (at(SocketAddr::from_abstract_name(&name).unwrap()), format!("@{name}").into()),
         ] {
-            for (state, expected) in [(State::Ready, "READY=1"), (State::Alive, "WATCHDOG=1")] {
+            for (state, expected) in
+                [(ServiceState::Ready, "READY=1"), (ServiceState::Alive, "WATCHDOG=1")]
+            {
                 send(&name, state).unwrap();
                 let mut heard = [0; 20];
                 let length = manager.recv(&mut heard).unwrap();
@@ -79,7 +81,7 @@ mod tests {
             }
         }
         std::fs::remove_file(&path).unwrap();
-        assert!(send(path.as_os_str(), State::Ready).is_err());
+        assert!(send(path.as_os_str(), ServiceState::Ready).is_err());
     }
 
     #[test]

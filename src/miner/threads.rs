@@ -12,7 +12,7 @@ use super::Miner;
 use super::jobs::{Stop, push};
 use super::running::{MinerError, Owned, host};
 use super::server_process::ServerProcess;
-use super::service_manager::{self, State};
+use super::service_manager::{self, ServiceState};
 use super::thread_group::{Group, Obituary};
 use crate::api::client::MinerClient;
 use crate::settings::Settings;
@@ -111,7 +111,7 @@ impl Threads {
 
     fn end(mut self) {
         let began = Instant::now();
-        service_manager::tell(State::Stopping);
+        service_manager::tell(ServiceState::Stopping);
         self.jobs.stop();
         self.asking.stop();
         self.server.stop();
@@ -122,7 +122,7 @@ impl Threads {
             log::debug!("miner: ends while a name is looked up or a connection is made");
         }
         let jobs_ended = self.jobs.end(began + ALL_END);
-        self.miner.progress.tell(self.miner.now().steady, true);
+        self.miner.new_blocks.tell(self.miner.now().steady, true);
         let saved = self.backup.end(began + ALL_END);
         if !(jobs_ended && saved) {
             log::warn!(

@@ -20,17 +20,17 @@ pub const CALLER: [&str; 3] = ["Miner-Id", "Miner-Address", "Authorization"];
 #[derive(Default)]
 pub struct Pending {
     next: AtomicU64,
-    requests: Mutex<HashMap<u64, Asker>>,
+    requests: Mutex<HashMap<u64, Unanswered>>,
 }
 
-enum Asker {
+enum Unanswered {
     Soon(Incoming),
     /// It holds up nobody behind it.
     Later(Later),
 }
 
 impl Pending {
-    fn put(&self, request: Asker) -> u64 {
+    fn put(&self, request: Unanswered) -> u64 {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.requests.lock().insert(id, request);
         id
@@ -43,8 +43,8 @@ impl Pending {
             log::error!("server: the miner answers what nobody asked id={id}");
         }
         match request? {
-            Asker::Soon(request) => Some(respond(request, &reply)),
-            Asker::Later(later) => {
+            Unanswered::Soon(request) => Some(respond(request, &reply)),
+            Unanswered::Later(later) => {
                 later.answer(head(&reply), reply.body);
                 None
             }
@@ -67,9 +67,9 @@ pub fn work(requests: &Requests, link: &Sender, pending: &Pending) {
                 Decoded::Ask(asked) => {
                     let (caller, waits) = (caller_of(&request), !asked.wait().is_zero());
                     let asker = if waits {
-                        Asker::Later(request.answer_later())
+                        Unanswered::Later(request.answer_later())
                     } else {
-                        Asker::Soon(request)
+                        Unanswered::Soon(request)
                     };
                     let id = pending.put(asker);
                     asks.push(ToMiner::Ask { id, caller, request: asked });

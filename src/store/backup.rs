@@ -19,9 +19,9 @@ use super::hash_file;
 use super::journal;
 use super::lines::parts;
 use super::names::Names;
-use super::record::{self, Numbers, Reading, Tail};
+use super::record::{self, JournalEnd, Numbers, Reading};
 use super::redo;
-use super::scan::{Progress, Scan, Trouble, scan};
+use super::scan::{ReadProgress, Scan, Trouble, scan};
 use crate::chain::{Hash, Network};
 
 /// Attempts to copy the files of a miner whose chain is reorganised all the time.
@@ -47,7 +47,7 @@ pub struct Backup {
 /// # Errors
 /// [`StoreError`], if there is no chain, if it is damaged, or if it never held still; if `to` holds
 /// files of a chain by these names.
-pub fn back_up(from: &Files, to: &Files, progress: Progress<'_>) -> Result<Backup, StoreError> {
+pub fn back_up(from: &Files, to: &Files, progress: ReadProgress<'_>) -> Result<Backup, StoreError> {
     refuse_present(to)?;
     let name = &from.names.chain;
     let network = find_network(from, &[name])?.ok_or_else(|| no_chain(from))?;
@@ -77,13 +77,13 @@ fn copy(
     from: &Files,
     to: &Files,
     network: &Network,
-    progress: Progress<'_>,
+    progress: ReadProgress<'_>,
 ) -> Result<Option<Backup>, StoreError> {
     let name = &from.names.chain;
     let noted = from.stamp(&from.names.forks)?;
     let (at, line) = end_of(from)?.ok_or_else(|| no_chain(from))?;
     let Reading { data: mut waiting, tail, .. } = record::read_journal(from)?.unwrap_or_default();
-    if let Tail::Damaged(fault) = tail {
+    if let JournalEnd::Damaged(fault) = tail {
         return Err(StoreError::Damaged { kind: "journal", fault });
     }
     let found = scan(from, name, network, progress)?.ok_or_else(|| no_chain(from))?;

@@ -21,7 +21,7 @@ use super::names::Names;
 use super::pages::{Growing, Pages};
 use super::redo;
 use super::running_hash::RunningHash;
-use super::scan::{Progress, Scan, scan};
+use super::scan::{ReadProgress, Scan, scan};
 use super::verdict::{HashFile, Verdict, judge};
 use super::versions;
 use crate::chain::{Chain, ChainView, Data, Forks, Micros, Network};
@@ -82,7 +82,7 @@ impl ChainFile {
         start: Start,
         keep_versions: usize,
         now: Micros,
-        progress: Progress<'_>,
+        progress: ReadProgress<'_>,
     ) -> Result<Loaded, StoreError> {
         redo::replay(files)?;
         let names = &files.names;

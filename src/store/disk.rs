@@ -36,19 +36,19 @@ pub(super) fn read_exact(file: &dyn DiskFile, start: u64, end: u64) -> io::Resul
 
 /// Reads a file from its start, as far as it went when it was opened.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct FileReader {
     pub bytes: u64,
     file: Arc<dyn DiskFile>,
     at: u64,
 }
 
-impl Source {
+impl FileReader {
     pub fn of(file: Arc<dyn DiskFile>) -> io::Result<Self> {
         Ok(Self { bytes: file.bytes()?, file, at: 0 })
     }
 }
 
-impl Read for Source {
+impl Read for FileReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.bytes - self.at).unwrap_or(usize::MAX);
         let most = buffer.len().min(left);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::disk::{Disk, DiskFile, Operation, Source, Stamp, read_exact};
+use super::disk::{Disk, DiskFile, FileReader, Operation, Stamp, read_exact};
 use super::error::StoreError;
-use super::lines::Lines;
+use super::lines::FileLines;
 use super::names::Names;
 use crate::chain::Micros;
 
@@ -37,13 +37,13 @@ impl Files {
         self.open(name)?.ok_or_else(gone)
     }
 
-    pub(super) fn source(&self, name: &str) -> Result<Option<Source>, StoreError> {
-        let source = self.open(name)?.map(Source::of).transpose();
+    pub(super) fn source(&self, name: &str) -> Result<Option<FileReader>, StoreError> {
+        let source = self.open(name)?.map(FileReader::of).transpose();
         source.map_err(self.names.failed("read", name))
     }
 
-    pub(super) fn lines<'a>(&'a self, name: &'a str) -> Result<Option<Lines<'a>>, StoreError> {
-        Ok(self.source(name)?.map(|source| Lines::of(source, &self.names, name)))
+    pub(super) fn lines<'a>(&'a self, name: &'a str) -> Result<Option<FileLines<'a>>, StoreError> {
+        Ok(self.source(name)?.map(|source| FileLines::of(source, &self.names, name)))
     }
 
     /// The beginning of a file that is worth little: one that can't be read is an empty one.

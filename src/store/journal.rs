@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::files::Files;
 use super::lines::{PART_BYTES, ROOM_BYTES};
 use super::names::Names;
-use super::record::{self, Numbers, Reading, Tail};
+use super::record::{self, JournalEnd, Numbers, Reading};
 use crate::chain::Data;
 
 /// A journal below this length is not worth compaction.
@@ -47,14 +47,16 @@ impl Journal {
             record::read_journal(&files)?.unwrap_or_default();
         let mut file = AppendFile::unwritten(&files, name);
         match tail {
-            Tail::Damaged(fault) => return Err(StoreError::Damaged { kind: "journal", fault }),
-            Tail::Sound if bytes > 0 => file = AppendFile::go_on(&files, name, bytes, room)?,
-            Tail::Sound => {}
-            Tail::Copied(fault) => {
+            JournalEnd::Damaged(fault) => {
+                return Err(StoreError::Damaged { kind: "journal", fault });
+            }
+            JournalEnd::Sound if bytes > 0 => file = AppendFile::go_on(&files, name, bytes, room)?,
+            JournalEnd::Sound => {}
+            JournalEnd::Copied(fault) => {
                 log::warn!("store: takes what is good of a copied journal: {fault}");
             }
             // All that is good is written anew; the torn file stays whole until then.
-            Tail::Torn(_) => {
+            JournalEnd::Torn(_) => {
                 let cut = total - bytes;
                 log::warn!("store: cuts off a torn last batch file={name} bytes={cut}");
             }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use super::disk::Source;
+use super::disk::FileReader;
 use super::error::StoreError;
 use super::names::Names;
 use crate::chain::ChainView;
@@ -29,7 +29,7 @@ pub(super) enum Ending {
 }
 
 #[derive(Debug)]
-pub(super) struct Line<'a> {
+pub(super) struct FileLine<'a> {
     /// Without its line break.
     pub bytes: &'a [u8],
     pub ending: Ending,
@@ -37,7 +37,7 @@ pub(super) struct Line<'a> {
     pub start: u64,
 }
 
-impl Line<'_> {
+impl FileLine<'_> {
     pub fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64 + u64::from(self.ending == Ending::Break)
     }
@@ -50,23 +50,23 @@ impl Line<'_> {
     }
 }
 
-pub(super) struct Lines<'a> {
+pub(super) struct FileLines<'a> {
     names: &'a Names,
     name: &'a str,
-    reader: BufReader<Source>,
+    reader: BufReader<FileReader>,
     buffer: Vec<u8>,
     number: u64,
     end: u64,
 }
 
-impl<'a> Lines<'a> {
-    pub fn of(source: Source, names: &'a Names, name: &'a str) -> Self {
+impl<'a> FileLines<'a> {
+    pub fn of(source: FileReader, names: &'a Names, name: &'a str) -> Self {
         let reader = BufReader::with_capacity(BUFFER_BYTES, source);
         Self { names, name, reader, buffer: Vec::new(), number: 0, end: 0 }
     }
 
     /// The next line; `None` at the end of the file.
-    pub fn next(&mut self) -> Result<Option<Line<'_>>, StoreError> {
+    pub fn next(&mut self) -> Result<Option<FileLine<'_>>, StoreError> {
         self.buffer.clear();
         let read =
             (&mut self.reader).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut self.buffer);
@@ -81,7 +81,7 @@ impl<'a> Lines<'a> {
         self.number += 1;
         let start = self.end;
         self.end += self.buffer.len() as u64;
-        Ok(Some(Line { bytes, ending, number: self.number, start }))
+        Ok(Some(FileLine { bytes, ending, number: self.number, start }))
     }
 }
 

@@ -43,5 +43,5 @@ pub use lock::Lock;
 pub use names::Names;
 pub use pages::Spill;
 pub use repair::{Lost, Repair, repair};
-pub use scan::Progress;
+pub use scan::ReadProgress;
 pub use verify::{Report, verify};

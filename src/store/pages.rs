@@ -24,7 +24,7 @@ struct Mark {
 }
 
 #[derive(Clone, Debug)]
-enum Body {
+enum Contents {
     Unwritten,
     File(Arc<dyn DiskFile>),
     /// The part from byte `cut` on was replaced in the file, and is in `above` now; what lay before
@@ -45,7 +45,7 @@ pub(super) fn check(text: &[u8]) -> u64 {
 #[derive(Debug)]
 pub(super) struct Pages {
     shown: String,
-    body: RwLock<Body>,
+    body: RwLock<Contents>,
     /// The beginning of each page, and behind them the end of the last.
     marks: RwLock<Vec<Mark>>,
     cache: Mutex<VecDeque<Page>>,
@@ -55,14 +55,18 @@ impl Pages {
     /// Pages of `file`, of which the first will begin at its start with the block at `first`.
     pub fn new(shown: String, file: Arc<dyn DiskFile>, first: u64) -> Self {
         let marks = vec![Mark { height: first, offset: 0, check: 0 }];
-        Self::with(shown, Body::File(file), marks)
+        Self::with(shown, Contents::File(file), marks)
     }
 
     pub fn unwritten() -> Self {
-        Self::with(String::new(), Body::Unwritten, vec![Mark { height: 0, offset: 0, check: 0 }])
+        Self::with(
+            String::new(),
+            Contents::Unwritten,
+            vec![Mark { height: 0, offset: 0, check: 0 }],
+        )
     }
 
-    fn with(shown: String, body: Body, marks: Vec<Mark>) -> Self {
+    fn with(shown: String, body: Contents, marks: Vec<Mark>) -> Self {
         Self { shown, body: RwLock::new(body), marks: RwLock::new(marks), cache: Mutex::default() }
     }
 
@@ -101,14 +105,14 @@ impl Pages {
     /// Notes that everything from byte `cut` on lies in `above` from now on, and the rest where
     /// `below` has it. To be called before the file is changed.
     pub fn split(&self, cut: u64, below: Arc<Pages>, above: Arc<dyn DiskFile>) {
-        *self.body.write() = Body::Split { cut, below, above };
+        *self.body.write() = Contents::Split { cut, below, above };
     }
 
     fn bytes(&self, start: u64, end: u64) -> io::Result<Vec<u8>> {
         match self.body.read().clone() {
-            Body::Unwritten => Err(io::ErrorKind::NotFound.into()),
-            Body::File(file) => read_exact(&*file, start, end),
-            Body::Split { cut, below, above } => {
+            Contents::Unwritten => Err(io::ErrorKind::NotFound.into()),
+            Contents::File(file) => read_exact(&*file, start, end),
+            Contents::Split { cut, below, above } => {
                 let middle = cut.clamp(start, end);
                 let mut bytes = below.bytes(start, middle)?;
                 if middle < end {

@@ -5,8 +5,8 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::disk::Source;
-use super::lines::{Ending, LINE_BYTES_MAX, Line};
+use super::disk::FileReader;
+use super::lines::{Ending, FileLine, LINE_BYTES_MAX};
 use super::pages::{self, PAGE_BYTES};
 use crate::chain::{Block, BlockError, Field, Head, Keys, Micros, Network, Rule, check_line};
 
@@ -37,7 +37,7 @@ pub(super) struct Checked {
 
 /// Cuts a file into pieces of whole lines.
 pub(super) struct Pieces {
-    source: Source,
+    source: FileReader,
     rest: Vec<u8>,
     before: Vec<u8>,
     /// Where the next piece begins: height, and byte of the file.
@@ -45,7 +45,7 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    pub fn of(source: Source) -> Self {
+    pub fn of(source: FileReader) -> Self {
         Self { source, rest: Vec::new(), before: Vec::new(), at: (0, 0) }
     }
 
@@ -168,5 +168,5 @@ pub(super) fn parent_in(line: &[u8], height: u64) -> Option<Head> {
 }
 
 fn shown(bytes: &[u8]) -> String {
-    Line { bytes, ending: Ending::File, number: 0, start: 0 }.shown()
+    FileLine { bytes, ending: Ending::File, number: 0, start: 0 }.shown()
 }

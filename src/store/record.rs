@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Fault, StoreError};
 use super::files::Files;
-use super::lines::{CHECK_DIGITS, Ending, Line, Lines};
+use super::lines::{CHECK_DIGITS, Ending, FileLine, FileLines};
 use super::names::Names;
 use super::salvage;
 use crate::chain::{Data, Hash};
@@ -31,7 +31,7 @@ const SECTOR_BYTES: u64 = 512;
 
 /// The first line of a journal, behind its check.
 #[derive(Debug, Serialize, Deserialize)]
-struct Header {
+struct JournalHeader {
     /// Version of this spelling.
     journal: u32,
     /// Bytes behind this line that were synced along with it.
@@ -71,8 +71,8 @@ pub(super) fn is_chain_copied(files: &Files) -> Result<bool, StoreError> {
     Ok(chain.is_some() && chain != Numbers::present(files, name)?.chain)
 }
 
-fn header(line: &[u8]) -> Option<Header> {
-    let header: Header = serde_json::from_str(checked(line)?).ok()?;
+fn header(line: &[u8]) -> Option<JournalHeader> {
+    let header: JournalHeader = serde_json::from_str(checked(line)?).ok()?;
     (header.journal == 1).then_some(header)
 }
 
@@ -82,7 +82,7 @@ pub(super) fn spell(out: &mut Vec<u8>, batch: u64, data: &Data) {
 }
 
 pub(super) fn spell_header(out: &mut Vec<u8>, bytes: u64, numbers: Numbers) {
-    let header = Header { journal: 1, bytes, numbers };
+    let header = JournalHeader { journal: 1, bytes, numbers };
     let header = serde_json::to_string(&header).expect("numbers are JSON");
     spell_checked(out, &header);
 }
@@ -120,7 +120,7 @@ pub(super) struct Reading {
     /// Zeros behind that.
     pub room: u64,
     /// The end of the file behind the good lines.
-    pub tail: Tail,
+    pub tail: JournalEnd,
     pub numbers: Numbers,
     /// True if the file has another number.
     is_copy: bool,
@@ -131,7 +131,7 @@ pub(super) struct Reading {
 }
 
 #[derive(Default)]
-pub(super) enum Tail {
+pub(super) enum JournalEnd {
     #[default]
     Sound,
     /// The rest of a batch that a crash left unacknowledged.
@@ -148,7 +148,7 @@ pub(super) fn read_journal(files: &Files) -> Result<Option<Reading>, StoreError>
     let Some(source) = files.source(name)? else { return Ok(None) };
     let mut reading = Reading { total: source.bytes, ..Reading::default() };
     let present = Numbers::present(files, name)?.file;
-    reading.read(names, Lines::of(source, names, name), present)?;
+    reading.read(names, FileLines::of(source, names, name), present)?;
     Ok(Some(reading))
 }
 
@@ -156,7 +156,7 @@ impl Reading {
     fn read(
         &mut self,
         names: &Names,
-        mut lines: Lines<'_>,
+        mut lines: FileLines<'_>,
         number: Option<u64>,
     ) -> Result<(), StoreError> {
         while let Some(mut line) = lines.next()? {
@@ -174,17 +174,17 @@ impl Reading {
                 let (_, data) = read(line.bytes).expect("it fits");
                 self.data.push(data);
                 self.bytes = self.total;
-                self.tail = Tail::Torn(fault);
+                self.tail = JournalEnd::Torn(fault);
             } else if self.is_copy && self.total >= self.certain {
                 self.data.extend(salvage::records(line.bytes).0);
                 while let Some(line) = lines.next()? {
                     self.data.extend(salvage::records(line.bytes).0);
                 }
-                self.tail = Tail::Copied(fault);
+                self.tail = JournalEnd::Copied(fault);
             } else if is_torn && !later_batch(&mut lines, start)? {
-                self.tail = Tail::Torn(fault);
+                self.tail = JournalEnd::Torn(fault);
             } else {
-                self.tail = Tail::Damaged(fault);
+                self.tail = JournalEnd::Damaged(fault);
             }
             return Ok(());
         }
@@ -192,13 +192,13 @@ impl Reading {
             let fault = Fault::new(names, &names.data, 1, "length");
             let expected = format!("at least {} bytes", self.certain);
             let fault = fault.found(format!("{} bytes", self.bytes), expected);
-            self.tail = Tail::Damaged(Box::new(fault));
+            self.tail = JournalEnd::Damaged(Box::new(fault));
         }
         Ok(())
     }
 
     /// Takes the zeros off the end of the file; whether anything is left of the line.
-    fn leave_room_out(&mut self, line: &mut Line<'_>) -> bool {
+    fn leave_room_out(&mut self, line: &mut FileLine<'_>) -> bool {
         let end = line.bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
         self.room = (line.bytes.len() - end) as u64;
         self.total -= self.room;
@@ -207,7 +207,7 @@ impl Reading {
     }
 
     /// Takes the next line in; the error says what was expected instead.
-    fn take(&mut self, line: &Line<'_>) -> Result<(), &'static str> {
+    fn take(&mut self, line: &FileLine<'_>) -> Result<(), &'static str> {
         let expected = "<16 hex digits of the SHA-256 of the rest> <batch> <message and id>";
         if line.ending != Ending::Break {
             return Err(expected);
@@ -229,7 +229,7 @@ impl Reading {
     }
 
     /// True if `bytes` are a record that may stand where `line` starts.
-    fn fits(&self, line: &Line<'_>, bytes: &[u8]) -> bool {
+    fn fits(&self, line: &FileLine<'_>, bytes: &[u8]) -> bool {
         line.number > 1 && read(bytes).is_some_and(|(batch, _)| self.may_be_of(batch, line.start))
     }
 
@@ -241,12 +241,12 @@ impl Reading {
     }
 
     /// True for a whole record at the end of the file.
-    fn lacks_its_line_break(&self, line: &Line<'_>) -> bool {
+    fn lacks_its_line_break(&self, line: &FileLine<'_>) -> bool {
         line.ending == Ending::File && self.fits(line, line.bytes) && self.total + 1 >= self.certain
     }
 
     /// True if a crash during the last batch leaves such a line.
-    fn is_torn(&self, line: &Line<'_>) -> bool {
+    fn is_torn(&self, line: &FileLine<'_>) -> bool {
         if line.number == 1 || line.start < self.certain {
             return false;
         }
@@ -257,7 +257,7 @@ impl Reading {
     }
 
     /// True if the line is a record's beginning, as far as it goes.
-    fn begins_record(&self, line: &Line<'_>) -> bool {
+    fn begins_record(&self, line: &FileLine<'_>) -> bool {
         let (check, rest) = line.bytes.split_at(line.bytes.len().min(CHECK_DIGITS));
         let is_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
         let begins = |batch: u64| {
@@ -274,7 +274,7 @@ impl Reading {
 
 /// True if zeros stand in place of a whole stretch that the disk did not write. No record
 /// has a zero byte in it.
-fn has_hole(line: &Line<'_>, batch: u64, total: u64) -> bool {
+fn has_hole(line: &FileLine<'_>, batch: u64, total: u64) -> bool {
     let mut at = line.start;
     line.bytes.chunk_by(|a, b| (*a == 0) == (*b == 0)).any(|run| {
         let (start, end) = (at, at + run.len() as u64);
@@ -285,7 +285,7 @@ fn has_hole(line: &Line<'_>, batch: u64, total: u64) -> bool {
 }
 
 /// True if a record follows whose batch was begun behind `start`.
-fn later_batch(lines: &mut Lines<'_>, start: u64) -> Result<bool, StoreError> {
+fn later_batch(lines: &mut FileLines<'_>, start: u64) -> Result<bool, StoreError> {
     while let Some(line) = lines.next()? {
         if read(line.bytes).is_some_and(|(batch, _)| batch > start) {
             return Ok(true);

@@ -25,7 +25,7 @@ const HEADER_BYTES_MAX: u64 = 512;
 /// The first line, behind its check.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Header {
+struct RedoHeader {
     /// Version of this spelling.
     redo: u32,
     /// Where in the chain file the new lines begin.
@@ -43,7 +43,8 @@ pub(super) fn write(
     view: &ChainView,
     from: u64,
 ) -> Result<(), StoreError> {
-    let header = serde_json::to_string(&Header { redo: 1, cut, hash }).expect("numbers are JSON");
+    let header =
+        serde_json::to_string(&RedoHeader { redo: 1, cut, hash }).expect("numbers are JSON");
     let header = format!(" {header}\n");
     let mut check = Sha256::new_with_prefix(&header);
     for part in parts(view, from) {
@@ -117,7 +118,7 @@ pub(super) fn pending(files: &Files) -> Result<Option<Hash>, StoreError> {
 
 /// A whole record.
 struct Record {
-    header: Header,
+    header: RedoHeader,
     file: Arc<dyn DiskFile>,
     /// Where in the file its lines begin.
     start: u64,

@@ -14,10 +14,10 @@ use super::files::Files;
 use super::genesis::find_network;
 use super::journal::{self, Journal};
 use super::names::Names;
-use super::record::{self, Numbers, Tail};
+use super::record::{self, JournalEnd, Numbers};
 use super::redo;
-use super::salvage::{self, Piece};
-use super::scan::{Progress, Scan, scan, unheard};
+use super::salvage::{self, Salvaged};
+use super::scan::{ReadProgress, Scan, scan, unheard};
 use super::verdict::{HashFile, Verdict, judge};
 use crate::chain::{Block, Chain, Data, DataId, Hash, Micros, Network};
 
@@ -62,7 +62,11 @@ pub struct Lost {
 ///
 /// # Errors
 /// [`StoreError::BeyondRepair`] if no file tells of any network; [`StoreError::Disk`].
-pub fn repair(files: &Files, now: Micros, progress: Progress<'_>) -> Result<Repair, StoreError> {
+pub fn repair(
+    files: &Files,
+    now: Micros,
+    progress: ReadProgress<'_>,
+) -> Result<Repair, StoreError> {
     let mut repair = Repair::default();
     redo::replay(files)?;
     let (all, name) = (files.list()?, &files.names.chain);
@@ -192,15 +196,15 @@ fn read_damaged(files: &Files) -> Result<(Vec<Data>, Vec<Gap>), StoreError> {
         for piece in salvage::blocks(line) {
             let gap = gaps.last_mut().expect("there is always one");
             match piece {
-                Piece::Block(block, text) => {
+                Salvaged::Block(block, text) => {
                     gap.end(names, number, block.index, Hash::of(&text));
                     gaps.push(Gap { from: block.index + 1, ..Gap::default() });
                     if block.index > 0 {
                         found.push(block.data);
                     }
                 }
-                Piece::Damaged(id) if number == 1 && is_genesis(line, id) => gap.from = 1,
-                Piece::Damaged(id) => gap.lost.push(lost_in(names, name, number, line, id)),
+                Salvaged::Damaged(id) if number == 1 && is_genesis(line, id) => gap.from = 1,
+                Salvaged::Damaged(id) => gap.lost.push(lost_in(names, name, number, line, id)),
             }
         }
     })?;
@@ -256,7 +260,7 @@ fn repair_journal(
 ) -> Result<HashSet<Data>, StoreError> {
     let (names, name) = (&files.names, &files.names.data);
     let Some(reading) = record::read_journal(files)? else { return Ok(HashSet::new()) };
-    if !matches!(reading.tail, Tail::Damaged(_)) {
+    if !matches!(reading.tail, JournalEnd::Damaged(_)) {
         return Ok(reading.data.into_iter().collect());
     }
     let (mut good, mut known, mut lost) = (Vec::new(), HashSet::new(), Vec::new());

@@ -12,7 +12,7 @@ use crate::chain::{ChainView, Hash, ReadError};
 const STRIDE_BYTES: u64 = 1 << 20;
 
 #[derive(Clone, Debug)]
-struct State {
+struct Midstate {
     sha: Sha256,
     lines: u64,
     bytes: u64,
@@ -21,14 +21,14 @@ struct State {
 /// The hash of some lines, each with its line break.
 #[derive(Clone, Debug)]
 pub(super) struct RunningHash {
-    now: State,
+    now: Midstate,
     /// Earlier states, about [`STRIDE_BYTES`] apart; the first is of no line.
-    marks: Vec<State>,
+    marks: Vec<Midstate>,
 }
 
 impl RunningHash {
     pub fn new() -> Self {
-        let now = State { sha: Sha256::new(), lines: 0, bytes: 0 };
+        let now = Midstate { sha: Sha256::new(), lines: 0, bytes: 0 };
         Self { marks: vec![now.clone()], now }
     }
 

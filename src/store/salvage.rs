@@ -15,7 +15,7 @@ const RECORD_MARK: &[u8] = b"{\"id\":\"";
 const BLOCK_END: &str = "\"}";
 
 /// Part of a block that was found.
-pub(super) enum Piece {
+pub(super) enum Salvaged {
     /// A block as it was mined: its seal says so. Whether its work is right is not looked at.
     Block(Box<Block>, String),
     /// Something else, with the id that stands in it.
@@ -23,27 +23,27 @@ pub(super) enum Piece {
 }
 
 /// The blocks in `line`, and what is left of those that are damaged.
-pub(super) fn blocks(line: &[u8]) -> Vec<Piece> {
+pub(super) fn blocks(line: &[u8]) -> Vec<Salvaged> {
     let starts = find_all(line, BLOCK_MARK);
     let ends = starts.iter().skip(1).copied().chain([line.len()]);
-    let mut pieces: Vec<Piece> =
+    let mut pieces: Vec<Salvaged> =
         starts.iter().zip(ends).map(|(&start, end)| block(&line[start..end])).collect();
     let garbage = starts.first().map_or(line.len(), |first| *first);
     if starts.is_empty() && line[..garbage].iter().any(|byte| !byte.is_ascii_whitespace()) {
-        pieces.push(Piece::Damaged(id_in(line)));
+        pieces.push(Salvaged::Damaged(id_in(line)));
     }
     pieces
 }
 
-fn block(bytes: &[u8]) -> Piece {
+fn block(bytes: &[u8]) -> Salvaged {
     let text = String::from_utf8_lossy(bytes);
     // What stands behind a block (a carriage return, or less usual things) is not of it.
     let text = text.rfind(BLOCK_END).map_or(&*text, |end| &text[..end + BLOCK_END.len()]);
     let index = text.get(BLOCK_MARK.len()..).and_then(|rest| rest.split(',').next()?.parse().ok());
     let read = index.and_then(|index| Block::read(text, index).ok());
     match read {
-        Some(block) if is_sealed(&block) => Piece::Block(Box::new(block), text.to_owned()),
-        _ => Piece::Damaged(id_in(bytes)),
+        Some(block) if is_sealed(&block) => Salvaged::Block(Box::new(block), text.to_owned()),
+        _ => Salvaged::Damaged(id_in(bytes)),
     }
 }
 

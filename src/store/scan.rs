@@ -11,7 +11,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::disk::Source;
+use super::disk::FileReader;
 use super::error::{Fault, StoreError};
 use super::files::Files;
 use super::genesis::{names_as_parent, network_of};
@@ -26,7 +26,7 @@ use crate::chain::{Block, BlockError, BlockIndex, Chain, Head, Keys, Network, St
 const PAGES_AHEAD: usize = 4;
 
 /// Says how many bytes of how many were read; [`ControlFlow::Break`] ends the reading.
-pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
+pub type ReadProgress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
 
 /// Progress that nobody hears of.
 pub(super) fn unheard(_: u64, _: u64) -> ControlFlow<()> {
@@ -67,11 +67,11 @@ pub(super) fn scan(
     files: &Files,
     name: &str,
     network: &Network,
-    progress: Progress<'_>,
+    progress: ReadProgress<'_>,
 ) -> Result<Option<Scan>, StoreError> {
     let names = &files.names;
     let Some(file) = files.open(name)? else { return Ok(None) };
-    let source = Source::of(Arc::clone(&file)).map_err(names.failed("read", name))?;
+    let source = FileReader::of(Arc::clone(&file)).map_err(names.failed("read", name))?;
     let total = source.bytes;
     refuse_other_network(files, name, network)?;
     let mut merge = Merge {
@@ -104,10 +104,10 @@ pub(super) fn scan(
 
 /// Reads, checks and merges on all cores; the hash of what was read.
 fn check_all(
-    source: Source,
+    source: FileReader,
     network: &Network,
     merge: &mut Merge,
-    progress: Progress<'_>,
+    progress: ReadProgress<'_>,
 ) -> (io::Result<RunningHash>, ControlFlow<()>) {
     let total = source.bytes;
     let workers = thread::available_parallelism().map_or(1, usize::from);
@@ -132,7 +132,7 @@ fn check_all(
 }
 
 /// Reads `source` piece by piece, for those who check; the hash of what was read.
-fn read(source: Source, pieces: &Sender<(usize, Piece)>) -> io::Result<RunningHash> {
+fn read(source: FileReader, pieces: &Sender<(usize, Piece)>) -> io::Result<RunningHash> {
     let mut source = Pieces::of(source);
     let mut hash = RunningHash::new();
     for number in 0.. {
@@ -158,7 +158,7 @@ impl Merge {
         &mut self,
         checked: Receiver<(usize, Checked)>,
         total: u64,
-        progress: Progress<'_>,
+        progress: ReadProgress<'_>,
     ) -> ControlFlow<()> {
         let (mut early, mut next) = (BTreeMap::new(), 0);
         for (number, piece) in checked {

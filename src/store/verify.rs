@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::error::{Fault, StoreError};
 use super::files::Files;
 use super::genesis::find_network;
-use super::record::{self, Tail};
+use super::record::{self, JournalEnd};
 use super::redo;
-use super::scan::{Progress, scan};
+use super::scan::{ReadProgress, scan};
 use super::verdict::{Verdict, judge};
 use crate::chain::{Chain, Difficulty, Hash, NetworkName};
 
@@ -42,13 +42,13 @@ pub struct Report {
 ///
 /// # Errors
 /// [`StoreError`] only if the files can't be read, or there is no chain file.
-pub fn verify(files: &Files, progress: Progress<'_>) -> Result<Report, StoreError> {
+pub fn verify(files: &Files, progress: ReadProgress<'_>) -> Result<Report, StoreError> {
     let report = look(files, progress)?;
     // A running miner may have replaced a file between two looks: look again.
     if report.ok { Ok(report) } else { look(files, progress) }
 }
 
-fn look(files: &Files, progress: Progress<'_>) -> Result<Report, StoreError> {
+fn look(files: &Files, progress: ReadProgress<'_>) -> Result<Report, StoreError> {
     let mut report = Report::default();
     let chain = look_at_chain(files, progress, &mut report)?;
     look_at_journal(files, chain.as_ref(), &mut report)?;
@@ -59,7 +59,7 @@ fn look(files: &Files, progress: Progress<'_>) -> Result<Report, StoreError> {
 /// The valid blocks of the chain file; none if it tells of no network.
 fn look_at_chain(
     files: &Files,
-    progress: Progress<'_>,
+    progress: ReadProgress<'_>,
     report: &mut Report,
 ) -> Result<Option<Chain>, StoreError> {
     let (names, name) = (&files.names, &files.names.chain);
@@ -111,16 +111,16 @@ fn look_at_journal(
         report.unprocessed += u64::from(mined.is_none() && known.insert(data));
     }
     match journal.tail {
-        Tail::Sound => {}
-        Tail::Damaged(fault) => report.faults.push(*fault),
-        Tail::Torn(fault) => {
+        JournalEnd::Sound => {}
+        JournalEnd::Damaged(fault) => report.faults.push(*fault),
+        JournalEnd::Torn(fault) => {
             let bytes = journal.total - journal.bytes;
             if bytes > 0 {
                 let remedy = format!("the next start cuts off the last {bytes} bytes");
                 report.warn(*fault, &remedy);
             }
         }
-        Tail::Copied(fault) => {
+        JournalEnd::Copied(fault) => {
             report.warn(*fault, "it is a copy, and the next start takes its good records");
         }
     }

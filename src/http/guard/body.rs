@@ -11,12 +11,12 @@ use crate::http::Refusal;
 pub struct Body {
     bytes: Vec<u8>,
     bytes_max: usize,
-    next: Next,
+    next: Expected,
 }
 
 /// The next part of a chunked body.
 #[derive(Clone, Copy, Debug)]
-enum Next {
+enum Expected {
     Bytes(usize),
     /// The line with a chunk's size.
     Size,
@@ -28,8 +28,8 @@ enum Next {
 impl Body {
     pub fn new(framing: Framing, bytes_max: usize) -> Self {
         let next = match framing {
-            Framing::Length(length) => Next::Bytes(length),
-            Framing::Chunked => Next::Size,
+            Framing::Length(length) => Expected::Bytes(length),
+            Framing::Chunked => Expected::Size,
         };
         Self { bytes: Vec::new(), bytes_max, next }
     }
@@ -41,35 +41,35 @@ impl Body {
         let is_whole = loop {
             let rest = &inbox[taken..];
             match self.next {
-                Next::Bytes(missing) => {
+                Expected::Bytes(missing) => {
                     let count = missing.min(rest.len());
                     self.bytes.extend_from_slice(&rest[..count]);
-                    self.next = Next::Bytes(missing - count);
+                    self.next = Expected::Bytes(missing - count);
                     taken += count;
                     break count == missing;
                 }
-                Next::Size => {
+                Expected::Size => {
                     let Some((size, length)) = chunk_size(rest, self.bytes_max)? else {
                         break false;
                     };
                     if self.bytes.len() + size > self.bytes_max {
                         return Err(Refusal::body_too_long(self.bytes_max));
                     }
-                    self.next = if size == 0 { Next::End } else { Next::Chunk(size) };
+                    self.next = if size == 0 { Expected::End } else { Expected::Chunk(size) };
                     taken += length;
                 }
-                Next::Chunk(missing) => {
+                Expected::Chunk(missing) => {
                     let count = missing.min(rest.len());
                     self.bytes.extend_from_slice(&rest[..count]);
-                    self.next = Next::Chunk(missing - count);
+                    self.next = Expected::Chunk(missing - count);
                     taken += count;
                     if count < missing || !line_break(&inbox[taken..])? {
                         break false;
                     }
-                    self.next = Next::Size;
+                    self.next = Expected::Size;
                     taken += 2;
                 }
-                Next::End => {
+                Expected::End => {
                     let is_there = line_break(rest)?;
                     taken += if is_there { 2 } else { 0 };
                     break is_there;

@@ -8,10 +8,10 @@ use std::time::Instant;
 use rustix::event::epoll::EventFlags;
 
 use super::body::Body;
-use super::clock::Clock;
-use super::head::{self, Exchange, Head, Search};
+use super::clock::Now;
+use super::head::{self, Exchange, RequestHead, Search};
 use super::slab::Key;
-use crate::http::answer::End;
+use crate::http::answer::BodyEnd;
 use crate::http::{Limits, Options, Refusal, incoming};
 
 mod answering;
@@ -19,7 +19,7 @@ mod bytes;
 
 /// Clock, limits and buffer, shared by all clients.
 pub struct Context {
-    pub clock: Clock,
+    pub clock: Now,
     pub options: Options,
     /// Buffer for reading, shared so that an idle client takes no memory.
     pub scratch: Vec<u8>,
@@ -223,7 +223,7 @@ impl Client {
         }
     }
 
-    fn begin_body(&mut self, end: usize, head: Head, context: &Context) {
+    fn begin_body(&mut self, end: usize, head: RequestHead, context: &Context) {
         self.inbox.drain(..end);
         if head.expects_continue && self.inbox.is_empty() {
             self.outbox.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -246,7 +246,7 @@ impl Client {
     pub fn refuse(&mut self, why: &Refusal, context: &Context) {
         log::debug!("http: refused a request ip={} status={}", self.ip, why.status);
         let (head, body) = context.options.answer(why);
-        head.write_outside(&mut self.outbox, &context.clock.date, End::Length, true);
+        head.write_outside(&mut self.outbox, &context.clock.date, BodyEnd::Length, true);
         let without_body = match self.stage {
             Stage::Head(_) => self.inbox.starts_with(b"HEAD "),
             _ => self.exchange.without_body,

@@ -12,7 +12,7 @@ use super::client::{Client, Context, Next};
 use super::slab::Key;
 use super::{Guard, Token, head, is_exhausted};
 use crate::http::Refusal;
-use crate::http::answer::End;
+use crate::http::answer::BodyEnd;
 
 /// Connections accepted before others get their turn.
 const ACCEPTED_AT_ONCE: usize = 128;
@@ -88,7 +88,7 @@ impl Guard {
     fn turn_away(&mut self, mut stream: TcpStream, why: &Refusal) {
         let (head, body) = self.context.options.answer(why);
         let mut answer = Vec::new();
-        head.write_outside(&mut answer, &self.context.clock.date, End::Length, true);
+        head.write_outside(&mut answer, &self.context.clock.date, BodyEnd::Length, true);
         answer.extend_from_slice(&body);
         let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(&answer));
         self.context.clock.seldom(|| log::warn!("http: turned a client away: {}", why.more));

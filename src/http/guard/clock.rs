@@ -10,7 +10,7 @@ use time::macros::format_description;
 const SELDOM: Duration = Duration::from_secs(10);
 
 /// The time as it was when it was looked at last.
-pub struct Clock {
+pub struct Now {
     pub now: Instant,
     /// For the `Date` header.
     pub date: String,
@@ -18,8 +18,8 @@ pub struct Clock {
     said: Option<Instant>,
 }
 
-impl Clock {
-    pub fn now() -> Self {
+impl Now {
+    pub fn look() -> Self {
         let mut clock = Self { now: Instant::now(), date: String::new(), second: 0, said: None };
         clock.tick();
         clock

@@ -25,7 +25,7 @@ const SPACE: [char; 2] = [' ', '\t'];
 const PASSED_MAX: usize = 4;
 
 #[derive(Debug)]
-pub struct Head {
+pub struct RequestHead {
     /// The head for tiny_http, but for its length and its end.
     pub request: Vec<u8>,
     pub framing: Framing,
@@ -116,7 +116,7 @@ impl Search {
 ///
 /// # Errors
 /// The answer to who sent something else.
-pub fn check(bytes: &[u8], ip: IpAddr, options: &Options) -> Result<Head, Refusal> {
+pub fn check(bytes: &[u8], ip: IpAddr, options: &Options) -> Result<RequestHead, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut headers);
     match parsed.parse(bytes) {
@@ -149,7 +149,7 @@ pub fn check(bytes: &[u8], ip: IpAddr, options: &Options) -> Result<Head, Refusa
         }
     }
     let framing = known.framing(is_1_0, options.limits.body_bytes_max)?;
-    Ok(Head {
+    Ok(RequestHead {
         request: known.rewrite(method, target, ip, options.passed),
         framing,
         exchange: Exchange {

@@ -27,7 +27,7 @@ use super::Options;
 use super::incoming::Taken;
 use super::later::{Late, Mail};
 use client::{Client, Context, Kind, Next};
-use clock::Clock;
+use clock::Now;
 use slab::{Key, Slab};
 use upstream::Upstream;
 
@@ -142,7 +142,7 @@ impl Guard {
         epoll::add(&epoll, &listener, Token::Listener.data(), EventFlags::IN)?;
         epoll::add(&epoll, &stop, Token::Stop.data(), EventFlags::IN)?;
         epoll::add(&epoll, &mail.woken, Token::Mail.data(), EventFlags::IN)?;
-        let context = Context { clock: Clock::now(), options, scratch: vec![0; SCRATCH_BYTES] };
+        let context = Context { clock: Now::look(), options, scratch: vec![0; SCRATCH_BYTES] };
         Ok(Self {
             epoll,
             listener,

@@ -48,7 +48,7 @@ struct Asked {
     bytes: usize,
 }
 
-pub enum Piece<'a> {
+pub enum AnswerPiece<'a> {
     Head(&'a AnswerHead),
     Body(&'a [u8]),
     End(AnswerHead),
@@ -133,7 +133,7 @@ impl Upstream {
     pub fn receive(
         &mut self,
         scratch: &mut [u8],
-        mut take: impl FnMut(Key, Piece<'_>),
+        mut take: impl FnMut(Key, AnswerPiece<'_>),
     ) -> io::Result<()> {
         let length = match self.stream.read(scratch) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -162,11 +162,11 @@ impl Upstream {
     fn take_answer(
         &mut self,
         bytes: &[u8],
-        take: &mut impl FnMut(Key, Piece<'_>),
+        take: &mut impl FnMut(Key, AnswerPiece<'_>),
     ) -> io::Result<Option<usize>> {
         let unasked = || io::Error::other("an answer to what was not asked");
         let asked = self.asked.front().ok_or_else(unasked)?;
-        let mut take = |piece: Piece<'_>| {
+        let mut take = |piece: AnswerPiece<'_>| {
             if let Some(client) = asked.client {
                 take(client, piece);
             }
@@ -178,20 +178,20 @@ impl Upstream {
                     self.inbox = bytes.to_vec();
                     return Ok(None);
                 };
-                take(Piece::Head(&head));
+                take(AnswerPiece::Head(&head));
                 let missing = if asked.without_body { 0 } else { head.length };
                 (head, missing, end)
             }
         };
         let end = bytes.len().min(begin.saturating_add(missing));
         if begin < end {
-            take(Piece::Body(&bytes[begin..end]));
+            take(AnswerPiece::Body(&bytes[begin..end]));
         }
         if end - begin < missing {
             self.answer = Some((head, missing - (end - begin)));
             return Ok(None);
         }
-        take(Piece::End(head));
+        take(AnswerPiece::End(head));
         self.asked_bytes -= asked.bytes;
         self.asked.pop_front();
         Ok(Some(end))

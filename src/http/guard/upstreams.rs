@@ -9,7 +9,7 @@ use rustix::event::epoll::{self, EventFlags};
 
 use super::client::Client;
 use super::slab::Key;
-use super::upstream::{Piece, Upstream};
+use super::upstream::{AnswerPiece, Upstream};
 use super::{Guard, Kind, Token, is_exhausted};
 use crate::http::answer::AnswerHead;
 use crate::http::later::Late;
@@ -132,7 +132,7 @@ impl Guard {
         let (outcomes, later) = (&mut self.outcomes, &mut self.later);
         let mut numbers = Vec::new();
         let received = upstream.receive(&mut self.answer_scratch, |for_whom, piece| {
-            if let Piece::End(AnswerHead { later: Some(number), .. }) = piece {
+            if let AnswerPiece::End(AnswerHead { later: Some(number), .. }) = piece {
                 later.insert(number, for_whom);
                 numbers.push(number);
             }

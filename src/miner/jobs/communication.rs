@@ -23,7 +23,7 @@ use crossbeam_channel::{Receiver, Sender, at, bounded, never, select};
 use crate::api::link::{self, EndsLink, ToMiner, ToServer};
 use crate::api::{Caller, Reply, Request, routes};
 use crate::miner::Miner;
-use crate::miner::answer::{Wanted, answer, events, keep_all};
+use crate::miner::answer::{Brought, answer, events, keep_all};
 
 /// Messages that may wait to be written; more are answered 503.
 const ADDS_MAX: usize = 4_096;
@@ -100,7 +100,7 @@ struct Follower {
 }
 
 struct Add {
-    wanted: Wanted,
+    brought: Brought,
     asker: Asker,
 }
 
@@ -150,15 +150,15 @@ impl Desk<'_> {
         // A neighbour that was banned is refused like others.
         let is_refused =
             matches!(request, Request::PushData { .. }) && self.miner.is_shunned(caller);
-        let wanted = match is_refused {
+        let brought = match is_refused {
             true => Err(request),
-            false => Wanted::of(self.miner, request, caller),
+            false => Brought::of(self.miner, request, caller),
         };
-        let wanted = match wanted {
-            Ok(wanted) => wanted,
+        let brought = match brought {
+            Ok(brought) => brought,
             Err(request) => return outbox.put(asker, answer(self.miner, request, caller)),
         };
-        if let Err(error) = self.adds.try_send(Add { wanted, asker }) {
+        if let Err(error) = self.adds.try_send(Add { brought, asker }) {
             self.miner.metrics.overloaded();
             let more = "more messages come in than the disk can take; try again";
             let refusal = Reply::problem(503, "No Message added!", more).retry_after(1);
@@ -184,9 +184,9 @@ fn keep(miner: &Miner, answers: &link::Sender, waiting: &Receiver<Add>) {
 }
 
 fn keep_batch(miner: &Miner, answers: &link::Sender, batch: Vec<Add>) {
-    let (wanted, askers): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|Add { wanted, asker }| (wanted, asker)).unzip();
-    let replies = keep_all(miner, wanted);
+    let (brought, askers): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|Add { brought, asker }| (brought, asker)).unzip();
+    let replies = keep_all(miner, brought);
     let mut outbox = Outbox::new(miner, answers);
     askers.into_iter().zip(replies).for_each(|(asker, reply)| outbox.put(asker, reply));
 }
@@ -215,7 +215,7 @@ fn follow(miner: &Miner, answers: &link::Sender, new: &Receiver<Follower>) {
         for Follower { after, asker, .. } in
             followers.extract_if(.., |it| it.until <= now || it.after != last)
         {
-            // It waited as it wanted to: that is not how long the answer took.
+            // It waited as it brought to: that is not how long the answer took.
             let asker = Asker { came: now, ..asker };
             outbox.put(asker, events(miner, Some(after)));
         }

@@ -48,7 +48,7 @@ pub fn round(miner: &Miner, threads: NonZeroUsize) -> Mined {
             log::debug!(
                 "mine: new block index={index} head={head} nonce={nonce} guesses={guesses}"
             );
-            miner.progress.mined(valid.head(), miner.now().steady);
+            miner.new_blocks.mined(valid.head(), miner.now().steady);
             let id = valid.data().id;
             miner.tell(Happening::Block { index, hash: head, id, from: None });
             Mined::Block

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::{Wake, ask_health, note_answer, note_fault};
 use crate::api::{Address, ChainPage, Health};
 use crate::chain::{Block, BlockError, Branch, ChainView, Head, Rank, ReadError, Refused, Rule};
-use crate::miner::fetching::Turn;
+use crate::miner::fetching::FetchTurn;
 use crate::miner::{Fault, Miner, NotAdopted};
 use crate::store::Spill;
 
@@ -57,7 +57,7 @@ pub fn round(miner: &Miner, address: &Address) {
     let outcome = ask_health(miner, address).and_then(|health| {
         note_answer(miner, "sync_chain", address, &health);
         let fetched = ahead::check_time(miner, address, &health).and_then(|()| {
-            let turn = is_better(miner, &health).then(|| Turn::begin(miner, address, &health));
+            let turn = is_better(miner, &health).then(|| FetchTurn::begin(miner, address, &health));
             turn.flatten().map_or(Ok(()), |turn| fetch(miner, address, &health, &turn))
         });
         match fetched {
@@ -114,13 +114,13 @@ fn short(miner: &Miner, address: &Address, claimed: &Health, why: String) -> Fau
 }
 
 /// Some of a neighbour's blocks, as they were sent.
-struct Page {
+struct FetchedPage {
     from: u64,
     lines: Vec<Box<RawValue>>,
     length: u64,
 }
 
-impl Page {
+impl FetchedPage {
     fn ask(miner: &Miner, address: &Address, from: u64, limit: u64) -> Result<Self, Broken> {
         let page = miner.client().chain(address, from, limit).map_err(Fault::from)?;
         let ChainPage { chain: lines, length } = page;
@@ -132,7 +132,12 @@ impl Page {
     }
 
     /// The same for as many blocks as the line bears.
-    fn next(miner: &Miner, address: &Address, from: u64, turn: &Turn<'_>) -> Result<Self, Broken> {
+    fn next(
+        miner: &Miner,
+        address: &Address,
+        from: u64,
+        turn: &FetchTurn<'_>,
+    ) -> Result<Self, Broken> {
         let began = miner.now().steady;
         let page = Self::ask(miner, address, from, turn.page_blocks());
         match &page {
@@ -169,12 +174,17 @@ impl Page {
 }
 
 /// Fetches what the neighbour has and we have not, and adopts it as soon as it wins.
-fn fetch(miner: &Miner, address: &Address, health: &Health, turn: &Turn<'_>) -> Result<(), Broken> {
+fn fetch(
+    miner: &Miner,
+    address: &Address,
+    health: &Health,
+    turn: &FetchTurn<'_>,
+) -> Result<(), Broken> {
     let view = miner.shared.chain();
     let mut page = find_fork(miner, address, &view, health.length, turn)?;
     page.leave_out_shared(&view)?;
     while page.lines.is_empty() && page.from < page.length {
-        page = Page::next(miner, address, page.from, turn)?;
+        page = FetchedPage::next(miner, address, page.from, turn)?;
         page.leave_out_shared(&view)?;
     }
     let fork = view.head_at(page.from.saturating_sub(1))?;
@@ -187,7 +197,7 @@ fn fetch(miner: &Miner, address: &Address, health: &Health, turn: &Turn<'_>) -> 
             return Ok(());
         }
         let (taken, next) = thread::scope(|scope| {
-            let ask = || Page::next(miner, address, page.end(), turn);
+            let ask = || FetchedPage::next(miner, address, page.end(), turn);
             let next = page.is_worth_asking_ahead().then(|| scope.spawn(ask));
             let taken = fetched.take(&page);
             (taken, next.map(|next| next.join().expect("asking does not panic")))
@@ -199,7 +209,7 @@ fn fetch(miner: &Miner, address: &Address, health: &Health, turn: &Turn<'_>) -> 
         }
         page = match next {
             Some(next) => next?,
-            None => Page::next(miner, address, head.length(), turn)?,
+            None => FetchedPage::next(miner, address, head.length(), turn)?,
         };
     }
 }
@@ -208,7 +218,7 @@ fn fetch(miner: &Miner, address: &Address, health: &Health, turn: &Turn<'_>) -> 
 struct Fetched<'a> {
     miner: &'a Miner,
     address: &'a Address,
-    turn: &'a Turn<'a>,
+    turn: &'a FetchTurn<'a>,
     branch: Branch,
     spill: Option<Spill>,
 }
@@ -216,7 +226,7 @@ struct Fetched<'a> {
 impl Fetched<'_> {
     /// Takes a page into the branch, and the branch into our chain once it wins; the branch's
     /// head.
-    fn take(&mut self, page: &Page) -> Result<Head, Broken> {
+    fn take(&mut self, page: &FetchedPage) -> Result<Head, Broken> {
         push(self.miner, &mut self.branch, page)?;
         let head = *self.branch.head();
         if head > self.miner.shared.head() {
@@ -261,10 +271,10 @@ fn find_fork(
     address: &Address,
     view: &ChainView,
     claimed: u64,
-    turn: &Turn<'_>,
-) -> Result<Page, Broken> {
+    turn: &FetchTurn<'_>,
+) -> Result<FetchedPage, Broken> {
     let from = view.length().min(claimed.saturating_sub(1)).max(1);
-    let mut page = Page::next(miner, address, from, turn)?;
+    let mut page = FetchedPage::next(miner, address, from, turn)?;
     let mut step = FIRST_STEP;
     loop {
         let block = Block::read(page.lines[0].get(), page.from);
@@ -278,12 +288,12 @@ fn find_fork(
         }
         let from = page.from.saturating_sub(step).max(1);
         // Twice the step: a shallow fork comes with what lies above it.
-        page = Page::ask(miner, address, from, (2 * step).min(turn.page_blocks()))?;
+        page = FetchedPage::ask(miner, address, from, (2 * step).min(turn.page_blocks()))?;
         step = step.saturating_mul(STEP_GROWTH);
     }
 }
 
-fn push(miner: &Miner, branch: &mut Branch, page: &Page) -> Result<(), Fault> {
+fn push(miner: &Miner, branch: &mut Branch, page: &FetchedPage) -> Result<(), Fault> {
     let now = miner.wall();
     for (number, raw) in page.lines.iter().enumerate() {
         let pushed = branch.push(raw.get(), now, &miner.network);

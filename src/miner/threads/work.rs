@@ -15,7 +15,7 @@ use crate::miner::jobs::{
     SideBySide, Wake, backup, communication, gossip, mine, repeat, sync_chain, sync_data,
 };
 use crate::miner::running::{MinerError, folder_of, list_files};
-use crate::miner::service_manager::{self, State};
+use crate::miner::service_manager::{self, ServiceState};
 use crate::store::ChainFile;
 
 /// Time that new blocks wait to be saved together: a block that loses a tie within this never
@@ -46,7 +46,7 @@ impl Threads {
                     miner.metrics.served_by(server.number());
                     if let Some(ready) = ready.take() {
                         ready(at);
-                        service_manager::tell(State::Ready);
+                        service_manager::tell(ServiceState::Ready);
                     }
                 })
             };
@@ -178,10 +178,10 @@ impl Threads {
             let mut missed = 0;
             // Where an answer is missed, the next question follows at once.
             while !stop.within(if missed == 0 { interval } else { Duration::ZERO }) {
-                miner.progress.tell(miner.now().steady, false);
+                miner.new_blocks.tell(miner.now().steady, false);
                 missed = match client.health(&own) {
                     Ok(_) => {
-                        service_manager::tell(State::Alive);
+                        service_manager::tell(ServiceState::Alive);
                         0
                     }
                     Err(_) => missed + 1,

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::chain::{Hash, Rank};
 use crate::store::error::StoreError;
 use crate::store::files::Files;
-use crate::store::salvage::{self, Piece};
+use crate::store::salvage::{self, Salvaged};
 
 /// A block in one of the files.
 pub(super) struct Found {
@@ -29,7 +29,7 @@ impl FoundBlocks {
         for (file, name) in all.iter().enumerate() {
             each_line(files, name, |line, bytes| {
                 for piece in salvage::blocks(bytes) {
-                    let Piece::Block(block, text) = piece else { continue };
+                    let Salvaged::Block(block, text) = piece else { continue };
                     let (height, hash) = (block.index, Hash::of(&text));
                     if let Some(previous) = block.previous_hash
                         && seen.insert(hash)
@@ -94,7 +94,7 @@ impl FoundBlocks {
                     return;
                 }
                 for piece in salvage::blocks(bytes) {
-                    if let Piece::Block(_, text) = piece
+                    if let Salvaged::Block(_, text) = piece
                         && wanted.next_if(|found| found.hash == Hash::of(&text)).is_some()
                     {
                         part.extend_from_slice(text.as_bytes());

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::{Client, Context, Next, Stage};
-use crate::http::answer::{AnswerHead, End};
-use crate::http::guard::upstream::Piece;
+use crate::http::answer::{AnswerHead, BodyEnd};
+use crate::http::guard::upstream::AnswerPiece;
 
 /// Length of most heads.
 const HEAD_BYTES: usize = 256;
@@ -14,17 +14,17 @@ impl Client {
     ///
     /// # Errors
     /// The connection is broken, or the answer can't be ended.
-    pub fn hear(&mut self, piece: Piece<'_>, context: &mut Context) -> io::Result<Next> {
+    pub fn hear(&mut self, piece: AnswerPiece<'_>, context: &mut Context) -> io::Result<Next> {
         match piece {
-            Piece::Head(AnswerHead { later: Some(number), .. }) => {
+            AnswerPiece::Head(AnswerHead { later: Some(number), .. }) => {
                 self.stage = Stage::Later(*number);
                 self.deadline = context.clock.now + context.options.limits.later;
                 self.advance(context)
             }
-            Piece::End(AnswerHead { later: Some(_), .. }) => Ok(Next::Wait),
-            Piece::Head(head) => self.begin_answer(head, context).map(|()| Next::Wait),
-            Piece::Body(bytes) => self.send(bytes, context).map(|()| Next::Wait),
-            Piece::End(head) => self.end_answer(head, context),
+            AnswerPiece::End(AnswerHead { later: Some(_), .. }) => Ok(Next::Wait),
+            AnswerPiece::Head(head) => self.begin_answer(head, context).map(|()| Next::Wait),
+            AnswerPiece::Body(bytes) => self.send(bytes, context).map(|()| Next::Wait),
+            AnswerPiece::End(head) => self.end_answer(head, context),
         }
     }
 
@@ -41,11 +41,11 @@ impl Client {
         if self.later().is_none() {
             return Ok(Next::Wait);
         }
-        self.hear(Piece::Head(&head), context)?;
+        self.hear(AnswerPiece::Head(&head), context)?;
         if !self.exchange.without_body {
-            self.hear(Piece::Body(body), context)?;
+            self.hear(AnswerPiece::Body(body), context)?;
         }
-        self.hear(Piece::End(head), context)
+        self.hear(AnswerPiece::End(head), context)
     }
 
     /// Begins an answer, or its next part.
@@ -60,9 +60,9 @@ impl Client {
             return Err(io::Error::other("the next part of the answer can't be had"));
         }
         let end = match (head.rest.is_some(), self.exchange.without_chunks) {
-            (false, _) => End::Length,
-            (true, false) => End::Chunks,
-            (true, true) => End::Connection,
+            (false, _) => BodyEnd::Length,
+            (true, false) => BodyEnd::Chunks,
+            (true, true) => BodyEnd::Connection,
         };
         if !self.is_in_parts {
             self.outbox.reserve(HEAD_BYTES);

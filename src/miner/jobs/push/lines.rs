@@ -95,7 +95,7 @@ enum Ended {
 
 /// State that a connection's two threads share.
 #[derive(Default)]
-struct UnderWay {
+struct PushesUnderWay {
     sent: VecDeque<(Sent, Instant)>,
     has_answered: bool,
     /// Why no answer comes any more.
@@ -139,7 +139,7 @@ impl To {
     fn over(&self, line: &dyn Line) -> Ended {
         let peer = line.peer();
         self.miner.shared.with_neighbours(|all| all.push_begins(&self.address, peer));
-        let under_way = Mutex::new(UnderWay::default());
+        let under_way = Mutex::new(PushesUnderWay::default());
         let (answers, answered) = bounded(1);
         thread::scope(|scope| {
             let reads = Builder::new().name("push answers".into());
@@ -157,7 +157,7 @@ impl To {
     fn write(
         &self,
         line: &dyn Line,
-        under_way: &Mutex<UnderWay>,
+        under_way: &Mutex<PushesUnderWay>,
         answered: &Receiver<()>,
     ) -> Ended {
         loop {
@@ -183,7 +183,7 @@ impl To {
         }
     }
 
-    fn read(&self, line: &dyn Line, under_way: &Mutex<UnderWay>, answers: &Sender<()>) {
+    fn read(&self, line: &dyn Line, under_way: &Mutex<PushesUnderWay>, answers: &Sender<()>) {
         let why = loop {
             match line.receive(ANSWER_TIMEOUT) {
                 Ok(Some((status, body))) => {

@@ -1,6 +1,6 @@
 //! Blocks that came in while our clock ran ahead, which the other miners refuse.
 
-use super::{Broken, Page};
+use super::{Broken, FetchedPage};
 use crate::api::{Address, Health, PAGE_BYTES_MAX, Request};
 use crate::chain::{Hash, Head, ReadError};
 use crate::miner::{Miner, Neighbours};
@@ -20,7 +20,7 @@ pub fn check_time(miner: &Miner, address: &Address, health: &Health) -> Result<(
         return Ok(());
     };
     let has = health.length > first.index && {
-        let page = Page::ask(miner, address, first.index, 1)?;
+        let page = FetchedPage::ask(miner, address, first.index, 1)?;
         Hash::of(page.lines[0].get()) == first.hash && !refuses(miner, address, health, &first)?
     };
     let half_deny = |all: &mut Neighbours| all.denied(address, first.hash, !has);

@@ -7,7 +7,7 @@ use crate::chain::Data;
 use crate::miner::{Kept, Miner, Sender};
 
 /// Messages that a request brings.
-pub struct Wanted {
+pub struct Brought {
     data: Vec<Data>,
     sender: Sender,
     /// The neighbour that pushes them, and what it tells of those that came to it.
@@ -15,7 +15,7 @@ pub struct Wanted {
     span: Option<Box<Span>>,
 }
 
-impl Wanted {
+impl Brought {
     /// The messages of `request`, or else that.
     pub fn of(miner: &Miner, request: Request, caller: &Caller) -> Result<Self, Request> {
         match request {
@@ -40,25 +40,25 @@ impl Wanted {
 }
 
 /// Keeps the messages of all with one sync of the disk; the answers, in the same order.
-pub fn keep_all(miner: &Miner, all: Vec<Wanted>) -> Vec<Reply> {
-    let each = |wanted: &Wanted| {
-        let sender = wanted.sender;
-        wanted.data.iter().map(move |data| (data.clone(), sender)).collect::<Vec<_>>()
+pub fn keep_all(miner: &Miner, all: Vec<Brought>) -> Vec<Reply> {
+    let each = |brought: &Brought| {
+        let sender = brought.sender;
+        brought.data.iter().map(move |data| (data.clone(), sender)).collect::<Vec<_>>()
     };
     let batch: Vec<(Data, Sender)> = all.iter().flat_map(each).collect();
     let arrivals = || miner.shared.with_pool(|pool| pool.cursor());
     let before = arrivals();
     let mut kept = miner.keep(&batch).into_iter();
     let arrived = before..arrivals();
-    let reply = |wanted: Wanted| {
-        let kept: Vec<Kept> = kept.by_ref().take(wanted.data.len()).collect();
-        match wanted.sender {
+    let reply = |brought: Brought| {
+        let kept: Vec<Kept> = kept.by_ref().take(brought.data.len()).collect();
+        match brought.sender {
             Sender::Client(_) => {
                 let mut added =
-                    wanted.data.into_iter().zip(kept).map(|(data, kept)| added(data, kept));
+                    brought.data.into_iter().zip(kept).map(|(data, kept)| added(data, kept));
                 added.next().expect("a client adds one message")
             }
-            Sender::Neighbour(_) => pushed(miner, wanted, &kept, arrived.clone()),
+            Sender::Neighbour(_) => pushed(miner, brought, &kept, arrived.clone()),
         }
     };
     all.into_iter().map(reply).collect()
@@ -81,7 +81,7 @@ fn added(data: Data, kept: Kept) -> Reply {
 
 /// The answer to pushed messages, of which became what `kept` says. `arrivals` had come before
 /// and after all was written.
-fn pushed(miner: &Miner, wanted: Wanted, kept: &[Kept], arrivals: std::ops::Range<u64>) -> Reply {
+fn pushed(miner: &Miner, brought: Brought, kept: &[Kept], arrivals: std::ops::Range<u64>) -> Reply {
     for kept in kept {
         match kept {
             Kept::Full => return not_added("too many messages wait to be mined"),
@@ -89,7 +89,7 @@ fn pushed(miner: &Miner, wanted: Wanted, kept: &[Kept], arrivals: std::ops::Rang
             Kept::Added | Kept::Again | Kept::Conflict => {}
         }
     }
-    if let Some((neighbour, span)) = wanted.neighbour.zip(wanted.span) {
+    if let Some((neighbour, span)) = brought.neighbour.zip(brought.span) {
         miner.shared.with_neighbours(|all| all.told(&neighbour, *span));
     }
     let taken = kept.iter().filter(|kept| **kept == Kept::Added).count() as u64;

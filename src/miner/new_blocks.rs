@@ -1,7 +1,7 @@
 //! New blocks for the log at info level: totals in a line every ten seconds, not a line a block.
 //!
 //! The first block after a pause is told at once; the rest of a run at the next look of
-//! [`Progress::tell`], which a job takes from time to time, or at the end.
+//! [`NewBlocks::tell`], which a job takes from time to time, or at the end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const NAMED_MAX: usize = 4;
 
 /// Blocks that were mined and adopted, and not told yet.
 #[derive(Default)]
-pub struct Progress {
+pub struct NewBlocks {
     mined: Mutex<Run>,
     adopted: Mutex<Run>,
 }
@@ -32,7 +32,7 @@ struct Run {
     head: Option<Head>,
 }
 
-impl Progress {
+impl NewBlocks {
     /// Notes a block that was mined here, and is the head now.
     pub fn mined(&self, head: &Head, now: Duration) {
         let mut run = self.mined.lock();
