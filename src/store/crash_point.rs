@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use parking_lot::Mutex;
 use rustix::process::{Signal, getpid, kill_process};
 
-use super::disk::{Disk, DiskFile, Operation, Stamp};
+use super::disk::{Around, Disk, Operation};
 
 /// Names the operation to die at: `before-sync:3` is right before the third sync of any file,
 /// `after-rename:test.data.tmp:1` right after the first rename from or to that name. A sync of
@@ -19,8 +19,11 @@ const VARIABLE: &str = "BLOCKCHAIN_CRASH_POINT";
 
 pub fn arm(disk: Arc<dyn Disk>) -> Arc<dyn Disk> {
     let Ok(text) = std::env::var(VARIABLE) else { return disk };
-    let point = text.parse().unwrap_or_else(|why| panic!("{VARIABLE}={text} {why}"));
-    Arc::new(Armed { disk, point, changed: Mutex::default() })
+    let point: Point = text.parse().unwrap_or_else(|why| panic!("{VARIABLE}={text} {why}"));
+    let changed = Mutex::default();
+    let around =
+        move |disk: &dyn Disk, operation: Operation<'_>| pass(&point, &changed, disk, operation);
+    Arc::new(Around { disk, around })
 }
 
 /// A moment around an operation on the disk.
@@ -59,61 +62,40 @@ impl Point {
     }
 }
 
-struct Armed {
-    disk: Arc<dyn Disk>,
-    point: Point,
-    /// Names that were changed since the last sync of the folder.
-    changed: Mutex<BTreeSet<String>>,
-}
-
-impl Armed {
-    fn pass(&self, when: &str, operation: &str, files: &[&str]) {
-        if self.point.is_reached(when, operation, files) {
-            eprintln!("crash point {when}-{operation} reached");
+/// Does an operation, or dies before or after it; `changed` are the names that were changed since the
+/// last sync of the folder.
+fn pass(
+    point: &Point,
+    changed: &Mutex<BTreeSet<String>>,
+    disk: &dyn Disk,
+    operation: Operation<'_>,
+) -> io::Result<()> {
+    let synced;
+    let (kind, files) = match operation {
+        Operation::Write(name, ..) => ("write", vec![name]),
+        Operation::Sync(name) => ("sync", vec![name]),
+        Operation::Truncate(name, _) => ("truncate", vec![name]),
+        Operation::Rename(from, to) => ("rename", vec![from, to]),
+        Operation::Link(from, to) => ("link", vec![from, to]),
+        Operation::Remove(name) => ("remove", vec![name]),
+        Operation::SyncFolder => {
+            synced = std::mem::take(&mut *changed.lock());
+            ("sync-folder", synced.iter().map(String::as_str).collect())
+        }
+    };
+    if matches!(kind, "rename" | "link" | "remove") {
+        changed.lock().extend(files.iter().map(|file| (*file).to_owned()));
+    }
+    let die_if_reached = |when: &str| {
+        if point.is_reached(when, kind, &files) {
+            eprintln!("crash point {when}-{kind} reached");
             let _ = kill_process(getpid(), Signal::KILL);
         }
-    }
-}
-
-impl Disk for Armed {
-    fn open(&self, name: &str) -> io::Result<Option<Arc<dyn DiskFile>>> {
-        self.disk.open(name)
-    }
-
-    fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
-        self.disk.stamp(name)
-    }
-
-    fn scratch(&self) -> io::Result<Arc<dyn DiskFile>> {
-        self.disk.scratch()
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.disk.list()
-    }
-
-    fn operate(&self, operation: Operation<'_>) -> io::Result<()> {
-        let changed;
-        let (kind, files) = match operation {
-            Operation::Write(name, ..) => ("write", vec![name]),
-            Operation::Sync(name) => ("sync", vec![name]),
-            Operation::Truncate(name, _) => ("truncate", vec![name]),
-            Operation::Rename(from, to) => ("rename", vec![from, to]),
-            Operation::Link(from, to) => ("link", vec![from, to]),
-            Operation::Remove(name) => ("remove", vec![name]),
-            Operation::SyncFolder => {
-                changed = std::mem::take(&mut *self.changed.lock());
-                ("sync-folder", changed.iter().map(String::as_str).collect())
-            }
-        };
-        if matches!(kind, "rename" | "link" | "remove") {
-            self.changed.lock().extend(files.iter().map(|file| (*file).to_owned()));
-        }
-        self.pass("before", kind, &files);
-        let done = self.disk.operate(operation);
-        self.pass("after", kind, &files);
-        done
-    }
+    };
+    die_if_reached("before");
+    let done = disk.operate(operation);
+    die_if_reached("after");
+    done
 }
 
 #[cfg(test)]

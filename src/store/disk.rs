@@ -108,3 +108,34 @@ pub trait Disk: Send + Sync {
     /// Does it, and returns once it is done.
     fn operate(&self, operation: Operation<'_>) -> io::Result<()>;
 }
+
+/// A disk on which `around` does each operation: for tests that look on, or stop the program.
+pub struct Around<F> {
+    pub disk: Arc<dyn Disk>,
+    pub around: F,
+}
+
+impl<F> Disk for Around<F>
+where
+    F: Fn(&dyn Disk, Operation<'_>) -> io::Result<()> + Send + Sync,
+{
+    fn open(&self, name: &str) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        self.disk.open(name)
+    }
+
+    fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
+        self.disk.stamp(name)
+    }
+
+    fn scratch(&self) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.scratch()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+
+    fn operate(&self, operation: Operation<'_>) -> io::Result<()> {
+        (self.around)(&*self.disk, operation)
+    }
+}

@@ -34,7 +34,7 @@ mod versions;
 
 pub use backup::{Backup, back_up};
 pub use chain_file::{ChainFile, Loaded, Saved, Start};
-pub use disk::{Disk, DiskFile, Operation, Stamp};
+pub use disk::{Around, Disk, DiskFile, Operation, Stamp};
 pub use error::{Fault, StoreError};
 pub use files::Files;
 pub use folder::Folder;

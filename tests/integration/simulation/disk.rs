@@ -3,76 +3,45 @@
 use std::io;
 use std::sync::{Arc, Weak};
 
-use blockchain::store::{Disk, DiskFile, Operation, Stamp};
+use blockchain::store::{Around, Disk, Operation};
 
 use super::world::World;
 use crate::support::sim_disk::SimDisk;
 
 /// The disk of one run of a miner.
-pub struct WatchedDisk {
-    disk: Arc<SimDisk>,
-    world: Weak<World>,
+pub fn watched(disk: Arc<SimDisk>, world: Weak<World>, node: usize, run: u64) -> Arc<dyn Disk> {
+    let around = {
+        let disk = Arc::clone(&disk);
+        move |_: &dyn Disk, operation: Operation<'_>| operate(&disk, &world, node, run, operation)
+    };
+    Arc::new(Around { disk, around })
+}
+
+/// Lets something happen before the operation, and tells what came of it.
+fn operate(
+    disk: &SimDisk,
+    world: &Weak<World>,
     node: usize,
     run: u64,
-}
-
-impl WatchedDisk {
-    pub fn new(disk: Arc<SimDisk>, world: Weak<World>, node: usize, run: u64) -> Self {
-        Self { disk, world, node, run }
-    }
-
-    /// Lets something happen before an operation.
-    fn meanwhile(&self) {
-        if let Some(world) = self.world.upgrade() {
-            world.at_disk(self.node, self.run);
+    operation: Operation<'_>,
+) -> io::Result<()> {
+    let Some(world) = world.upgrade() else { return disk.operate(operation) };
+    world.at_disk(node, run);
+    let before = match operation {
+        Operation::Rename(_, to) => disk.contents(to),
+        _ => None,
+    };
+    let done = disk.operate(operation);
+    match operation {
+        // The host still shows what will never be on disk, and the next process could not know.
+        // Such a host loses its power before the next start, and all of it is as it will be.
+        Operation::Sync(_) | Operation::SyncFolder if done.is_err() && !disk.is_down() => {
+            world.nodes[node].write_failed();
         }
-    }
-}
-
-impl Disk for WatchedDisk {
-    fn open(&self, name: &str) -> io::Result<Option<Arc<dyn DiskFile>>> {
-        self.disk.open(name)
-    }
-
-    fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
-        self.disk.stamp(name)
-    }
-
-    fn scratch(&self) -> io::Result<Arc<dyn DiskFile>> {
-        self.disk.scratch()
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.disk.list()
-    }
-
-    fn operate(&self, operation: Operation<'_>) -> io::Result<()> {
-        self.meanwhile();
-        let replaced = match operation {
-            Operation::Rename(_, to) => Some((to, self.disk.contents(to))),
-            _ => None,
-        };
-        let done = self.disk.operate(operation);
-        let is_sync = matches!(operation, Operation::Sync(_) | Operation::SyncFolder);
-        if is_sync && done.is_err() && !self.disk.is_down() {
-            self.failed();
+        Operation::Rename(_, to) if done.is_ok() => {
+            world.file_was_replaced(node, run, to, before.map_or(0, |it| it.len()));
         }
-        if let (Ok(()), Some((name, before)), Some(world)) = (&done, replaced, self.world.upgrade())
-        {
-            let bytes = before.map_or(0, |it| it.len());
-            world.file_was_replaced(self.node, self.run, name, bytes);
-        }
-        done
+        _ => {}
     }
-}
-
-impl WatchedDisk {
-    /// A sync failed: the host still shows what will never be on disk, and the next process
-    /// could not know. Such a host loses its power before the next start, and all of it is
-    /// as it will be.
-    fn failed(&self) {
-        if let Some(world) = self.world.upgrade() {
-            world.nodes[self.node].write_failed();
-        }
-    }
+    done
 }

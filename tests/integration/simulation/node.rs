@@ -13,7 +13,7 @@ use blockchain::miner::{Clock, Keeper, Miner, Moment, Neighbours, Shared, Surrou
 use blockchain::store::{ChainFile, Files, Journal, Loaded, Names, Start, StoreError};
 use parking_lot::Mutex;
 
-use super::disk::WatchedDisk;
+use super::disk::watched;
 use super::network::Wire;
 use super::world::World;
 use crate::support::sim_disk::{Loss, SimDisk};
@@ -170,7 +170,7 @@ impl Node {
     ) -> Result<Running, StoreError> {
         let wall: Micros = NOW.saturating_add_signed(self.clock_off()) + world.micros();
         let weak = Arc::downgrade(world);
-        let watched = Arc::new(WatchedDisk::new(disk, weak.clone(), self.number, run));
+        let watched = watched(disk, weak.clone(), self.number, run);
         let files = Files::new(watched, names());
         let (network, progress) = (&world.network, &mut |_, _| ControlFlow::Continue(()));
         let Loaded { file, chain, forks } =
