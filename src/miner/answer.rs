@@ -21,7 +21,7 @@ const RETRY_AFTER_SECONDS: u32 = 5;
 const PART_BYTES: usize = 256 << 10;
 
 /// Answers `request`. Messages are written to disk first; whoever has several requests that bring
-/// some writes them together, with [`keep_all`].
+/// some writes them together, with `keep_all`.
 pub fn answer(miner: &Miner, request: Request, caller: &Caller) -> Reply {
     if miner.is_shunned(caller) {
         return Reply::problem(403, "Forbidden", "this miner was told to leave yours alone");
