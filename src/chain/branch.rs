@@ -103,7 +103,7 @@ impl Branch {
     ) -> Result<(), BlockError> {
         let block = check_block(self.head(), line, now, network)?;
         // A part of the branch that can't be read any more makes it worthless, as a wrong one does.
-        if self.holds(block.data(), block.keys().message()).unwrap_or(true) {
+        if self.holds(block.data(), &block.keys().message).unwrap_or(true) {
             return Err(BlockError::twice(block.head().index, &block.data().id));
         }
         self.take(&block);

@@ -81,7 +81,7 @@ impl<'a> Change<'a> {
             let data = Block::read(&line, height).expect("it is in a chain").data;
             let keys = Keys::of(&data, &Hash::of(&*line));
             dropped.push(keys);
-            if !branch.holds(&data, keys.message())? {
+            if !branch.holds(&data, &keys.message)? {
                 returned.push(data);
             }
         }
@@ -155,7 +155,7 @@ impl Chain {
     pub fn suspects(&self, branch: &Branch) -> Vec<Twice> {
         let fork = branch.fork().index;
         let twice = |(height, keys): (u64, &Keys)| {
-            let maybe_at = self.index.of_message(keys.message());
+            let maybe_at = self.index.of_message(&keys.message);
             let known = maybe_at.iter().any(|at| *at <= fork);
             known.then_some(Twice { height, maybe_at })
         };

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::json_text::json_text;
+
 /// Longest message, in bytes of UTF-8.
 pub const MESSAGE_BYTES_MAX: usize = 65_536;
 
@@ -57,18 +59,7 @@ impl FromStr for DataId {
     }
 }
 
-impl Serialize for DataId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for DataId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+json_text!(DataId);
 
 /// A message of 1 to 65,536 bytes of UTF-8 without U+007F; cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -48,7 +48,7 @@ impl Dropped {
     pub fn new(view: &ChainView, fork: u64, keys: &[Keys], at: Micros, winner: &Head) -> Self {
         let why = if winner.index > view.head().index { Why::Longer } else { Why::LowerHash };
         let (blocks, winner) = (view.from(fork + 1), winner.hash);
-        let hashes = keys.iter().map(Keys::hash).collect();
+        let hashes = keys.iter().map(|keys| keys.hash).collect();
         Self { fork, blocks, at, why, winner, file: None, hashes }
     }
 

@@ -49,22 +49,13 @@ impl MessageKeys {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keys {
-    message: MessageKeys,
-    hash: u32,
+    pub message: MessageKeys,
+    pub hash: u32,
 }
 
 impl Keys {
     pub fn of(data: &Data, hash: &block::Hash) -> Self {
         Self { message: MessageKeys::of(data), hash: hash_key(hash) }
-    }
-
-    pub fn message(&self) -> &MessageKeys {
-        &self.message
-    }
-
-    /// The one by which the block's hash is found.
-    pub fn hash(&self) -> u32 {
-        self.hash
     }
 }
 

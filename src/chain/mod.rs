@@ -9,6 +9,7 @@ pub mod chain;
 pub mod data;
 mod forks;
 mod index;
+pub(crate) mod json_text;
 mod lines;
 pub mod network;
 pub mod pool;

@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::json_text::json_text;
+
 /// Longest name of a network, in characters.
 const NAME_CHARACTERS_MAX: usize = 32;
 
@@ -76,8 +78,7 @@ impl FromStr for Difficulty {
 }
 
 /// A network's name: 1 to 32 of a-z, 0-9 and `-`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NetworkName(String);
 
 impl NetworkName {
@@ -92,19 +93,7 @@ impl fmt::Display for NetworkName {
     }
 }
 
-impl TryFrom<String> for NetworkName {
-    type Error = NetworkError;
-
-    fn try_from(text: String) -> Result<Self, NetworkError> {
-        text.parse()
-    }
-}
-
-impl From<NetworkName> for String {
-    fn from(name: NetworkName) -> Self {
-        name.0
-    }
-}
+json_text!(NetworkName);
 
 impl FromStr for NetworkName {
     type Err = NetworkError;

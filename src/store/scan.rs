@@ -214,7 +214,7 @@ impl Merge {
         line: impl Fn(u64) -> Option<String>,
         height: u64,
     ) -> Option<BlockError> {
-        let maybe_at = self.index.of_message(keys.message());
+        let maybe_at = self.index.of_message(&keys.message);
         if maybe_at.is_empty() {
             return None;
         }
