@@ -63,16 +63,11 @@ pub fn repeat(
     let mut next_tick = Duration::ZERO;
     let mut wake = Wake::Tick;
     loop {
-        let began = miner.now();
-        miner.diary.job_begins(job, began.wall);
-        round(wake);
-        let now = miner.now();
-        miner.metrics.job_ran(job, now.steady.saturating_sub(began.steady));
         if wake == Wake::Tick {
-            // Ticks that came while a round went on were dropped.
-            next_tick = began.steady + interval;
+            // Ticks that come while the round goes on are dropped.
+            next_tick = miner.now().steady + interval;
         }
-        miner.diary.job_ended(job, now.wall, Some(next_tick.saturating_sub(now.steady)));
+        miner.observe(job, Some(next_tick), || round(wake));
         if wake == Wake::Bell && stop.within(RING_GAP) {
             return;
         }
@@ -83,6 +78,19 @@ pub fn repeat(
             recv(ticks) -> _ => Wake::Tick,
             recv(soonest.unwrap_or_else(never)) -> _ => Wake::Bell,
         };
+    }
+}
+
+impl Miner {
+    /// Runs a round of `job` and keeps diary and metrics of it. The next one is due at `next`.
+    fn observe(&self, job: &'static str, next: Option<Duration>, round: impl FnOnce()) {
+        let began = self.now();
+        self.diary.job_begins(job, began.wall);
+        round();
+        let now = self.now();
+        self.metrics.job_ran(job, now.steady.saturating_sub(began.steady));
+        let next = next.map(|next| next.saturating_sub(now.steady));
+        self.diary.job_ended(job, now.wall, next);
     }
 }
 

@@ -25,29 +25,29 @@ pub fn run(miner: &Arc<Miner>, stop: &Stop) {
     miner.metrics.job_begins("push");
     let mut pushers: HashMap<Address, Pusher> = HashMap::new();
     loop {
-        let began = miner.now();
-        miner.diary.job_begins("push", began.wall);
-        let whom = whom(miner);
-        pushers.retain(|address, pusher| {
-            whom.contains(address) && !pusher.thread.as_ref().is_none_or(JoinHandle::is_finished)
-        });
-        for pusher in pushers.values() {
-            // A full queue means that it rings already.
-            let _ = pusher.bell.as_ref().map(|bell| bell.try_send(()));
-        }
-        for address in whom {
-            let Entry::Vacant(place) = pushers.entry(address) else { continue };
-            match Pusher::start(miner, place.key(), stop) {
-                Ok(pusher) => drop(place.insert(pusher)),
-                Err(error) => log::warn!("push: cannot start a thread: {error}"),
-            }
-        }
-        let now = miner.now();
-        miner.metrics.job_ran("push", now.steady.saturating_sub(began.steady));
-        miner.diary.job_ended("push", now.wall, None);
+        miner.observe("push", None, || look(miner, stop, &mut pushers));
         select! {
             recv(stop.0) -> _ => return,
             recv(miner.shared.bells.push.heard()) -> _ => {}
+        }
+    }
+}
+
+/// Rings every pusher, ends those of neighbours that answer no more, and starts those of new ones.
+fn look(miner: &Arc<Miner>, stop: &Stop, pushers: &mut HashMap<Address, Pusher>) {
+    let whom = whom(miner);
+    pushers.retain(|address, pusher| {
+        whom.contains(address) && !pusher.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    });
+    for pusher in pushers.values() {
+        // A full queue means that it rings already.
+        let _ = pusher.bell.as_ref().map(|bell| bell.try_send(()));
+    }
+    for address in whom {
+        let Entry::Vacant(place) = pushers.entry(address) else { continue };
+        match Pusher::start(miner, place.key(), stop) {
+            Ok(pusher) => drop(place.insert(pusher)),
+            Err(error) => log::warn!("push: cannot start a thread: {error}"),
         }
     }
 }
