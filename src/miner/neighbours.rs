@@ -98,14 +98,16 @@ impl Neighbours {
 
     /// Whom to ask now: all but those that failed lately or are banned.
     pub fn due(&self, now: Moment) -> Vec<Address> {
-        let due = |neighbour: &Neighbour| neighbour.until <= now.steady;
-        self.known.iter().filter(|(_, n)| due(n)).map(|(address, _)| address.clone()).collect()
+        self.those(|it| it.until <= now.steady)
     }
 
     /// Those that answered the last time.
     pub fn answering(&self) -> Vec<Address> {
-        let answering = |neighbour: &Neighbour| neighbour.state == NeighbourState::Ok;
-        self.known.iter().filter(|(_, n)| answering(n)).map(|(a, _)| a.clone()).collect()
+        self.those(|it| it.state == NeighbourState::Ok)
+    }
+
+    fn those(&self, fit: impl Fn(&Neighbour) -> bool) -> Vec<Address> {
+        self.known.iter().filter(|(_, it)| fit(it)).map(|(address, _)| address.clone()).collect()
     }
 
     /// Notes whether a neighbour has our first block that is ahead of time. `true` once half of
@@ -122,7 +124,7 @@ impl Neighbours {
 
     /// The neighbour that is this run of a miner.
     pub fn with_id(&self, id: &RunId) -> Option<Address> {
-        self.known.iter().find(|(_, n)| n.id.as_ref() == Some(id)).map(|(a, _)| a.clone())
+        self.those(|it| it.id.as_ref() == Some(id)).into_iter().next()
     }
 
     /// Hears that the neighbour at `address` is alive: it is asked at the next round, however
@@ -244,8 +246,7 @@ impl Neighbours {
     }
 
     pub fn to_retry(&self, now: Moment) -> Vec<Address> {
-        let is_due = |n: &Neighbour| n.state == NeighbourState::Failing && n.until <= now.steady;
-        self.known.iter().filter(|(_, n)| is_due(n)).map(|(address, _)| address.clone()).collect()
+        self.those(|it| it.state == NeighbourState::Failing && it.until <= now.steady)
     }
 
     /// Given names that may stand for several addresses.

@@ -128,12 +128,10 @@ impl Neighbours {
     /// Learned neighbours to be remembered over a restart: they answer, and brought blocks or
     /// know this miner.
     pub fn trusted(&self, now: Moment) -> Vec<Address> {
-        let is_trusted = |it: &Neighbour| {
+        self.those(|it| {
             let is_proven = it.brought || it.standing(now) == Standing::Mutual;
             it.origin == Origin::Learned && it.state == NeighbourState::Ok && is_proven
-        };
-        let trusted = self.known.iter().filter(|(_, neighbour)| is_trusted(neighbour));
-        trusted.map(|(address, _)| address.clone()).collect()
+        })
     }
 
     /// Keeps an address in mind that somebody spoke of; whether it is new.
@@ -192,10 +190,8 @@ impl Neighbours {
     }
 
     /// The learned neighbours of this standing.
-    fn at_standing(&self, standing: Standing, now: Moment) -> Vec<&Address> {
-        let learned = self.known.iter().filter(|(_, n)| n.origin == Origin::Learned);
-        let fits = learned.filter(|(_, n)| n.standing(now) == standing);
-        fits.map(|(address, _)| address).collect()
+    fn at_standing(&self, standing: Standing, now: Moment) -> Vec<Address> {
+        self.those(|it| it.origin == Origin::Learned && it.standing(now) == standing)
     }
 
     /// Who makes place for a candidate where there is no room. News is pushed to those
@@ -217,10 +213,10 @@ impl Neighbours {
         standings.into_iter().find_map(|standing| {
             let mut leaving = self.at_standing(standing, now);
             if standing != Standing::Mutual {
-                leaving.retain(|address| !self.known[*address].brought);
+                leaving.retain(|address| !self.known[address].brought);
             } else {
                 leaving.sort_by_key(|address| {
-                    let neighbour = &self.known[*address];
+                    let neighbour = &self.known[address];
                     (std::cmp::Reverse(neighbour.brought), neighbour.since)
                 });
                 let settled = self.max * SETTLED_OF_FOUR / 4;

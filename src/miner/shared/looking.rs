@@ -112,21 +112,17 @@ impl Shared {
         let (view, maybe_at) = (blocks.chain.view(), blocks.chain.may_have(hash));
         let dropped = blocks.forks.may_have(hash);
         drop(blocks);
-        for height in maybe_at {
-            if let Some(line) = view.line(height)?
+        let in_chain = maybe_at.into_iter().map(|height| (None, height));
+        let left = dropped.into_iter().map(|(dropped, height)| (Some(dropped), height));
+        for (dropped, height) in in_chain.chain(left) {
+            let (blocks, confirmations) = match &dropped {
+                None => (&view, view.length() - height),
+                Some(dropped) => (&dropped.blocks, 0),
+            };
+            if let Some(line) = blocks.line(height)?
                 && Hash::of(&*line) == *hash
             {
-                let confirmations = view.length() - height;
-                let hash = *hash;
-                return Ok(Some(FoundBlock { line, hash, confirmations, dropped: None }));
-            }
-        }
-        for (dropped, height) in dropped {
-            if let Some(line) = dropped.blocks.line(height)?
-                && Hash::of(&*line) == *hash
-            {
-                let (confirmations, hash, dropped) = (0, *hash, Some(dropped));
-                return Ok(Some(FoundBlock { line, hash, confirmations, dropped }));
+                return Ok(Some(FoundBlock { line, hash: *hash, confirmations, dropped }));
             }
         }
         Ok(None)
