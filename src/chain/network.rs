@@ -81,12 +81,6 @@ impl FromStr for Difficulty {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NetworkName(String);
 
-impl NetworkName {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl fmt::Display for NetworkName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -150,7 +144,7 @@ mod tests {
     #[test]
     fn names_and_difficulties_have_limits() {
         for good in ["main", "a", "test-net-2", &"x".repeat(32)] {
-            assert_eq!(good.parse::<NetworkName>().unwrap().as_str(), good);
+            assert_eq!(good.parse::<NetworkName>().unwrap().to_string(), good);
         }
         for bad in ["", "Main", "a b", "ä", "a_b", &"x".repeat(33)] {
             assert!(bad.parse::<NetworkName>().is_err(), "{bad:?}");

@@ -53,7 +53,7 @@ pub struct Neighbours {
     banned: BTreeMap<Address, (Duration, String)>,
     shunned: BTreeSet<Address>,
     /// No others than the given ones are taken in.
-    only_given: bool,
+    pub only_given: bool,
     /// Addresses under which this miner found itself.
     own: BTreeSet<Address>,
     /// Those to be asked for their chain at once.
@@ -70,10 +70,6 @@ impl Neighbours {
             neighbours.give(address);
         }
         neighbours
-    }
-
-    pub fn only_given(&mut self, only: bool) {
-        self.only_given = only;
     }
 
     /// Takes in a neighbour that is never forgotten.

@@ -248,7 +248,7 @@ fn introduction(settings: &Settings, socket: &TcpListener) -> Result<Introductio
 fn neighbours(settings: &Settings) -> Neighbours {
     let given = settings.neighbours.iter().cloned();
     let mut neighbours = Neighbours::new(given, settings.max_neighbours);
-    neighbours.only_given(settings.only_given_neighbours);
+    neighbours.only_given = settings.only_given_neighbours;
     neighbours
 }
 

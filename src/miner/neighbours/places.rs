@@ -223,7 +223,7 @@ impl Neighbours {
                 let given = self.known.len() - leaving.len();
                 leaving.drain(..settled.saturating_sub(given).min(leaving.len()));
             }
-            index(random / CHANCE_WHEN_FULL, leaving.len()).map(|index| leaving[index].clone())
+            index(random / CHANCE_WHEN_FULL, leaving.len()).map(|index| leaving.swap_remove(index))
         })
     }
 

@@ -81,7 +81,7 @@ fn one_that_fails_is_tried_again_at_its_time_and_not_at_the_next_round() {
 #[test]
 fn a_closed_network_takes_in_nobody() {
     let mut all = Neighbours::new([address("given:1")], 8);
-    all.only_given(true);
+    all.only_given = true;
     assert!(!all.called(address("a:1"), None, at(0)));
     assert!(!all.suggest(address("b:1"), at(0)));
     assert_eq!(all.candidate(0, at(0)), None);
