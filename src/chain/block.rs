@@ -94,9 +94,7 @@ impl FromStr for Proof {
 /// Well spelled, but not checked against its parent: that makes a `ValidBlock`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// Height, from 0.
     pub index: u64,
-    /// Microseconds since the Unix epoch.
     pub timestamp: u64,
     pub data: Data,
     /// SHA-256 of the preceding block's line; `None` in the genesis block alone.
@@ -148,7 +146,6 @@ impl Block {
     }
 }
 
-/// Reads a line that is spelled canonically, or says where it is not.
 fn scan(line: &str) -> Result<Block, Wrong> {
     let mut rest = Scanner { line, rest: line };
     rest.literal("{\"index\":")?;
@@ -180,7 +177,6 @@ const HASH: &str = "64 lower-case hex digits, or null";
 
 const PROOF: &str = "<64 lower-case hex digits>-<decimal nonce below 2^64 without leading zeros>";
 
-/// A line that is being read.
 struct Scanner<'a> {
     line: &'a str,
     rest: &'a str,
@@ -263,7 +259,6 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Where the JSON string that `text` begins with ends.
 fn closing_quote(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 1;

@@ -33,7 +33,6 @@ pub struct Branch {
 }
 
 impl Branch {
-    /// A branch that leaves a chain after the block `fork`.
     pub fn new(fork: Head) -> Self {
         let blocks = ChainView::empty(fork.length(), fork);
         Self {
@@ -72,12 +71,10 @@ impl Branch {
         &self.blocks
     }
 
-    /// Bytes of its lines.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Bytes of lines that it holds in memory.
     pub fn bytes_in_memory(&self) -> usize {
         self.bytes_in_memory
     }

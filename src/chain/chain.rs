@@ -29,7 +29,6 @@ pub enum Refused {
     /// A message in it is in the chain before the fork already.
     #[error(transparent)]
     Invalid(#[from] BlockError),
-    /// The chain at hand could not be read.
     #[error(transparent)]
     Unreadable(#[from] ReadError),
 }
@@ -111,7 +110,6 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// A chain of the genesis block alone.
     pub fn new(network: &Network) -> Self {
         let genesis = Block::genesis(network);
         let line: Arc<str> = genesis.line().into();
@@ -213,7 +211,6 @@ impl Chain {
         Ok((change.returned, depth))
     }
 
-    /// The height of the block that holds this message.
     pub fn height_of(&self, data: &Data) -> Result<Option<u64>, ReadError> {
         let found = self.view.find(&self.may_hold(&MessageKeys::of(data)), |held| held == data)?;
         Ok(found.map(|(height, _)| height))

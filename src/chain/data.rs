@@ -17,7 +17,6 @@ pub const MESSAGE_BYTES_MAX: usize = 65_536;
 /// `serde_json`, so such a block could not be checked with `jq` and `sha256sum`.
 const DELETE_CHARACTER: char = '\u{7f}';
 
-/// The id of a message: 16 bytes, written as 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DataId([u8; 16]);
 
@@ -106,15 +105,12 @@ pub struct Data {
     pub message: Message,
 }
 
-/// A message or id outside its limits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DataError {
     #[error("the message is empty; it needs 1 to {MESSAGE_BYTES_MAX} bytes")]
     Empty,
-    /// Above the limit.
     #[error("the message has {bytes} bytes; at most {MESSAGE_BYTES_MAX} are allowed")]
     TooLong { bytes: usize },
-    /// Holds U+007F.
     #[error("the message holds the character U+007F (delete), which is not allowed")]
     Delete,
     #[error("an id is 32 lower-case hex digits, not {0:?}")]

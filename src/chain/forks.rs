@@ -13,11 +13,9 @@ use super::view::ChainView;
 /// are given up.
 const UNFILED_MAX: usize = 64;
 
-/// Why a branch was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
-    /// The other branch was longer.
     Longer,
     /// Of two equally long branches the other one had the lower last hash.
     LowerHash,
@@ -35,7 +33,6 @@ pub struct Dropped {
     pub blocks: ChainView,
     pub at: Micros,
     pub why: Why,
-    /// Head of the chain after that.
     pub winner: Hash,
     /// The older version that holds it, once it is on disk.
     pub file: Option<String>,
@@ -68,7 +65,6 @@ pub struct Forks {
 }
 
 impl Forks {
-    /// Those that were found on disk.
     pub fn of(mut kept: Vec<Dropped>) -> Self {
         kept.sort_by_key(|dropped| std::cmp::Reverse(dropped.at));
         Self { kept }
@@ -116,7 +112,6 @@ impl Forks {
         self.kept.sort_by_key(|kept| std::cmp::Reverse(kept.at));
     }
 
-    /// Forgets the branches in these files, which were removed.
     pub fn removed(&mut self, files: &[String]) {
         self.kept.retain(|kept| kept.file.as_ref().is_none_or(|file| !files.contains(file)));
     }

@@ -134,7 +134,6 @@ impl AppendFile {
         self.files.sync(&self.name)
     }
 
-    /// Makes the contents end after `bytes`, and returns once that is so on disk.
     pub fn cut(&mut self, bytes: u64) -> Result<(), StoreError> {
         (self.trust, self.room) = (Trust::Tail, 0);
         self.files.truncate(&self.name, bytes)?;

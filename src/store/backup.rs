@@ -33,7 +33,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Backup {
     pub length: u64,
-    /// Hash of the last of them.
     pub head: Hash,
     /// Messages in the copy that are in no block of it.
     pub unprocessed: u64,

@@ -26,10 +26,8 @@ use super::verdict::{HashFile, Verdict, judge};
 use super::versions;
 use crate::chain::{Chain, ChainView, Data, Forks, Micros, Network};
 
-/// Treatment of a chain file that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// Go on with it.
     Keep,
     /// Set it aside as an older version, and begin with the genesis block.
     ForceNew,
@@ -37,12 +35,15 @@ pub enum Start {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saved {
-    /// Nothing.
     Same,
     /// Blocks behind those in the file.
-    Appended { blocks: u64 },
+    Appended {
+        blocks: u64,
+    },
     /// Blocks in place of some of those in the file.
-    Replaced { dropped: u64 },
+    Replaced {
+        dropped: u64,
+    },
     /// The whole file, because it was not what we had written.
     WrittenAnew,
 }
@@ -53,7 +54,6 @@ pub struct Loaded {
     pub forks: Forks,
 }
 
-/// The chain file of a running miner.
 pub struct ChainFile {
     files: Files,
     network: Network,
@@ -280,7 +280,6 @@ impl ChainFile {
         Ok(())
     }
 
-    /// Writes the whole file anew, from what is known of the chain.
     fn write_anew(&mut self, view: &ChainView) -> Result<(), StoreError> {
         let mut hash = RunningHash::new();
         for line in view.lines_from(0) {

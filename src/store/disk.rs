@@ -68,7 +68,6 @@ pub struct Stamp {
     pub modified: i128,
 }
 
-/// What changes a disk.
 #[derive(Clone, Copy, Debug)]
 pub enum Operation<'a> {
     /// Writes these bytes to the file of this name from a place on, over what is there and beyond
@@ -102,7 +101,6 @@ pub trait Disk: Send + Sync {
     /// A new file without a name, which is gone once it is closed.
     fn scratch(&self) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// The names of all files, sorted.
     fn list(&self) -> io::Result<Vec<String>>;
 
     /// Does it, and returns once it is done.

@@ -19,7 +19,6 @@ pub struct Fault {
     pub block: Option<u64>,
     /// The field of the block, or the part of the line.
     pub field: String,
-    /// The text that stands there, with control characters escaped.
     pub found: String,
     /// The value that the rule asks for.
     pub expected: String,
@@ -74,13 +73,11 @@ pub enum StoreError {
         path.display()
     )]
     Path { path: PathBuf },
-    /// Another process has the lock.
     #[error(
         "another miner runs on {chain}: {lock} is locked by process {holder}; \
          stop that one, or give this one another CHAIN_PATH"
     )]
     Busy { chain: String, lock: String, holder: String },
-    /// The disk did not do what was asked.
     #[error("cannot {action} {file}: {source}")]
     Disk { action: &'static str, file: String, source: io::Error },
     /// A file is damaged; nothing was changed.
@@ -93,7 +90,6 @@ pub enum StoreError {
         found.name, found.difficulty, expected.name, expected.difficulty, found.name, found.difficulty
     )]
     OtherNetwork { file: String, found: Network, expected: Network },
-    /// No chain file, but traces of an earlier one.
     #[error(
         "chain file {file} is missing, but {trace} is there; run \"blockchain repair {file}\", \
          or start with --force-new-chain"
@@ -102,16 +98,12 @@ pub enum StoreError {
     /// No chain file, and nothing that says that there was one.
     #[error("there is no chain file {file}")]
     NoChain { file: String },
-    /// A copy would take the place of other files.
     #[error("{file} is there already; give a folder without files of this name")]
     Present { file: String },
-    /// Repair found nothing to begin with.
     #[error("cannot repair {file}: {reason}")]
     BeyondRepair { file: String, reason: String },
-    /// Blocks that cannot be read from the disk.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The caller asked to stop reading.
     #[error("stopped while {file} was read")]
     Stopped { file: String },
     /// A sync failed, or the file was changed; it takes nothing more until it was rewritten.

@@ -11,7 +11,6 @@ use super::lines::FileLines;
 use super::names::Names;
 use crate::chain::Micros;
 
-/// Bytes to be written, in parts.
 pub(super) type Parts<'a> = &'a mut dyn Iterator<Item = Result<Vec<u8>, StoreError>>;
 
 /// All files of a chain path, and the disk that they are on.
@@ -26,7 +25,6 @@ impl Files {
         Self { disk, names }
     }
 
-    /// Opens a file for reading; `None` if there is none of this name.
     pub(super) fn open(&self, name: &str) -> Result<Option<Arc<dyn DiskFile>>, StoreError> {
         self.disk.open(name).map_err(self.names.failed("read", name))
     }

@@ -40,7 +40,6 @@ fn bare(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// The networks that a damaged genesis line may have been of.
 fn candidates(line: &[u8]) -> impl Iterator<Item = Network> {
     let text = String::from_utf8_lossy(line);
     let name = text.split_once("network=").and_then(|(_, rest)| rest.split_once(' '));

@@ -28,7 +28,6 @@ impl Recorded {
     }
 }
 
-/// Reads the hash file `name`, which may be the unfinished one.
 pub(super) fn read(files: &Files, name: &str) -> Result<Recorded, StoreError> {
     let Some(source) = files.source(name)? else { return Ok(Recorded::Missing) };
     let (names, mut bytes) = (&files.names, Vec::new());

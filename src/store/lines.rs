@@ -24,7 +24,6 @@ pub(super) enum Ending {
     Break,
     /// With the end of the file.
     File,
-    /// Not within any length that a line can have.
     TooLong,
 }
 
@@ -42,7 +41,6 @@ impl FileLine<'_> {
         self.start + self.bytes.len() as u64 + u64::from(self.ending == Ending::Break)
     }
 
-    /// The text that stands there, short and escaped.
     pub fn shown(&self) -> String {
         let clip = &self.bytes[..self.bytes.len().min(80)];
         let dots = if clip.len() < self.bytes.len() { "…" } else { "" };
@@ -65,7 +63,6 @@ impl<'a> FileLines<'a> {
         Self { names, name, reader, buffer: Vec::new(), number: 0, end: 0 }
     }
 
-    /// The next line; `None` at the end of the file.
     pub fn next(&mut self) -> Result<Option<FileLine<'_>>, StoreError> {
         self.buffer.clear();
         let read =
@@ -88,7 +85,6 @@ impl<'a> FileLines<'a> {
 /// Digits of a check: the first hex digits of a SHA-256.
 pub(super) const CHECK_DIGITS: usize = 16;
 
-/// Bytes written at once.
 pub(super) const PART_BYTES: usize = 1 << 20;
 
 /// The lines of `view` from height `from` on, with their line breaks, in parts of about

@@ -24,9 +24,7 @@ pub struct Names {
     joint: char,
     /// The chain, one block a line.
     pub chain: String,
-    /// SHA-256 of the chain file, as `sha256sum` prints it.
     pub hash: String,
-    /// The journal of unprocessed messages.
     pub data: String,
     /// How a reorganisation goes on after a crash.
     pub redo: String,
@@ -34,7 +32,6 @@ pub struct Names {
     pub forks: String,
     /// Neighbours that are remembered over a restart.
     pub neighbours: String,
-    /// Locked while a miner runs.
     pub lock: String,
 }
 
@@ -100,7 +97,6 @@ impl Names {
         move |source| StoreError::Disk { action, file: self.shown(name), source }
     }
 
-    /// The name under which a file is written before it takes its own.
     pub(super) fn unfinished(name: &str) -> String {
         format!("{name}.tmp")
     }

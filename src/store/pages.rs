@@ -178,7 +178,6 @@ impl StoredLines for Pages {
     }
 }
 
-/// Pages to which lines are added, with those behind the last whole page.
 #[derive(Clone, Debug)]
 pub(super) struct Growing {
     pub pages: Arc<Pages>,
@@ -192,7 +191,6 @@ impl Growing {
         Self { pages: Arc::new(pages), rest: Vec::new(), lines: 0 }
     }
 
-    /// Goes on with a line.
     pub fn push(&mut self, line: &str) {
         self.rest.extend_from_slice(line.as_bytes());
         self.rest.push(b'\n');

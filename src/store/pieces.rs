@@ -49,7 +49,6 @@ impl Pieces {
         Self { source, rest: Vec::new(), before: Vec::new(), at: (0, 0) }
     }
 
-    /// The next piece; `None` behind the last.
     pub fn next(&mut self) -> io::Result<Option<Piece>> {
         let mut text = std::mem::take(&mut self.rest);
         let mut ending = Ending::Break;
@@ -160,7 +159,6 @@ fn spelled_otherwise(block: u64, found: String, expected: &str) -> BlockError {
     BlockError { block, rule, field, found, expected }
 }
 
-/// The head that a line makes, if it is a block.
 pub(super) fn parent_in(line: &[u8], height: u64) -> Option<Head> {
     let line = std::str::from_utf8(line).ok()?;
     let block = Block::read(line, height).ok()?;

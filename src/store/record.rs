@@ -32,7 +32,6 @@ const SECTOR_BYTES: u64 = 512;
 /// The first line of a journal, behind its check.
 #[derive(Debug, Serialize, Deserialize)]
 struct JournalHeader {
-    /// Version of this spelling.
     journal: u32,
     /// Bytes behind this line that were synced along with it.
     bytes: u64,
@@ -44,10 +43,8 @@ struct JournalHeader {
 /// Numbers that the file system gave to files: a copy has another one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Numbers {
-    /// The journal's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<u64>,
-    /// The chain file's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<u64>,
 }
@@ -104,7 +101,6 @@ fn checked(line: &[u8]) -> Option<&str> {
     (found.len() == CHECK_DIGITS && check(text).starts_with(found)).then_some(text)
 }
 
-/// The batch and message of a record.
 pub(super) fn read(line: &[u8]) -> Option<(u64, Data)> {
     let (batch, json) = checked(line)?.split_once(' ')?;
     Some((batch.parse().ok()?, serde_json::from_str(json).ok()?))
@@ -119,7 +115,6 @@ pub(super) struct Reading {
     pub total: u64,
     /// Zeros behind that.
     pub room: u64,
-    /// The end of the file behind the good lines.
     pub tail: JournalEnd,
     pub numbers: Numbers,
     /// True if the file has another number.
@@ -138,11 +133,9 @@ pub(super) enum JournalEnd {
     Torn(Box<Fault>),
     /// The rest in a copy that was made while records were written: all its good ones were read.
     Copied(Box<Fault>),
-    /// Something that had been written was changed.
     Damaged(Box<Fault>),
 }
 
-/// Reads the journal; `None` if there is none.
 pub(super) fn read_journal(files: &Files) -> Result<Option<Reading>, StoreError> {
     let (names, name) = (&files.names, &files.names.data);
     let Some(source) = files.source(name)? else { return Ok(None) };

@@ -26,7 +26,6 @@ const HEADER_BYTES_MAX: u64 = 512;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RedoHeader {
-    /// Version of this spelling.
     redo: u32,
     /// Where in the chain file the new lines begin.
     cut: u64,
@@ -116,7 +115,6 @@ pub(super) fn pending(files: &Files) -> Result<Option<Hash>, StoreError> {
     Ok(read(files)?.map(|record| record.header.hash))
 }
 
-/// A whole record.
 struct Record {
     header: RedoHeader,
     file: Arc<dyn DiskFile>,
@@ -124,7 +122,6 @@ struct Record {
     start: u64,
 }
 
-/// The record in the folder, if it is whole.
 fn read(files: &Files) -> Result<Option<Record>, StoreError> {
     let name = &files.names.redo;
     let Some(file) = files.open(name)? else { return Ok(None) };

@@ -7,11 +7,9 @@ use serde::de::DeserializeOwned;
 use super::error::StoreError;
 use super::files::{Files, push_json};
 
-/// Bytes that are read of the file.
 const BYTES_MAX: u64 = 256 << 10;
 
 impl Files {
-    /// Writes what is to be remembered, in place of what was.
     pub fn remember(&self, all: &[impl Serialize]) -> Result<(), StoreError> {
         let mut text = Vec::new();
         all.iter().for_each(|one| push_json(&mut text, one));

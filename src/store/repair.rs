@@ -32,7 +32,6 @@ pub struct Repair {
     pub returned: u64,
     /// Where the damaged journal is now; `None` if it needed no repair.
     pub journal_moved_to: Option<String>,
-    /// Messages in the journal now.
     pub unprocessed: u64,
     /// Messages that nothing on this host holds any more.
     pub lost: Vec<Lost>,
@@ -41,12 +40,9 @@ pub struct Repair {
     pub doubt: Option<String>,
 }
 
-/// A message that could not be saved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Lost {
-    /// The file in which it was, as a path from where the chain path was given.
     pub file: String,
-    /// The line of that file, from 1.
     pub line: u64,
     /// Its id, if that can still be read.
     pub id: Option<DataId>,

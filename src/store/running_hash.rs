@@ -32,7 +32,6 @@ impl RunningHash {
         Self { marks: vec![now.clone()], now }
     }
 
-    /// Bytes of the lines so far.
     pub fn bytes(&self) -> u64 {
         self.now.bytes
     }

@@ -59,7 +59,6 @@ fn id_in(line: &[u8]) -> Option<DataId> {
     ids.next()
 }
 
-/// The messages of the records in `line` whose check is right, and the ids of others.
 pub(super) fn records(line: &[u8]) -> (Vec<Data>, Vec<Option<DataId>>) {
     let (mut good, mut damaged) = (Vec::new(), Vec::new());
     let marks = find_all(line, RECORD_MARK);
@@ -75,7 +74,6 @@ pub(super) fn records(line: &[u8]) -> (Vec<Data>, Vec<Option<DataId>>) {
     (good, damaged)
 }
 
-/// The record whose JSON begins at `mark`.
 fn record_around(line: &[u8], mark: usize) -> Option<Data> {
     let batch = mark.checked_sub(1)?;
     let digits = line[..batch].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();

@@ -44,7 +44,6 @@ pub(super) struct Scan {
     pub trouble: Option<Trouble>,
 }
 
-/// The first line that is not as it should be.
 pub(super) struct Trouble {
     pub fault: Fault,
     /// True if a write that was cut off by a crash leaves such a line.

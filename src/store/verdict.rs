@@ -25,7 +25,6 @@ pub(super) enum Verdict {
     Damaged(Box<Fault>),
 }
 
-/// State of the hash file beside the chain file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HashFile {
     /// Just its hash.

@@ -17,9 +17,7 @@ use crate::chain::{Chain, Difficulty, Hash, NetworkName};
 pub struct Report {
     /// True if a miner would start from these files.
     pub ok: bool,
-    /// Name of the network, as the genesis block says.
     pub network: Option<NetworkName>,
-    /// Difficulty of the network, as the genesis block says.
     pub difficulty: Option<Difficulty>,
     /// Valid blocks from the start of the chain file.
     pub length: u64,

@@ -19,7 +19,6 @@ const BYTES_MAX: u64 = 256 << 20;
 /// Blocks of a branch that are read when a miner starts.
 const BLOCKS_MAX: usize = 1 << 20;
 
-/// A line of `test.forks`, about an older version.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
     file: String,
@@ -77,7 +76,6 @@ pub(super) fn load(files: &Files, chain: &ChainView) -> Result<Forks, StoreError
     Ok(Forks::of(kept))
 }
 
-/// The network that `test.forks` names.
 pub(super) fn network(files: &Files) -> Option<Network> {
     let text = files.beginning(&files.names.forks, BYTES_MAX);
     serde_json::from_slice(text.split(|byte| *byte == b'\n').next()?).ok()

@@ -61,7 +61,6 @@ impl ChainFile {
         }
     }
 
-    /// Writes every branch that is in memory alone into an older version.
     pub(super) fn file_branches(&self, forks: &mut Forks, now: Micros) -> Result<(), StoreError> {
         let unfiled: Vec<Dropped> = forks.unfiled().cloned().collect();
         if unfiled.is_empty() {
