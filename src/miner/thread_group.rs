@@ -1,11 +1,20 @@
 //! Threads whose end, or death, is waited for.
 
 use std::convert::Infallible;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use crate::miner::jobs::Stop;
+/// A channel on which nothing is ever sent: it ends when the miner stops.
+#[derive(Clone, Debug)]
+pub struct Stop(pub Receiver<Infallible>);
+
+impl Stop {
+    /// Waits for `duration`; whether the miner stops meanwhile.
+    pub fn within(&self, duration: Duration) -> bool {
+        self.0.recv_timeout(duration) != Err(RecvTimeoutError::Timeout)
+    }
+}
 
 /// Threads that are told to end, and waited for, together; but not for ever.
 pub struct Group {

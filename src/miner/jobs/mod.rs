@@ -19,21 +19,11 @@ use parking_lot::Mutex;
 
 use super::neighbours::Fate;
 use super::thread_group::Group;
+pub use super::thread_group::Stop;
 use super::{Fault, Miner};
 use crate::api::client::ClientError;
 use crate::api::{Address, Happening, Health};
 use crate::escape::words;
-
-/// A channel on which nothing is ever sent: it ends when the miner stops.
-#[derive(Clone, Debug)]
-pub struct Stop(pub Receiver<std::convert::Infallible>);
-
-impl Stop {
-    /// Waits for `duration`; whether the miner stops meanwhile.
-    pub fn within(&self, duration: Duration) -> bool {
-        self.0.recv_timeout(duration) != Err(crossbeam_channel::RecvTimeoutError::Timeout)
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
