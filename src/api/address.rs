@@ -111,7 +111,6 @@ impl<'de> Deserialize<'de> for Address {
     }
 }
 
-/// Text that is no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a miner's address is host:port (port 1 to 65535, {DEFAULT_PORT} if left out), not {0:?}")]
 pub struct AddressError(String);

@@ -40,7 +40,6 @@ pub struct Problem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// All is well.
     Ok,
     /// Something has to be done by its owner.
     Failing,
@@ -49,26 +48,19 @@ pub enum Status {
 /// The answer to [`super::Request::Health`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Health {
-    /// `ok` or `failing`.
     pub status: Status,
-    /// This run.
     pub id: RunId,
     /// The name that its owner gave it (`--name`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The program's version.
     pub version: String,
-    /// The network's name.
     pub network: NetworkName,
-    /// The network's difficulty.
     pub difficulty: Difficulty,
     /// SHA-256 of the genesis block's line.
     pub genesis: Hash,
     /// Blocks, the genesis block included.
     pub length: u64,
-    /// Hash of the last block.
     pub head: Hash,
-    /// Messages that wait.
     pub unprocessed: u64,
     /// Neighbours that answer.
     pub neighbours: u64,
@@ -128,9 +120,7 @@ pub struct RefusedBranch {
 pub struct Added {
     /// `Message added!`
     pub message: String,
-    /// Explanation of the outcome.
     pub more_information: String,
-    /// The message and its id.
     pub data: Data,
 }
 
@@ -140,13 +130,10 @@ pub struct Added {
 pub struct BlocksTaken {
     /// `Blocks taken!`, or why not.
     pub message: String,
-    /// Explanation, with what to do.
     pub more_information: String,
-    /// Number of blocks that were taken.
     pub taken: u64,
     /// Blocks in the chain now.
     pub length: u64,
-    /// Hash of the last.
     pub head: Hash,
 }
 
@@ -165,7 +152,6 @@ pub struct DataTaken {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum DataState {
-    /// It waits.
     Unprocessed {
         /// SHA-256 of its text: two texts under one id are two messages.
         sha256: Hash,
@@ -173,15 +159,11 @@ pub enum DataState {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         other_index: Option<u64>,
     },
-    /// It is in the chain.
     Mined {
-        /// Height of its block.
         index: u64,
         /// The number of blocks from it to the head, itself included.
         confirmations: u64,
-        /// SHA-256 of its text.
         sha256: Hash,
-        /// Height of the block in which another text was mined under the id first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         other_index: Option<u64>,
     },
@@ -196,7 +178,6 @@ impl DataState {
         }
     }
 
-    /// SHA-256 of the message's text.
     pub fn sha256(&self) -> Hash {
         match self {
             Self::Unprocessed { sha256, .. } | Self::Mined { sha256, .. } => *sha256,
@@ -207,7 +188,6 @@ impl DataState {
 /// Name of a block: its height or its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlockName {
-    /// The block of the chain at this height.
     Height(u64),
     /// The block with this hash, in the chain or in a kept branch.
     Hash(Hash),
@@ -250,7 +230,6 @@ pub struct BlockAnswer {
 /// The answer to [`super::Request::Data`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataPage {
-    /// Messages that wait.
     pub data: Vec<Data>,
     /// Number of all pending messages.
     pub length: u64,
@@ -262,9 +241,7 @@ pub struct DataPage {
 /// The answer to [`super::Request::Neighbours`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeighbourPage {
-    /// Their addresses.
     pub neighbours: Vec<Address>,
-    /// Their number.
     pub length: u64,
     /// Behaviour of each, if asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -274,18 +251,14 @@ pub struct NeighbourPage {
 /// The answer to [`super::Request::Bans`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BanPage {
-    /// Addresses banned by hand.
     pub bans: Vec<Address>,
-    /// Their number.
     pub length: u64,
 }
 
 /// Behaviour of a neighbour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeighbourDetail {
-    /// Where it is.
     pub neighbour: Address,
-    /// `new`, `ok`, `failing`, `banned`
     pub state: NeighbourState,
     /// True if it was given by hand and is never forgotten.
     pub permanent: bool,
@@ -299,7 +272,6 @@ pub struct NeighbourDetail {
     pub until: Option<u64>,
     /// Blocks it said to have.
     pub length: Option<u64>,
-    /// The head it said to have.
     pub head: Option<Hash>,
 }
 
@@ -309,7 +281,6 @@ pub struct NeighbourDetail {
 pub enum NeighbourState {
     /// Not asked yet.
     New,
-    /// Answers.
     Ok,
     /// Did not answer the last time.
     Failing,

@@ -82,7 +82,6 @@ pub fn transport() -> Box<dyn Transport> {
     Box::new(Http::new(None, None))
 }
 
-/// Asks miners.
 pub struct MinerClient<T: ?Sized = dyn Transport> {
     /// Bytes of answers' bodies.
     received: AtomicU64,
@@ -90,7 +89,6 @@ pub struct MinerClient<T: ?Sized = dyn Transport> {
 }
 
 impl MinerClient {
-    /// A client that speaks HTTP.
     pub fn http(introduction: Option<Introduction>) -> Self {
         Self::new(Box::new(Http::new(introduction, None)))
     }
@@ -101,17 +99,14 @@ impl MinerClient {
         Self::new(Box::new(Http::new(None, token)))
     }
 
-    /// A client over this transport.
     pub fn new(transport: Box<dyn Transport>) -> Self {
         Self { received: AtomicU64::new(0), transport }
     }
 
-    /// The addresses that a host's name has; none where it can't be looked up now.
     pub fn resolve(&self, name: &Address) -> Vec<Address> {
         self.transport.resolve(name)
     }
 
-    /// Ends calls under way, and lets no further one begin.
     pub fn shut_down(&self) {
         self.transport.shut_down();
     }
@@ -121,10 +116,7 @@ impl MinerClient {
         self.received.load(Relaxed)
     }
 
-    /// Its health.
-    ///
-    /// # Errors
-    /// [`ClientError`]; not for a miner that answers 503 with its reasons.
+    /// Its health; a miner that answers 503 with its reasons is no error.
     pub fn health(&self, address: &Address) -> Result<Health, ClientError> {
         let (status, body) = self.send(address, &Request::Health, SMALL_BYTES_MAX)?;
         match (status, parse(&body)) {
@@ -135,18 +127,11 @@ impl MinerClient {
     }
 
     /// Unprocessed data that came after `cursor`; some of it, if there is much.
-    ///
-    /// # Errors
-    /// [`ClientError`]
     pub fn data(&self, address: &Address, after: Cursor) -> Result<DataPage, ClientError> {
         let request = Request::Data { after: Some(after) };
         self.ask(address, &request, PAGE_BYTES_MAX, "page of messages")
     }
 
-    /// Its neighbours.
-    ///
-    /// # Errors
-    /// [`ClientError`]
     pub fn neighbours(
         &self,
         address: &Address,
@@ -159,18 +144,12 @@ impl MinerClient {
     }
 
     /// Adds a message. A repeat with the same id adds nothing twice.
-    ///
-    /// # Errors
-    /// [`ClientError`]
     pub fn add(&self, address: &Address, data: Data) -> Result<Added, ClientError> {
         let request = Request::Add { id: Some(data.id), message: data.message };
         self.ask(address, &request, PAGE_BYTES_MAX, "confirmation")
     }
 
-    /// Where a message is.
-    ///
-    /// # Errors
-    /// [`ClientError`]; 404 if it knows no such message.
+    /// Where a message is; refused with 404 if the miner knows none.
     pub fn data_state(
         &self,
         address: &Address,
@@ -181,18 +160,12 @@ impl MinerClient {
     }
 
     /// Its events of the last hour.
-    ///
-    /// # Errors
-    /// [`ClientError`]
     pub fn events(&self, address: &Address) -> Result<EventPage, ClientError> {
         self.ask(address, &Request::EVENTS, PAGE_BYTES_MAX, "list of events")
     }
 
     /// Events at it after the event `after`: as soon as there is something, or after `wait`
     /// seconds, at most [`super::EVENT_WAIT_MAX`].
-    ///
-    /// # Errors
-    /// [`ClientError`]
     pub fn events_after(
         &self,
         address: &Address,
@@ -203,18 +176,11 @@ impl MinerClient {
         self.ask(address, &request, PAGE_BYTES_MAX, "list of events")
     }
 
-    /// Its settings, files, jobs and search.
-    ///
-    /// # Errors
-    /// [`ClientError`]
     pub fn status(&self, address: &Address) -> Result<StatusReport, ClientError> {
         self.ask(address, &Request::Status, SMALL_BYTES_MAX, "status")
     }
 
     /// Begins a standing connection.
-    ///
-    /// # Errors
-    /// [`ClientError::Unreachable`]
     pub fn line(&self, address: &Address) -> Result<Arc<dyn Line>, ClientError> {
         let sent = Delivery::NotSent;
         let unreachable = |why| ClientError::Unreachable { address: address.clone(), why, sent };
@@ -222,9 +188,6 @@ impl MinerClient {
     }
 
     /// Sends any request; status and body of the answer.
-    ///
-    /// # Errors
-    /// [`ClientError::Unreachable`]
     pub fn send(
         &self,
         address: &Address,
@@ -243,9 +206,6 @@ impl MinerClient {
     }
 
     /// Sends any request; what the body of an answer of status 200 says.
-    ///
-    /// # Errors
-    /// [`ClientError`]
     pub fn call<A: DeserializeOwned>(
         &self,
         address: &Address,

@@ -22,7 +22,6 @@ pub const SERVER_ARGUMENT: &str = "--server-process";
 /// Longest head: a request with the longest push, every quote and backslash of it escaped.
 const HEAD_BYTES_MAX: usize = 2 * PUSH_BYTES_MAX + (64 << 10);
 
-/// Longest body.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// A message of the server process to the miner.
@@ -30,32 +29,25 @@ const BODY_BYTES_MAX: usize = 16 << 20;
 pub enum ToMiner {
     /// It answers on the socket it was given.
     Ready,
-    /// Somebody asks.
     Ask {
         /// Comes back with the answer.
         id: u64,
-        /// The one who asks.
         caller: Caller,
-        /// The question.
         request: Request,
     },
-    /// A line for the log.
     Log(LogLine),
 }
 
 /// A line for the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// Level.
     pub level: log::Level,
     /// Which part of the program says it.
     pub target: String,
-    /// The line.
     pub text: String,
 }
 
 impl LogLine {
-    /// Puts it into this process's log.
     pub fn log(self) {
         log::log!(target: &self.target, self.level, "{}", self.text);
     }
@@ -64,9 +56,7 @@ impl LogLine {
 /// A message of the miner to its server process: the answer to a question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToServer {
-    /// The question's.
     pub id: u64,
-    /// The answer.
     pub reply: Reply,
 }
 
@@ -86,15 +76,11 @@ struct ReplyHead {
 pub struct Sender(Mutex<UnixStream>);
 
 impl Sender {
-    /// Sends on `stream`.
     pub fn new(stream: UnixStream) -> Self {
         Self(Mutex::new(stream))
     }
 
     /// Sends frames to the miner, all at once.
-    ///
-    /// # Errors
-    /// The link's: the other end is gone.
     pub fn to_miner(&self, frames: &[ToMiner]) -> io::Result<()> {
         let mut bytes = Vec::new();
         for frame in frames {
@@ -105,9 +91,6 @@ impl Sender {
 
     /// Sends frames to the server process, all at once. A reply that is too large for the
     /// other end goes as a 500.
-    ///
-    /// # Errors
-    /// The link's: the other end is gone.
     pub fn to_server(&self, frames: &[ToServer]) -> io::Result<()> {
         let mut bytes = Vec::new();
         for ToServer { id, reply } in frames {
@@ -138,7 +121,6 @@ fn reply_head(id: u64, reply: &Reply) -> io::Result<Vec<u8>> {
     Ok(serde_json::to_vec(&head)?)
 }
 
-/// Appends a frame.
 fn append(bytes: &mut Vec<u8>, head: &[u8], body: &[u8]) -> io::Result<()> {
     let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
     bytes.reserve(8 + head.len() + body.len());
@@ -154,23 +136,17 @@ fn append(bytes: &mut Vec<u8>, head: &[u8], body: &[u8]) -> io::Result<()> {
 pub struct Receiver<R: Read = UnixStream>(BufReader<R>);
 
 impl<R: Read> Receiver<R> {
-    /// Reads from `stream`.
     pub fn new(stream: R) -> Self {
         Self(BufReader::with_capacity(64 << 10, stream))
     }
 
-    /// The next frame from the server process, or `None` at the link's end.
-    ///
-    /// # Errors
-    /// The link's, or `InvalidData` for what is no frame.
+    /// The next frame from the server process, or `None` at the link's end; `InvalidData` for what
+    /// is no frame.
     pub fn from_server(&mut self) -> io::Result<Option<ToMiner>> {
         Ok(self.receive()?.map(|(frame, _)| frame))
     }
 
-    /// The next frame from the miner, or `None` at the link's end.
-    ///
-    /// # Errors
-    /// The link's, or `InvalidData` for what is no frame.
+    /// The next frame from the miner, in the same way.
     pub fn from_miner(&mut self) -> io::Result<Option<ToServer>> {
         let Some((head, body)) = self.receive::<ReplyHead>()? else { return Ok(None) };
         let ReplyHead { id, status, retry_after, media, rest } = head;

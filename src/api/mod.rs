@@ -77,7 +77,6 @@ pub const RETURNED_IDS_MAX: usize = 20;
 pub struct RunId(DataId);
 
 impl RunId {
-    /// The id of these random bytes.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(DataId::from_bytes(bytes))
     }
@@ -140,9 +139,7 @@ impl TryFrom<String> for Cursor {
 /// Messages that came to a miner between two cursors of one run of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
-    /// The cursor before.
     pub after: Cursor,
-    /// The cursor behind.
     pub cursor: Cursor,
 }
 

@@ -4,21 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{Problem, Request};
 
-/// Media type of a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Media {
     /// JSON: every answer but one.
     #[default]
     Json,
-    /// The Prometheus text format.
     Metrics,
 }
 
 impl Media {
-    /// All of them.
     pub const ALL: [Self; 2] = [Self::Json, Self::Metrics];
 
-    /// As in the header `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
@@ -30,27 +26,22 @@ impl Media {
 /// An answer: what goes out over HTTP, or a part of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// HTTP status.
     pub status: u16,
     /// Seconds after which to try again (`Retry-After`).
     pub retry_after: Option<u32>,
     /// Methods that the path takes (`Allow`).
     pub allow: Option<String>,
-    /// Media type of the body.
     pub media: Media,
-    /// The body.
     pub body: Vec<u8>,
     /// The request for the next part, if this is not the whole.
     pub rest: Option<Request>,
 }
 
 impl Reply {
-    /// An answer of `status` with this body.
     pub fn new(status: u16, media: Media, body: Vec<u8>) -> Self {
         Self { status, retry_after: None, allow: None, media, body, rest: None }
     }
 
-    /// An answer of `status` with this body, as JSON.
     pub fn json(status: u16, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("our own types are always JSON");
         Self::new(status, Media::Json, body)
@@ -67,7 +58,6 @@ impl Reply {
         Self::problem(200, message, more_information)
     }
 
-    /// The same answer with `Retry-After`.
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }

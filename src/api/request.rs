@@ -8,21 +8,17 @@ use serde::{Deserialize, Serialize};
 use super::{Address, BlockName, Cursor, RunId, Span, client};
 use crate::chain::{Data, DataId, Hash, Message};
 
-/// A request to a miner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// Keep this message and see to it that it is mined.
     Add {
         /// Chosen by a sender that wants to be able to repeat itself.
         id: Option<DataId>,
-        /// The message.
         message: Message,
     },
     /// Blocks from height `from`; all of them without a limit.
     Chain {
-        /// Height of the first.
         from: u64,
-        /// Most that are wanted.
         limit: Option<u64>,
     },
     /// The rest of a chain that is being sent in parts; never comes in over HTTP.
@@ -40,15 +36,12 @@ pub enum Request {
         /// With how each behaves.
         details: bool,
     },
-    /// Take this neighbour in.
     AddNeighbour(Address),
-    /// Forget this neighbour.
     DeleteNeighbour(Address),
     /// Neighbours banned by hand: [`super::BanPage`].
     Bans,
     /// Leave this miner alone, in both directions.
     Ban(Address),
-    /// Take a ban back.
     Unban(Address),
     /// Unprocessed data: all of it, or what is new since a cursor.
     Data {
@@ -64,7 +57,6 @@ pub enum Request {
     },
     /// Where a message is.
     DataState {
-        /// Its id.
         id: DataId,
         /// SHA-256 of its text: names one of several texts under the id.
         sha256: Option<Hash>,
@@ -77,7 +69,6 @@ pub enum Request {
     Health,
     /// Events of the last hour, or after an event: [`super::EventPage`].
     Events {
-        /// Id of the event.
         after: Option<u64>,
         /// Seconds to wait for the first event after it, or after now; 0 to
         /// [`super::EVENT_WAIT_MAX`].
@@ -100,7 +91,6 @@ pub enum Request {
     },
     /// Keep these messages, which a neighbour has: [`super::DataTaken`].
     PushData {
-        /// The messages.
         data: Vec<Data>,
         /// These are all that came to it between two cursors and that this miner may lack.
         span: Option<Box<Span>>,
@@ -118,12 +108,10 @@ impl Request {
     }
 }
 
-/// Who asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// The other end of the connection.
     pub ip: Option<IpAddr>,
-    /// The introduction of a miner that asks.
     pub miner: Option<Introduction>,
     /// Proof that it may change something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,10 +122,8 @@ pub struct Caller {
 /// `Miner-Address`, so that knowing goes both ways.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Introduction {
-    /// This run of it.
     pub id: RunId,
     /// The host it wants to be known by; otherwise the caller's.
     pub host: Option<String>,
-    /// Where it listens.
     pub port: u16,
 }

@@ -52,7 +52,6 @@ const SERVER: &str = "*";
 /// This API's description, for machines. A test holds it to [`ROUTES`] and to the answers.
 pub const OPENAPI: &str = include_str!("openapi.json");
 
-/// Decodes an HTTP request.
 pub fn decode(method: &str, target: &str, body: &[u8]) -> Decoded {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if (method, path) == ("OPTIONS", SERVER) {

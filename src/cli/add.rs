@@ -19,7 +19,6 @@ use crate::chain::data::MESSAGE_BYTES_MAX;
 use crate::chain::{Data, DataId, Message};
 use crate::random;
 
-/// Attempts to send a message.
 const ATTEMPTS: u32 = 4;
 
 /// Between two attempts: as long as a server process takes to be started again.
@@ -34,7 +33,6 @@ struct Printed {
     state: Option<DataState>,
 }
 
-/// Runs `add`.
 pub fn run(add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
     let miner = Miner::at(&add.common.target)?;
     if let Some(file) = &add.lines {

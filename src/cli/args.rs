@@ -18,7 +18,6 @@ pub use flags::{Add, Benchmark, Common, Format, GetChain, Target, Wait, Watch};
 mod commands;
 mod flags;
 
-/// Begins the name of every environment variable.
 const VARIABLE_PREFIX: &str = "BLOCKCHAIN_";
 
 /// Version, commit and target, as bug reports need them.
@@ -31,7 +30,6 @@ const VERSION: &str = concat!(
     ")"
 );
 
-/// The command line, read.
 #[derive(Debug, Parser)]
 #[command(name = "blockchain", version = VERSION, max_term_width = 100)]
 #[command(

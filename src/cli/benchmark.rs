@@ -19,10 +19,8 @@ const FIRST_GUESSES: NonZeroU64 = NonZeroU64::new(200_000).expect("it is above 0
 /// Time that a kernel is measured for.
 const SPAN: Duration = Duration::from_millis(500);
 
-/// Difficulties whose average time for a block is told.
 const DIFFICULTIES: [u8; 5] = [4, 5, 6, 7, 8];
 
-/// The measurement.
 #[derive(Serialize)]
 struct Measured {
     /// Mining takes the last one.
@@ -47,7 +45,6 @@ struct Block {
     seconds: Option<f64>,
 }
 
-/// Runs `benchmark`.
 pub fn run(benchmark: &Benchmark, output: &mut Output<'_>) -> Result<(), CliError> {
     let all_cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = benchmark.threads.and_then(NonZeroUsize::new).unwrap_or_else(all_cores);

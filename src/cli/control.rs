@@ -20,7 +20,6 @@ enum Changed<'a> {
     Deleted(&'a Address),
 }
 
-/// Runs `neighbours`.
 pub fn neighbours(change: &Neighbours, output: &mut Output<'_>) -> Result<(), CliError> {
     let (Neighbours::Add { neighbour, common } | Neighbours::Delete { neighbour, common }) = change;
     let miner = Miner::at(&common.target)?;
@@ -46,7 +45,6 @@ pub fn neighbours(change: &Neighbours, output: &mut Output<'_>) -> Result<(), Cl
     }
 }
 
-/// Runs `mining`.
 pub fn mining(
     miner: &Miner,
     change: Option<(Mining, Option<u64>)>,
@@ -82,7 +80,6 @@ pub fn ban(
     told(miner, &request, Some(format!("{neighbour} is banned")), json, output)
 }
 
-/// Runs `unban`.
 pub fn unban(
     miner: &Miner,
     neighbour: &Address,
@@ -93,7 +90,6 @@ pub fn unban(
     told(miner, &request, Some(format!("{neighbour} is not banned any more")), json, output)
 }
 
-/// Runs `accept`.
 pub fn accept(
     miner: &Miner,
     hash: &Hash,

@@ -7,16 +7,13 @@ use crate::api::client::ClientError;
 use crate::miner::MinerError;
 use crate::store::StoreError;
 
-/// Why a command could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// A miner did not answer, or not with what was asked for.
     #[error("{0}{hint}", hint = hint(.0))]
     Client(#[from] ClientError),
     /// The output could not be written. Silent if its reader has ended (`| head`).
     #[error("cannot write to stdout: {0}")]
     Output(#[from] io::Error),
-    /// Anything else, in words.
     #[error("{1}")]
     Other(Exit, String),
 }
@@ -25,13 +22,10 @@ pub enum CliError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// It could not be done.
     Failed = 1,
-    /// No miner answers.
     NoMiner = 3,
     /// `wait` gave up.
     TimedOut = 4,
-    /// The miner refused.
     Refused = 5,
     /// A miner is unhealthy, or files are damaged.
     Unhealthy = 6,
@@ -43,7 +37,6 @@ impl CliError {
         Self::Other(Exit::Failed, words.into())
     }
 
-    /// The exit code of the program.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Client(error) => exit_of(error),
@@ -53,7 +46,6 @@ impl CliError {
     }
 }
 
-/// The exit code of an exchange that failed.
 pub fn exit_of(error: &ClientError) -> Exit {
     match error {
         ClientError::Unreachable { .. } | ClientError::Malformed { .. } => Exit::NoMiner,
@@ -63,7 +55,6 @@ pub fn exit_of(error: &ClientError) -> Exit {
     }
 }
 
-/// Advice on it.
 fn hint(error: &ClientError) -> String {
     match error {
         // A miner can be started on this host alone.

@@ -103,7 +103,6 @@ fn repair_locked(files: &Files) -> Result<Repair, CliError> {
     Ok(store::repair(files, now.as_micros() as u64, progress)?)
 }
 
-/// Copies the files to a folder.
 pub fn back_up(
     path: &Path,
     folder: &Path,

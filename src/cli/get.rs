@@ -32,7 +32,6 @@ const DATA_BYTES_MAX: u64 = 256 << 20;
 /// Blocks and messages that a terminal shows of a longer list: a screen.
 const SCREEN: u64 = 20;
 
-/// Runs `get`.
 pub fn run(get: &Get, output: &mut Output<'_>) -> Result<(), CliError> {
     match get {
         Get::Chain(get) => chain(&Miner::at(&get.common.target)?, get, output),
@@ -93,7 +92,6 @@ fn message(
     Ok(())
 }
 
-/// Prints the events of the last hour: what each is, and what it holds.
 fn events(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
     let request = Request::EVENTS;
     let page: Value = miner.client.call(&miner.address, &request, "list of events")?;

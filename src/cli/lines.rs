@@ -49,7 +49,6 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 /// Most lines that are named because they cannot be messages.
 const NAMED_MAX: u64 = 10;
 
-/// The outcome of all lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 struct Summary {
     /// Lines that are on the miner's disk now.
@@ -60,7 +59,6 @@ struct Summary {
     refused: u64,
 }
 
-/// Runs `add --lines`.
 pub fn run(miner: &Miner, file: &Path, add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
     let is_stdin = file == Path::new("-");
     let shown = if is_stdin { "stdin".into() } else { file.display().to_string() };
@@ -173,7 +171,6 @@ struct Sending<'a, R> {
 }
 
 impl<R: BufRead + Buffered + Send> Sending<'_, R> {
-    /// Sends all lines, on all connections.
     fn send_all(&self) -> Result<(), Stopped> {
         thread::scope(|scope| {
             let start = |_| scope.spawn(|| self.work());

@@ -31,7 +31,6 @@ const ENVIRONMENT: &str = "Each setting has a variable, named with it above. A f
 /// An example: a line to type, and what it does.
 type Example = (&'static str, &'static str);
 
-/// Examples of each command.
 const EXAMPLES: [(&str, &[Example]); 13] = [
     (
         "blockchain",

@@ -11,11 +11,8 @@ use crate::api::{Address, DEFAULT_PORT, Health, PAGE_BLOCKS_MAX, Request};
 use crate::chain::Hash;
 use crate::settings::values::address;
 
-/// A miner and how to ask it.
 pub struct Miner {
-    /// Asks it, and others.
     pub client: MinerClient,
-    /// Its address.
     pub address: Address,
     /// The token that it asks for before it changes anything.
     pub token: Option<Token>,
@@ -30,7 +27,6 @@ impl Miner {
         Ok(Self { client, address: address_of(target)?, token })
     }
 
-    /// Its health.
     pub fn health(&self) -> Result<Health, ClientError> {
         self.client.health(&self.address)
     }

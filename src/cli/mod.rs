@@ -38,7 +38,6 @@ use crate::escape::Escaped;
 use crate::logging;
 use crate::signals::StopSignals;
 
-/// Does what the command line says.
 pub fn run() -> ExitCode {
     // Before anything else: a signal that comes while flags are read must not be lost.
     let stop = runs_until_stopped(std::env::args_os()).then(StopSignals::listen);

@@ -21,7 +21,6 @@ const SHORT_HASH_DIGITS: usize = 12;
 /// Columns that strangers' text gets at least, however narrow the terminal.
 const TEXT_COLUMNS_MIN: usize = 20;
 
-/// The output of a command.
 pub struct Output<'a> {
     writer: &'a mut dyn Write,
     /// Columns of the terminal, if it is one.
@@ -32,7 +31,6 @@ pub struct Output<'a> {
 /// How a piece of text looks on a terminal.
 #[derive(Clone, Copy, Debug)]
 pub enum Look {
-    /// A heading.
     Bold,
     /// Less important than the rest.
     Dim,
@@ -61,7 +59,6 @@ impl<'a> Output<'a> {
         Self { writer, columns: Some(columns), coloured }
     }
 
-    /// Prints a line.
     pub fn line(&mut self, line: impl Display) -> io::Result<()> {
         writeln!(self.writer, "{line}")
     }
@@ -80,7 +77,6 @@ impl<'a> Output<'a> {
         self.line("")
     }
 
-    /// Hands everything to stdout.
     pub fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
@@ -100,7 +96,6 @@ impl<'a> Output<'a> {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    /// True if stdout is a terminal.
     pub fn is_terminal(&self) -> bool {
         self.columns.is_some()
     }
@@ -169,7 +164,6 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The first digits of a hash.
 pub fn short(hash: &Hash) -> String {
     hash.to_string().chars().take(SHORT_HASH_DIGITS).collect()
 }
@@ -201,7 +195,6 @@ impl Default for ReadBar {
 }
 
 impl ReadBar {
-    /// Shows that `read` bytes of `of` have been read.
     pub fn show(&self, read: u64, of: u64) {
         self.0.set_length(of);
         self.0.set_position(read);

@@ -11,7 +11,6 @@ use super::manual;
 use super::output::Output;
 use crate::escape::Escaped;
 
-/// Prints completions for `shell`.
 pub fn completions(shell: Shell, output: &mut Output<'_>) -> Result<(), CliError> {
     let (mut command, mut script) = (command(), Vec::new());
     match shell {

@@ -36,7 +36,6 @@ pub struct Start {
     end_with: Option<u32>,
 }
 
-/// Runs a miner until it is told to stop.
 pub fn run(start: Start, stop: &StopSignals) -> Result<(), CliError> {
     if let Some(parent) = start.end_with {
         end_with_parent(parent).map_err(CliError::other)?;

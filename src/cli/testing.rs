@@ -25,7 +25,6 @@ impl Fake {
         Self(Arc::new(Mutex::new((answers.into_iter().collect(), Vec::new()))))
     }
 
-    /// The miner to ask.
     pub fn miner(&self) -> Miner {
         let address = "fake:1".parse().unwrap();
         Miner { client: MinerClient::new(Box::new(self.clone())), address, token: None }
@@ -42,7 +41,6 @@ impl Fake {
         next.unwrap_or_else(|| Err("nothing more was prepared".into()))
     }
 
-    /// The requests so far.
     pub fn asked(&self) -> Vec<Request> {
         self.0.lock().1.clone()
     }

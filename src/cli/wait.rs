@@ -16,7 +16,6 @@ use crate::chain::DataId;
 /// Pause between two requests: short for people, long for a miner.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Conditions that must all hold.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
     /// Blocks, at least.
@@ -32,7 +31,6 @@ pub struct Conditions {
 /// The state of a miner when all conditions held.
 #[derive(Debug, Serialize)]
 pub struct Reached {
-    /// Its health.
     #[serde(flatten)]
     pub health: Health,
     /// The state of the message, if one was named.
@@ -68,7 +66,6 @@ impl Patience {
     }
 }
 
-/// Runs `wait`.
 pub fn run(wait: &Wait, output: &mut Output<'_>) -> Result<(), CliError> {
     let miner = Miner::at(&wait.common.target)?;
     let conditions = Conditions {

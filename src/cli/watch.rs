@@ -21,7 +21,6 @@ use crate::chain::{Data, DataId, Hash, Why};
 /// Blocks that are remembered, to find where a longer chain left ours.
 const REMEMBERED: usize = 1_000;
 
-/// Runs `watch`, until it is interrupted.
 pub fn run(watch: &Watch, output: &mut Output<'_>) -> Result<(), CliError> {
     let miner = Miner::at(&watch.target)?;
     let mut watcher = Watcher::start(&miner, watch.json)?;
@@ -66,7 +65,7 @@ struct Watcher<'a> {
     /// The newest blocks, each by height and hash.
     blocks: VecDeque<(u64, Hash)>,
     cursor: Cursor,
-    /// The last event.
+    /// Id of the last event.
     last: u64,
     /// Messages that were told and are in no block yet.
     told: HashSet<DataId>,

@@ -30,7 +30,6 @@ mod rewind;
 pub enum State {
     /// It was never started.
     Absent,
-    /// It runs.
     Running,
     /// It is frozen.
     Paused,
@@ -49,9 +48,7 @@ struct Place {
 
 /// The miners of a class.
 pub struct Class {
-    /// Their settings.
     pub plan: Plan,
-    /// Asks them.
     pub client: MinerClient,
     starter: Starter,
     places: [Mutex<Place>; Name::COUNT],
@@ -95,7 +92,6 @@ impl Class {
         Name::all().filter(|name| self.state(*name) == State::Running).collect()
     }
 
-    /// State of a miner.
     pub fn state(&self, name: Name) -> State {
         let mut place = self.places[name.number()].lock();
         if place.process.as_mut().is_some_and(Process::has_ended) {
@@ -109,7 +105,6 @@ impl Class {
         }
     }
 
-    /// Lines that are cut.
     pub fn cuts(&self) -> Vec<(Name, Name)> {
         self.cuts.lock().iter().copied().collect()
     }
@@ -160,10 +155,7 @@ impl Class {
         class.filter(|other| *other != name && !cut.contains(other)).collect()
     }
 
-    /// Where to ask a miner that runs.
-    ///
-    /// # Errors
-    /// It does not, or is paused.
+    /// Where to ask a miner; an error unless it runs and is not paused.
     pub fn reach(&self, name: Name) -> Result<Address, LabError> {
         match self.state(name) {
             State::Running => Ok(self.plan.address(name)),
@@ -203,7 +195,6 @@ impl Class {
         }])
     }
 
-    /// The delay of what is sent to a miner.
     pub fn delay(&self, name: Name) -> Option<Duration> {
         self.places[name.number()].lock().process.as_ref().and_then(|process| process.delay)
     }

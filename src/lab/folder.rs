@@ -21,7 +21,6 @@ const LOCK: &str = "lab.lock";
 /// Beginning of the names of temporary folders; 16 hex digits follow.
 const TEMPORARY: &str = "blockchain-lab-";
 
-/// The folder of a class.
 pub struct Folder {
     /// Its whole path, in UTF-8.
     pub path: PathBuf,
@@ -31,9 +30,6 @@ pub struct Folder {
 
 impl Folder {
     /// Uses `path`, and makes it if it is missing.
-    ///
-    /// # Errors
-    /// It cannot be used, why, and what to do.
     pub fn given(path: &Path) -> Result<Self, LabError> {
         let failed = |error: io::Error| LabError(within(path, &error).to_string());
         if path.metadata().is_ok_and(|found| !found.is_dir()) {
@@ -44,9 +40,6 @@ impl Folder {
     }
 
     /// Makes a temporary folder, and removes those that killed labs left.
-    ///
-    /// # Errors
-    /// There is no place for it, why, and what to do.
     pub fn temporary() -> Result<Self, LabError> {
         let place = std::env::temp_dir();
         remove_leftovers(&place);

@@ -42,7 +42,6 @@ struct Owner {
     pub asked: Option<Instant>,
 }
 
-/// All lanes.
 #[derive(Default)]
 pub struct Lanes {
     /// The miners; others name them by their place here.

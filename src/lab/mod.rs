@@ -53,7 +53,6 @@ impl From<ClientError> for LabError {
 
 /// A class at work, and the watch over its network.
 pub struct Lab {
-    /// The miners.
     pub class: Class,
     /// The view of them and of others.
     pub watch: Arc<Watch>,
@@ -61,18 +60,12 @@ pub struct Lab {
 
 impl Lab {
     /// A class of `plan`, none of whose miners runs yet.
-    ///
-    /// # Errors
-    /// There is no thread for it.
     pub fn new(plan: Plan) -> Result<Self, LabError> {
         let watch = Watch::new(Name::all().map(|name| (plan.known_as(name), plan.address(name))));
         Ok(Self { class: Class::new(plan)?, watch })
     }
 
     /// Starts its miners and watches them.
-    ///
-    /// # Errors
-    /// A miner that does not start, with its reason.
     pub fn begin(&self) -> Result<(), LabError> {
         self.class.begin()?;
         let members = self.class.members().into_iter();
@@ -81,9 +74,6 @@ impl Lab {
     }
 
     /// Carries out an order; the commands that do the same, or what came of it.
-    ///
-    /// # Errors
-    /// In words, why it could not be done, or what does not hold.
     pub fn carry_out(&self, order: &Order) -> Result<Vec<String>, LabError> {
         match order {
             Order::Cut(one, other) => {

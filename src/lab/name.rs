@@ -17,12 +17,10 @@ impl Name {
     /// The number of names, and so the most miners of a class.
     pub const COUNT: usize = NAMES.len();
 
-    /// All of them, in order.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..Self::COUNT).map(Self)
     }
 
-    /// The first of them.
     pub fn first() -> Self {
         Self(0)
     }
@@ -32,7 +30,6 @@ impl Name {
         self.0
     }
 
-    /// The name as text.
     pub fn as_str(self) -> &'static str {
         NAMES[self.0]
     }

@@ -96,9 +96,6 @@ pub enum Condition {
 
 impl Order {
     /// Reads a line; `None` where it says nothing.
-    ///
-    /// # Errors
-    /// In words, what is wrong with it.
     pub fn read(line: &str) -> Result<Option<Self>, String> {
         let mut reader = Reader::new(line)?;
         if reader.is_empty() {

@@ -9,7 +9,6 @@ use crate::escape::words;
 /// A miner of the network, as it was when it was asked last.
 #[derive(Clone, Debug, Serialize)]
 pub struct Seen {
-    /// Where it is.
     pub address: Address,
     /// Its own name for people.
     pub name: Option<String>,
@@ -17,11 +16,8 @@ pub struct Seen {
     pub answers: bool,
     /// True of a place in the list that no miner has now.
     pub is_free: bool,
-    /// Blocks in its chain.
     pub length: u64,
-    /// Its last block.
     pub head: Option<Hash>,
-    /// Messages that wait.
     pub unprocessed: u64,
     /// Most guesses a second.
     pub limit: Option<u64>,
@@ -41,9 +37,7 @@ pub struct Seen {
 /// A block that some chain had.
 #[derive(Clone, Debug, Serialize)]
 pub struct Known {
-    /// Its hash.
     pub hash: Hash,
-    /// Its height.
     pub index: u64,
     /// The block before.
     pub previous: Option<Hash>,
@@ -60,9 +54,7 @@ pub struct Known {
 pub struct Travel {
     /// Rises with every arrival.
     pub number: u64,
-    /// The block.
     pub hash: Hash,
-    /// Its height.
     pub index: u64,
     /// Where it arrived, by its place in the list of miners.
     pub to: usize,
@@ -107,7 +99,6 @@ impl Seen {
         }
     }
 
-    /// Notes what it said.
     pub fn tell(&mut self, health: &Health, pace: Option<MiningPace>) {
         self.name = health.name.as_deref().map(words);
         self.answers = true;

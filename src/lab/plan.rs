@@ -12,12 +12,10 @@ use crate::chain::Network;
 /// Neighbours that a miner takes in beyond the class: other laptops.
 const GUESTS_MAX: usize = 20;
 
-/// Settings of a class.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Miners that are started at the beginning.
     pub miners: usize,
-    /// The network that they belong to.
     pub network: Network,
     /// Folder of their folders.
     pub folder: PathBuf,
@@ -36,7 +34,6 @@ impl Plan {
         (expected / self.block_time / self.miners as f64).ceil() as u64
     }
 
-    /// Where the first miner is.
     pub fn first(&self) -> Address {
         self.address(Name::first())
     }

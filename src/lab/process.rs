@@ -35,10 +35,6 @@ pub struct Starter {
 }
 
 impl Starter {
-    /// Begins the thread.
-    ///
-    /// # Errors
-    /// It can't be had.
     pub fn begin() -> io::Result<Self> {
         let (sender, wanted) = bounded::<Wanted>(0);
         Builder::new().name("children".into()).spawn(move || {
@@ -136,7 +132,6 @@ pub struct Process {
 }
 
 impl Process {
-    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -147,9 +142,6 @@ impl Process {
     }
 
     /// Freezes it and its server process, or lets them go on.
-    ///
-    /// # Errors
-    /// It has ended.
     pub fn pause(&mut self, is_paused: bool) -> io::Result<()> {
         self.slow = None;
         let signal = if is_paused { Signal::STOP } else { Signal::CONT };
@@ -171,7 +163,6 @@ impl Process {
         Ok(())
     }
 
-    /// Its server process.
     pub fn server(&self) -> Option<Pid> {
         server_of(self.pid())
     }

@@ -6,9 +6,7 @@ use super::{Lab, Order};
 pub struct Line {
     /// Its number in the file, from 1.
     pub number: usize,
-    /// As it is written.
     pub text: String,
-    /// Its order.
     pub order: Order,
 }
 

@@ -67,7 +67,6 @@ struct Memory {
     credits: VecDeque<(Hash, String)>,
 }
 
-/// The watch over a network.
 pub struct Watch {
     client: MinerClient,
     /// Names of the miners of the class among others, and where this host reaches them.

@@ -13,7 +13,6 @@ const LOOKED_AT: u64 = 1_000;
 
 /// What a look at a condition found.
 pub enum Found {
-    /// It holds.
     Holds,
     /// It does not; the state that was found.
     Not(String),

@@ -15,7 +15,6 @@ enum Word<'a> {
     Text(&'a str),
 }
 
-/// The words of a line.
 fn words(line: &str) -> Result<Vec<Word<'_>>, String> {
     let (mut words, mut rest) = (Vec::new(), line.trim_start());
     while !rest.is_empty() && !rest.starts_with('#') {
@@ -42,12 +41,10 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads the words of a line.
     pub fn new(line: &'a str) -> Result<Self, String> {
         Ok(Self { words: words(line)?.into_iter().peekable() })
     }
 
-    /// True where the line ends.
     pub fn is_empty(&mut self) -> bool {
         self.words.peek().is_none()
     }
@@ -67,7 +64,6 @@ impl<'a> Reader<'a> {
         word.parse().map_err(|_| format!("{word:?} is no {what}"))
     }
 
-    /// The name of a miner.
     pub fn name(&mut self) -> Result<Name, String> {
         self.plain("a miner's name")?.parse()
     }

@@ -62,7 +62,6 @@ impl RotatingFile {
         Self { path, bytes_max, file: None, torn: false }
     }
 
-    /// Appends whole lines.
     pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let mut file = self.current()?;
         let metadata = file.metadata()?;

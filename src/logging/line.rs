@@ -13,7 +13,6 @@ use crate::settings::LogFormat;
 /// Longest text of a line, in bytes; what is above is cut off.
 pub const TEXT_BYTES_MAX: usize = 4096;
 
-/// How lines look.
 #[derive(Clone, Copy)]
 pub struct Style {
     pub format: LogFormat,
@@ -72,7 +71,6 @@ pub fn now() -> String {
         .unwrap_or_else(|| format!("@{seconds}"))
 }
 
-/// A line as a JSON object.
 #[derive(Serialize)]
 pub struct JsonLine<'a> {
     time: &'a str,

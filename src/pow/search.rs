@@ -82,7 +82,6 @@ impl Progress {
     }
 }
 
-/// Result of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// No smaller nonce works.
@@ -93,10 +92,7 @@ pub enum Outcome {
         guesses: u64,
     },
     /// The flag was set before the end.
-    Cancelled {
-        /// Hashes computed, over all threads.
-        guesses: u64,
-    },
+    Cancelled { guesses: u64 },
     /// No nonce below 2^64 works.
     Exhausted,
 }
@@ -134,12 +130,10 @@ impl Search {
         Self { kernel, ..self }
     }
 
-    /// Returns the handle that stops this search.
     pub fn cancel_flag(&self) -> CancelFlag {
         self.cancel.clone()
     }
 
-    /// Returns the counter of this search's guesses.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
     }

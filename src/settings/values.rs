@@ -63,13 +63,11 @@ pub fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(move |path| in_home(&path, home.as_deref()))
 }
 
-/// Reads a log level.
 pub fn log_level() -> impl TypedValueParser<Value = log::LevelFilter> {
     PossibleValuesParser::new(["off", "error", "warn", "info", "debug", "trace"])
         .map(|level| level.parse().expect("each of them is a level"))
 }
 
-/// Reads a format of the log.
 pub fn log_format() -> impl TypedValueParser<Value = LogFormat> {
     PossibleValuesParser::new(["text", "json"]).map(|format| match format.as_str() {
         "json" => LogFormat::Json,

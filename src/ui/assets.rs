@@ -10,9 +10,7 @@ pub struct Asset {
     name: &'static str,
     /// Path that changes with the content.
     path: String,
-    /// Its media type.
     pub content_type: &'static str,
-    /// Its content.
     pub content: String,
 }
 
@@ -60,14 +58,10 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 });
 
 /// The path of the asset `name`, which changes with its content.
-///
-/// # Panics
-/// If there is none.
 pub fn path(name: &str) -> &'static str {
     &find(name).expect("pages name assets that there are").path
 }
 
-/// The asset `name`.
 pub fn find(name: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name == name)
 }

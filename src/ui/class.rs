@@ -68,7 +68,6 @@ struct Shown {
     #[serde(flatten)]
     picture: Picture,
     class: Vec<Member>,
-    /// Lines that are cut.
     cuts: Vec<(Name, Name)>,
     /// Guesses a second of a miner of the class, unless its dial is turned.
     pace: u64,

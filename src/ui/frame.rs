@@ -12,14 +12,11 @@ use crate::api::{Address, Status};
 pub struct Tab {
     /// Name, and title of the page.
     pub name: &'static str,
-    /// Path of the page.
     pub path: &'static str,
 }
 
 impl Tab {
-    /// The wall of a class.
     pub const WALL: Self = Self { name: "Wall", path: "/wall" };
-    /// The experiments of a class.
     pub const LEARN: Self = Self { name: "Learn", path: "/learn" };
 }
 
@@ -106,7 +103,6 @@ pub fn without_answer(
 
 /// A miner that was chosen and does not answer.
 pub struct Chosen<'a> {
-    /// Where it is.
     pub address: &'a Address,
     /// True for the miner this UI was started for.
     pub is_home: bool,

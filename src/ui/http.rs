@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::http::{AnswerHead, Http, Incoming, Later, Limits, Options, Refusal};
 
-/// Threads that answer.
 const WORKERS: usize = 16;
 
 /// Longest body of a request: a message of 64 KiB, each byte percent-encoded.
@@ -70,11 +69,8 @@ pub struct Asked {
 
 /// The answer to it.
 pub struct Answer {
-    /// HTTP status.
     pub status: u16,
-    /// Media type of the body.
     pub content_type: &'static str,
-    /// The body.
     pub body: Vec<u8>,
     /// Where to go instead.
     pub location: Option<String>,
@@ -82,17 +78,14 @@ pub struct Answer {
     pub keeps: bool,
     /// True if it is a worker that puts WebAssembly together.
     pub assembles: bool,
-    /// True if the body is compressed.
     pub is_packed: bool,
 }
 
 impl Answer {
-    /// A page.
     pub fn page(status: u16, page: maud::Markup) -> Self {
         Self::new(status, "text/html; charset=utf-8", page.into_string())
     }
 
-    /// An answer of this type.
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
         let (location, keeps, assembles, is_packed) = (None, false, false, false);
@@ -114,9 +107,7 @@ impl Answer {
     }
 }
 
-/// Outcome of a request.
 pub enum Response {
-    /// It is answered.
     Now(Answer),
     /// It is answered once there is something to tell, and ties up no worker meanwhile.
     Later(Box<dyn FnOnce(Pending)>),
@@ -126,18 +117,15 @@ pub enum Response {
 pub struct Pending(Later);
 
 impl Pending {
-    /// True once the browser has closed the connection.
     pub fn is_given_up(&self) -> bool {
         self.0.is_given_up()
     }
 
-    /// Answers.
     pub fn answer(self, answer: Answer) {
         self.0.answer(head(&answer), answer.body);
     }
 }
 
-/// A server that runs.
 pub struct Running {
     http: Http,
     workers: Vec<JoinHandle<()>>,
@@ -147,9 +135,6 @@ impl Running {
     /// Answers what comes in at `listener` by `answer`, to browsers that opened a page by an
     /// address or one of these `names`. What `ended` holds goes when it does
     /// not do so any more, for whatever reason.
-    ///
-    /// # Errors
-    /// When the listener or a thread can't be had.
     pub fn start<F>(
         listener: TcpListener,
         names: Vec<String>,

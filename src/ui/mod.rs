@@ -47,9 +47,6 @@ impl Ui {
     /// an address, localhost or one of these `names`. Whether the
     /// miner answers does not matter: without it, pages say so. What `ended` holds goes when
     /// pages are not served any more, for whatever reason.
-    ///
-    /// # Errors
-    /// When the listener or a thread can't be had.
     pub fn start(
         listener: TcpListener,
         miner: Address,
@@ -61,9 +58,6 @@ impl Ui {
 
     /// The same for a class: with the wall and the experiments, and the first miner as the one
     /// that pages are about.
-    ///
-    /// # Errors
-    /// When the listener or a thread can't be had.
     pub fn start_lab(
         listener: TcpListener,
         lab: Arc<Lab>,

@@ -15,7 +15,6 @@ const TOP: f64 = 34.0;
 
 /// A bar: where it links to, its value, and the same in words.
 pub struct Bar {
-    /// Height of the block.
     pub index: u64,
     /// Its height, in the unit of the plot.
     pub value: f64,
@@ -23,13 +22,10 @@ pub struct Bar {
     pub words: String,
 }
 
-/// A plot to draw.
 pub struct Plot<'a> {
-    /// Its heading.
     pub title: &'a str,
     /// A sentence below the heading.
     pub sentence: &'a str,
-    /// Unit of the values.
     pub unit: &'a str,
     /// From left to right.
     pub bars: &'a [Bar],

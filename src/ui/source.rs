@@ -17,7 +17,6 @@ use crate::lab::Lab;
 
 /// The miner that this UI was started for, and the way to ask it and its neighbours.
 pub struct Source {
-    /// Asks.
     pub client: Arc<MinerClient>,
     /// The miner named at the start.
     pub home: Address,
@@ -30,13 +29,10 @@ pub struct Source {
 
 /// The miner that a page looks at, as it was when it was asked.
 pub struct At {
-    /// Where it is.
     pub address: Address,
     /// True for the miner this UI was started for.
     pub is_home: bool,
-    /// How it is.
     pub health: Health,
-    /// Its neighbours.
     pub neighbours: Vec<Address>,
     /// How these behave, if it tells.
     pub details: Vec<NeighbourDetail>,
@@ -60,7 +56,6 @@ pub enum NoPage {
 
 /// A block that was asked for by its hash.
 pub struct Kept {
-    /// The block.
     pub seen: Sent,
     /// Blocks from it to the head, itself included; 0 outside of the chain.
     pub confirmations: u64,
@@ -75,7 +70,6 @@ pub fn now() -> Micros {
 }
 
 impl Source {
-    /// Asks `home` and its neighbours by `client`.
     pub fn new(client: Arc<MinerClient>, home: Address, lab: Option<Arc<Lab>>) -> Self {
         Self { client, home, lab, met: Mutex::default() }
     }

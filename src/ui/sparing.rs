@@ -36,7 +36,6 @@ impl Sparing {
         Self { inner, asked: Mutex::default(), answered: Condvar::new() }
     }
 
-    /// Waits for a turn to ask.
     fn turn<'a>(&'a self, address: &'a Address) -> Result<Turn<'a>, NoAnswer> {
         let until = Instant::now() + PATIENCE;
         let mut asked = self.asked.lock();

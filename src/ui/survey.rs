@@ -30,7 +30,6 @@ pub enum Standing {
     Ahead,
     /// Neither is a part of the other.
     Branch,
-    /// It gives no answer.
     Unreachable,
     /// Nobody can tell.
     Unknown,
@@ -65,7 +64,6 @@ impl Standing {
 /// A miner of the network.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Where it is.
     pub address: Address,
     /// 0 for the miner looked at, 1 for its neighbours, 2 for theirs.
     pub ring: u8,

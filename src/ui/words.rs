@@ -91,7 +91,6 @@ fn tenths(number: f64) -> String {
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
-/// The first digits of a hash.
 pub fn short_hash(hash: &Hash) -> String {
     format!("{}…", &hash.to_string()[..SHORT_HASH_CHARACTERS])
 }

@@ -12,7 +12,6 @@ pub struct EventPage {
     /// Oldest first; at most the newest [`crate::api::EVENTS_MAX`], the newest
     /// [`crate::api::REORGANISATIONS_MAX`] about branches, and the newest about messages.
     pub events: Vec<Event>,
-    /// Their number.
     pub length: u64,
     /// Id of the newest event, or of the run's beginning before the first: `after` of the
     /// next question.
@@ -34,23 +33,19 @@ pub struct Event {
     pub id: u64,
     /// Microseconds since the Unix epoch, by this miner's clock.
     pub at: u64,
-    /// The event.
     #[serde(flatten)]
     pub what: Happening,
 }
 
-/// An event at a miner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Happening {
     /// The chain grew by a block on its head. Of blocks that came many at a time, only the
     /// last is told.
     Block {
-        /// Height.
         index: u64,
         /// SHA-256 of its line.
         hash: Hash,
-        /// The message in it.
         #[serde(rename = "data_id")]
         id: DataId,
         /// The neighbour that brought it; `null` if it was mined or handed in here.
@@ -68,7 +63,6 @@ pub enum Happening {
         adopted: u64,
         /// Hash of the last block now.
         head: Hash,
-        /// Why the branch wins.
         why: Why,
         /// Messages that wait again, oldest first; at most the first
         /// [`crate::api::RETURNED_IDS_MAX`].
@@ -80,30 +74,16 @@ pub enum Happening {
     },
     /// A branch that would win was refused: it would drop more than `--finality-depth` allows.
     BranchRefused {
-        /// Height of the last block that both share.
         fork: u64,
-        /// Number of blocks that it would drop.
         dropped: u64,
         /// Its last block that was read: what `PUT /accept` takes.
         head: Hash,
-        /// Whose branch it is.
         from: Option<Address>,
     },
     /// Messages came that wait to be mined. Only the newest of these events is remembered.
-    Messages {
-        /// Number of messages that wait.
-        unprocessed: u64,
-    },
+    Messages { unprocessed: u64 },
     /// A neighbour is new here, or answers again.
-    NeighbourCame {
-        /// Where it is.
-        neighbour: Address,
-    },
+    NeighbourCame { neighbour: Address },
     /// A neighbour does not answer any more, is left alone, or was forgotten.
-    NeighbourGone {
-        /// Where it is.
-        neighbour: Address,
-        /// Why, in words.
-        reason: String,
-    },
+    NeighbourGone { neighbour: Address, reason: String },
 }

@@ -9,7 +9,6 @@ use crate::chain::{Dropped, Hash, Micros, Why};
 pub struct Departure {
     /// Microseconds since the Unix epoch.
     pub at: Micros,
-    /// Why.
     pub why: Why,
     /// Head of the chain that took its place.
     pub winner: Hash,
@@ -18,7 +17,6 @@ pub struct Departure {
 }
 
 impl Departure {
-    /// That of a kept branch.
     pub fn of(dropped: &Dropped) -> Self {
         let Dropped { at, why, winner, file, .. } = dropped;
         Self { at: *at, why: *why, winner: *winner, file: file.clone() }
@@ -36,20 +34,15 @@ pub const FORK_BLOCKS_MAX: usize = 100;
 pub struct Fork {
     /// Height of the last block that it shares with the chain it left.
     pub fork: u64,
-    /// The number of its blocks.
     pub depth: u64,
-    /// Hash of its last block.
     pub head: Hash,
     /// Its first blocks, at most [`FORK_BLOCKS_MAX`].
     pub blocks: Vec<ForkBlock>,
-    /// When and why it left the chain.
     pub dropped: Departure,
 }
 
-/// A block of a kept branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForkBlock {
-    /// Height.
     pub index: u64,
     /// SHA-256 of its line.
     pub hash: Hash,

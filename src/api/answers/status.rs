@@ -15,7 +15,6 @@ pub struct StatusReport {
     pub settings: Vec<Setting>,
     /// Files of its chain path.
     pub files: Vec<FileReport>,
-    /// Its jobs.
     pub jobs: Vec<JobReport>,
     /// The block it searches a proof for; `null` while there is nothing to mine.
     pub mining: Option<MiningReport>,
@@ -24,7 +23,6 @@ pub struct StatusReport {
 /// A flag and its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
-    /// The flag's name.
     pub name: String,
     /// Its value, given or by default.
     pub value: String,
@@ -37,7 +35,6 @@ pub struct FileReport {
     pub name: String,
     /// `chain`, `hash`, `version` (an older chain), `journal` or `log`.
     pub kind: String,
-    /// Its size.
     pub bytes: u64,
     /// Microseconds since the Unix epoch of its last change.
     pub changed: Option<u64>,
@@ -70,15 +67,11 @@ pub struct MiningPace {
 /// The search for a proof.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MiningReport {
-    /// Height of the block.
     pub index: u64,
-    /// The message in it.
     pub id: DataId,
-    /// Zeros that are asked for.
     pub difficulty: Difficulty,
     /// Microseconds since the Unix epoch of its beginning.
     pub since: u64,
-    /// Nonces tried a second; the last measured.
     pub guesses_per_second: f64,
     /// Average duration of a search: 16^difficulty / guesses a second. It does not
     /// shrink by waiting.

@@ -10,9 +10,7 @@ use crate::chain::{Block, Hash};
 /// A block as it came.
 #[derive(Clone, Debug)]
 pub struct Sent {
-    /// Its line.
     pub line: Box<RawValue>,
-    /// What the line says.
     pub block: Block,
     /// SHA-256 of the line.
     pub hash: Hash,
@@ -20,9 +18,6 @@ pub struct Sent {
 
 impl MinerClient {
     /// Blocks from height `from`, at most `limit` of them; it may send fewer.
-    ///
-    /// # Errors
-    /// [`ClientError`]
     pub fn chain(
         &self,
         address: &Address,
@@ -40,9 +35,6 @@ impl MinerClient {
     }
 
     /// The same, read; and the length of the whole chain.
-    ///
-    /// # Errors
-    /// [`ClientError`]
     pub fn blocks(
         &self,
         address: &Address,
@@ -59,10 +51,8 @@ impl MinerClient {
         Ok((blocks?, length))
     }
 
-    /// The block of this name, in the chain or in a kept branch, and what its line says.
-    ///
-    /// # Errors
-    /// [`ClientError`]; also where the answer is another block.
+    /// The block of this name, in the chain or in a kept branch, and what its line says; an error
+    /// also where the answer is another block.
     pub fn block(
         &self,
         address: &Address,

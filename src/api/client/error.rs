@@ -3,37 +3,25 @@
 use crate::api::{Address, Problem};
 use crate::escape::words;
 
-/// Why an exchange gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No answer in time, or the connection broke.
     #[error("no answer from {address}: {why}")]
     Unreachable {
-        /// The miner that was asked.
         address: Address,
-        /// Error of the network.
         why: String,
         /// State of the request, which may have arrived all the same.
         sent: Delivery,
     },
     /// It answered, but not with what was asked for.
     #[error("{address} answers {status}: {}", describe(.problem))]
-    Refused {
-        /// Who was asked.
-        address: Address,
-        /// HTTP status.
-        status: u16,
-        /// Its explanation.
-        problem: Option<Problem>,
-    },
+    Refused { address: Address, status: u16, problem: Option<Problem> },
     /// Its answer is none to this request.
     #[error("{address} sent no valid {what}: {why}")]
     Malformed {
-        /// Who was asked.
         address: Address,
         /// Name of what was asked for.
         what: &'static str,
-        /// Fault of the answer.
         why: String,
     },
 }
@@ -50,9 +38,7 @@ pub enum Delivery {
 /// Why a transport has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoAnswer {
-    /// Error of the network.
     pub why: String,
-    /// State of the request.
     pub sent: Delivery,
 }
 

@@ -12,10 +12,8 @@ use crate::api::{Address, Introduction, Request, routes};
 /// a miner with eleven neighbours 4 MB of memory.
 const BUFFER_BYTES: usize = 16 << 10;
 
-/// Limit of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Limit of a whole exchange.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Limit of a whole page, as long as its bytes keep coming.

@@ -159,10 +159,7 @@ struct AllLines {
 }
 
 impl Lines {
-    /// Takes one in.
-    ///
-    /// # Errors
-    /// The client was shut down.
+    /// Takes one in, unless the client was shut down.
     pub(super) fn add(&self, line: &Arc<HttpLine>) -> Result<(), String> {
         let mut all = self.0.lock();
         if all.have_ended {

@@ -15,7 +15,6 @@ pub struct Asked<'a> {
     pub name: &'a str,
     /// Parameters of the query, each known and there once.
     parameters: HashMap<&'a str, String>,
-    /// The body.
     pub body: &'a [u8],
 }
 
@@ -65,7 +64,6 @@ impl<'a> Asked<'a> {
         self.optional(name)?.ok_or_else(|| format!("{name} is missing: {}", T::EXPECTED))
     }
 
-    /// The body as text.
     pub fn body_text(&self) -> Result<&'a str, String> {
         std::str::from_utf8(self.body).map_err(|_| "the body is not UTF-8".to_owned())
     }
@@ -93,7 +91,6 @@ pub struct Spelled {
     pub name: String,
     /// Parameters, as the query has them.
     pub query: Vec<String>,
-    /// The body.
     pub body: Vec<u8>,
 }
 
@@ -108,7 +105,6 @@ impl Spelled {
         Self::default().and(name, Some(value))
     }
 
-    /// With a body.
     pub fn body(body: impl Into<Vec<u8>>) -> Self {
         Self { body: body.into(), ..Self::default() }
     }

@@ -11,7 +11,6 @@ use crate::cli::output::{Look, Output, count, micros_utc, seconds_utc, short};
 use crate::cli::table::table;
 use crate::cli::wait::mined;
 
-/// Prints the blocks that `get` asks for.
 pub fn chain(miner: &Miner, get: &GetChain, output: &mut Output<'_>) -> Result<(), CliError> {
     let length = miner.health()?.length;
     let (json, lines) = (get.common.format.json, get.lines);
@@ -63,7 +62,6 @@ fn chain_row(Sent { block, hash, .. }: &Sent, columns: usize, output: &Output<'_
     format!("{:>columns$}  {time:<19}  {hash}  {message}", block.index)
 }
 
-/// Prints all of one block.
 pub fn block(
     miner: &Miner,
     which: BlockName,
@@ -120,7 +118,6 @@ fn reason(why: Why) -> &'static str {
     }
 }
 
-/// Prints the kept branches, each with where it left the chain, when and why.
 pub fn forks(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
     let request = Request::Forks;
     let answer: ForksAnswer = miner.client.call(&miner.address, &request, "list of branches")?;

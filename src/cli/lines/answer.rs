@@ -7,14 +7,12 @@ use std::time::Duration;
 /// Longest answer that is read: a confirmation repeats the message, escaped.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
-/// An answer to a line.
 pub struct Answer {
     pub status: u16,
     pub retry_after: Duration,
     pub body: Vec<u8>,
 }
 
-/// Reads the next answer.
 pub fn read_answer(reader: &mut BufReader<TcpStream>) -> io::Result<Answer> {
     let malformed = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut head = Vec::new();

@@ -15,7 +15,6 @@ const BATCH_LINES: usize = 16;
 /// side waits for the other to read.
 const BATCH_BYTES: usize = 32 << 10;
 
-/// A line on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub number: u64,

@@ -13,7 +13,6 @@ struct Experiment {
     title: &'static str,
     /// One sentence for the list, and for the end of the page.
     teaches: &'static str,
-    /// Explanation.
     about: &'static str,
     /// Buttons: words, and the orders they give. `{first}`, `{last}` and `{new}` stand for miners,
     /// `{left}` and `{right}` for the two halves of the class, `{all}` for a line each.
@@ -22,7 +21,6 @@ struct Experiment {
     steps: &'static [(&'static str, &'static str)],
     /// For the worksheet.
     question: &'static str,
-    /// A part of its own.
     part: Part,
 }
 
@@ -30,9 +28,7 @@ struct Experiment {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Nothing,
-    /// A form to add a message.
     Add,
-    /// A link to another page.
     Link(&'static str, &'static str),
     /// The block to change, and the new message.
     Heist,
@@ -267,7 +263,6 @@ const EXPERIMENTS: [Experiment; 13] = [
     },
 ];
 
-/// Renders the list.
 pub fn list() -> Answer {
     let content = html! {
         section.intro {
@@ -283,7 +278,6 @@ pub fn list() -> Answer {
     Answer::page(200, frame::of_class("Experiments", Tab::LEARN, "learn.js", content))
 }
 
-/// Renders an experiment, if there is one of this name.
 pub fn page(lab: &Lab, name: &str, is_local: bool) -> Option<Answer> {
     let place = EXPERIMENTS.iter().position(|it| it.name == name)?;
     let it = &EXPERIMENTS[place];

@@ -9,7 +9,6 @@ use crate::ui::http::Answer;
 /// Slow motion that can be chosen: so many times slower.
 const SLOWER: [u32; 3] = [10, 100, 1_000];
 
-/// Renders the page.
 pub fn page(is_local: bool) -> Answer {
     let content = html! {
         section.intro {

@@ -37,7 +37,6 @@ enum Place {
     Left(Departure),
 }
 
-/// Renders the page of the block with this height or hash.
 pub fn page(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
     let found = fetch(source, at, name)?;
     let Found { seen, parent, place } = &found;

@@ -20,13 +20,11 @@ use strip::strip;
 mod add;
 mod strip;
 
-/// Its place in the navigation.
 pub const TAB: Tab = Tab { name: "Chain", path: "/" };
 
 /// For how long a reorganisation is news, in microseconds: a quarter of an hour.
 const NEWS_TIME: u64 = 900_000_000;
 
-/// Rows of the table.
 const ROWS: u64 = 25;
 
 /// Characters of a message in a row.

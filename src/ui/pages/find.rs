@@ -11,7 +11,6 @@ use crate::ui::search::{self, Found, Wanted};
 use crate::ui::source::{At, NoPage, Sent, Source};
 use crate::ui::words::{Moment, Shown, count, hue, plural, short_hash};
 
-/// Its place in the navigation.
 pub const TAB: Tab = Tab { name: "Find", path: "/find" };
 
 /// Characters of a message that are shown of each find.

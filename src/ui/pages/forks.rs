@@ -15,7 +15,6 @@ use tree::{CELL_DIGITS, draw};
 
 mod tree;
 
-/// Its place in the navigation.
 pub const TAB: Tab = Tab { name: "Forks", path: "/forks" };
 
 /// For how long a branch is drawn after it left, in microseconds: a day.
@@ -31,7 +30,6 @@ const LISTED_MAX: usize = 30;
 /// Most dropped blocks that are asked for to find a message in them.
 const LOOKED_AT_MAX: usize = 48;
 
-/// Renders the page.
 pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
     let forks = source.forks(&at.address);
     let is_recent = |fork: &&Fork| at.now.saturating_sub(fork.dropped.at) < DRAWN_TIME;
@@ -101,7 +99,6 @@ pub fn rows(forks: &[&Fork]) -> Vec<usize> {
 
 /// A block that held a message and was dropped.
 pub struct Former {
-    /// The block.
     pub seen: Sent,
     /// Its confirmations when it was dropped.
     pub confirmations: u64,

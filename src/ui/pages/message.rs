@@ -22,13 +22,11 @@ const LINES_UNSCROLLED: usize = 3;
 /// A message as somebody added it: its id and, if the link has it, the hash of its text.
 #[derive(Clone, Copy)]
 pub struct Followed {
-    /// Its id.
     pub id: DataId,
     /// SHA-256 of its text when it was added.
     pub sha256: Option<Hash>,
 }
 
-/// Renders the page of the message with this id.
 pub fn page(source: &Source, at: &At, id: &str, parameters: &Parameters) -> Result<Answer, NoPage> {
     let id = id.parse::<DataId>().map_err(|error| NoPage::Bad(error.to_string()))?;
     let sha256 = parameters.get("sha256").and_then(|hash| hash.parse().ok());

@@ -10,7 +10,6 @@ use crate::ui::routes::Parameters;
 use crate::ui::source::{At, NoPage, Source};
 use crate::ui::words::{Moment, Shown, bytes, count, duration, seconds, short_count};
 
-/// Its place in the navigation.
 pub const TAB: Tab = Tab { name: "Miner", path: "/miner" };
 
 /// Longest text of a miner's own that is shown, in characters.
@@ -115,7 +114,6 @@ fn in_words(at: &At, limit: Option<u64>) -> String {
     }
 }
 
-/// The dial of the pace.
 fn dial(
     at: &At,
     pace: Option<&MiningPace>,

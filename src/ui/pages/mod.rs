@@ -18,19 +18,15 @@ pub mod miner;
 pub mod network;
 pub mod workbench;
 
-/// A visit of a page.
 pub struct Visit<'a> {
-    /// Asks miners.
     pub source: &'a Source,
     /// The miner that the page is about.
     pub at: &'a At,
-    /// Fields of the query.
     pub parameters: &'a Parameters,
     /// True for a browser on this host.
     pub is_local: bool,
 }
 
-/// Shows a page.
 type Show = fn(&Visit<'_>) -> Result<Answer, NoPage>;
 
 /// The pages that the navigation names, in its order.

@@ -16,7 +16,6 @@ use plots::plots;
 
 mod plots;
 
-/// Its place in the navigation.
 pub const TAB: Tab = Tab { name: "Network", path: "/network" };
 
 /// Blocks in the plots.
@@ -41,7 +40,6 @@ const BLOCK_LINES: usize = 12;
 /// One hour, in microseconds.
 const HOUR: u64 = 3_600_000_000;
 
-/// Renders the page.
 pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
     let nodes = survey::survey(source, at);
     let from = at.health.length.saturating_sub(PLOTTED_BLOCKS + 1);

@@ -10,7 +10,6 @@ use crate::ui::http::Answer;
 use crate::ui::source::{At, Source};
 use crate::ui::words::{count, plural};
 
-/// Its place in the navigation.
 pub const TAB: Tab = Tab { name: "Workbench", path: "/workbench" };
 
 /// Guesses a second where the miner tells none.
@@ -19,7 +18,6 @@ const GUESSES_PER_SECOND: f64 = 1e6;
 /// Most zeros of the slider.
 const ZEROS_MAX: u8 = 12;
 
-/// Renders the page.
 pub fn page(source: &Source, at: &At) -> Answer {
     let status = source.client.status(&at.address).ok();
     let rate = status.and_then(|status| status.mining).map(|mining| mining.guesses_per_second);

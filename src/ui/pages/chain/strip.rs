@@ -8,10 +8,8 @@ use crate::ui::pages::forks::{rows, short_id};
 use crate::ui::source::{At, Sent};
 use crate::ui::words::{Moment, Shown, count, duration, hue, plural, seconds, short_count};
 
-/// Blocks in the strip.
 const STRIP_BLOCKS: u64 = 12;
 
-/// Unprocessed messages in the strip.
 const STRIP_WAITING: usize = 6;
 
 /// Digits of a hash on cards and links: sixteen colours can't be told apart.

@@ -42,7 +42,6 @@ pub fn columns(piece: &[&Fork], length: u64) -> Vec<Option<u64>> {
     columns
 }
 
-/// A block of the drawing.
 struct Cell {
     column: usize,
     row: usize,
