@@ -24,15 +24,9 @@ const BLOCK: usize = 64;
 const PADDING_MIN: usize = 9;
 
 /// State of SHA-256 before the first block.
+#[rustfmt::skip]
 const INITIAL: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 ];
 
 /// The numbers 0 to 9999 as four ASCII digits, first digit in the highest byte.

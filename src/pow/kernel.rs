@@ -15,11 +15,13 @@ mod lanes;
 mod layout;
 #[cfg(target_arch = "aarch64")]
 mod neon;
-mod portable;
+pub(super) mod portable;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod schedule;
 #[cfg(target_arch = "x86_64")]
 mod sha_ni;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod unit;
 
 use std::fmt;
 use std::iter;
@@ -117,17 +119,6 @@ impl Kernel {
             }
             Some(low) => low,
         }
-    }
-
-    /// Like [`Kernel::smallest`] for a tail that holds the whole nonce. Any kernel's way with
-    /// these few guesses is the portable one.
-    pub(super) fn smallest_short(
-        self,
-        tail: &Tail,
-        target: Target,
-        cancel: &CancelFlag,
-    ) -> Option<u16> {
-        portable::smallest(tail, tail.short_lows(), target, cancel)
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 use super::guess::{BATCH, LAST_BATCH, Prefix, Target};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, portable};
 use super::pace::Pace;
 use crate::chain::network::Difficulty;
 
@@ -158,13 +158,13 @@ impl Search {
         }
     }
 
-    /// Tries the nonces of up to four digits.
+    /// Tries the nonces of up to four digits: any kernel's way with so few is the portable one.
     fn search_short_nonces(&self) -> Share {
         let mut share = Share::default();
         for digits in 1..=4 {
             let tail = self.prefix.short(digits);
-            let hit = self.kernel.smallest_short(&tail, self.target, &self.cancel);
             let lows = tail.short_lows();
+            let hit = portable::smallest(&tail, lows.clone(), self.target, &self.cancel);
             share.guesses += u64::from(hit.map_or(lows.end, |low| low + 1) - lows.start);
             share.nonce = hit.map(u64::from);
             if share.nonce.is_some() || self.cancel.is_cancelled() {

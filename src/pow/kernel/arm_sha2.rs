@@ -9,6 +9,7 @@ use std::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
 
 use super::schedule::K;
+use super::unit::proof;
 use crate::pow::guess::{FOUR_DIGITS, OneBlock, Target};
 use crate::pow::search::CancelFlag;
 
@@ -16,17 +17,9 @@ use crate::pow::search::CancelFlag;
 const STREAMS: usize = 4;
 const _: () = assert!(FOUR_DIGITS.len().is_multiple_of(STREAMS));
 
-/// Proof that this CPU has the SHA-2 instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ArmSha2(());
+proof!(ArmSha2, is_aarch64_feature_detected!("neon") && is_aarch64_feature_detected!("sha2"));
 
 impl ArmSha2 {
-    /// Returns the proof where it holds.
-    pub(super) fn new() -> Option<Self> {
-        let has_all = is_aarch64_feature_detected!("neon") && is_aarch64_feature_detected!("sha2");
-        has_all.then_some(Self(()))
-    }
-
     /// Returns the smallest number that, as the last digits of `block`, makes the bits of the
     /// hash's last word vanish that `target` names.
     pub(super) fn smallest(

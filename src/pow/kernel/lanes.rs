@@ -151,6 +151,12 @@ impl<W: Copy> Run<W> {
         }
     }
 
+    /// True if a word of the schedule varies within the run.
+    #[inline(always)]
+    fn varies(&self, word: usize) -> bool {
+        word >= ALWAYS_VARYING || self.varying & (1 << word) != 0
+    }
+
     /// Returns the last word of the hash with `digits` added to the inner word, for each of
     /// several streams of guesses. They advance in turns, so that a CPU that waits for a result
     /// of one goes on with the other.
@@ -162,7 +168,6 @@ impl<W: Copy> Run<W> {
         lanes: impl Lanes<Words = W>,
         digits: [W; STREAMS],
     ) -> [W; STREAMS] {
-        let varies = |word: usize| word >= ALWAYS_VARYING || self.varying & (1 << word) != 0;
         let mut states = digits.map(|digits| {
             let mut state = self.state;
             state[0] = lanes.add(state[0], digits);
@@ -179,20 +184,20 @@ impl<W: Copy> Run<W> {
                     }
                 } else {
                     let mut sum = (i < ALWAYS_VARYING + 16).then_some(self.partial[i]);
-                    if varies(i - 16) {
+                    if self.varies(i - 16) {
                         sum = plus(lanes, sum, words[i - 16][stream]);
                     }
-                    if varies(i - 7) {
+                    if self.varies(i - 7) {
                         sum = plus(lanes, sum, words[i - 7][stream]);
                     }
-                    if varies(i - 15) {
+                    if self.varies(i - 15) {
                         let word = match i - 15 < 16 {
                             true => lanes.add(self.inner_word, digits[stream]),
                             false => words[i - 15][stream],
                         };
                         sum = plus(lanes, sum, schedule_0(lanes, word));
                     }
-                    if varies(i - 2) {
+                    if self.varies(i - 2) {
                         sum = plus(lanes, sum, schedule_1(lanes, words[i - 2][stream]));
                     }
                     words[i][stream] = sum.expect("every word of the schedule has terms");

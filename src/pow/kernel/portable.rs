@@ -11,7 +11,7 @@ use crate::pow::search::CancelFlag;
 const GUESSES_PER_POLL: u16 = 256;
 
 /// Returns the smallest of `lows` that, as the last digits of `tail`, meets `target`.
-pub(super) fn smallest(
+pub fn smallest(
     tail: &Tail,
     mut lows: Range<u16>,
     target: Target,

@@ -10,6 +10,7 @@ use std::arch::x86_64::*;
 use std::array::from_fn;
 
 use super::schedule::{K, unrolled};
+use super::unit::proof;
 use crate::pow::guess::{FOUR_DIGITS, OneBlock, Target};
 use crate::pow::search::CancelFlag;
 
@@ -17,17 +18,9 @@ use crate::pow::search::CancelFlag;
 const STREAMS: usize = 2;
 const _: () = assert!(FOUR_DIGITS.len().is_multiple_of(STREAMS));
 
-/// Proof that this CPU has the SHA extensions, and SSE up to 4.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShaNi(());
+proof!(ShaNi, is_x86_feature_detected!("sha") && is_x86_feature_detected!("sse4.1"));
 
 impl ShaNi {
-    /// Returns the proof where it holds.
-    pub(super) fn new() -> Option<Self> {
-        let has_all = is_x86_feature_detected!("sha") && is_x86_feature_detected!("sse4.1");
-        has_all.then_some(Self(()))
-    }
-
     /// Returns the smallest number that, as the last digits of `block`, makes the bits of the
     /// hash's last word vanish that `target` names.
     pub(super) fn smallest(
@@ -53,6 +46,9 @@ impl ShaNi {
 }
 
 /// Searches a batch whose first digit lies in the pair of words `PAIR`.
+///
+/// Long since it is one unrolled loop over the rounds: states and schedule stay in registers only
+/// while they are variables of one function.
 #[target_feature(enable = "sha,sse4.1")]
 fn smallest<const PAIR: usize>(
     block: &OneBlock,
