@@ -8,12 +8,14 @@ use crate::chain::{Data, DataId, Message};
 use Decoded::{Answer, Ask};
 
 /// Makes of the rows the table and the two ways back, in which a request without a row does not
-/// compile. `part` is a request for the next part of an answer, which only the server process
-/// asks for, over the link.
+/// compile. A request `asks` without parameters, or `names` the one thing that it is about. `part` is
+/// a request for the next part of an answer, which only the server process asks for, over the link.
 macro_rules! routes {
     ($(
-        $method:literal $path:literal [$($parameter:literal),*] $(refuses $refusal:literal)?
-            reads $read:expr;
+        $method:literal $path:literal
+            $(asks $plain:ident;)?
+            $(names $one:ident by $name:literal;)?
+            $([$($parameter:literal),*] $(refuses $refusal:literal)? reads $read:expr;)?
             $(spells $request:pat => $spelled:expr;)?
             $(part $part:pat,)?
     )*) => {
@@ -21,15 +23,22 @@ macro_rules! routes {
         pub const ROUTES: &[Route] = &[$(Route {
             method: $method,
             path: $path,
-            parameters: &[$($parameter),*],
-            refusal: [$($refusal,)? "Bad request"][0],
-            read: $read,
+            parameters: &[$($name)? $($($parameter),*)?],
+            refusal: [$($($refusal,)?)? "Bad request"][0],
+            read: $(|_| Ok(Ask(Request::$plain)))?
+                $(|asked| asked.required($name).map(Request::$one).map(Ask))?
+                $($read)?,
         }),*];
 
         /// The path of the route that `request` came by, for counting.
         #[allow(unused_variables, reason = "the patterns are those of the spelling")]
         pub fn path_of(request: &Request) -> &'static str {
-            match request { $($($request => $path,)? $($part => $path,)?)* }
+            match request {$(
+                $(Request::$plain => $path,)?
+                $(Request::$one(_) => $path,)?
+                $($request => $path,)?
+                $($part => $path,)?
+            )*}
         }
 
         /// Encodes `request` for HTTP: method, target and body.
@@ -38,7 +47,11 @@ macro_rules! routes {
         /// For the parts of an answer.
         pub fn encode(request: &Request) -> (&'static str, String, Vec<u8>) {
             let (method, path, spelled): (_, &str, Spelled) = match request {
-                $($($request => ($method, $path, $spelled),)?)*
+                $(
+                    $(Request::$plain => ($method, $path, Spelled::default()),)?
+                    $(Request::$one(it) => ($method, $path, Spelled::query($name, it)),)?
+                    $($request => ($method, $path, $spelled),)?
+                )*
                 _ => unreachable!("parts of an answer are asked for over the link alone"),
             };
             let Spelled { name, query, body } = spelled;
@@ -50,25 +63,17 @@ macro_rules! routes {
 }
 
 routes! {
-    "PUT" "/accept" ["hash"]
-        reads |asked| asked.required("hash").map(Request::Accept).map(Ask);
-        spells Request::Accept(hash) => Spelled::query("hash", hash);
+    "PUT" "/accept" names Accept by "hash";
 
     "PUT" "/add" ["message", "id"] refuses "No Message added!"
         reads add;
         spells Request::Add { id, message } => Spelled::body(message.as_str()).and("id", *id);
 
-    "GET" "/bans" []
-        reads |_| Ok(Ask(Request::Bans));
-        spells Request::Bans => Spelled::default();
+    "GET" "/bans" asks Bans;
 
-    "PUT" "/bans" ["neighbour"]
-        reads |asked| asked.required("neighbour").map(Request::Ban).map(Ask);
-        spells Request::Ban(address) => Spelled::query("neighbour", address);
+    "PUT" "/bans" names Ban by "neighbour";
 
-    "DELETE" "/bans" ["neighbour"]
-        reads |asked| asked.required("neighbour").map(Request::Unban).map(Ask);
-        spells Request::Unban(address) => Spelled::query("neighbour", address);
+    "DELETE" "/bans" names Unban by "neighbour";
 
     "PUT" "/blocks" []
         reads push_blocks;
@@ -120,21 +125,13 @@ routes! {
             Spelled::default().and("after", *after).and("wait", (*wait > 0).then_some(wait))
         };
 
-    "GET" "/forks" []
-        reads |_| Ok(Ask(Request::Forks));
-        spells Request::Forks => Spelled::default();
+    "GET" "/forks" asks Forks;
 
-    "GET" "/health" []
-        reads |_| Ok(Ask(Request::Health));
-        spells Request::Health => Spelled::default();
+    "GET" "/health" asks Health;
 
-    "GET" "/metrics" []
-        reads |_| Ok(Ask(Request::Metrics));
-        spells Request::Metrics => Spelled::default();
+    "GET" "/metrics" asks Metrics;
 
-    "GET" "/mining" []
-        reads |_| Ok(Ask(Request::Mining));
-        spells Request::Mining => Spelled::default();
+    "GET" "/mining" asks Mining;
 
     "PUT" "/mining" ["hash_rate_limit"]
         reads |asked| {
@@ -151,20 +148,14 @@ routes! {
             Spelled::default().and("details", details.then_some(true))
         };
 
-    "PUT" "/neighbours" ["neighbour"]
-        reads |asked| asked.required("neighbour").map(Request::AddNeighbour).map(Ask);
-        spells Request::AddNeighbour(address) => Spelled::query("neighbour", address);
+    "PUT" "/neighbours" names AddNeighbour by "neighbour";
 
-    "DELETE" "/neighbours" ["neighbour"]
-        reads |asked| asked.required("neighbour").map(Request::DeleteNeighbour).map(Ask);
-        spells Request::DeleteNeighbour(address) => Spelled::query("neighbour", address);
+    "DELETE" "/neighbours" names DeleteNeighbour by "neighbour";
 
     "GET" "/openapi.json" []
         reads |_| Ok(Answer(Reply::new(200, Media::Json, OPENAPI.into())));
 
-    "GET" "/status" []
-        reads |_| Ok(Ask(Request::Status));
-        spells Request::Status => Spelled::default();
+    "GET" "/status" asks Status;
 }
 
 /// Takes the message from the query, or else from the body.
