@@ -153,9 +153,9 @@ impl Lab {
     fn forge(&self, text: &str, name: Name) -> Result<Vec<String>, LabError> {
         let at = self.class.reach(name)?;
         let health = self.class.client.health(&at)?;
-        let (mut block, _) = witness::blocks(&self.class.client, &at, health.length - 1)?
-            .pop()
-            .ok_or_else(|| LabError(format!("{name} sends no block")))?;
+        let (mut blocks, _) = self.class.client.blocks(&at, health.length - 1, 1)?;
+        let newest = blocks.pop().ok_or_else(|| LabError(format!("{name} sends no block")))?;
+        let mut block = newest.block;
         block.data.message = Message::new(text).map_err(|error| LabError(error.to_string()))?;
         let request = Request::PushBlocks { lines: vec![block.line()] };
         let (status, body) = self.class.client.send(&at, &request, PAGE_BYTES_MAX)?;

@@ -4,9 +4,8 @@ use super::LabError;
 use super::class::Class;
 use super::name::Name;
 use super::order::Condition;
-use crate::api::client::{ClientError, MinerClient};
-use crate::api::{Address, PAGE_BLOCKS_MAX, Request};
-use crate::chain::{Block, BlockError, Hash};
+use crate::api::{DataPage, PAGE_BLOCKS_MAX, Request};
+use crate::chain::Hash;
 
 /// Newest blocks of a chain in which a message is looked for.
 const LOOKED_AT: u64 = 1_000;
@@ -30,8 +29,8 @@ pub fn look(class: &Class, condition: &Condition) -> Result<Found, LabError> {
             so(is >= *length, || format!("the length of {name} is {is}"))
         }
         Condition::Block(name, height, text) => {
-            let blocks = blocks(&class.client, &class.reach(*name)?, *height)?;
-            let is = blocks.first().map(|(block, _)| block.data.message.as_str());
+            let (blocks, _) = class.client.blocks(&class.reach(*name)?, *height, 1)?;
+            let is = blocks.first().map(|sent| sent.block.data.message.as_str());
             so(is == Some(text), || match is {
                 Some(is) => format!("that block holds {is:?}"),
                 None => format!("{name} has no such block"),
@@ -43,8 +42,7 @@ pub fn look(class: &Class, condition: &Condition) -> Result<Found, LabError> {
         }
         Condition::Waiting(name, text) => {
             let request = Request::Data { after: None };
-            let page: crate::api::DataPage =
-                class.client.call(&class.reach(*name)?, &request, "messages")?;
+            let page: DataPage = class.client.call(&class.reach(*name)?, &request, "messages")?;
             let is = page.data.iter().any(|data| data.message.as_str() == text);
             so(is, || format!("{name} has no such pending message"))
         }
@@ -82,8 +80,8 @@ fn mined(class: &Class, name: Name, text: &str) -> Result<bool, LabError> {
     let length = class.client.health(&at)?.length;
     let mut from = length.saturating_sub(LOOKED_AT);
     while from < length {
-        let page = blocks(&class.client, &at, from)?;
-        if page.iter().any(|(block, _)| block.data.message.as_str() == text) {
+        let (page, _) = class.client.blocks(&at, from, PAGE_BLOCKS_MAX)?;
+        if page.iter().any(|sent| sent.block.data.message.as_str() == text) {
             return Ok(true);
         }
         if page.is_empty() {
@@ -92,21 +90,4 @@ fn mined(class: &Class, name: Name, text: &str) -> Result<bool, LabError> {
         from += page.len() as u64;
     }
     Ok(false)
-}
-
-/// Blocks of a miner from height `from` on, some of them, with their hashes.
-pub fn blocks(
-    client: &MinerClient,
-    at: &Address,
-    from: u64,
-) -> Result<Vec<(Block, Hash)>, ClientError> {
-    let page = client.chain(at, from, PAGE_BLOCKS_MAX)?;
-    let malformed = |error: BlockError| ClientError::Malformed {
-        address: at.clone(),
-        what: "block",
-        why: error.to_string(),
-    };
-    let lines = page.chain.iter().map(|line| line.get());
-    let read = |(index, line)| Ok((Block::read(line, index).map_err(malformed)?, Hash::of(line)));
-    (from..).zip(lines).map(read).collect()
 }
