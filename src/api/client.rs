@@ -3,11 +3,9 @@
 //! `routes` spells requests; a [`Transport`] carries them: HTTP here, a simulation in tests.
 //! An answer may come from a stranger: it is read up to a limit, and typed.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
@@ -19,12 +17,13 @@ use crate::chain::{Data, DataId, Hash};
 use crate::escape::words;
 
 mod blocks;
+mod connection;
 mod error;
 mod http;
-mod line;
 mod token;
 
 pub use blocks::Sent;
+pub use connection::{Answer, Connection};
 pub use error::{ClientError, Delivery, Exchanged, NoAnswer};
 use http::Http;
 pub use token::Token;
@@ -44,7 +43,7 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     /// In words, when nobody answers in time.
-    fn line(&self, _address: &Address) -> Result<Arc<dyn Line>, String> {
+    fn connect(&self, _address: &Address) -> Result<Arc<Connection>, String> {
         Err("no connection stands over this transport".to_owned())
     }
 
@@ -55,37 +54,15 @@ pub trait Transport: Send + Sync {
     fn shut_down(&self);
 }
 
-/// A connection that stands: requests go out one behind the other, without waiting for
-/// answers, which come in the same order.
-pub trait Line: Send + Sync {
-    /// Sends a request.
-    ///
-    /// # Errors
-    /// In words; the connection is of no use any more.
-    fn send(&self, request: &Request) -> Result<(), String>;
-
-    /// Waits for an answer, for at most `patience`; `None` if none has begun by then.
-    ///
-    /// # Errors
-    /// In words; the connection is of no use any more.
-    fn receive(&self, patience: Duration) -> Result<Option<(u16, Vec<u8>)>, String>;
-
-    /// The other end.
-    fn peer(&self) -> Option<IpAddr>;
-
-    /// Ends it: whoever sends or waits gets an error.
-    fn close(&self);
-}
-
 /// Carries requests by HTTP, without an introduction.
 pub fn transport() -> Box<dyn Transport> {
     Box::new(Http::new(None, None))
 }
 
-pub struct MinerClient<T: ?Sized = dyn Transport> {
+pub struct MinerClient {
     /// Bytes of answers' bodies.
     received: AtomicU64,
-    transport: Box<T>,
+    transport: Box<dyn Transport>,
 }
 
 impl MinerClient {
@@ -181,10 +158,10 @@ impl MinerClient {
     }
 
     /// Begins a standing connection.
-    pub fn line(&self, address: &Address) -> Result<Arc<dyn Line>, ClientError> {
+    pub fn connect(&self, address: &Address) -> Result<Arc<Connection>, ClientError> {
         let sent = Delivery::NotSent;
         let unreachable = |why| ClientError::Unreachable { address: address.clone(), why, sent };
-        self.transport.line(address).map_err(unreachable)
+        self.transport.connect(address).map_err(unreachable)
     }
 
     /// Sends any request; status and body of the answer.

@@ -7,7 +7,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,10 +20,9 @@ use super::error::{CliError, Exit};
 use super::miner::Miner;
 use super::output::{Output, count};
 use crate::api::Problem;
-use answer::{Answer, read_answer};
+use crate::api::client::{Answer, Connection};
 use input::{Buffered, Line, Lines};
 
-mod answer;
 mod input;
 
 /// Connections: a miner answers one request at a time on each, and writes what came on
@@ -36,6 +34,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pause before a connection is made anew: as long as a server process takes to start again.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// Longest answer that is read: a confirmation repeats the message, escaped.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// Longest pause that a busy miner can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
@@ -182,17 +183,17 @@ impl<R: BufRead + Buffered + Send> Sending<'_, R> {
 
     /// Sends lines until there are none left: the work of one connection.
     fn work(&self) -> Result<(), Stopped> {
-        let mut stream = None;
+        let mut connection = None;
         loop {
             let mut batch = self.lines.lock().batch().map_err(Stopped::Input)?;
             if batch.is_empty() {
                 return Ok(());
             }
-            while let Some(again) = self.send(&mut stream, &mut batch)? {
+            while let Some(again) = self.send(&mut connection, &mut batch)? {
                 let (exit, pause, why) = match again {
                     Again::Busy(pause, why) => (Exit::Refused, pause, why),
                     Again::Broken(why) => {
-                        stream = None;
+                        connection = None;
                         (Exit::NoMiner, PAUSE, why)
                     }
                 };
@@ -215,24 +216,25 @@ impl<R: BufRead + Buffered + Send> Sending<'_, R> {
     /// some are left.
     fn send(
         &self,
-        stream: &mut Option<BufReader<TcpStream>>,
+        connection: &mut Option<Connection>,
         batch: &mut Vec<Line>,
     ) -> Result<Option<Again>, Stopped> {
-        let broken = |error: io::Error| Ok(Some(Again::Broken(error.to_string())));
-        let reader = match stream {
-            Some(reader) => reader,
+        let broken = |why| Ok(Some(Again::Broken(why)));
+        let connection = match connection {
+            Some(connection) => connection,
             None => match self.connect() {
-                Ok(connected) => stream.insert(BufReader::new(connected)),
-                Err(error) => return broken(error),
+                Ok(connected) => connection.insert(connected),
+                Err(why) => return broken(why),
             },
         };
-        let requests: Vec<u8> = batch.iter().flat_map(|line| self.request(line)).collect();
-        if let Err(error) = reader.get_mut().write_all(&requests) {
-            return broken(error);
+        let requests: Vec<_> = batch.iter().map(Line::request).collect();
+        if let Err(why) = connection.send_all(&requests) {
+            return broken(why);
         }
         let (mut busy, mut again) = (Vec::new(), None);
         while !batch.is_empty() {
-            match read_answer(reader) {
+            let answer = connection.receive(TIMEOUT).transpose();
+            match answer.unwrap_or_else(|| Err("it does not answer in time".to_owned())) {
                 Ok(answer) => {
                     let line = batch.remove(0);
                     if let Some(wait) = self.take(&line, answer)? {
@@ -240,9 +242,9 @@ impl<R: BufRead + Buffered + Send> Sending<'_, R> {
                         busy.push(line);
                     }
                 }
-                Err(error) => {
+                Err(why) => {
                     batch.splice(0..0, busy);
-                    return broken(error);
+                    return broken(why);
                 }
             }
         }
@@ -250,21 +252,11 @@ impl<R: BufRead + Buffered + Send> Sending<'_, R> {
         Ok(again)
     }
 
-    fn connect(&self) -> io::Result<TcpStream> {
-        let address = &self.miner.address;
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
-        for ip in (address.host(), address.port()).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&ip, TIMEOUT) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(TIMEOUT))?;
-                    stream.set_write_timeout(Some(TIMEOUT))?;
-                    stream.set_nodelay(true)?;
-                    return Ok(stream);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+    fn connect(&self) -> Result<Connection, String> {
+        let token = self.miner.token.as_ref();
+        let token = token.map(|it| format!("Authorization: {}\r\n", it.bearer()));
+        let headers = token.unwrap_or_default();
+        Connection::connect(&self.miner.address, headers, TIMEOUT, ANSWER_BYTES_MAX)
     }
 
     /// Counts an answer, unless it says that the line is to be sent again.
@@ -278,7 +270,10 @@ impl<R: BufRead + Buffered + Send> Sending<'_, R> {
                 done.added += 1;
                 done.already_there += u64::from(said.starts_with("It was added before"));
             }
-            503 => return Ok(Some(Again::Busy(answer.retry_after.min(RETRY_AFTER_MAX), said))),
+            503 => {
+                let pause = Duration::from_secs(answer.retry_after.unwrap_or(1));
+                return Ok(Some(Again::Busy(pause.min(RETRY_AFTER_MAX), said)));
+            }
             400 | 409 => {
                 done.refused += 1;
                 if done.refused <= NAMED_MAX {
@@ -296,19 +291,5 @@ impl<R: BufRead + Buffered + Send> Sending<'_, R> {
         }
         progress.1 = Instant::now();
         Ok(None)
-    }
-
-    fn request(&self, line: &Line) -> Vec<u8> {
-        let (address, text) = (&self.miner.address, line.data.message.as_str());
-        let token = self.miner.token.as_ref();
-        let token = token.map(|it| format!("Authorization: {}\r\n", it.bearer()));
-        let mut request = format!(
-            "PUT /add?id={} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n{}\r\n",
-            line.data.id,
-            text.len(),
-            token.unwrap_or_default()
-        );
-        request.push_str(text);
-        request.into_bytes()
     }
 }

@@ -4,8 +4,8 @@ use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::line::{HttpLine, Lines};
-use super::{Delivery, Exchanged, Line, NoAnswer, Token, Transport};
+use super::connection::{Connection, Connections};
+use super::{Delivery, Exchanged, NoAnswer, Token, Transport};
 use crate::api::{Address, Introduction, Request, routes};
 
 /// Buffers of a connection, one for each way. ureq fills them with zeros, so that its 128 KiB cost
@@ -22,6 +22,9 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Limit of the time in which no byte of an answer comes.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Longest answer on a standing connection, on which blocks and messages are pushed.
+const PUSHED_BYTES_MAX: usize = 64 << 10;
+
 const _: () = assert!(CONNECT_TIMEOUT.as_secs() < EXCHANGE_TIMEOUT.as_secs());
 
 /// HTTP by ureq: no redirects, no proxy, no names of other miners' making.
@@ -29,7 +32,7 @@ pub(super) struct Http {
     agent: ureq::Agent,
     introduction: Option<Introduction>,
     token: Option<Token>,
-    lines: Lines,
+    connections: Connections,
 }
 
 /// Time that an exchange may take, and each read of its answer.
@@ -60,7 +63,7 @@ impl Http {
             .output_buffer_size(BUFFER_BYTES)
             .user_agent(concat!("blockchain/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: config.into(), introduction, token, lines: Lines::default() }
+        Self { agent: config.into(), introduction, token, connections: Connections::default() }
     }
 }
 
@@ -96,17 +99,18 @@ impl Transport for Http {
         found.into_iter().flatten().map(|ip| Address::from_ip(ip.ip(), ip.port())).collect()
     }
 
-    fn line(&self, address: &Address) -> Result<Arc<dyn Line>, String> {
+    fn connect(&self, address: &Address) -> Result<Arc<Connection>, String> {
         let headers = self.introduction.iter().flat_map(introducing);
         let headers = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let line = Arc::new(HttpLine::connect(address, headers, CONNECT_TIMEOUT)?);
-        self.lines.add(&line)?;
-        Ok(line)
+        let connection =
+            Arc::new(Connection::connect(address, headers, CONNECT_TIMEOUT, PUSHED_BYTES_MAX)?);
+        self.connections.add(&connection)?;
+        Ok(connection)
     }
 
     fn shut_down(&self) {
         self.agent.clone().shutdown();
-        self.lines.end();
+        self.connections.end();
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use sha2::{Digest, Sha256};
 
 use super::NAMED_MAX;
+use crate::api::Request;
 use crate::chain::data::MESSAGE_BYTES_MAX;
 use crate::chain::{Data, DataId, Message};
 
@@ -19,6 +20,13 @@ const BATCH_BYTES: usize = 32 << 10;
 pub struct Line {
     pub number: u64,
     pub data: Data,
+}
+
+impl Line {
+    pub fn request(&self) -> Request {
+        let Data { id, message } = &self.data;
+        Request::Add { id: Some(*id), message: message.clone() }
+    }
 }
 
 /// The lines of a file that are not empty, as messages.

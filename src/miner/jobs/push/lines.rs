@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::{Sent, answered, next, whom};
 use crate::api::Address;
-use crate::api::client::Line;
+use crate::api::client::{Answer, Connection};
 use crate::miner::jobs::{Stop, note_fault};
 use crate::miner::{Fault, Miner};
 
@@ -109,7 +109,7 @@ impl To {
         self.miner.shared.with_neighbours(|all| all.set_pushed(&self.address, arrivals));
         loop {
             let began = Instant::now();
-            let (why, has_answered) = match self.miner.client().line(&self.address) {
+            let (why, has_answered) = match self.miner.client().connect(&self.address) {
                 Ok(line) => match self.over(&*line) {
                     Ended::ForGood => return,
                     Ended::Broken { why, has_answered } => (
@@ -136,7 +136,7 @@ impl To {
         }
     }
 
-    fn over(&self, line: &dyn Line) -> Ended {
+    fn over(&self, line: &Connection) -> Ended {
         let peer = line.peer();
         self.miner.shared.with_neighbours(|all| all.push_begins(&self.address, peer));
         let under_way = Mutex::new(PushesUnderWay::default());
@@ -156,7 +156,7 @@ impl To {
     /// Sends what is to be pushed, whenever there is something.
     fn write(
         &self,
-        line: &dyn Line,
+        line: &Connection,
         under_way: &Mutex<PushesUnderWay>,
         answered: &Receiver<()>,
     ) -> Ended {
@@ -183,10 +183,10 @@ impl To {
         }
     }
 
-    fn read(&self, line: &dyn Line, under_way: &Mutex<PushesUnderWay>, answers: &Sender<()>) {
+    fn read(&self, line: &Connection, under_way: &Mutex<PushesUnderWay>, answers: &Sender<()>) {
         let why = loop {
             match line.receive(ANSWER_TIMEOUT) {
-                Ok(Some((status, body))) => {
+                Ok(Some(Answer { status, body, .. })) => {
                     let sent = {
                         let mut under_way = under_way.lock();
                         under_way.has_answered = true;
