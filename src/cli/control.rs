@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::args::{Mining, Neighbours};
+use super::args::{Format, Mining, Neighbours};
 use super::error::{CliError, Exit};
 use super::miner::Miner;
 use super::output::{Output, count};
@@ -11,6 +11,9 @@ use super::table::fields;
 use crate::api::client::ClientError;
 use crate::api::{Address, Request};
 use crate::chain::Hash;
+
+/// A request, and what to print once it is done: the answer where nothing else is said.
+pub type Change = (Request, Option<String>);
 
 /// The JSON of `neighbours`.
 #[derive(Serialize)]
@@ -21,21 +24,18 @@ enum Changed<'a> {
 }
 
 pub fn neighbours(change: &Neighbours, output: &mut Output<'_>) -> Result<(), CliError> {
-    let (Neighbours::Add { neighbour, common } | Neighbours::Delete { neighbour, common }) = change;
-    let miner = Miner::at(&common.target)?;
-    let (request, changed, words) = match change {
-        Neighbours::Add { .. } => (
-            Request::AddNeighbour(neighbour.clone()),
-            Changed::Added(neighbour),
-            "is a neighbour now",
-        ),
-        Neighbours::Delete { .. } => (
-            Request::DeleteNeighbour(neighbour.clone()),
-            Changed::Deleted(neighbour),
-            "is not a neighbour any more",
-        ),
+    let (neighbour, common, request, changed, words) = match change {
+        Neighbours::Add { neighbour, common } => {
+            let request = Request::AddNeighbour(neighbour.clone());
+            (neighbour, common, request, Changed::Added(neighbour), "is a neighbour now")
+        }
+        Neighbours::Delete { neighbour, common } => {
+            let request = Request::DeleteNeighbour(neighbour.clone());
+            let words = "is not a neighbour any more";
+            (neighbour, common, request, Changed::Deleted(neighbour), words)
+        }
     };
-    match ask(&miner, &request) {
+    match ask(&Miner::at(&common.target)?, &request) {
         Ok(_) if common.format.json => Ok(output.json_line(&changed)?),
         Ok(_) => Ok(output.line(format_args!("{neighbour} {words}"))?),
         Err(ClientError::Refused { status: 404, address, .. }) => Err(CliError::other(format!(
@@ -45,72 +45,46 @@ pub fn neighbours(change: &Neighbours, output: &mut Output<'_>) -> Result<(), Cl
     }
 }
 
-pub fn mining(
-    miner: &Miner,
-    change: Option<(Mining, Option<u64>)>,
-    json: bool,
-    output: &mut Output<'_>,
-) -> Result<(), CliError> {
-    let Some((action, guesses)) = change else {
-        return told(miner, &Request::Mining, None, json, output);
-    };
+/// `mining`; without an action, shows the limit.
+pub fn mining(action: Option<Mining>, guesses: Option<u64>) -> Change {
     let (limit, words) = match (action, guesses) {
-        (Mining::Resume, _) => (None, "mining runs without a limit".to_owned()),
-        (Mining::Limit, Some(guesses)) if guesses > 0 => {
+        (None, _) => return (Request::Mining, None),
+        (Some(Mining::Resume), _) => (None, "mining runs without a limit".to_owned()),
+        (Some(Mining::Limit), Some(guesses)) if guesses > 0 => {
             let words = format!("mining is limited to {} a second", count(guesses, "guess"));
             (Some(guesses), words)
         }
-        (Mining::Pause | Mining::Limit, _) => (Some(0), "mining is paused".to_owned()),
+        (Some(Mining::Pause | Mining::Limit), _) => (Some(0), "mining is paused".to_owned()),
     };
-    let request = Request::LimitMining(limit);
-    told(miner, &request, Some(words), json, output)
+    (Request::LimitMining(limit), Some(words))
 }
 
-/// Runs `ban`; without a neighbour, lists the bans.
-pub fn ban(
-    miner: &Miner,
-    neighbour: Option<&Address>,
-    json: bool,
-    output: &mut Output<'_>,
-) -> Result<(), CliError> {
-    let Some(neighbour) = neighbour else {
-        return told(miner, &Request::Bans, None, json, output);
-    };
-    let request = Request::Ban(neighbour.clone());
-    told(miner, &request, Some(format!("{neighbour} is banned")), json, output)
+/// `ban`; without a neighbour, lists the bans.
+pub fn ban(neighbour: Option<Address>) -> Change {
+    let Some(neighbour) = neighbour else { return (Request::Bans, None) };
+    let words = format!("{neighbour} is banned");
+    (Request::Ban(neighbour), Some(words))
 }
 
-pub fn unban(
-    miner: &Miner,
-    neighbour: &Address,
-    json: bool,
-    output: &mut Output<'_>,
-) -> Result<(), CliError> {
-    let request = Request::Unban(neighbour.clone());
-    told(miner, &request, Some(format!("{neighbour} is not banned any more")), json, output)
+pub fn unban(neighbour: Address) -> Change {
+    let words = format!("{neighbour} is not banned any more");
+    (Request::Unban(neighbour), Some(words))
 }
 
-pub fn accept(
-    miner: &Miner,
-    hash: &Hash,
-    json: bool,
-    output: &mut Output<'_>,
-) -> Result<(), CliError> {
-    let request = Request::Accept(*hash);
-    told(miner, &request, Some(format!("the branch that ends in {hash} is accepted")), json, output)
+pub fn accept(hash: Hash) -> Change {
+    (Request::Accept(hash), Some(format!("the branch that ends in {hash} is accepted")))
 }
 
-/// Sends `request`, and prints `words` or else the answer.
-fn told(
+/// Asks a miner, which may be too old for it, for a change.
+pub fn carry_out(
     miner: &Miner,
-    request: &Request,
-    words: Option<String>,
-    json: bool,
+    (request, words): Change,
+    format: Format,
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
-    let answer = ask(miner, request)?;
+    let answer = ask(miner, &request).map_err(|error| explain_old_miner(error.into()))?;
     match words {
-        _ if json => Ok(output.json_line(&answer)?),
+        _ if format.json => Ok(output.json_line(&answer)?),
         Some(words) => Ok(output.line(words)?),
         None => fields(&answer, output),
     }
@@ -140,10 +114,11 @@ mod tests {
     use super::super::testing::Fake;
     use super::*;
 
-    fn said(run: impl Fn(&Miner, &mut Output<'_>) -> Result<(), CliError>) -> (String, String) {
+    fn said(change: Change) -> (String, String) {
         let fake = Fake::new([Ok((200, br#"{"hash_rate_limit":null,"bans":["a:1"]}"#.to_vec()))]);
         let mut bytes = Vec::new();
-        run(&fake.miner(), &mut Output::plain(&mut bytes)).unwrap();
+        let format = Format { json: false, quiet: false };
+        carry_out(&fake.miner(), change, format, &mut Output::plain(&mut bytes)).unwrap();
         (fake.asked_plainly().join(" "), String::from_utf8(bytes).unwrap())
     }
 
@@ -151,26 +126,22 @@ mod tests {
     fn each_command_is_one_request() {
         let neighbour: Address = "[::1]:5".parse().unwrap();
         let hash = Hash::of("x");
-        let check = |(asked, printed): (String, String), request: &str, words: &str| {
+        let check = |change: Change, request: &str, words: &str| {
+            let (asked, printed) = said(change);
             assert_eq!(asked, request);
             assert!(printed.contains(words), "{printed}");
         };
-        let change = |change| said(move |miner, output| mining(miner, change, false, output));
-        check(change(None), "GET /mining", "hash rate limit none");
-        check(change(Some((Mining::Pause, None))), "PUT /mining?hash_rate_limit=0", "paused");
-        check(
-            change(Some((Mining::Resume, None))),
-            "PUT /mining?hash_rate_limit=none",
-            "without a limit",
-        );
-        let limit = change(Some((Mining::Limit, Some(500))));
+        check(mining(None, None), "GET /mining", "hash rate limit none");
+        check(mining(Some(Mining::Pause), None), "PUT /mining?hash_rate_limit=0", "paused");
+        let resume = mining(Some(Mining::Resume), None);
+        check(resume, "PUT /mining?hash_rate_limit=none", "without a limit");
+        let limit = mining(Some(Mining::Limit), Some(500));
         check(limit, "PUT /mining?hash_rate_limit=500", "500 guesses a second");
-        check(said(|miner, output| ban(miner, None, false, output)), "GET /bans", "a:1");
-        let banned = said(|miner, output| ban(miner, Some(&neighbour), false, output));
+        check(ban(None), "GET /bans", "a:1");
+        let banned = ban(Some(neighbour.clone()));
         check(banned, "PUT /bans?neighbour=[::1]:5", "[::1]:5 is banned");
-        let unbanned = said(|miner, output| unban(miner, &neighbour, false, output));
+        let unbanned = unban(neighbour);
         check(unbanned, "DELETE /bans?neighbour=[::1]:5", "not banned any more");
-        let accepted = said(|miner, output| accept(miner, &hash, false, output));
-        check(accepted, &format!("PUT /accept?hash={hash}"), "is accepted");
+        check(accept(hash), &format!("PUT /accept?hash={hash}"), "is accepted");
     }
 }

@@ -1,7 +1,6 @@
 //! `verify`, `repair` and `backup`: the files beside a chain path, without a miner.
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,11 +15,7 @@ pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<()
     regular_file(path)?;
     let files = open(Names::resolve(path)?)?;
     let bar = ReadBar::default();
-    let progress = &mut |read, of| {
-        bar.show(read, of);
-        ControlFlow::Continue(())
-    };
-    let report = store::verify(&files, progress)?;
+    let report = store::verify(&files, &mut bar.progress())?;
     drop(bar);
     if format.json {
         output.json_line(&report)?;
@@ -96,11 +91,7 @@ pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<()
 fn repair_locked(files: &Files) -> Result<Repair, CliError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let bar = ReadBar::default();
-    let progress = &mut |read, of| {
-        bar.show(read, of);
-        ControlFlow::Continue(())
-    };
-    Ok(store::repair(files, now.as_micros() as u64, progress)?)
+    Ok(store::repair(files, now.as_micros() as u64, &mut bar.progress())?)
 }
 
 pub fn back_up(
@@ -122,11 +113,7 @@ pub fn back_up(
     })?;
     let to = Files::new(Arc::new(made), to_names);
     let bar = ReadBar::default();
-    let progress = &mut |read, of| {
-        bar.show(read, of);
-        ControlFlow::Continue(())
-    };
-    let backup = store::back_up(&from, &to, progress)?;
+    let backup = store::back_up(&from, &to, &mut bar.progress())?;
     drop(bar);
     if format.json {
         return Ok(output.json_line(&backup)?);

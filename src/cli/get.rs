@@ -33,29 +33,21 @@ const DATA_BYTES_MAX: u64 = 256 << 20;
 const SCREEN: u64 = 20;
 
 pub fn run(get: &Get, output: &mut Output<'_>) -> Result<(), CliError> {
+    let common = get.common();
+    let (miner, format) = (&Miner::at(&common.target)?, common.format);
     match get {
-        Get::Chain(get) => chain(&Miner::at(&get.common.target)?, get, output),
-        Get::Block { which, common } => {
-            let miner = Miner::at(&common.target)?;
-            block(&miner, *which, common.format, output).map_err(explain_old_miner)
-        }
-        Get::Message { id, common } => {
-            message(&Miner::at(&common.target)?, *id, common.format, output)
-        }
-        Get::Neighbours { common } => {
-            neighbours(&Miner::at(&common.target)?, common.format, output)
-        }
-        Get::Data { common } => data(&Miner::at(&common.target)?, common.format, output),
-        Get::Health { common } => health(&Miner::at(&common.target)?, common.format, output),
-        Get::Status { common } => status(&Miner::at(&common.target)?, common.format, output),
-        Get::Events { common } => events(&Miner::at(&common.target)?, common.format, output),
-        Get::Forks { common } => {
-            forks(&Miner::at(&common.target)?, common.format, output).map_err(explain_old_miner)
-        }
+        Get::Chain(get) => chain(miner, get, output),
+        Get::Block { which, .. } => block(miner, *which, format, output).map_err(explain_old_miner),
+        Get::Message { id, .. } => message(miner, *id, format, output),
+        Get::Neighbours(_) => neighbours(miner, format, output),
+        Get::Data(_) => data(miner, format, output),
+        Get::Health(_) => health(miner, format, output),
+        Get::Status(_) => status(miner, format, output),
+        Get::Events(_) => events(miner, format, output),
+        Get::Forks(_) => forks(miner, format, output).map_err(explain_old_miner),
     }
 }
 
-/// Prints where a message is, and its text.
 fn message(
     miner: &Miner,
     id: DataId,

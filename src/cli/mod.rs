@@ -75,7 +75,6 @@ pub fn run() -> ExitCode {
     code
 }
 
-/// Says on stderr, in one line, why a command could not be done.
 fn failed(error: &CliError) -> ExitCode {
     let words = error.to_string();
     logging::last_line(&format!("blockchain: {}", Escaped(&words)));
@@ -101,25 +100,20 @@ fn command(
         stop.unwrap_or_else(StopSignals::listen)
             .map_err(|error| CliError::other(format!("cannot listen for signals: {error}")))
     };
+    let change = |common: &Common, change, output: &mut Output<'_>| {
+        control::carry_out(&Miner::at(&common.target)?, change, common.format, output)
+    };
     match command {
         Command::Miner { command: MinerCommand::Start(start) } => start::run(*start, &stop()?),
         Command::Add(add) => add::run(&add, output),
         Command::Get { what } => get::run(&what, output),
         Command::Neighbours { change } => control::neighbours(&change, output),
         Command::Mining { action, guesses, common } => {
-            asked(&common, output, |miner, json, output| {
-                control::mining(miner, action.map(|it| (it, guesses)), json, output)
-            })
+            change(&common, control::mining(action, guesses), output)
         }
-        Command::Ban { neighbour, common } => asked(&common, output, |miner, json, output| {
-            control::ban(miner, neighbour.as_ref(), json, output)
-        }),
-        Command::Unban { neighbour, common } => asked(&common, output, |miner, json, output| {
-            control::unban(miner, &neighbour, json, output)
-        }),
-        Command::Accept { hash, common } => asked(&common, output, |miner, json, output| {
-            control::accept(miner, &hash, json, output)
-        }),
+        Command::Ban { neighbour, common } => change(&common, control::ban(neighbour), output),
+        Command::Unban { neighbour, common } => change(&common, control::unban(neighbour), output),
+        Command::Accept { hash, common } => change(&common, control::accept(hash), output),
         Command::Wait(wait) => wait::run(&wait, output),
         Command::Watch(watch) => watch::run(&watch, output),
         Command::Verify { chain_path, format } => files::verify(&chain_path, format, output),
@@ -133,14 +127,4 @@ fn command(
         Command::Completions { shell } => shell::completions(shell, output),
         Command::Man { folder } => shell::man(&folder, output),
     }
-}
-
-/// Runs a command that asks one miner, which may be too old for it.
-fn asked(
-    common: &Common,
-    output: &mut Output<'_>,
-    run: impl FnOnce(&Miner, bool, &mut Output<'_>) -> Result<(), CliError>,
-) -> Result<(), CliError> {
-    let miner = Miner::at(&common.target)?;
-    run(&miner, common.format.json, output).map_err(control::explain_old_miner)
 }

@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use time::OffsetDateTime;
@@ -71,7 +72,6 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Prints a JSON document and a line break.
     pub fn json_line(&mut self, document: &impl serde::Serialize) -> io::Result<()> {
         self.json(&serde_json::to_string(document).expect("our own types are always JSON"))?;
         self.line("")
@@ -195,6 +195,14 @@ impl Default for ReadBar {
 }
 
 impl ReadBar {
+    /// Shows how far a reader is, and never stops it.
+    pub fn progress(&self) -> impl FnMut(u64, u64) -> ControlFlow<()> {
+        |read, of| {
+            self.show(read, of);
+            ControlFlow::Continue(())
+        }
+    }
+
     pub fn show(&self, read: u64, of: u64) {
         self.0.set_length(of);
         self.0.set_position(read);

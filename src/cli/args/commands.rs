@@ -176,35 +176,17 @@ pub enum Get {
         common: Common,
     },
     /// Show the neighbours and their state
-    Neighbours {
-        #[command(flatten)]
-        common: Common,
-    },
+    Neighbours(Common),
     /// Show the pending messages, oldest first
-    Data {
-        #[command(flatten)]
-        common: Common,
-    },
+    Data(Common),
     /// Show health; exits 6 if unhealthy
-    Health {
-        #[command(flatten)]
-        common: Common,
-    },
+    Health(Common),
     /// Show settings, files, jobs and mining
-    Status {
-        #[command(flatten)]
-        common: Common,
-    },
+    Status(Common),
     /// Show the events of the last hour, oldest first
-    Events {
-        #[command(flatten)]
-        common: Common,
-    },
+    Events(Common),
     /// Show the kept branches that left the chain, newest first
-    Forks {
-        #[command(flatten)]
-        common: Common,
-    },
+    Forks(Common),
 }
 
 impl Get {
@@ -213,12 +195,12 @@ impl Get {
             Self::Chain(GetChain { common, .. })
             | Self::Block { common, .. }
             | Self::Message { common, .. }
-            | Self::Neighbours { common }
-            | Self::Data { common }
-            | Self::Health { common }
-            | Self::Status { common }
-            | Self::Events { common }
-            | Self::Forks { common } => common,
+            | Self::Neighbours(common)
+            | Self::Data(common)
+            | Self::Health(common)
+            | Self::Status(common)
+            | Self::Events(common)
+            | Self::Forks(common) => common,
         }
     }
 }

@@ -108,7 +108,6 @@ pub fn block(
     Ok(())
 }
 
-/// Why a branch left the chain, in words.
 fn reason(why: Why) -> &'static str {
     match why {
         Why::Longer => "another branch was longer",
