@@ -37,6 +37,11 @@ impl Address {
         self.port
     }
 
+    /// True if it leads to this host, as far as the address alone tells.
+    pub fn is_local(&self) -> bool {
+        self.host == "localhost" || self.ip().is_some_and(|ip| ip.is_loopback())
+    }
+
     /// Its IP address, unless the host is a name.
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()

@@ -23,7 +23,7 @@ mod http;
 mod token;
 
 pub use blocks::Sent;
-pub use connection::{Answer, Connection};
+pub use connection::{Connection, Received};
 pub use error::{ClientError, Delivery, Exchanged, NoAnswer};
 use http::Http;
 pub use token::Token;

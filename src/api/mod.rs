@@ -107,6 +107,13 @@ pub struct Cursor {
     pub arrivals: u64,
 }
 
+impl Cursor {
+    /// One of no run, which asks for the first page of unprocessed data.
+    pub fn beginning() -> Self {
+        Self { run: RunId::from_random([0; 16]), arrivals: 0 }
+    }
+}
+
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}-{}", self.run, self.arrivals)

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::api::Address;
 use crate::api::client::ClientError;
+use crate::lab::LabError;
 use crate::miner::MinerError;
 use crate::store::StoreError;
 
@@ -58,7 +59,7 @@ pub fn exit_of(error: &ClientError) -> Exit {
 fn hint(error: &ClientError) -> String {
     match error {
         // A miner can be started on this host alone.
-        ClientError::Unreachable { address, .. } if is_local(address) => format!(
+        ClientError::Unreachable { address, .. } if is_on_this_host(address) => format!(
             "; start a miner there with \"blockchain miner start CHAIN_PATH --port {}\", \
              or name another with --miner HOST:PORT",
             address.port()
@@ -76,9 +77,14 @@ fn hint(error: &ClientError) -> String {
     }
 }
 
-fn is_local(address: &Address) -> bool {
-    let ip = address.ip();
-    ip.map_or(address.host() == "localhost", |ip| ip.is_loopback() || ip.is_unspecified())
+fn is_on_this_host(address: &Address) -> bool {
+    address.is_local() || address.ip().is_some_and(|ip| ip.is_unspecified())
+}
+
+impl From<LabError> for CliError {
+    fn from(error: LabError) -> Self {
+        Self::other(error.to_string())
+    }
 }
 
 impl From<StoreError> for CliError {

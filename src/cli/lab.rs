@@ -16,16 +16,16 @@ use qrcode::render::unicode::Dense1x2;
 
 use super::error::CliError;
 use super::start::print_aside;
-use super::ui::bind;
+use super::ui::{Pages, bind};
 use crate::api::DEFAULT_PORT;
 use crate::chain::{Difficulty, Network};
 use crate::escape::Escaped;
-use crate::lab::{Folder, Lab, LabError, Name, Plan, script};
+use crate::lab::{Folder, Lab, Name, Plan, script};
 use crate::logging;
 use crate::settings::LogFormat;
-use crate::settings::values::{host, path, seconds, whole};
+use crate::settings::values::{path, seconds, whole};
 use crate::signals::StopSignals;
-use crate::ui::Ui;
+use crate::ui::{Home, Ui};
 
 /// Name of the network, so that a classroom and other miners never mix.
 const NETWORK: &str = "lab";
@@ -36,8 +36,15 @@ const SCRIPT_BYTES_MAX: u64 = 1 << 20;
 /// Longest time in which a start that was broken off is at its end.
 const START_END: Duration = Duration::from_secs(5);
 
+/// Of flags that `ui` has, too, what they mean to a class.
+const HOST_HELP: &str =
+    "Address to serve pages on; 0.0.0.0 lets others in the room look, add messages and join";
+const ALLOW_HOST_HELP: &str = "Name by which browsers may open the pages, such as classroom.local";
+
 /// The flags of `lab`.
 #[derive(Args, Debug)]
+#[command(mut_arg("host", |arg| arg.help(HOST_HELP)))]
+#[command(mut_arg("allow_host", |arg| arg.help(ALLOW_HOST_HELP)))]
 pub struct Flags {
     /// Number of miners, at most 12
     #[arg(value_name = "N", default_value_t = 5, value_parser = whole::<usize>(1, Name::COUNT as u64))]
@@ -49,16 +56,8 @@ pub struct Flags {
     /// Folder for the miners' files, to go on from next time [default: a temporary one]
     #[arg(long, value_name = "DIR", value_parser = path(), value_hint = ValueHint::DirPath)]
     dir: Option<PathBuf>,
-    /// Address to serve pages on; 0.0.0.0 lets others in the room look, add messages and join
-    #[arg(long, value_parser = host, default_value = "127.0.0.1", value_hint = ValueHint::Hostname)]
-    host: String,
-    /// Port to serve pages on; 0 picks a free port
-    #[arg(short, long, default_value_t = 8000, value_hint = ValueHint::Other)]
-    #[arg(value_parser = whole::<u16>(0, 65535), allow_negative_numbers = true)]
-    port: u16,
-    /// Name by which browsers may open the pages, such as classroom.local
-    #[arg(long, value_name = "NAME", value_parser = host, value_hint = ValueHint::Hostname)]
-    allow_host: Vec<String>,
+    #[command(flatten)]
+    pages: Pages,
     /// Port of the first miner; the others take the next ones
     #[arg(long, value_name = "PORT", default_value_t = DEFAULT_PORT, value_hint = ValueHint::Other)]
     #[arg(value_parser = whole::<u16>(1, 65_500))]
@@ -80,13 +79,13 @@ pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
     let lines = flags.script.as_deref().map(read_script).transpose()?;
     let pages = match lines {
         Some(_) => None,
-        None => Some(bind(&flags.host, flags.port)?),
+        None => Some(bind(&flags.pages.host, flags.pages.port)?),
     };
     let folder = match &flags.dir {
         Some(given) => Folder::given(given),
         None => Folder::temporary(),
     };
-    let folder = folder.map_err(failed)?;
+    let folder = folder?;
     let lab = start(plan(flags, folder.path.clone()), stop)?;
     let outcome = match (lines, pages) {
         (Some(lines), _) => experiment(flags, lines, &lab, stop),
@@ -97,7 +96,7 @@ pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
     outcome
 }
 
-fn read_script(file: &Path) -> Result<Vec<script::Line>, CliError> {
+fn read_script(file: &Path) -> Result<Vec<script::Step>, CliError> {
     let failed = |error| CliError::other(format!("cannot read {}: {error}", file.display()));
     // A pipe would be waited for without end, and a device be read without end.
     if !fs::metadata(file).map_err(failed)?.is_file() {
@@ -120,7 +119,7 @@ fn plan(flags: &Flags, folder: PathBuf) -> Plan {
         network: Network { name, difficulty: flags.difficulty },
         folder,
         first_port: flags.first_port,
-        public: public(&flags.host),
+        public: public(&flags.pages.host),
         block_time: flags.block_time.as_secs_f64(),
     }
 }
@@ -128,13 +127,13 @@ fn plan(flags: &Flags, folder: PathBuf) -> Plan {
 /// Starts the miners. If one does not start, or a signal says stop meanwhile, none runs any more
 /// when this returns: they have files in a folder that goes.
 fn start(plan: Plan, stop: &StopSignals) -> Result<Arc<Lab>, CliError> {
-    let lab = Arc::new(Lab::new(plan).map_err(failed)?);
+    let lab = Arc::new(Lab::new(plan)?);
     let (tells, started) = bounded(1);
     let begins = Arc::clone(&lab);
     Builder::new().name("start".into()).spawn(move || _ = tells.send(begins.begin()))?;
     let stopped = || CliError::other("stopped before all miners ran");
     let outcome = select! {
-        recv(started) -> begun => begun.map_err(|_| stopped()).and_then(|it| it.map_err(failed)),
+        recv(started) -> begun => begun.map_err(|_| stopped()).and_then(|it| Ok(it?)),
         recv(stop.told()) -> _ => Err(stopped()),
     };
     if outcome.is_err() {
@@ -144,14 +143,10 @@ fn start(plan: Plan, stop: &StopSignals) -> Result<Arc<Lab>, CliError> {
     outcome.map(|()| lab)
 }
 
-fn failed(error: LabError) -> CliError {
-    CliError::other(error.to_string())
-}
-
 /// Carries out an experiment; its lines go to stdout.
 fn experiment(
     flags: &Flags,
-    lines: Vec<script::Line>,
+    lines: Vec<script::Step>,
     lab: &Arc<Lab>,
     stop: &StopSignals,
 ) -> Result<(), CliError> {
@@ -172,7 +167,6 @@ fn experiment(
     }
 }
 
-/// Serves pages until a signal says stop.
 fn classroom(
     flags: &Flags,
     pages: TcpListener,
@@ -181,7 +175,8 @@ fn classroom(
 ) -> Result<(), CliError> {
     let address = pages.local_addr()?;
     let (died, ended): (_, Receiver<Infallible>) = bounded(0);
-    let ui = Ui::start_lab(pages, Arc::clone(lab), flags.allow_host.clone(), died)
+    let (home, names) = (Home::Class(Arc::clone(lab)), flags.pages.allow_host.clone());
+    let ui = Ui::start(pages, home, names, died)
         .map_err(|error| CliError::other(format!("cannot serve pages: {error}")))?;
     print_aside(greeting(flags, address, lab));
     select! {
@@ -193,7 +188,6 @@ fn classroom(
     Ok(())
 }
 
-/// Where to look, and how others join.
 fn greeting(flags: &Flags, address: SocketAddr, lab: &Lab) -> String {
     let port = address.port();
     let here = match address.ip() {
@@ -212,7 +206,7 @@ fn greeting(flags: &Flags, address: SocketAddr, lab: &Lab) -> String {
     );
     let plan = &lab.class.plan;
     if let Some(host) = &plan.public {
-        let shown = flags.allow_host.first().unwrap_or(host);
+        let shown = flags.pages.allow_host.first().unwrap_or(host);
         let url = format!("http://{shown}:{port}/wall");
         let difficulty = plan.network.difficulty;
         text += &format!(

@@ -20,7 +20,7 @@ use super::error::{CliError, Exit};
 use super::miner::Miner;
 use super::output::{Output, count};
 use crate::api::Problem;
-use crate::api::client::{Answer, Connection};
+use crate::api::client::{Connection, Received};
 use input::{Buffered, Line, Lines};
 
 mod input;
@@ -260,7 +260,7 @@ impl<R: BufRead + Buffered + Send> Sending<'_, R> {
     }
 
     /// Counts an answer, unless it says that the line is to be sent again.
-    fn take(&self, line: &Line, answer: Answer) -> Result<Option<Again>, Stopped> {
+    fn take(&self, line: &Line, answer: Received) -> Result<Option<Again>, Stopped> {
         let problem = serde_json::from_slice::<Problem>(&answer.body);
         let said = problem.map(|it| it.more_information).unwrap_or_default();
         let mut progress = self.progress.lock();

@@ -28,7 +28,6 @@ const ENVIRONMENT: &str = "Each setting has a variable, named with it above. A f
     an empty variable counts as unset. Values of Kubernetes service links (tcp://...) are ignored. \
     NO_COLOR turns colours off. HOME is the folder that a leading ~/ stands for.";
 
-/// An example: a line to type, and what it does.
 type Example = (&'static str, &'static str);
 
 const EXAMPLES: [(&str, &[Example]); 13] = [
@@ -134,7 +133,6 @@ fn examples(command: &str) -> &'static [Example] {
     EXAMPLES.iter().find(|(name, _)| *name == command).map_or(&[], |(_, examples)| examples)
 }
 
-/// Notes below the flags in the help of a command.
 pub fn notes(command: &str) -> String {
     let mut notes = String::new();
     if command == "wait" {

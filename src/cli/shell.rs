@@ -34,7 +34,6 @@ fn without_stray_files(script: &str) -> String {
     bare + FILES_IN_BASH
 }
 
-/// Offers files to the commands that take one, in bash.
 const FILES_IN_BASH: &str = r#"
 _blockchain_files() {
     _blockchain "$@"
@@ -52,7 +51,6 @@ const FILES_IN_FISH: &str = r#"complete -c blockchain -f
 complete -c blockchain -n "__fish_seen_subcommand_from verify repair backup man start" -F
 "#;
 
-/// Writes a manual page for each command into `folder`, and one for the formats.
 pub fn man(folder: &Path, output: &mut Output<'_>) -> Result<(), CliError> {
     let mut all = command().disable_help_subcommand(true);
     all.build();
@@ -69,7 +67,6 @@ pub fn man(folder: &Path, output: &mut Output<'_>) -> Result<(), CliError> {
     Ok(output.line(Escaped(&hint))?)
 }
 
-/// Writes the page of `command`, called `name`, and those of its subcommands.
 fn pages(
     command: &clap::Command,
     name: &str,

@@ -18,7 +18,7 @@ use crate::miner::{self, Listener};
 use crate::settings::Settings;
 use crate::settings::values::whole;
 use crate::signals::{StopSignals, end_with_parent};
-use crate::ui::Ui;
+use crate::ui::{Home, Ui};
 
 /// The flags of `miner start`.
 #[derive(Args, Debug)]
@@ -79,7 +79,8 @@ fn serve_pages(pages: TcpListener, address: SocketAddr) -> Option<SocketAddr> {
         ip => ip,
     };
     let url = pages.local_addr().ok()?;
-    let ui = Ui::start(pages, Address::from_ip(ip, address.port()), Vec::new(), ());
+    let home = Home::Miner(Address::from_ip(ip, address.port()));
+    let ui = Ui::start(pages, home, Vec::new(), ());
     let ui = ui.inspect_err(|error| log::error!("ui: cannot start error={error}")).ok()?;
     std::mem::forget(ui);
     Some(url)

@@ -16,11 +16,9 @@ type Answer = Result<(u16, Vec<u8>), String>;
 #[derive(Clone)]
 pub struct Fake(Arc<Mutex<Script>>);
 
-/// Answers to come, and the requests that came.
 type Script = (VecDeque<Answer>, Vec<Request>);
 
 impl Fake {
-    /// A miner that answers so, and then not at all.
     pub fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
         Self(Arc::new(Mutex::new((answers.into_iter().collect(), Vec::new()))))
     }

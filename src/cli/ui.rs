@@ -16,40 +16,46 @@ use crate::miner::how_to_listen;
 use crate::settings::LogFormat;
 use crate::settings::values::{host, whole};
 use crate::signals::StopSignals;
-use crate::ui::Ui;
+use crate::ui::{Home, Ui};
 
 /// Longest time of pages under way after a stop.
 const PAGES_END: Duration = Duration::from_millis(300);
 
-/// The flags of `ui`.
+/// Where pages are served, by `ui` and by `lab`.
 #[derive(Args, Debug)]
-pub struct Flags {
+pub struct Pages {
     /// Address to serve pages on; 0.0.0.0 accepts connections from other hosts
     #[arg(long, value_parser = host, default_value = "127.0.0.1", value_hint = ValueHint::Hostname)]
-    host: String,
+    pub host: String,
     /// Port to serve pages on; 0 picks a free port
     #[arg(short, long, default_value_t = 8000, value_hint = ValueHint::Other)]
     #[arg(value_parser = whole::<u16>(0, 65535), allow_negative_numbers = true)]
-    port: u16,
+    pub port: u16,
     /// Name by which browsers may open the pages, such as pages.local
     #[arg(long, value_name = "NAME", value_parser = host, value_hint = ValueHint::Hostname)]
-    allow_host: Vec<String>,
+    pub allow_host: Vec<String>,
+}
+
+/// The flags of `ui`.
+#[derive(Args, Debug)]
+pub struct Flags {
+    #[command(flatten)]
+    pages: Pages,
     /// Miner to show; its neighbours are shown, too
     #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:12345")]
     #[arg(value_hint = ValueHint::Other)]
     miner: Address,
 }
 
-/// Serves pages until a signal says stop.
 pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
     // Without a log there is none; the pages are there all the same.
     _ = logging::start(log::LevelFilter::Warn, LogFormat::Text, None);
-    let pages = bind(&flags.host, flags.port)?;
+    let pages = bind(&flags.pages.host, flags.pages.port)?;
     let failed = |error| CliError::other(format!("cannot serve pages: {error}"));
     let address = pages.local_addr().map_err(failed)?;
     let (died, ended) = bounded::<Infallible>(0);
-    let ui =
-        Ui::start(pages, flags.miner.clone(), flags.allow_host.clone(), died).map_err(failed)?;
+    let (home, names) = (Home::Miner(flags.miner.clone()), flags.pages.allow_host.clone());
+    let ui = Ui::start(pages, home, names, died).map_err(failed)?;
     print_aside(format!("listening on http://{address}\n"));
     select! {
         recv(stop.told()) -> _ => {}
@@ -62,7 +68,6 @@ pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
     stopped.map_err(|error| CliError::other(format!("cannot serve pages any more: {error}")))
 }
 
-/// Takes this port of `host` for pages.
 pub fn bind(host: &str, port: u16) -> Result<TcpListener, CliError> {
     TcpListener::bind((host, port)).map_err(|error| {
         let hint = how_to_listen(&error);

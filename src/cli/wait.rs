@@ -24,21 +24,17 @@ pub struct Conditions {
     pub message: Option<(DataId, u64)>,
     /// No message is pending.
     pub idle: bool,
-    /// Miners that have the same head.
     pub agree_with: Vec<Address>,
 }
 
-/// The state of a miner when all conditions held.
 #[derive(Debug, Serialize)]
 pub struct Reached {
     #[serde(flatten)]
     pub health: Health,
-    /// The state of the message, if one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<DataState>,
 }
 
-/// When to look again, and when to give up.
 pub struct Patience {
     ticks: Receiver<Instant>,
     /// When to give up, and after how long that is.
@@ -184,7 +180,6 @@ mod tests {
     use super::*;
     use crate::chain::testing::data;
 
-    /// Looks `looks + 1` times.
     fn patience(looks: usize) -> Patience {
         let (sender, ticks) = crossbeam_channel::bounded(looks);
         (0..looks).for_each(|_| sender.send(Instant::now()).unwrap());

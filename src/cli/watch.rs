@@ -15,7 +15,7 @@ use super::error::CliError;
 use super::miner::Miner;
 use super::output::{Look, Output, count, seconds_utc, short};
 use crate::api::client::{ClientError, Sent};
-use crate::api::{Cursor, EVENT_WAIT_MAX, EventPage, Happening, RunId};
+use crate::api::{Cursor, EVENT_WAIT_MAX, EventPage, Happening};
 use crate::chain::{Data, DataId, Hash, Why};
 
 /// Blocks that are remembered, to find where a longer chain left ours.
@@ -29,7 +29,6 @@ pub fn run(watch: &Watch, output: &mut Output<'_>) -> Result<(), CliError> {
     watcher.follow(watch.interval, output)
 }
 
-/// A line of JSON.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Event<'a> {
@@ -74,11 +73,9 @@ struct Watcher<'a> {
 impl<'a> Watcher<'a> {
     /// Looks at what is there, so that only what comes later is new.
     fn start(miner: &'a Miner, json: bool) -> Result<Self, CliError> {
-        let run = RunId::from_random([0; 16]);
-        let cursor = Cursor { run, arrivals: 0 };
         let last = miner.client.events(&miner.address)?.last;
         let (blocks, told) = (VecDeque::new(), HashSet::new());
-        let mut watcher = Self { miner, json, blocks, cursor, last, told };
+        let mut watcher = Self { miner, json, blocks, cursor: Cursor::beginning(), last, told };
         let length = miner.health()?.length;
         for sent in miner.blocks(length.saturating_sub(REMEMBERED as u64), length) {
             watcher.remember(&sent?);
@@ -176,7 +173,6 @@ impl<'a> Watcher<'a> {
         Ok(fork)
     }
 
-    /// The messages that came since the last time.
     fn new_messages(&mut self) -> Result<Vec<Data>, CliError> {
         let mut all = Vec::new();
         loop {

@@ -9,10 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::name::Name;
 use super::picture::Seen;
+use super::plan::GUESTS_MAX;
 use crate::api::{Address, RunId};
-
-/// Lanes for miners beyond the class.
-const GUESTS_MAX: usize = 20;
 
 /// Most miners that are followed.
 pub const LANES_MAX: usize = Name::COUNT + GUESTS_MAX;

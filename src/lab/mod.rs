@@ -29,7 +29,6 @@ pub use order::{Condition, Order, Power};
 pub use picture::Picture;
 pub use plan::Plan;
 pub use watch::{NAME_CHARACTERS, Watch};
-use witness::Found;
 
 use crate::api::client::ClientError;
 use crate::api::{PAGE_BYTES_MAX, Problem, Request};
@@ -177,9 +176,8 @@ impl Lab {
         let deadline = Instant::now() + patience;
         loop {
             let why = match witness::look(&self.class, condition) {
-                Ok(Found::Holds) => return Ok(Vec::new()),
-                Ok(Found::Not(why)) => why,
-                Err(LabError(why)) => why,
+                Ok(Ok(())) => return Ok(Vec::new()),
+                Ok(Err(why)) | Err(LabError(why)) => why,
             };
             if Instant::now() >= deadline {
                 return Err(LabError(format!("expected {condition}, but {why}")));

@@ -9,8 +9,8 @@ use super::name::Name;
 use crate::api::Address;
 use crate::chain::Network;
 
-/// Neighbours that a miner takes in beyond the class: other laptops.
-const GUESTS_MAX: usize = 20;
+/// Miners beyond the class, on other laptops, that each of it takes in and the wall has lanes for.
+pub const GUESTS_MAX: usize = 20;
 
 #[derive(Clone, Debug)]
 pub struct Plan {

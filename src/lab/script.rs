@@ -2,8 +2,8 @@
 
 use super::{Lab, Order};
 
-/// A line of an experiment.
-pub struct Line {
+/// A line of an experiment that says something.
+pub struct Step {
     /// Its number in the file, from 1.
     pub number: usize,
     pub text: String,
@@ -14,19 +14,19 @@ pub struct Line {
 ///
 /// # Errors
 /// The first line that is wrong, and why: `7: cut Ada: a miner's name is missing`.
-pub fn read(text: &str) -> Result<Vec<Line>, String> {
-    let mut lines = Vec::new();
+pub fn read(text: &str) -> Result<Vec<Step>, String> {
+    let mut steps = Vec::new();
     // Some editors begin a file with a mark of its encoding.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (number, text) in (1..).zip(text.lines()) {
         let text = text.trim();
         match Order::read(text) {
             Ok(None) => {}
-            Ok(Some(order)) => lines.push(Line { number, text: text.to_owned(), order }),
+            Ok(Some(order)) => steps.push(Step { number, text: text.to_owned(), order }),
             Err(why) => return Err(format!("{number}: {text}: {why}")),
         }
     }
-    Ok(lines)
+    Ok(steps)
 }
 
 /// Carries out an experiment; `told` hears of each line before it, and of the commands that do
@@ -34,8 +34,8 @@ pub fn read(text: &str) -> Result<Vec<Line>, String> {
 ///
 /// # Errors
 /// The line that failed, and why.
-pub fn run(lines: &[Line], lab: &Lab, mut told: impl FnMut(&str)) -> Result<(), String> {
-    for Line { number, text, order } in lines {
+pub fn run(steps: &[Step], lab: &Lab, mut told: impl FnMut(&str)) -> Result<(), String> {
+    for Step { number, text, order } in steps {
         told(text);
         match lab.carry_out(order) {
             Ok(commands) => commands.iter().for_each(|command| told(&format!("  {command}"))),

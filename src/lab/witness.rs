@@ -10,18 +10,11 @@ use crate::chain::Hash;
 /// Newest blocks of a chain in which a message is looked for.
 const LOOKED_AT: u64 = 1_000;
 
-/// What a look at a condition found.
-pub enum Found {
-    Holds,
-    /// It does not; the state that was found.
-    Not(String),
-}
+/// What holds, or else why it does not: the state that was found. An error where it cannot be told,
+/// since a miner does not run, or does not answer.
+pub type Look = Result<Result<(), String>, LabError>;
 
-/// Looks whether a condition holds.
-///
-/// # Errors
-/// It cannot be told: a miner does not run, or does not answer.
-pub fn look(class: &Class, condition: &Condition) -> Result<Found, LabError> {
+pub fn look(class: &Class, condition: &Condition) -> Look {
     match condition {
         Condition::OneChain(names) => one_chain(class, names),
         Condition::Length(name, length) => {
@@ -50,18 +43,18 @@ pub fn look(class: &Class, condition: &Condition) -> Result<Found, LabError> {
             let refused = class.client.health(&class.reach(*name)?)?.refused;
             so(refused.is_some(), || format!("{name} refused no branch"))
         }
-        Condition::Not(condition) => Ok(match look(class, condition)? {
-            Found::Holds => Found::Not(format!("\"{condition}\" holds")),
-            Found::Not(_) => Found::Holds,
-        }),
+        Condition::Not(condition) => {
+            let holds = look(class, condition)?.is_ok();
+            so(!holds, || format!("\"{condition}\" holds"))
+        }
     }
 }
 
-fn so(is: bool, why_not: impl Fn() -> String) -> Result<Found, LabError> {
-    Ok(if is { Found::Holds } else { Found::Not(why_not()) })
+fn so(is: bool, why_not: impl Fn() -> String) -> Look {
+    Ok(if is { Ok(()) } else { Err(why_not()) })
 }
 
-fn one_chain(class: &Class, names: &[Name]) -> Result<Found, LabError> {
+fn one_chain(class: &Class, names: &[Name]) -> Look {
     let names = if names.is_empty() { class.running() } else { names.to_vec() };
     let mut heads: Vec<(Name, Hash)> = Vec::new();
     for name in names {

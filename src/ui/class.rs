@@ -1,6 +1,7 @@
 //! What the UI of a class has beyond that of a miner: the wall, the experiments, and orders to
 //! the miners of the class. Anybody may look; orders come from this host alone.
 
+use maud::{Markup, html};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -122,6 +123,15 @@ fn carry_out(lab: &Lab, body: &[u8]) -> Answer {
     json(200, &Done { commands, error: None })
 }
 
+/// Where a page's buttons show what they did.
+fn commands() -> Markup {
+    html! {
+        pre.commands id="commands" role="log" tabindex="0" aria-label="Commands that do the same" {
+            "Each button shows here the commands that do the same."
+        }
+    }
+}
+
 fn json(status: u16, body: &impl Serialize) -> Answer {
     let body = serde_json::to_vec(body).expect("our own types are always JSON");
     Answer::new(status, "application/json", body)
@@ -132,11 +142,12 @@ mod tests {
     use super::*;
     use crate::lab::Plan;
     use crate::settings::Settings;
+    use crate::ui::http::Fields;
 
     fn asked(method: &str, path: &str, is_ours: bool, is_local: bool) -> Asked {
         let (method, path) = (method.to_owned(), path.to_owned());
         let body = b"kill Ada".to_vec();
-        Asked { method, path, query: String::new(), body, is_ours, is_local }
+        Asked { method, path, query: Fields::default(), body, is_ours, is_local }
     }
 
     #[test]

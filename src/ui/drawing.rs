@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 
 use maud::{Markup, html};
 
+use super::plot::round;
 use super::source::At;
 use super::survey::{self, Node, Standing};
 use super::words::{ADDRESS_CHARACTERS, count, duration, short_address, short_hash};
@@ -50,7 +51,11 @@ pub fn draw(at: &At, nodes: &[Node]) -> Markup {
                     line class=(class) x1=(round(places[from].0)) y1=(round(places[from].1))
                         x2=(round(places[to].0)) y2=(round(places[to].1)) {}
                 };
-                @let drawn = edge(match (lost, is_mutual(from, to)) { (true, _) => "edge lost-edge", (_, true) => "edge", (_, false) => "edge one-way" });
+                @let drawn = edge(match (lost, is_mutual(from, to)) {
+                    (true, _) => "edge lost-edge",
+                    (_, true) => "edge",
+                    (_, false) => "edge one-way",
+                });
                 @let line = line_id(nodes, (from, to));
                 @let names = [from, to].map(|end| short_address(&nodes[end].address, NAME_CHARACTERS));
                 g id=(format!("e-{line}")) { @if survey::came_by(nodes, (from, to)).is_empty() { (drawn) } @else {
@@ -142,6 +147,11 @@ fn figure(at: &At, node: &Node, is_above: bool) -> Markup {
         }
         (None, _) => String::new(),
     };
+    let first_line = match (is_above, label.is_empty()) {
+        (true, false) => "-1.25em",
+        (true, true) => "0",
+        (false, _) => "1em",
+    };
     html! {
         title {
             (short_address(&node.address, ADDRESS_CHARACTERS)) ": " (node.standing.words())
@@ -151,7 +161,7 @@ fn figure(at: &At, node: &Node, is_above: bool) -> Markup {
         @if node.ring == 0 { circle.halo r=(size + 6.0) {} }
         (shape(node.standing, size))
         text y=(if is_above { -size - 12.0 } else { size + 10.0 }) {
-            tspan.address x="0" dy=(match (is_above, label.is_empty()) { (true, false) => "-1.25em", (true, true) => "0", (false, _) => "1em" }) { (name(at, node)) }
+            tspan.address x="0" dy=(first_line) { (name(at, node)) }
             tspan.state x="0" dy="1.25em" { (label) }
         }
     }
@@ -223,10 +233,6 @@ fn angle(number: usize, neighbours: usize) -> f64 {
         odd if odd % 2 == 1 => TAU * (number / odd as f64 - 0.25),
         even => TAU * ((number + 1.0) / (even as f64 + 1.0) + 0.25),
     }
-}
-
-fn round(number: f64) -> f64 {
-    (number * 10.0).round() / 10.0
 }
 
 #[cfg(test)]

@@ -43,15 +43,9 @@ pub fn page(
     let health = &at.health;
     let is_ok = health.status == Status::Ok;
     let bar = html! {
-        a.brand href=(at.href("/")) {
-            img src=(assets::path("icon.svg")) alt="" width="28" height="28";
-            span.name { "blockchain" } span.network { (health.network) }
-        }
+        (brand(&at.href("/"), Some(health.network.as_str())))
         (navigation(tab, at.is_lab, |path| at.href(path)))
-        a.health.(if is_ok { "good" } else { "bad" }) href=(at.href("/miner")) id="health" {
-            span.dot aria-hidden="true" {} span.visually-hidden { "The miner is " }
-            span.word { @if is_ok { "well" } @else { "failing" } }
-        }
+        (badge(&at.href("/miner"), is_ok, "The miner is ", if is_ok { "well" } else { "failing" }))
     };
     let foot = html! {
         (chooser(&at.address, &at.choices))
@@ -64,10 +58,7 @@ pub fn page(
 /// A page of a class, which is about all of its miners.
 pub fn of_class(title: &str, tab: Tab, script: &str, content: Markup) -> Markup {
     let bar = html! {
-        a.brand href="/" {
-            img src=(assets::path("icon.svg")) alt="" width="28" height="28";
-            span.name { "blockchain" } span.network { "lab" }
-        }
+        (brand("/", Some("lab")))
         (navigation(Some(tab), true, str::to_owned))
     };
     let content = html! {
@@ -89,14 +80,9 @@ pub fn without_answer(
     let at = if chosen.is_home { String::new() } else { format!("?at={}", chosen.address) };
     let href = |path: &str| format!("{path}{at}");
     let bar = html! {
-        a.brand href=(href("/")) {
-            img src=(assets::path("icon.svg")) alt="" width="28" height="28";
-            span.name { "blockchain" }
-        }
+        (brand(&href("/"), None))
         (navigation(None, chosen.is_lab, href))
-        a.health.bad href=(href("/miner")) id="health" {
-            span.dot aria-hidden="true" {} span.visually-hidden { "The miner gives " } span.word { "no answer" }
-        }
+        (badge(&href("/miner"), false, "The miner gives ", "no answer"))
     };
     whole(title, freshness, bar, content, chooser(chosen.address, &chosen.choices))
 }
@@ -110,6 +96,25 @@ pub struct Chosen<'a> {
     pub is_lab: bool,
     /// Who can be looked at, as far as known.
     pub choices: Vec<Address>,
+}
+
+fn brand(href: &str, network: Option<&str>) -> Markup {
+    html! {
+        a.brand href=(href) {
+            img src=(assets::path("icon.svg")) alt="" width="28" height="28";
+            span.name { "blockchain" }
+            @if let Some(network) = network { span.network { (network) } }
+        }
+    }
+}
+
+/// How the miner is: `word`, which `before` makes a sentence.
+fn badge(href: &str, is_good: bool, before: &str, word: &str) -> Markup {
+    html! {
+        a.health.(if is_good { "good" } else { "bad" }) href=(href) id="health" {
+            span.dot aria-hidden="true" {} span.visually-hidden { (before) } span.word { (word) }
+        }
+    }
 }
 
 fn whole(title: &str, freshness: Freshness, bar: Markup, content: Markup, foot: Markup) -> Markup {

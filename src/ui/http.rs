@@ -1,7 +1,9 @@
 //! HTTP around the pages: a few workers, and the headers that keep strangers' text harmless.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -56,8 +58,7 @@ pub struct Asked {
     pub method: String,
     /// Without the query.
     pub path: String,
-    /// Without the question mark.
-    pub query: String,
+    pub query: Fields,
     /// Of a form.
     pub body: Vec<u8>,
     /// True if a page of ours sent it, as far as the browser tells.
@@ -65,6 +66,25 @@ pub struct Asked {
     /// True if the browser runs on this host, and opened the page by an address that leads nowhere
     /// else: a name may lead a stranger's page here.
     pub is_local: bool,
+}
+
+/// Fields of a query or a form; of two with one name the last.
+#[derive(Default)]
+pub struct Fields(HashMap<String, String>);
+
+impl Fields {
+    pub fn of(encoded: &[u8]) -> Self {
+        Self(form_urlencoded::parse(encoded).into_owned().collect())
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The value of a field, if it is there and is one.
+    pub fn read<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.text(name)?.parse().ok()
+    }
 }
 
 /// The answer to it.
@@ -195,8 +215,7 @@ fn serve(
     answer: &dyn Fn(&Asked) -> Response,
 ) -> io::Result<()> {
     let asked = read(&mut request)?;
-    let is_named = |host: &str| is_direct(host) || is_one_of(host, names);
-    let response = if request.header(HOST).is_some_and(is_named) {
+    let response = if request.header(HOST).is_some_and(|host| is_known(host, names)) {
         answer(&asked)
     } else {
         let hint = "open this page by localhost or an IP address, e.g. http://127.0.0.1:8000\n";
@@ -220,7 +239,7 @@ fn read(request: &mut Incoming) -> io::Result<Asked> {
     let method = request.method();
     let method = if method == "HEAD" { "GET" } else { method }.to_owned();
     let (path, query) = request.target().split_once('?').unwrap_or((request.target(), ""));
-    let (path, query) = (path.to_owned(), query.to_owned());
+    let (path, query) = (path.to_owned(), Fields::of(query.as_bytes()));
     let is_ours = match (request.header(SITE), request.header(ORIGIN)) {
         (Some(site), _) => matches!(site, "same-origin" | "none"),
         (None, Some(origin)) => {
@@ -232,28 +251,29 @@ fn read(request: &mut Incoming) -> io::Result<Asked> {
     Ok(Asked { method, path, query, body, is_ours, is_local })
 }
 
-/// True if a host is an address of loopback or `localhost`.
+/// Address that a header `Host` names, with or without a port; `localhost` is one of loopback.
+fn address_of(host: &str) -> Option<IpAddr> {
+    let bare = |text: &str| text.trim_matches(['[', ']']).parse().ok();
+    match name_of(host) {
+        name if name.eq_ignore_ascii_case("localhost") => Some(Ipv4Addr::LOCALHOST.into()),
+        name => bare(host).or_else(|| bare(name)),
+    }
+}
+
+/// The same header without its port.
+fn name_of(host: &str) -> &str {
+    host.rsplit_once(':').map_or(host, |(name, _)| name)
+}
+
 fn is_loopback(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let bare = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
-    name.eq_ignore_ascii_case("localhost")
-        || bare(host).or_else(|| bare(name)).is_some_and(|ip| ip.to_canonical().is_loopback())
+    address_of(host).is_some_and(|ip| ip.to_canonical().is_loopback())
 }
 
-/// True if a host is an address or `localhost`. A name that somebody made point here would
-/// let that somebody's pages read ours.
-fn is_direct(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    host.parse::<SocketAddr>().is_ok()
-        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
-        || name.parse::<IpAddr>().is_ok()
-        || name.eq_ignore_ascii_case("localhost")
-}
-
-/// True if a host, with or without a port, is one of these names.
-fn is_one_of(host: &str, names: &[String]) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+/// True if a host is an address or one of these names. Another name may be one that somebody made
+/// point here: that somebody's pages could read ours.
+fn is_known(host: &str, names: &[String]) -> bool {
+    let name = name_of(host);
+    address_of(host).is_some() || names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 fn head(answer: &Answer) -> AnswerHead {
@@ -292,7 +312,7 @@ mod tests {
             ("classroom.local.evil.example", false),
             ("evil.example", false),
         ] {
-            assert_eq!(is_one_of(host, &names), expected, "{host}");
+            assert_eq!(is_known(host, &names), expected, "{host}");
         }
     }
 
@@ -319,10 +339,10 @@ mod tests {
         for host in
             ["127.0.0.1", "127.0.0.1:8000", "[::1]:8000", "[::1]", "localhost:1", "LOCALHOST"]
         {
-            assert!(is_direct(host), "{host}");
+            assert!(is_known(host, &[]), "{host}");
         }
         for host in ["", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example"] {
-            assert!(!is_direct(host), "{host}");
+            assert!(!is_known(host, &[]), "{host}");
         }
     }
 }

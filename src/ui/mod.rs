@@ -42,39 +42,28 @@ pub struct Ui {
     _end: Sender<Infallible>,
 }
 
+/// What pages are about.
+pub enum Home {
+    /// A miner and its network; whether it answers does not matter: without it, pages say so.
+    Miner(Address),
+    /// A class: with the wall and the experiments, and its first miner.
+    Class(Arc<Lab>),
+}
+
 impl Ui {
-    /// Serves pages about `miner` at `listener`, and returns once it does. Browsers may open them by
-    /// an address, localhost or one of these `names`. Whether the
-    /// miner answers does not matter: without it, pages say so. What `ended` holds goes when
-    /// pages are not served any more, for whatever reason.
+    /// Serves pages at `listener`, and returns once it does. Browsers may open them by an address,
+    /// localhost or one of these `names`. What `ended` holds goes when pages are not served any
+    /// more, for whatever reason.
     pub fn start(
         listener: TcpListener,
-        miner: Address,
+        home: Home,
         names: Vec<String>,
         ended: impl Send + 'static,
     ) -> io::Result<Self> {
-        Self::serve(listener, miner, None, names, ended)
-    }
-
-    /// The same for a class: with the wall and the experiments, and the first miner as the one
-    /// that pages are about.
-    pub fn start_lab(
-        listener: TcpListener,
-        lab: Arc<Lab>,
-        names: Vec<String>,
-        ended: impl Send + 'static,
-    ) -> io::Result<Self> {
-        let home = lab.class.plan.first();
-        Self::serve(listener, home, Some(lab), names, ended)
-    }
-
-    fn serve(
-        listener: TcpListener,
-        home: Address,
-        lab: Option<Arc<Lab>>,
-        names: Vec<String>,
-        ended: impl Send + 'static,
-    ) -> io::Result<Self> {
+        let (home, lab) = match home {
+            Home::Miner(address) => (address, None),
+            Home::Class(lab) => (lab.class.plan.first(), Some(lab)),
+        };
         let client = Arc::new(MinerClient::new(Box::new(Sparing::new(client::transport()))));
         let (end, has_ended) = crossbeam_channel::bounded(0);
         let news = News::new(Arc::clone(&client), has_ended);

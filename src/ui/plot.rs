@@ -71,7 +71,8 @@ pub fn draw(plot: &Plot<'_>) -> Markup {
     }
 }
 
-fn round(number: f64) -> f64 {
+/// The number to a tenth: a drawing needs no more.
+pub fn round(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
 

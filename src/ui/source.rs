@@ -1,6 +1,7 @@
 //! Questions of pages to miners, and the wall that keeps them to one miner and its neighbours.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +11,7 @@ pub use crate::api::client::Sent;
 use crate::api::client::{ClientError, MinerClient};
 use crate::api::{
     Address, BlockAnswer, BlockName, Cursor, DataPage, DataState, Departure, Fork, ForksAnswer,
-    Health, MiningPace, NeighbourDetail, PAGE_BYTES_MAX, Request, RunId,
+    Health, NeighbourDetail, Request,
 };
 use crate::chain::{DataId, Hash, Micros};
 use crate::lab::Lab;
@@ -149,7 +150,7 @@ impl Source {
         if at.health.unprocessed == 0 {
             return Ok(DataPage { data: Vec::new(), length: 0, cursor: None });
         }
-        self.client.data(&at.address, first_page())
+        self.client.data(&at.address, Cursor::beginning())
     }
 
     /// Where a message is; `None` if the miner knows no such message. Of several texts under one id
@@ -180,10 +181,8 @@ impl Source {
     ) -> Result<Option<DataState>, ClientError> {
         let told = self.told_state(address, id, None)?;
         let Some(index) = told.as_ref().and_then(DataState::other_index) else { return Ok(told) };
-        let (answer, block) = match self.client.block(address, BlockName::Height(index)) {
-            Err(ClientError::Refused { status: 404, .. }) => return Ok(told),
-            answer => answer?,
-        };
+        let first = if_there(self.client.block(address, BlockName::Height(index)))?;
+        let Some((answer, block)) = first else { return Ok(told) };
         let (confirmations, other_index) = (answer.confirmations, None);
         let sha256 = Hash::of(block.data.message.as_str());
         Ok(Some(DataState::Mined { index, confirmations, sha256, other_index }))
@@ -195,21 +194,16 @@ impl Source {
         id: DataId,
         sha256: Option<Hash>,
     ) -> Result<Option<DataState>, ClientError> {
-        match self.client.data_state(address, id, sha256) {
-            Ok(state) => Ok(Some(state)),
-            Err(ClientError::Refused { status: 404, .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        if_there(self.client.data_state(address, id, sha256))
     }
 
     /// The block with this hash, in the chain or in a kept branch; `None` if the miner has none.
     pub fn block(&self, address: &Address, hash: Hash) -> Result<Option<Kept>, ClientError> {
-        let (answer, block) = match self.client.block(address, BlockName::Hash(hash)) {
-            Err(ClientError::Refused { status: 404, .. }) => return Ok(None),
-            answer => answer?,
-        };
-        let BlockAnswer { block: line, confirmations, dropped, .. } = answer;
-        Ok(Some(Kept { seen: Sent { line, hash, block }, confirmations, dropped }))
+        let found = if_there(self.client.block(address, BlockName::Hash(hash)))?;
+        Ok(found.map(|(answer, block)| {
+            let BlockAnswer { block: line, confirmations, dropped, .. } = answer;
+            Kept { seen: Sent { line, hash, block }, confirmations, dropped }
+        }))
     }
 
     /// The branches that left the chain, newest first; none if the miner tells none.
@@ -220,35 +214,20 @@ impl Source {
         forks.retain(|fork| !fork.blocks.is_empty());
         forks
     }
-
-    /// How fast a miner mines; `None` if it does not tell.
-    pub fn pace(&self, address: &Address) -> Option<MiningPace> {
-        self.client.call(address, &Request::Mining, "pace").ok()
-    }
-
-    /// Lets a miner make so many guesses a second at most; 0 pauses it.
-    pub fn limit(&self, address: &Address, limit: Option<u64>) -> Result<MiningPace, ClientError> {
-        self.client.call(address, &Request::LimitMining(limit), "pace")
-    }
-
-    /// Sends lines of blocks to be taken as the chain's next ones; status and body of the
-    /// answer.
-    pub fn hand_in(&self, address: &Address, lines: &str) -> Result<(u16, Vec<u8>), ClientError> {
-        let lines = lines.lines().map(str::to_owned).collect();
-        self.client.send(address, &Request::PushBlocks { lines }, PAGE_BYTES_MAX)
-    }
 }
 
-/// A cursor of no run, which asks for the first page of unprocessed data.
-pub fn first_page() -> Cursor {
-    Cursor { run: RunId::from_random([0; 16]), arrivals: 0 }
+/// `None` where the miner has no such thing.
+fn if_there<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+    match answer {
+        Err(ClientError::Refused { status: 404, .. }) => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 impl At {
-    /// True if the miner runs on this host.
-    pub fn is_local(&self) -> bool {
-        let ip = self.address.ip();
-        self.address.host() == "localhost" || ip.is_some_and(|ip| ip.is_loopback())
+    /// A link to the page of a block, which goes by its height or its hash.
+    pub fn block(&self, name: impl Display) -> String {
+        self.href(&format!("/block/{name}"))
     }
 
     /// A link to `path` that goes on looking at the same miner.

@@ -37,15 +37,8 @@ pub enum Standing {
 
 impl Standing {
     /// Its name in class names.
-    pub fn class(self) -> &'static str {
-        match self {
-            Self::Same => "same",
-            Self::Behind => "behind",
-            Self::Ahead => "ahead",
-            Self::Branch => "branch",
-            Self::Unreachable => "unreachable",
-            Self::Unknown => "unknown",
-        }
+    pub fn class(self) -> String {
+        format!("{self:?}").to_lowercase()
     }
 
     /// Its name on pages.
@@ -90,17 +83,14 @@ pub struct Node {
 /// Asks the neighbours of `at` how they are and whom they know. The first is `at` itself.
 pub fn survey(source: &Source, at: &At) -> Vec<Node> {
     let mut nodes = vec![Node {
-        address: at.address.clone(),
         ring: 0,
         standing: Standing::Same,
         length: Some(at.health.length),
         head: Some(at.health.head),
         last_answer: Some(at.now),
-        reason: None,
         knows: at.neighbours.clone(),
         said: said(source, at, &at.address),
-        tells: Vec::new(),
-        told_by: None,
+        ..told(&at.address, None)
     }];
     let neighbours: Vec<_> = at.neighbours.iter().take(ASKED_MAX).collect();
     nodes.extend(thread::scope(|scope| {
@@ -212,10 +202,7 @@ fn said(source: &Source, at: &At, address: &Address) -> Vec<Event> {
 
 /// The miner looked at goes by one name here: `localhost` is 127.0.0.1.
 fn rename(known: &mut Address, looked_at: &Address) {
-    let is_local = |address: &Address| {
-        address.host() == "localhost" || address.ip().is_some_and(|ip| ip.is_loopback())
-    };
-    if known.port() == looked_at.port() && is_local(known) && is_local(looked_at) {
+    if known.port() == looked_at.port() && known.is_local() && looked_at.is_local() {
         *known = looked_at.clone();
     }
 }

@@ -41,7 +41,7 @@ pub struct Connection {
 
 /// An answer on a standing connection.
 #[derive(Debug, PartialEq)]
-pub struct Answer {
+pub struct Received {
     pub status: u16,
     /// Seconds after which to try again (`Retry-After`).
     pub retry_after: Option<u64>,
@@ -94,7 +94,7 @@ impl Connection {
     }
 
     /// Waits for an answer, for at most `patience`; `None` if none has begun by then.
-    pub fn receive(&self, patience: Duration) -> Result<Option<Answer>, String> {
+    pub fn receive(&self, patience: Duration) -> Result<Option<Received>, String> {
         let mut inbox = self.inbox.lock();
         loop {
             if let Some((answer, end)) = answer(&inbox, self.body_bytes_max)? {
@@ -136,7 +136,7 @@ impl Connection {
 }
 
 /// The first answer in `inbox`, and where it ends; none while it is not whole.
-fn answer(inbox: &[u8], body_bytes_max: usize) -> Result<Option<(Answer, usize)>, String> {
+fn answer(inbox: &[u8], body_bytes_max: usize) -> Result<Option<(Received, usize)>, String> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Response::new(&mut headers);
     let begin = match head.parse(inbox).map_err(|error| error.to_string())? {
@@ -157,7 +157,7 @@ fn answer(inbox: &[u8], body_bytes_max: usize) -> Result<Option<(Answer, usize)>
     let (status, retry_after) =
         (head.code.ok_or("its answer has no status")?, number("Retry-After"));
     let body = inbox.get(begin..begin + length);
-    Ok(body.map(|body| (Answer { status, retry_after, body: body.to_vec() }, begin + length)))
+    Ok(body.map(|body| (Received { status, retry_after, body: body.to_vec() }, begin + length)))
 }
 
 fn is_time_up(error: &io::Error) -> bool {
@@ -212,7 +212,7 @@ mod tests {
         for cut in 0..one.len() {
             assert_eq!(answer(&one[..cut]), Ok(None), "{cut}");
         }
-        let whole = Answer { status: 200, retry_after: None, body: b"ab".to_vec() };
+        let whole = Received { status: 200, retry_after: None, body: b"ab".to_vec() };
         assert_eq!(answer(&two), Ok(Some((whole, one.len()))));
         assert_eq!(answer(&two[one.len()..]).map(|it| it.unwrap().0.status), Ok(409));
         for bad in [

@@ -3,6 +3,7 @@
 
 use maud::{Markup, html};
 
+use super::commands;
 use crate::ui::frame::{self, Tab};
 use crate::ui::http::Answer;
 
@@ -27,7 +28,9 @@ pub fn page(is_local: bool) -> Answer {
                 h2 { "Travels" }
                 p.hint { "How the newest blocks came from miner to miner, by the miners' clocks." }
                 label.field.short { span { "Slower" }
-                    select id="slower" { @for times in SLOWER { option value=(times) selected[times == 100] { "×" (times) } } } }
+                    select id="slower" { @for times in SLOWER {
+                        option value=(times) selected[times == 100] { "×" (times) }
+                    } } }
                 ol.travels id="travels" {}
                 p.verdict.idle id="clock" aria-live="off" { "Choose a block to see its travel again." }
                 p id="returned" role="status" {}
@@ -35,7 +38,9 @@ pub fn page(is_local: bool) -> Answer {
             section.card {
                 h2 { "Who found the last hundred blocks" }
                 table.score { thead { tr {
-                    th scope="col" { "Miner" } th.number scope="col" { "Length" } th.number scope="col" { "Waiting" } th.number scope="col" { "Blocks" } th scope="col" { "Share of blocks and of power" }
+                    th scope="col" { "Miner" } th.number scope="col" { "Length" }
+                    th.number scope="col" { "Waiting" } th.number scope="col" { "Blocks" }
+                    th scope="col" { "Share of blocks and of power" }
                 } } tbody id="score" {} }
                 form id="add" { div.buttons {
                     label.field.short { span { "Message" } input id="text" required maxlength="1000" autocomplete="off"; }
@@ -62,14 +67,16 @@ fn scissors() -> Markup {
                 button id="cut" { "Cut" } button id="mend" { "Mend" }
             }
             div.buttons {
-                span { "In two groups: those ticked, and the others" } button id="split" { "Split" } button id="mend-all" { "Mend all" }
+                span { "In two groups: those ticked, and the others" }
+                button id="split" { "Split" } button id="mend-all" { "Mend all" }
             }
             div.scroll { table { thead { tr {
-                th scope="col" { "Group" } th scope="col" { "Miner" } th scope="col" { "State" } th scope="col" { "Guesses a second" } th scope="col" { "Its lines" } th scope="col" { "Do" }
+                @for heading in ["Group", "Miner", "State", "Guesses a second", "Its lines", "Do"] {
+                    th scope="col" { (heading) }
+                }
             } } tbody id="members" {} } }
             div.buttons { button id="newcomer" { "Start a newcomer" } button id="reset" { "Reset the class" } }
-            h3 { "The same by hand" }
-            pre.commands id="commands" role="log" tabindex="0" aria-label="Commands that do the same" { "Each button shows here the commands that do the same." }
+            h3 { "The same by hand" } (commands())
         }
     }
 }

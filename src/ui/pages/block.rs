@@ -6,7 +6,7 @@ use super::chain;
 use super::chance::chance;
 use super::forks::{short_id, why_dropped};
 use crate::api::{BlockName, Departure, Fork};
-use crate::chain::Hash;
+use crate::chain::{Difficulty, Hash, Proof};
 use crate::ui::frame::{self, Freshness};
 use crate::ui::http::Answer;
 use crate::ui::source::{At, Kept, NoPage, Sent, Source};
@@ -135,14 +135,18 @@ fn left_behind(at: &At, seen: &Sent, left: &Departure, forks: &[Fork]) -> Markup
     let is_of = |fork: &&Fork| fork.blocks.iter().any(|block| block.hash == seen.hash);
     let fork = forks.iter().find(is_of);
     let fork = fork.map_or("/forks".into(), |fork| format!("/forks#f-{}", short_id(&fork.head)));
+    let (index, data) = (seen.block.index, &seen.block.data);
+    let message = format!("/data/{}?sha256={}", data.id, Hash::of(data.message.as_str()));
     html! {
         div.alarm role="note" {
             p { strong { "Not in the chain since " (Moment(left.at).show()) "." } " " (why_dropped(left)) }
             p {
-                a href=(at.href(&format!("/block/{}", left.winner))) { "The block that won" } " · "
-                @if seen.block.index < at.health.length { a href=(at.href(&format!("/block/{}", seen.block.index))) { "Block " (count(seen.block.index)) " of the chain" } " · " }
+                a href=(at.block(left.winner)) { "The block that won" } " · "
+                @if index < at.health.length {
+                    a href=(at.block(index)) { "Block " (count(index)) " of the chain" } " · "
+                }
                 a href=(at.href(&fork)) { "The fork" } " · "
-                a href=(at.href(&format!("/data/{}?sha256={}", seen.block.data.id, Hash::of(seen.block.data.message.as_str())))) { "Where its message is now" }
+                a href=(at.href(&message)) { "Where its message is now" }
             }
         }
     }
@@ -160,7 +164,7 @@ fn rivals(at: &At, seen: &Sent, place: &Place, forks: &[Fork]) -> Markup {
             p.reorganised {
                 strong { "Another block stood here:" }
                 @for (hash, time) in rivals {
-                    " " a href=(at.href(&format!("/block/{hash}"))) { code { (short_hash(&hash)) } } ", until " (Moment(time).show()) "."
+                    " " a href=(at.block(hash)) { code { (short_hash(&hash)) } } ", until " (Moment(time).show()) "."
                 }
             }
         }
@@ -175,55 +179,96 @@ fn name(found: &Found) -> String {
     }
 }
 
+/// Each field: its name, what it is for, and what it is in the genesis block.
+const FIELDS: [(&str, &str, &str); 6] = [
+    (
+        "index",
+        "The height: how many blocks stand below this one.",
+        "The height: no block stands below this one.",
+    ),
+    (
+        "timestamp",
+        "When it was made, in microseconds since 1970; always later than the block before, so that \
+         order in time is order in the chain.",
+        "The first block has no time, so that it is the same for everybody.",
+    ),
+    (
+        "data.id",
+        "The message's own number. A chain holds no message, that is, no id with the same text, \
+         twice: so none can be counted twice.",
+        "The first block holds nobody's message, so its number is zero.",
+    ),
+    ("data.message", "The text that was added.", "The network's name and how hard its proofs are."),
+    (
+        "previous_hash",
+        "The SHA-256 of the line of the block before. This is the chain: change that block, and \
+         this names one that does not exist any more.",
+        "There is no block before. The next one names the hash of this.",
+    ),
+    (
+        "proof",
+        "The seal, which fixes every byte of this block, and the nonce, the number that was \
+         searched for. It is costly to find and cheap to check.",
+        "It needs none: everybody can make this block, and only this one.",
+    ),
+];
+
 fn fields(at: &At, found: &Found) -> Markup {
     let block = &found.seen.block;
-    let gap = found.parent.as_ref().filter(|parent| parent.block.timestamp > 0).map(|parent| {
-        let gap = block.timestamp.saturating_sub(parent.block.timestamp);
-        format!(", {} after block {}", duration(gap), parent.block.index)
-    });
-    let message = Shown(block.data.message.as_str(), MESSAGE_CHARACTERS);
-    let may_scroll = message.may_fill(LINES_UNSCROLLED);
-    let is_genesis = block.index == 0;
-    let row = |name: &str, value: Markup, what: &str, of_genesis: &str| {
-        html! {
-            div { dt { (name) } dd { (value) p.what { @if is_genesis { (of_genesis) } @else { (what) } } } }
-        }
-    };
+    let values = [
+        html! { span { (block.index) } },
+        time(found),
+        html! { code { (block.data.id) } },
+        text(at, found),
+        html! { @match block.previous_hash {
+            Some(hash) => a.hash-line href=(at.block(hash)) { (swatched(&hash)) },
+            None => code { "null" },
+        } },
+        html! { @match &block.proof {
+            Some(proof) => code { span.seal { (proof.seal) } "-" span.nonce { (proof.nonce) } },
+            None => code { "null" },
+        } },
+    ];
     html! {
-        dl.fields {
-            (row("index", html! { span { (block.index) } }, "The height: how many blocks stand below this one.", "The height: no block stands below this one."))
-            (row("timestamp", html! {
-                span { (block.timestamp) } @if block.timestamp > 0 { p.more { (Moment(block.timestamp).show()) (gap.unwrap_or_default()) } }
-            }, "When it was made, in microseconds since 1970; always later than the block before, so that \
-                order in time is order in the chain.", "The first block has no time, so that it is the same \
-                for everybody."))
-            (row("data.id", html! { code { (block.data.id) } }, "The message's own number. A chain holds no \
-                message, that is, no id with the same text, twice: so none can be counted twice.", "The \
-                first block holds nobody's message, so its number is zero."))
-            (row("data.message", html! {
-                div.message tabindex=[may_scroll.then_some("0")] role="group" aria-label="The message" { (message) }
-                p.more { (bytes(block.data.message.as_str().len() as u64)) @if message.is_cut() {
-                    " · " a href=(at.href(&format!("/block/{}/message", name(found)))) {
-                    "the whole message" } } }
-            }, "The text that was added.", "The network's name and how hard its proofs are."))
-            (row("previous_hash", html! {
-                @match block.previous_hash {
-                    Some(hash) => a.hash-line href=(at.href(&format!("/block/{hash}"))) { span class=(format!("swatch {}", hue(&hash))) aria-hidden="true" {} code { (hash) } },
-                    None => code { "null" },
-                }
-            }, "The SHA-256 of the line of the block before. This is the chain: change that block, and this \
-                names one that does not exist any more.", "There is no block before. The next one names the \
-                hash of this."))
-            (row("proof", html! {
-                @match &block.proof {
-                    Some(proof) => code { span.seal { (proof.seal) } "-" span.nonce { (proof.nonce) } },
-                    None => code { "null" },
-                }
-            }, "The seal, which fixes every byte of this block, and the nonce, the number that was searched \
-                for. It is costly to find and cheap to check.", "It needs none: everybody can make this \
-                block, and only this one."))
-        }
+        dl.fields { @for ((name, what, of_genesis), value) in FIELDS.iter().zip(values) {
+            div { dt { (name) } dd {
+                (value) p.what { @if block.index == 0 { (of_genesis) } @else { (what) } }
+            } }
+        } }
     }
+}
+
+/// When the block was made, and how long after its parent.
+fn time(found: &Found) -> Markup {
+    let time = found.seen.block.timestamp;
+    let parent = found.parent.as_ref().filter(|parent| parent.block.timestamp > 0);
+    let gap = parent.map(|parent| {
+        let gap = duration(time.saturating_sub(parent.block.timestamp));
+        format!(", {gap} after block {}", parent.block.index)
+    });
+    html! {
+        span { (time) }
+        @if time > 0 { p.more { (Moment(time).show()) (gap.unwrap_or_default()) } }
+    }
+}
+
+fn text(at: &At, found: &Found) -> Markup {
+    let message = found.seen.block.data.message.as_str();
+    let shown = Shown(message, MESSAGE_CHARACTERS);
+    let may_scroll = shown.may_fill(LINES_UNSCROLLED);
+    html! {
+        div.message tabindex=[may_scroll.then_some("0")] role="group" aria-label="The message" {
+            (shown)
+        }
+        p.more { (bytes(message.len() as u64)) @if shown.is_cut() {
+            " · " a href=(at.href(&format!("/block/{}/message", name(found)))) { "the whole message" }
+        } }
+    }
+}
+
+/// A whole hash with the colour that stands for it.
+fn swatched(hash: &Hash) -> Markup {
+    html! { span class=(format!("swatch {}", hue(hash))) aria-hidden="true" {} code { (hash) } }
 }
 
 fn line(at: &At, found: &Found) -> Markup {
@@ -237,7 +282,7 @@ fn line(at: &At, found: &Found) -> Markup {
             p { "The same line is in the chain file, is sent to neighbours, and is hashed:" }
             pre.line tabindex="0" role="group" aria-label="The block's line" { code { (shown) } }
             p { "Its SHA-256, which the next block names as its " code { "previous_hash" } ":" }
-            p.result.hash-line { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} code { (seen.hash) } }
+            p.result.hash-line { (swatched(&seen.hash)) }
             @if seen.block.index > 0 {
                 p.hint { "No zeros are at the end of this hash. They are at the end of the hash of the two \
                     proofs, below: the nonce is searched for that one, so that the work can be checked with \
@@ -252,24 +297,21 @@ fn line(at: &At, found: &Found) -> Markup {
     }
 }
 
+fn genesis() -> Markup {
+    html! {
+        section.card {
+            h2 { "The genesis block" }
+            p { "It follows from the network's name and difficulty alone, is the same on every miner, \
+                and needs no proof. Miners of another network have another one, so two networks never \
+                mix." }
+        }
+    }
+}
+
 fn proof(seen: &Sent, parent: Option<&Sent>, at: &At) -> Markup {
-    let (Some(proof), Some(parent)) = (&seen.block.proof, parent) else {
-        return html! {
-            section.card {
-                h2 { "The genesis block" }
-                p { "It follows from the network's name and difficulty alone, is the same on every miner, \
-                    and needs no proof. Miners of another network have another one, so two networks never \
-                    mix." }
-            }
-        };
-    };
+    let (Some(proof), Some(parent)) = (&seen.block.proof, parent) else { return genesis() };
     let seal = Hash::of(seen.block.unsealed_line());
     let before = parent.block.proof.map(|proof| proof.to_string()).unwrap_or_default();
-    let work = Hash::of(format!("{before}{proof}"));
-    let zeros = usize::from(at.health.difficulty.zeros()).min(64);
-    let work_text = work.to_string();
-    let (front, end) = work_text.split_at(64 - zeros);
-    let is_good = at.health.difficulty.is_met_by(work.as_bytes());
     html! {
         section.card {
             h2 { "The proof of work" }
@@ -277,9 +319,9 @@ fn proof(seen: &Sent, parent: Option<&Sent>, at: &At) -> Markup {
                 li {
                     p { "The line without its " code { "proof" } " has the SHA-256" }
                     p.result { code.seal { (seal) } }
-                    p { @if seal == proof.seal { span.tick { "✓" }
-                        " the seal in the proof." } @else { span.cross { "✗" }
-                        " not the seal in the proof." } }
+                    p { (mark(seal == proof.seal))
+                        @if seal == proof.seal { " the seal in the proof." }
+                        @else { " not the seal in the proof." } }
                 }
                 li {
                     p { "The proof of block " (count(parent.block.index)) " and this one's, one behind the other:" }
@@ -288,18 +330,31 @@ fn proof(seen: &Sent, parent: Option<&Sent>, at: &At) -> Markup {
                         span.before { (before) } span.seal { (proof.seal) } "-" span.nonce { (proof.nonce) }
                     } }
                 }
-                li {
-                    p { "The SHA-256 of that:" }
-                    p.result { code { (front) span.zeros { (end) } } }
-                    p {
-                        @if is_good { span.tick { "✓" } " ends with " } @else { span.cross { "✗" } " should end with " }
-                        (plural(zeros as u64, "zero")) ". About one number in "
-                            (count(16u64.checked_pow(zeros as u32).unwrap_or(u64::MAX)))
-                            " does that; counted from 0, it is number "
-                        (count(proof.nonce.saturating_add(1))) "."
-                    }
-                }
+                li { (work(at.health.difficulty, &before, proof)) }
             }
         }
     }
+}
+
+/// The hash of both proofs, and how probable its end is.
+fn work(difficulty: Difficulty, before: &str, proof: &Proof) -> Markup {
+    let work = Hash::of(format!("{before}{proof}"));
+    let zeros = usize::from(difficulty.zeros());
+    let text = work.to_string();
+    let (front, end) = text.split_at(text.len() - zeros);
+    let is_met = difficulty.is_met_by(work.as_bytes());
+    html! {
+        p { "The SHA-256 of that:" }
+        p.result { code { (front) span.zeros { (end) } } }
+        p {
+            (mark(is_met)) @if is_met { " ends with " } @else { " should end with " }
+            (plural(zeros as u64, "zero")) ". About one number in "
+            (count(16u64.checked_pow(zeros as u32).unwrap_or(u64::MAX)))
+            " does that; counted from 0, it is number " (count(proof.nonce.saturating_add(1))) "."
+        }
+    }
+}
+
+fn mark(is_good: bool) -> Markup {
+    html! { @if is_good { span.tick { "✓" } } @else { span.cross { "✗" } } }
 }

@@ -5,10 +5,9 @@ use maud::{Markup, html};
 
 use super::message::{Followed, life};
 use super::network::why_it_won;
-use crate::api::{Event, Happening, Status};
+use crate::api::{Event, Happening, Status, StatusReport};
 use crate::ui::frame::{self, Freshness, Tab};
-use crate::ui::http::Answer;
-use crate::ui::routes::Parameters;
+use crate::ui::http::{Answer, Fields};
 use crate::ui::source::{At, NoPage, Sent, Source};
 use crate::ui::words::{
     ADDRESS_CHARACTERS, Moment, Shown, count, duration, hue, plural, short_address, short_hash,
@@ -31,12 +30,9 @@ const ROWS: u64 = 25;
 const ROW_CHARACTERS: usize = 160;
 
 /// Renders the page; `from` chooses the rows of the table, `life` the message to follow.
-pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer, NoPage> {
-    let sha256 = parameters.get("sha256").and_then(|hash| hash.parse().ok());
-    let life = parameters.get("life").and_then(|id| id.parse().ok());
-    let life = life.map(|id| Followed { id, sha256 });
-    let highest = parameters.get("from").and_then(|height| height.parse().ok());
-    Ok(Answer::page(200, render(source, at, highest, life, None)?))
+pub fn page(source: &Source, at: &At, query: &Fields) -> Result<Answer, NoPage> {
+    let follow = query.read("life").map(|id| Followed { id, sha256: query.read("sha256") });
+    Ok(Answer::page(200, render(source, at, query.read("from"), follow, None)?))
 }
 
 fn render(
@@ -46,22 +42,21 @@ fn render(
     follow: Option<Followed>,
     draft: Option<Draft<'_>>,
 ) -> Result<Markup, NoPage> {
-    let length = at.health.length;
-    let (newest, length) = source
-        .blocks(&at.address, length.saturating_sub(ROWS), ROWS)
-        .map(|(blocks, l)| (blocks, l.max(1)))?;
-    let waiting = source.waiting(at)?;
-    let status = source.client.status(&at.address).ok();
+    let (newest, length) =
+        source.blocks(&at.address, at.health.length.saturating_sub(ROWS), ROWS)?;
+    let length = length.max(1);
     let top = highest.unwrap_or(length - 1).min(length - 1);
-    let rows = match highest {
+    let older = match highest {
         Some(_) => source.blocks(&at.address, (top + 1).saturating_sub(ROWS), ROWS.min(top + 1))?.0,
         None => Vec::new(),
     };
-    let rows = if highest.is_some() { &rows } else { &newest };
+    let rows = if highest.is_some() { &older } else { &newest };
+    let waiting = source.waiting(at)?;
+    let status = source.client.status(&at.address).ok();
     let events = source.client.events(&at.address).map(|page| page.events).unwrap_or_default();
     let forks = source.forks(&at.address);
     let own = follow.map(|followed| followed.id);
-    let is_draft = draft.is_some();
+    let freshness = if draft.is_some() { Freshness::Still } else { Freshness::Live };
     let content = html! {
         h1.visually-hidden { "The chain of network " (at.health.network) }
         p.visually-hidden role="status" id="news" { "Block " (count(length - 1)) " is the head; "
@@ -69,23 +64,31 @@ fn render(
         (banner(at, &events))
         (strip(at, &newest, &waiting, status.as_ref(), own, &forks))
         (facts(at, &newest))
-        div.pair {
-            (add_box(at, draft))
-            section.card id="life" aria-live="polite" {
-                @match follow {
-                    Some(followed) => {
-                        (life(source, at, followed, status.as_ref())?.shown)
-                        noscript { p { a href=(at.href(&format!("/data/{}", followed.id))) { "Follow it" }
-                            " on a page of its own, which needs no scripts." } }
-                    },
-                    None => (explanation(at)),
-                }
-            }
-        }
+        div.pair { (add_box(at, draft)) (life_box(source, at, follow, status.as_ref())?) }
         (table(at, rows, top, length, highest.is_some()))
     };
-    let freshness = if is_draft { Freshness::Still } else { Freshness::Live };
     Ok(frame::page(TAB.name, TAB, freshness, at, content))
+}
+
+/// The life of the message that is followed, or else what this is all about.
+fn life_box(
+    source: &Source,
+    at: &At,
+    follow: Option<Followed>,
+    status: Option<&StatusReport>,
+) -> Result<Markup, NoPage> {
+    Ok(html! {
+        section.card id="life" aria-live="polite" {
+            @match follow {
+                Some(followed) => {
+                    (life(source, at, followed, status)?.shown)
+                    noscript { p { a href=(at.href(&format!("/data/{}", followed.id))) { "Follow it" }
+                        " on a page of its own, which needs no scripts." } }
+                },
+                None => (explanation(at)),
+            }
+        }
+    })
 }
 
 /// The newest reorganisation, for as long as it is news: which branch won, and why.
@@ -94,12 +97,12 @@ fn banner(at: &At, events: &[Event]) -> Markup {
         at.now.saturating_sub(event.at) < NEWS_TIME
             && matches!(event.what, Happening::Reorganisation { .. })
     };
-    let event = events.iter().rev().find(is_news);
+    let event = events.iter().rev().find(is_news).map(|event| (event.at, &event.what));
     html! {
         div id="reorganised" role="status" {
-            @if let Some(Event { at: time, what: Happening::Reorganisation { fork, dropped, adopted, returned_count, from, .. }, .. }) = event {
+            @if let Some((time, Happening::Reorganisation { fork, dropped, adopted, returned_count, from, .. })) = event {
                 p.reorganised {
-                    strong { "Reorganisation" } " " (Moment(*time).age(at.now)) ": "
+                    strong { "Reorganisation" } " " (Moment(time).age(at.now)) ": "
                     @if let Some(from) = from { "the branch of " (short_address(from, ADDRESS_CHARACTERS))
                         " won. " } @else { "another branch won. " }
                     (why_it_won(*dropped, *adopted)) " "
@@ -164,7 +167,7 @@ fn table(at: &At, rows: &[Sent], top: u64, length: u64, is_fixed: bool) -> Marku
                 tbody {
                     @for seen in rows.iter().rev() {
                         tr id=(format!("r-{}", &seen.hash.to_string()[..16])) {
-                            th scope="row" { a href=(at.href(&format!("/block/{}", seen.block.index))) { (count(seen.block.index)) } }
+                            th scope="row" { a href=(at.block(seen.block.index)) { (count(seen.block.index)) } }
                             td { div.clamp { (Shown(seen.block.data.message.as_str(), ROW_CHARACTERS)) } }
                             td.hash { span class=(format!("swatch {}", hue(&seen.hash)))
                                 aria-hidden="true" {} code { (short_hash(&seen.hash)) } }

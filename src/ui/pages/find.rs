@@ -5,8 +5,7 @@ use maud::{Markup, html};
 use crate::api::DataState;
 use crate::api::client::ClientError;
 use crate::ui::frame::{self, Freshness, Tab};
-use crate::ui::http::Answer;
-use crate::ui::routes::Parameters;
+use crate::ui::http::{Answer, Fields};
 use crate::ui::search::{self, Found, Wanted};
 use crate::ui::source::{At, NoPage, Sent, Source};
 use crate::ui::words::{Moment, Shown, count, hue, plural, short_hash};
@@ -17,9 +16,9 @@ pub const TAB: Tab = Tab { name: "Find", path: "/find" };
 const MESSAGE_CHARACTERS: usize = 240;
 
 /// Renders the page, or goes straight to the one thing that was asked for.
-pub fn page(source: &Source, at: &At, parameters: &Parameters) -> Result<Answer, NoPage> {
-    let text = parameters.get("q").map(String::as_str).unwrap_or_default();
-    let result = match find(source, at, text, parameters)? {
+pub fn page(source: &Source, at: &At, query: &Fields) -> Result<Answer, NoPage> {
+    let text = query.text("q").unwrap_or_default();
+    let result = match find(source, at, text, query)? {
         Outcome::Here(result) => result,
         Outcome::At(path) => return Ok(Answer::see_other(at.href(&path))),
     };
@@ -48,8 +47,8 @@ enum Outcome {
     At(String),
 }
 
-fn find(source: &Source, at: &At, text: &str, parameters: &Parameters) -> Result<Outcome, NoPage> {
-    let zone = parameters.get("zone").map_or("UTC", String::as_str);
+fn find(source: &Source, at: &At, text: &str, query: &Fields) -> Result<Outcome, NoPage> {
+    let zone = query.text("zone").unwrap_or("UTC");
     Ok(Outcome::Here(match search::read(text, zone, at.health.length) {
         None => examples(),
         Some(Wanted::Height(height)) => {
@@ -77,8 +76,8 @@ fn find(source: &Source, at: &At, text: &str, parameters: &Parameters) -> Result
         Some(Wanted::Hash(hash)) if source.block(&at.address, hash)?.is_some() => {
             return Ok(Outcome::At(format!("/block/{hash}")));
         }
-        Some(Wanted::Hash(hash)) => look(source, at, text, &[hash.to_string()], parameters)?,
-        Some(Wanted::Words(words)) => look(source, at, text, &words, parameters)?,
+        Some(Wanted::Hash(hash)) => look(source, at, text, &[hash.to_string()], query)?,
+        Some(Wanted::Words(words)) => look(source, at, text, &words, query)?,
     }))
 }
 
@@ -88,12 +87,11 @@ fn look(
     at: &At,
     text: &str,
     words: &[String],
-    parameters: &Parameters,
+    query: &Fields,
 ) -> Result<Markup, NoPage> {
-    let height = |name: &str| parameters.get(name).and_then(|height| height.parse().ok());
     let length = at.health.length;
-    let from = height("below").unwrap_or(length).min(length);
-    let begun = height("begun").unwrap_or(from).clamp(from, length);
+    let from = query.read("below").unwrap_or(length).min(length);
+    let begun = query.read("begun").unwrap_or(from).clamp(from, length);
     let found = search::scan(source, at, words, from)?;
     let dropped = if from == length { search::dropped(source, at, words)? } else { Vec::new() };
     Ok(html! {
@@ -152,7 +150,7 @@ fn list(at: &At, blocks: &[Sent]) -> Markup {
 /// A block that was found; `name` is that of its page.
 fn found_block(at: &At, seen: &Sent, name: &str) -> Markup {
     html! {
-        li { a href=(at.href(&format!("/block/{name}"))) {
+        li { a href=(at.block(name)) {
             span.height { span class=(format!("swatch {}", hue(&seen.hash))) aria-hidden="true" {} "Block " (count(seen.block.index)) }
             span.text { (Shown(seen.block.data.message.as_str(), MESSAGE_CHARACTERS)) }
             span.foot { (Moment(seen.block.timestamp).age(at.now)) " · " (short_hash(&seen.hash)) }

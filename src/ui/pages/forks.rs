@@ -167,13 +167,13 @@ fn list(at: &At, forks: &[Fork]) -> Markup {
                     p.originals {
                         "Open the dropped " @if fork.depth == 1 { "original" } @else { "originals" } ":"
                         @for block in fork.blocks.iter().take(LINKS_MAX) {
-                            " " a href=(at.href(&format!("/block/{}", block.hash))) { (count(block.index))
+                            " " a href=(at.block(block.hash)) { (count(block.index))
                                 " " code { (&block.hash.to_string()[..CELL_DIGITS]) } }
                         }
-                        @if fork.depth > LINKS_MAX as u64 { " … " a href=(at.href(&format!("/block/{}", fork.head))) { "its last" } }
+                        @if fork.depth > LINKS_MAX as u64 { " … " a href=(at.block(fork.head)) { "its last" } }
                     }
                     p.hint {
-                        a href=(at.href(&format!("/block/{}", fork.dropped.winner))) { "The block that won" }
+                        a href=(at.block(fork.dropped.winner)) { "The block that won" }
                         @if let Some(file) = &fork.dropped.file { " · kept in the file " code { (Shown(file, 120)) } }
                     }
                 } }

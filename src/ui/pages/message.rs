@@ -8,8 +8,7 @@ use super::forks::{self, Former, why_dropped};
 use crate::api::{DataState, StatusReport};
 use crate::chain::{Data, DataId, Hash, Message, Micros};
 use crate::ui::frame::{self, Freshness};
-use crate::ui::http::Answer;
-use crate::ui::routes::Parameters;
+use crate::ui::http::{Answer, Fields};
 use crate::ui::source::{At, NoPage, Source};
 use crate::ui::words::{Moment, Shown, count, plural, short_hash};
 
@@ -27,11 +26,11 @@ pub struct Followed {
     pub sha256: Option<Hash>,
 }
 
-pub fn page(source: &Source, at: &At, id: &str, parameters: &Parameters) -> Result<Answer, NoPage> {
+pub fn page(source: &Source, at: &At, id: &str, query: &Fields) -> Result<Answer, NoPage> {
     let id = id.parse::<DataId>().map_err(|error| NoPage::Bad(error.to_string()))?;
-    let sha256 = parameters.get("sha256").and_then(|hash| hash.parse().ok());
     let status = source.client.status(&at.address).ok();
-    let life = life(source, at, Followed { id, sha256 }, status.as_ref())?;
+    let followed = Followed { id, sha256: query.read("sha256") };
+    let life = life(source, at, followed, status.as_ref())?;
     let code = if life.is_known { 200 } else { 404 };
     let content = html! {
         h1.visually-hidden { "Message " (id) }
@@ -168,7 +167,7 @@ fn alarm(at: &At, known: &Known) -> Markup {
         let words = html! {
             p { strong { "✗ The chain holds another text under this id, too." } " Block " (count(index))
                 " has one with the SHA-256 " code { (short_hash(&text)) }
-                ": " a href=(at.href(&format!("/block/{index}"))) { "see it" } "." }
+                ": " a href=(at.block(index)) { "see it" } "." }
         };
         (words, *added)
     } else if mined.is_none() && !former.is_empty() {
@@ -197,7 +196,7 @@ fn steps(at: &At, known: &Known) -> Markup {
         ol.steps {
             (step(*is_here, mined.is_none(), "on disk", html! { "The miner keeps it, also through a power cut." }))
             (step(mined.is_some(), true, &mined.map_or("mined".into(), |index| format!("mined in block {index}")), match mined {
-                Some(index) => html! { a href=(at.href(&format!("/block/{index}"))) { "See the block" } },
+                Some(index) => html! { a href=(at.block(index)) { "See the block" } },
                 None => html! { "Miners search a proof for its block." },
             }))
             (step(false, false, &if mined.is_some() { plural(*confirmations, "confirmation") } else { "confirmed".into() }, html! {
@@ -229,7 +228,7 @@ fn originals(at: &At, former: &[Former], text: Option<Hash>) -> Markup {
             p {
                 "It stood in block " (count(former.seen.block.index)) " with " (plural(former.confirmations, "confirmation"))
                 " until " (Moment(former.dropped.at).show()) ". " (why_dropped(&former.dropped)) " "
-                a href=(at.href(&format!("/block/{}", former.seen.hash))) { "Open the dropped original" }
+                a href=(at.block(former.seen.hash)) { "Open the dropped original" }
             }
         }
     }
@@ -250,11 +249,11 @@ fn history(
             ol.history aria-label="Where the message was" {
                 @for (number, one) in former.iter().enumerate() {
                     @let next = begins(number + 1).or(since);
-                    li { a href=(at.href(&format!("/block/{}", one.seen.hash))) { "block " (count(one.seen.block.index)) } }
+                    li { a href=(at.block(one.seen.hash)) { "block " (count(one.seen.block.index)) } }
                     li.gone { "dropped " (Moment(one.dropped.at).age(at.now)) }
                     @if next.map_or(is_known, |next| next > one.dropped.at) { li { "unprocessed" } }
                 }
-                @if let Some(index) = mined { li { a href=(at.href(&format!("/block/{index}"))) { "block " (count(index)) } } }
+                @if let Some(index) = mined { li { a href=(at.block(index)) { "block " (count(index)) } } }
             }
         }
     }

@@ -3,10 +3,9 @@
 use maud::{Markup, html};
 
 use crate::api::client::ClientError;
-use crate::api::{MiningPace, Status, StatusReport};
+use crate::api::{MiningPace, Request, Status, StatusReport};
 use crate::ui::frame::{self, Freshness, Tab};
-use crate::ui::http::Answer;
-use crate::ui::routes::Parameters;
+use crate::ui::http::{Answer, Fields};
 use crate::ui::source::{At, NoPage, Source};
 use crate::ui::words::{Moment, Shown, bytes, count, duration, seconds, short_count};
 
@@ -27,15 +26,16 @@ pub fn page(source: &Source, at: &At, is_local: bool) -> Result<Answer, NoPage> 
 }
 
 /// Sets the pace of a form, and goes back to the page.
-pub fn set_pace(source: &Source, form: &Parameters) -> Result<Answer, NoPage> {
-    let at = source.look(form.get("at").map(String::as_str))?;
-    let step = form.get("step").and_then(|step| step.parse::<usize>().ok());
+pub fn set_pace(source: &Source, form: &Fields) -> Result<Answer, NoPage> {
+    let at = source.look(form.text("at"))?;
+    let step = form.read::<usize>("step");
     let limit = match step.and_then(|step| paces().get(step).copied()) {
-        _ if form.contains_key("pause") => Some(0),
+        _ if form.text("pause").is_some() => Some(0),
         Some(limit) => limit,
         None => return Err(NoPage::Bad("the dial has no such step".into())),
     };
-    match source.limit(&at.address, limit) {
+    let request = Request::LimitMining(limit);
+    match source.client.call::<MiningPace>(&at.address, &request, "pace") {
         Ok(_) => Ok(Answer::see_other(at.href("/miner#mining"))),
         Err(error) => Ok(Answer::page(503, render(source, &at, true, Some(error)))),
     }
@@ -51,8 +51,8 @@ fn paces() -> Vec<Option<u64>> {
 
 fn render(source: &Source, at: &At, is_local: bool, problem: Option<ClientError>) -> Markup {
     let status = source.client.status(&at.address).ok();
-    let pace = source.pace(&at.address);
-    let is_local = is_local && at.is_local();
+    let pace = source.client.call(&at.address, &Request::Mining, "pace").ok();
+    let is_local = is_local && at.address.is_local();
     let content = html! {
         section.intro { h1 { "Miner " span.range { (at.address) } } }
         div.pair {

@@ -1,8 +1,7 @@
 //! The pages, one file each, and the one list of those that the navigation names.
 
 use super::frame::Tab;
-use super::http::Answer;
-use super::routes::Parameters;
+use super::http::{Answer, Fields};
 use super::source::{At, NoPage, Source};
 
 pub mod block;
@@ -22,7 +21,7 @@ pub struct Visit<'a> {
     pub source: &'a Source,
     /// The miner that the page is about.
     pub at: &'a At,
-    pub parameters: &'a Parameters,
+    pub query: &'a Fields,
     /// True for a browser on this host.
     pub is_local: bool,
 }
@@ -31,8 +30,8 @@ type Show = fn(&Visit<'_>) -> Result<Answer, NoPage>;
 
 /// The pages that the navigation names, in its order.
 pub const PAGES: [(Tab, Show); 7] = [
-    (chain::TAB, |to| chain::page(to.source, to.at, to.parameters)),
-    (find::TAB, |to| find::page(to.source, to.at, to.parameters)),
+    (chain::TAB, |to| chain::page(to.source, to.at, to.query)),
+    (find::TAB, |to| find::page(to.source, to.at, to.query)),
     (check::TAB, |to| Ok(check::page(to.at))),
     (workbench::TAB, |to| Ok(workbench::page(to.source, to.at))),
     (forks::TAB, |to| forks::page(to.source, to.at)),
@@ -45,11 +44,11 @@ pub fn show(path: &str, visit: &Visit<'_>) -> Result<Answer, NoPage> {
     if let Some((_, show)) = PAGES.iter().find(|(tab, _)| tab.path == path) {
         return show(visit);
     }
-    let Visit { source, at, parameters, .. } = visit;
+    let Visit { source, at, query, .. } = visit;
     match path.split('/').skip(1).collect::<Vec<_>>()[..] {
         ["block", name] => block::page(source, at, name),
         ["block", name, "message"] => block::message(source, at, name),
-        ["data", id] => message::page(source, at, id, parameters),
+        ["data", id] => message::page(source, at, id, query),
         _ => Err(NoPage::Missing("there is no such page".into())),
     }
 }

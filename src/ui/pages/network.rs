@@ -226,7 +226,7 @@ fn in_lines(newest_first: &[Event]) -> Vec<(&Event, &[Event])> {
 fn blocks_in_a_row(at: &At, first: &Event, last: &Event) -> Markup {
     let link = |event: &Event| match &event.what {
         Happening::Block { index, .. } => {
-            html! { a href=(at.href(&format!("/block/{index}"))) { (count(*index)) } }
+            html! { a href=(at.block(index)) { (count(*index)) } }
         }
         _ => html! {},
     };
@@ -255,7 +255,7 @@ pub fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
     html! {
         @match what {
             Happening::Block { index, from: whom, .. } => {
-                "new block " a href=(at.href(&format!("/block/{index}"))) { (count(*index)) } (from(whom))
+                "new block " a href=(at.block(index)) { (count(*index)) } (from(whom))
             },
             Happening::Reorganisation { fork, dropped, adopted, returned, returned_count, from: whom, .. } => {
                 @let shown = &returned[..returned.len().min(RETURNED_SHOWN)];

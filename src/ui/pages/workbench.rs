@@ -78,7 +78,8 @@ fn bench(at: &At) -> Markup {
             }
             p.verdict.idle id="bench-verdict" role="status" { "Guess a nonce." }
             @if at.is_lab {
-                label.field.short { span { "Your name, for the scoreboard" } input id="by" maxlength=(NAME_CHARACTERS) autocomplete="off" spellcheck="false"; }
+                label.field.short { span { "Your name, for the scoreboard" }
+                    input id="by" maxlength=(NAME_CHARACTERS) autocomplete="off" spellcheck="false"; }
             }
             div.buttons {
                 button.primary id="give" disabled { "Hand in the block" }

@@ -4,7 +4,7 @@
 use std::net::TcpListener;
 
 use blockchain::api::Address;
-use blockchain::ui::Ui;
+use blockchain::ui::{Home, Ui};
 
 /// A name by which browsers may open the UI.
 pub const ALLOWED_NAME: &str = "pages.example";
@@ -20,7 +20,7 @@ impl TestUi {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let names = vec![ALLOWED_NAME.to_owned()];
-        Self { url, ui: Some(Ui::start(listener, miner.clone(), names, ()).unwrap()) }
+        Self { url, ui: Some(Ui::start(listener, Home::Miner(miner.clone()), names, ()).unwrap()) }
     }
 
     /// Asks for a page as a browser without scripts would; status, headers and body.

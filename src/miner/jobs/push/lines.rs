@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::{Sent, answered, next, whom};
 use crate::api::Address;
-use crate::api::client::{Answer, Connection};
+use crate::api::client::{Connection, Received};
 use crate::miner::jobs::{Stop, note_fault};
 use crate::miner::{Fault, Miner};
 
@@ -110,7 +110,7 @@ impl To {
         loop {
             let began = Instant::now();
             let (why, has_answered) = match self.miner.client().connect(&self.address) {
-                Ok(line) => match self.over(&*line) {
+                Ok(line) => match self.over(&line) {
                     Ended::ForGood => return,
                     Ended::Broken { why, has_answered } => (
                         Fault::Failing(format!("no answer from {}: {why}", self.address)),
@@ -186,7 +186,7 @@ impl To {
     fn read(&self, line: &Connection, under_way: &Mutex<PushesUnderWay>, answers: &Sender<()>) {
         let why = loop {
             match line.receive(ANSWER_TIMEOUT) {
-                Ok(Some(Answer { status, body, .. })) => {
+                Ok(Some(Received { status, body, .. })) => {
                     let sent = {
                         let mut under_way = under_way.lock();
                         under_way.has_answered = true;

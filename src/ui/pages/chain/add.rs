@@ -8,8 +8,7 @@ use crate::api::client::ClientError;
 use crate::chain::data::MESSAGE_BYTES_MAX;
 use crate::chain::{Data, DataId, Hash, Message};
 use crate::random;
-use crate::ui::http::Answer;
-use crate::ui::routes::Parameters;
+use crate::ui::http::{Answer, Fields};
 use crate::ui::source::{At, NoPage, Source};
 use crate::ui::words::Shown;
 
@@ -20,11 +19,10 @@ pub struct Draft<'a> {
 }
 
 /// Adds the message of a form, and goes where its life can be followed.
-pub fn add(source: &Source, form: &Parameters) -> Result<Answer, NoPage> {
-    let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-    let at = source.look(form.get("at").map(String::as_str))?;
+pub fn add(source: &Source, form: &Fields) -> Result<Answer, NoPage> {
+    let at = source.look(form.text("at"))?;
     // Browsers send a line break in a form as two characters.
-    let text = field("message").replace("\r\n", "\n");
+    let text = form.text("message").unwrap_or_default().replace("\r\n", "\n");
     let refuse = |status, problem: &str| {
         let draft = Draft { text: &text, problem };
         Ok(Answer::page(status, render(source, &at, None, None, Some(draft))?))
@@ -33,7 +31,7 @@ pub fn add(source: &Source, form: &Parameters) -> Result<Answer, NoPage> {
         Ok(message) => message,
         Err(error) => return refuse(400, &error.to_string()),
     };
-    let id = field("id").parse().unwrap_or_else(|_| random_id());
+    let id = form.read("id").unwrap_or_else(random_id);
     let sha256 = Hash::of(message.as_str());
     match add_once(source, &at, id, message) {
         Ok(added) => {

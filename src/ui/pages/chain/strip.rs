@@ -103,7 +103,7 @@ fn card(at: &At, seen: &Sent, own: Option<DataId>, below: Markup) -> Markup {
     let is_own = own == Some(block.data.id);
     html! {
         li.block.mined-block.(hue(&seen.hash)).own[is_own] id=(format!("b-{}", &seen.hash.to_string()[..16])) data-height=(block.index) {
-            a href=(at.href(&format!("/block/{}", block.index))) {
+            a href=(at.block(block.index)) {
                 span.height { (count(block.index)) (yours(is_own)) code.digits aria-hidden="true" {
                     (&seen.hash.to_string()[..LINK_DIGITS]) } }
                 span.text { (Shown(block.data.message.as_str(), CARD_CHARACTERS)) }
@@ -124,7 +124,7 @@ fn branch(at: &At, fork: &Fork, row: usize) -> Markup {
             summary { (plural(fork.depth, "block")) " dropped" }
             ol aria-label=(format!("Dropped above block {}", fork.fork)) {
                 @for block in fork.blocks.iter().take(BRANCH_BLOCKS) {
-                    li { a href=(at.href(&format!("/block/{}", block.hash))) {
+                    li { a href=(at.block(block.hash)) {
                         span.height { (count(block.index)) } code aria-hidden="true" { (&block.hash.to_string()[..BRANCH_DIGITS]) }
                     } }
                 }

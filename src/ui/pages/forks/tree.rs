@@ -134,7 +134,7 @@ pub fn draw(source: &Source, at: &At, piece: &[&Fork]) -> Result<Markup, ClientE
                 }
                 @for Cell { column, row, height, hash } in &cells {
                     @let (x, y) = place(*column, *row);
-                    a href=(at.href(&format!("/block/{hash}"))) {
+                    a href=(at.block(hash)) {
                         title { "block " (count(*height)) @if *row > 0 { ", dropped" } ", hash " (short_hash(hash)) }
                         rect.cell.(hue(hash)).kept[*row > 0] x=(x) y=(y) width=(CELL.0) height=(CELL.1) rx="8" {}
                         text x=(x + CELL.0 / 2) y=(y + 19) { (count(*height)) }
