@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 
 use crate::chain::Hash;
 
-/// A file that pages load.
 pub struct Asset {
     name: &'static str,
     /// Path that changes with the content.
@@ -17,11 +16,12 @@ pub struct Asset {
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, media type and content as written. A module comes after those that it names.
-const FILES: [(&str, &str, &str); 21] = [
+const FILES: [(&str, &str, &str); 22] = [
     ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
     ("chance.js", JAVASCRIPT, include_str!("assets/chance.js")),
     ("live.js", JAVASCRIPT, include_str!("assets/live.js")),
+    ("page.js", JAVASCRIPT, include_str!("assets/page.js")),
     ("app.js", JAVASCRIPT, include_str!("assets/app.js")),
     ("sha256.js", JAVASCRIPT, include_str!("assets/sha256.js")),
     ("rules.js", JAVASCRIPT, include_str!("assets/rules.js")),

@@ -3,6 +3,7 @@
 
 import { chanceInWords, chanceOf } from "./chance.js";
 import { follow } from "./live.js";
+import { element, isStill } from "./page.js";
 
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long", hourCycle: "h23" });
 const zoned = new Intl.DateTimeFormat("en", {
@@ -94,6 +95,18 @@ function drop(node) {
   return next;
 }
 
+/** A picture of a block of the strip, above the others at this place of the screen. */
+function ghostOf(block, place) {
+  const strip = element("strip"), frame = strip.getBoundingClientRect(), ghost = block.cloneNode(true);
+  ghost.removeAttribute("id");
+  ghost.classList.remove("arrives");
+  ghost.classList.add("traveller");
+  ghost.inert = true;
+  Object.assign(ghost.style, { left: `${place.left - frame.left}px`, top: `${place.top - frame.top}px`, width: `${place.width}px` });
+  strip.append(ghost);
+  return ghost;
+}
+
 const CROSSING_MILLISECONDS = 800;
 
 /**
@@ -101,21 +114,15 @@ const CROSSING_MILLISECONDS = 800;
  * returns lets a block that has come meanwhile slide from there over the divider.
  */
 function watchCrossing() {
-  const strip = document.getElementById("strip");
+  const strip = element("strip");
   const first = () => strip.querySelector(".mined .block");
-  if (!strip || !first() || matchMedia("(prefers-reduced-motion: reduce)").matches) return null;
+  if (!strip || !first() || isStill()) return null;
   const start = strip.querySelector(".waiting .block").getBoundingClientRect(), end = first().getBoundingClientRect();
   return () => {
     const block = first();
     if (!block.classList.contains("arrives") || strip.querySelector(".mined").scrollLeft > 0) return;
-    const frame = strip.getBoundingClientRect(), traveller = block.cloneNode(true);
-    traveller.removeAttribute("id");
-    traveller.classList.remove("arrives");
-    traveller.classList.add("traveller");
-    traveller.inert = true;
-    Object.assign(traveller.style, { left: `${end.left - frame.left}px`, top: `${end.top - frame.top}px`, width: `${end.width}px` });
+    const traveller = ghostOf(block, end);
     block.classList.add("crossing");
-    strip.append(traveller);
     const way = [{ transform: `translateX(${start.left - end.left}px)` }, { transform: "none" }];
     traveller.animate(way, { duration: CROSSING_MILLISECONDS, easing: "cubic-bezier(0.3, 0.7, 0.2, 1)" }).onfinish = () => {
       traveller.remove();
@@ -136,18 +143,11 @@ function watchDropped() {
   const before = [...mined.children].map((card) => [card, card.getBoundingClientRect()]);
   return () => {
     const heights = [...mined.children].map((card) => Number(card.dataset.height)), lowest = Math.min(...heights);
-    const frame = document.getElementById("strip").getBoundingClientRect();
     for (const [card, place] of before) {
       if (card.isConnected || Number(card.dataset.height) < lowest) continue;
-      const ghost = card.cloneNode(true);
-      ghost.removeAttribute("id");
-      ghost.classList.remove("arrives");
-      ghost.classList.add("traveller", "dropped");
-      ghost.inert = true;
-      Object.assign(ghost.style, { left: `${place.left - frame.left}px`, top: `${place.top - frame.top}px`, width: `${place.width}px` });
-      document.getElementById("strip").append(ghost);
-      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      const way = [{ opacity: 1 }, { opacity: 1, offset: 0.5 }, { opacity: 0, transform: still ? "none" : "translateY(60%) rotate(8deg)" }];
+      const ghost = ghostOf(card, place);
+      ghost.classList.add("dropped");
+      const way = [{ opacity: 1 }, { opacity: 1, offset: 0.5 }, { opacity: 0, transform: isStill() ? "none" : "translateY(60%) rotate(8deg)" }];
       ghost.animate(way, { duration: FALL_MILLISECONDS, easing: "ease-in" }).onfinish = () => ghost.remove();
     }
   };
@@ -165,22 +165,26 @@ function watchPlace() {
   };
 }
 
-const lost = document.getElementById("lost");
+const lost = element("lost");
 
 function tellLost(text) {
   lost.hidden = !text;
   if (lost.textContent !== text) lost.textContent = text;
   document.body.classList.toggle("is-lost", Boolean(text));
-  const chip = document.getElementById("health");
+  const chip = element("health");
   if (!text || !chip) return;
   chip.className = "health bad";
   chip.querySelector(".word").textContent = "no answer";
 }
 
+async function pageAt(href, options = {}) {
+  const answer = await fetch(href, { cache: "no-store", ...options });
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
 /** Asks for this page again. A miner that is gone leaves the last picture, greyed. */
 async function refresh() {
-  const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(20000) });
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = await pageAt(location.href, { signal: AbortSignal.timeout(20000) });
   const isDead = Boolean(document.querySelector("[data-dead]")), becomesDead = Boolean(page.querySelector("[data-dead]"));
   if (becomesDead && !isDead) return tellLost(`The miner does not answer. This is what it said last. ${page.querySelector(".reason")?.textContent ?? ""}`);
   tellLost("");
@@ -188,20 +192,19 @@ async function refresh() {
   tellTimes(page);
   tellChances(page);
   const stay = watchPlace(), land = watchCrossing(), fall = watchDropped();
-  morph(document.getElementById("main"), page.getElementById("main"));
+  morph(element("main"), page.getElementById("main"));
   stay?.();
   land?.();
   fall?.();
-  const chip = document.getElementById("health"), freshChip = page.getElementById("health");
+  const chip = element("health"), freshChip = page.getElementById("health");
   if (chip && freshChip) morph(chip, freshChip);
 }
 
 /** Goes on with a search for as long as there is nothing to show. */
 async function goOn() {
-  const link = document.querySelector("[data-go-on]"), result = document.getElementById("result");
+  const link = document.querySelector("[data-go-on]"), result = element("result");
   if (!link) return;
-  const answer = await fetch(link.href, { cache: "no-store" });
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("result");
+  const fresh = (await pageAt(link.href)).getElementById("result");
   if (!fresh) return;
   // Whoever listens hears of the end alone.
   if (fresh.querySelector("[data-go-on]")) fresh.setAttribute("aria-busy", "true");
@@ -228,9 +231,9 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", () => copyText(button));
 }
 
-const message = document.getElementById("message");
+const message = element("message");
 if (message) {
-  const hint = document.getElementById("message-hint"), plain = hint.textContent, most = Number(message.dataset.bytesMax);
+  const hint = element("message-hint"), plain = hint.textContent, most = Number(message.dataset.bytesMax);
   message.addEventListener("input", () => {
     const left = most - new TextEncoder().encode(message.value).length;
     message.setCustomValidity(left < 0 ? `${-left} bytes too long` : "");
@@ -245,7 +248,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, pre")) return;
   if (event.key === "/") {
     event.preventDefault();
-    const box = document.getElementById("q");
+    const box = element("q");
     if (box) box.focus();
     else document.querySelector('nav a[href^="/find"]').click();
   } else {
@@ -266,7 +269,7 @@ dial?.closest("label").addEventListener("input", (event) => {
 
 /** Opens what stands folded in the place that was gone to. */
 function unfold() {
-  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.querySelector("details")?.setAttribute("open", "");
+  element(decodeURIComponent(location.hash.slice(1)))?.querySelector("details")?.setAttribute("open", "");
 }
 addEventListener("hashchange", unfold);
 unfold();

@@ -1,8 +1,9 @@
 // Try to cheat: a copy of the newest blocks, each field of which may be changed; blocks are
 // mined again by several workers, while the network goes on.
 
-import { ask, answerOf, element, handIn, lasting, make, number, place, plural, say, work } from "./tools.js";
+import { ask, answerOf, handIn, lasting, place, randomId, say, work, zerosOf } from "./tools.js";
 import { follow } from "./live.js";
+import { element, make, number, plural } from "./page.js";
 import { judgeAll, spell } from "./rules.js";
 
 const COPIED_BLOCKS = 6;
@@ -94,7 +95,7 @@ function show(copy, { fault, hash, work, seal }, before) {
   copy.link.className = `link ${hue(fields.previous)} ${before === null || before === fields.previous ? "" : "torn"}`;
   copy.link.textContent = fields.previous.slice(0, 2);
   copy.state.textContent = fault ? `✗ ${fault.field}: ${RULES[fault.field] || `expected ${fault.expected}`}` : "✓ keeps every rule";
-  const zeros = /0*$/.exec(work)[0].length;
+  const zeros = zerosOf(work);
   const sealed = seal === fields.seal ? "" : ` · its seal would be ${seal.slice(0, 10)}…`;
   copy.results.textContent = `the hash of both proofs ends with ${work.slice(-10)}: ${plural(zeros, "zero")} of ${place.difficulty}${sealed}`;
   copy.again.disabled = !fault || miner !== null;
@@ -224,9 +225,8 @@ button.addEventListener("click", async () => {
 
 onTop.addEventListener("click", () => {
   const last = copies.at(-1), { index, timestamp } = last.fields;
-  const id = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const later = Math.max(Date.now() * 1000, Number(timestamp) + 1);
-  const fields = { index: String(Number(index) + 1), timestamp: String(later), id, message: "mine alone", previous: "", seal: "", nonce: "" };
+  const fields = { index: String(Number(index) + 1), timestamp: String(later), id: randomId(), message: "mine alone", previous: "", seal: "", nonce: "" };
   const copy = { fields, original: null };
   copies.push(copy);
   list.append(card(copy));
@@ -238,7 +238,7 @@ onTop.addEventListener("click", () => {
 give.addEventListener("click", async () => {
   give.disabled = true;
   const lines = copies.slice(copies.findIndex(isChanged)).map(lineOf);
-  const { taken, words } = await handIn(lines).catch((error) => ({ taken: false, words: error.message }));
+  const { taken, words } = await handIn(lines);
   element("handed-in").textContent = taken ? `The network took your branch. ${words}` : `Not taken. ${words}`;
   await look();
 });

@@ -1,5 +1,7 @@
 // What the pages of a class share: the state of its network, and orders to its miners.
 
+import { element } from "./page.js";
+
 /** All that is seen of the network now. */
 export async function look() {
   const answer = await fetch("/wall/state", { cache: "no-store", signal: AbortSignal.timeout(15000) });
@@ -16,7 +18,7 @@ export async function order(...lines) {
   } catch {
     done = { commands: [], error: "the class does not answer" };
   }
-  const log = document.getElementById("commands");
+  const log = element("commands");
   if (log) {
     const text = [...lines.map((line) => `# ${line}`), ...done.commands, ...(done.error ? [`# not done: ${done.error}`] : [])];
     log.textContent = [...(log.dataset.used ? [log.textContent] : []), ...text].join("\n");
@@ -34,7 +36,7 @@ export async function add(text) {
 
 /** Asks again and again while somebody looks. */
 export function follow(show, milliseconds = 400) {
-  const lost = document.getElementById("lost");
+  const lost = element("lost");
   const next = async () => {
     try {
       if (!document.hidden) {
@@ -49,13 +51,6 @@ export function follow(show, milliseconds = 400) {
     setTimeout(next, milliseconds);
   };
   next();
-}
-
-/** Makes an element. */
-export function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
 }
 
 /** What is seen of the network. */

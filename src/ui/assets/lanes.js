@@ -1,5 +1,7 @@
 // A lane for each miner: the blocks of its chain by height. Draws only while something moves.
 
+import { hueOf, isStill } from "./page.js";
+
 const ARRIVAL_MILLISECONDS = 450;
 
 /** Sizes by the room there is: a projector shows large blocks, a phone or a crowd small ones. */
@@ -21,18 +23,18 @@ function colours() {
 }
 
 /** The colour of a block by its hash, the same as on all pages. */
-const tone = (colours, hash) => `oklch(${colours.lightness} ${colours.chroma} ${Math.round(parseInt(hash[0], 16) * 22.5)})`;
+const tone = (colours, hash) => `oklch(${colours.lightness} ${colours.chroma} ${hueOf(hash)})`;
 
 export function drawLanes(where, fresh) {
   canvas = where;
   state = fresh;
-  const now = performance.now(), isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const now = performance.now(), isAtOnce = isFirst || isStill();
   const shown = new Set();
   state.miners.forEach((miner, place) => {
     for (const { hash } of state.chain(miner.head, 40)) {
       const key = `${place} ${hash}`;
       shown.add(key);
-      if (!arrived.has(key)) arrived.set(key, isFirst || isStill ? -Infinity : now);
+      if (!arrived.has(key)) arrived.set(key, isAtOnce ? -Infinity : now);
     }
   });
   for (const key of arrived.keys()) if (!shown.has(key)) arrived.delete(key);

@@ -1,11 +1,11 @@
 // An experiment: sets its stage, watches the network, ticks what is done.
 
 import { chanceInWords, chanceOf } from "./chance.js";
-import { add, element, follow, look, order } from "./class.js";
+import { add, follow, look, order } from "./class.js";
+import { element, make } from "./page.js";
 import { readSigned, sign, verify } from "./sign.js";
 
-const by = (id) => document.getElementById(id);
-const page = by("experiment");
+const page = element("experiment");
 const DONE = "experiments done";
 
 const done = () => new Set(JSON.parse(sessionStorage.getItem(DONE) ?? "[]"));
@@ -79,7 +79,7 @@ async function act(lines) {
   const answer = await order(...lines);
   const refusal = answer.commands.find((command) => /^# 4\d\d/.test(command));
   if (refusal) here.forged = true;
-  by("seen").textContent = answer.error ? `Not done: ${answer.error}` : refusal ? refusal.slice(2) : "";
+  element("seen").textContent = answer.error ? `Not done: ${answer.error}` : refusal ? refusal.slice(2) : "";
   return answer;
 }
 
@@ -104,24 +104,24 @@ function tick() {
     // What came in the same look counts for the next task.
     before = earlier;
   }
-  if (page.querySelector(".tasks li:not(.done)") || !by("learned").hidden) return;
-  by("learned").hidden = false;
+  if (page.querySelector(".tasks li:not(.done)") || !element("learned").hidden) return;
+  element("learned").hidden = false;
   sessionStorage.setItem(DONE, JSON.stringify([...done().add(page.dataset.name)]));
 }
 
 /** Offers the newest blocks for the heist. */
 function offer() {
-  const select = by("height"), honest = state.chain(headOf(state, first(state)), 8).filter((block) => block.index > 0);
+  const select = element("height"), honest = state.chain(headOf(state, first(state)), 8).filter((block) => block.index > 0);
   const key = honest.map((block) => block.hash).join();
   if (select.dataset.key === key || here.height !== null) return;
   select.dataset.key = key;
   const chosen = select.value;
-  select.replaceChildren(...honest.map((block) => element("option", { value: block.index, textContent: `${block.index}: ${block.message.slice(0, 30)}` })));
+  select.replaceChildren(...honest.map((block) => make("option", { value: block.index, textContent: `${block.index}: ${block.message.slice(0, 30)}` })));
   if (honest.some((block) => String(block.index) === chosen)) select.value = chosen;
 }
 
 async function rob() {
-  const thief = last(state).name, height = Number(by("height").value), text = by("text").value.replaceAll('"', "'");
+  const thief = last(state).name, height = Number(element("height").value), text = element("text").value.replaceAll('"', "'");
   const honest = minerOf(state, first(state)), depth = honest.length - height + honest.unprocessed;
   const answer = await act([`rewind ${thief} ${height - 1}`, `add "${text}" to ${thief}`, `limit ${thief} none`, ...Array.from({ length: depth + 1 }, (_, i) => `add "Page ${i + 1} of another history" to ${thief}`)]);
   if (!answer.error) [here.height, here.text] = [height, text];
@@ -136,9 +136,9 @@ function wins(share, confirmations) {
 }
 
 function race() {
-  const share = Number(by("share").value) / 100, confirmations = Number(by("confirmations").value);
+  const share = Number(element("share").value) / 100, confirmations = Number(element("confirmations").value);
   const won = Array.from({ length: 50 }, () => wins(share, confirmations)).filter(Boolean).length;
-  by("raced").textContent = `The thief won ${won} of 50 races. Expected: ${chanceInWords(chanceOf(share, confirmations))}.`;
+  element("raced").textContent = `The thief won ${won} of 50 races. Expected: ${chanceInWords(chanceOf(share, confirmations))}.`;
   here.raced = true;
 }
 
@@ -149,7 +149,7 @@ async function checkSignatures() {
     const isRight = await verify(signed).catch(() => null);
     if (isRight === null) continue;
     (isRight ? here.signed : here.wrong).add(block.hash);
-    by("signed").append(element("li", { className: isRight ? "good" : "bad", textContent: `${isRight ? "✓" : "✗"} block ${block.index}, key ${signed.key.slice(0, 8)}: ${signed.text}` }));
+    element("signed").append(make("li", { className: isRight ? "good" : "bad", textContent: `${isRight ? "✓" : "✗"} block ${block.index}, key ${signed.key.slice(0, 8)}: ${signed.text}` }));
   }
 }
 
@@ -159,25 +159,25 @@ function show(fresh) {
   opened ??= state;
   before ??= state;
   page.dataset.watches = ticks.idle() ? "idle" : "busy";
-  if (by("height")) offer();
-  if (by("signed")) checkSignatures();
+  if (element("height")) offer();
+  if (element("signed")) checkSignatures();
   tick();
 }
 
 function listen() {
   for (const button of page.querySelectorAll("[data-orders]")) button.addEventListener("click", () => set(button.dataset.orders));
-  const on = (id, run) => by(id)?.addEventListener("submit", (event) => {
+  const on = (id, run) => element(id)?.addEventListener("submit", (event) => {
     event.preventDefault();
-    Promise.resolve(run()).catch((error) => (by("seen").textContent = String(error.message ?? error)));
+    Promise.resolve(run()).catch((error) => (element("seen").textContent = String(error.message ?? error)));
   });
   on("add", async () => {
-    by("seen").textContent = (await add(by("text").value)) ? "It waits to be mined." : "The miner did not take it.";
+    element("seen").textContent = (await add(element("text").value)) ? "It waits to be mined." : "The miner did not take it.";
   });
   on("heist", rob);
   on("race", race);
-  on("signatures", async () => add(await sign(by("text").value)));
-  by("wrong")?.addEventListener("click", async () => add((await sign(by("text").value)).replace(by("text").value, `${by("text").value} And a cake.`)));
-  if (by("keys")) by("keys").textContent = isSecureContext ? "The keys live in this tab and are gone with it." : "Browsers sign only on pages opened as 127.0.0.1 or localhost, or over HTTPS; open this page on the host of the class.";
+  on("signatures", async () => add(await sign(element("text").value)));
+  element("wrong")?.addEventListener("click", async () => add((await sign(element("text").value)).replace(element("text").value, `${element("text").value} And a cake.`)));
+  if (element("keys")) element("keys").textContent = isSecureContext ? "The keys live in this tab and are gone with it." : "Browsers sign only on pages opened as 127.0.0.1 or localhost, or over HTTPS; open this page on the host of the class.";
 }
 
 if (page) {

@@ -1,10 +1,13 @@
 // The miners in a circle, and the lines between them: cut, mended, and lit while a block passes.
 
+import { element, hueOf, isStill } from "./page.js";
+
 const SVG = "http://www.w3.org/2000/svg", RADIUS = 100, LIT_MILLISECONDS = 900;
 
 let svg = null, places = [];
 
-function make(name, attributes, parent) {
+/** Makes a part of the drawing. */
+function draw(name, attributes, parent) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   parent?.append(made);
@@ -52,31 +55,31 @@ export function drawLinks(where, state, toggle) {
   const fresh = document.createDocumentFragment();
   for (const { one, other, isCut, names } of lines) {
     const [[x1, y1], [x2, y2]] = [places[one], places[other]];
-    make("line", { x1, y1, x2, y2, class: isCut ? "link-line cut" : "link-line" }, fresh);
+    draw("line", { x1, y1, x2, y2, class: isCut ? "link-line cut" : "link-line" }, fresh);
     if (!toggle || !names[0] || !names[1]) continue;
-    const hit = make("line", { x1, y1, x2, y2, class: "hit" }, fresh);
-    make("title", {}, hit).textContent = `${isCut ? "Mend" : "Cut"} the line between ${names[0]} and ${names[1]}`;
+    const hit = draw("line", { x1, y1, x2, y2, class: "hit" }, fresh);
+    draw("title", {}, hit).textContent = `${isCut ? "Mend" : "Cut"} the line between ${names[0]} and ${names[1]}`;
     hit.addEventListener("click", () => toggle(...names));
   }
   state.present.forEach((place) => {
     const miner = state.miners[place];
     const [x, y] = places[place], kind = state.stateOf(place);
-    const hue = miner.head ? Math.round(parseInt(miner.head[0], 16) * 22.5) : 0;
-    const circle = make("circle", { cx: x, cy: y, r: 13, class: `miner ${kind}`, "data-place": place }, fresh);
+    const hue = miner.head ? hueOf(miner.head) : 0;
+    const circle = draw("circle", { cx: x, cy: y, r: 13, class: `miner ${kind}`, "data-place": place }, fresh);
     circle.style.setProperty("--hue", hue);
-    make("text", { x, y: y + (y > 5 ? 26 : -19) }, fresh).textContent = state.nameOf(place).slice(0, 16);
+    draw("text", { x, y: y + (y > 5 ? 26 : -19) }, fresh).textContent = state.nameOf(place).slice(0, 16);
   });
-  make("g", { id: "lights" }, fresh);
+  draw("g", { id: "lights" }, fresh);
   svg.replaceChildren(fresh);
 }
 
 /** Lets a light go along the line from one miner to another. */
 export function flash(from, to, duration = LIT_MILLISECONDS) {
-  const lights = document.getElementById("lights");
+  const lights = element("lights");
   if (!lights || !places[from] || !places[to]) return;
   const [[x1, y1], [x2, y2]] = [places[from], places[to]];
-  const line = make("line", { x1, y1, x2, y2, class: "lit" }, lights), dot = make("circle", { r: 5, cx: x1, cy: y1, class: "dot-lit" }, lights);
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+  const line = draw("line", { x1, y1, x2, y2, class: "lit" }, lights), dot = draw("circle", { r: 5, cx: x1, cy: y1, class: "dot-lit" }, lights);
+  if (isStill()) {
     setTimeout(() => { line.remove(); dot.remove(); }, duration);
     return;
   }

@@ -1,6 +1,7 @@
 // What the pages with workers share: tasks for a worker, and numbers in words.
 
-export const element = (id) => document.getElementById(id);
+import { element, number } from "./page.js";
+export { element, number };
 
 const panel = document.querySelector("[data-worker]");
 
@@ -29,8 +30,6 @@ export function work(task, hear) {
 export const answerOf = (task) =>
   new Promise((resolve, reject) => work(task, (data) => (data.error ? reject(new Error(data.error)) : resolve(data))));
 
-export const number = (n) => Math.round(n).toLocaleString("en");
-
 /** A length of time in words. */
 export function lasting(seconds) {
   if (!Number.isFinite(seconds)) return "for ever";
@@ -45,17 +44,6 @@ export function say(where, text, state) {
   where.className = `verdict ${state || ""}`;
 }
 
-/** Makes an element with this class and text. */
-export function make(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  return made;
-}
-
-/** `1 block`, `2 blocks`. */
-export const plural = (n, noun) => `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
-
 /** Asks the miner for JSON by way of this page's server. */
 export async function ask(path) {
   const answer = await fetch(`/api${path}${path.includes("?") ? place.query : place.query.replace("&", "?")}`, { cache: "no-store" });
@@ -63,17 +51,27 @@ export async function ask(path) {
   return answer.json();
 }
 
+/** A random id of a message. */
+export const randomId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Zeros at the end of a hash in hex. */
+export const zerosOf = (hash) => /0*$/.exec(hash)[0].length;
+
 /**
  * Hands in blocks, one a line, as the network's next ones. Returns { taken, words }: what the
- * miner said, in words.
+ * miner said, or why nothing could be heard of it, in words.
  */
 export async function handIn(lines, by = "") {
-  const answer = await fetch(`/blocks?by=${encodeURIComponent(by)}${place.query}`, { method: "POST", body: `${lines.join("\n")}\n` });
-  const said = await answer.json().catch(() => ({}));
-  const words = [said.message, said.more_information].filter(Boolean).join(": ").replace("!:", "!");
-  if (answer.ok) return { taken: said.taken > 0, words };
-  if (answer.status === 404 || answer.status === 405) {
-    return { taken: false, words: "This miner takes no blocks from elsewhere yet: it needs a version with PUT /blocks." };
+  try {
+    const answer = await fetch(`/blocks?by=${encodeURIComponent(by)}${place.query}`, { method: "POST", body: `${lines.join("\n")}\n` });
+    const said = await answer.json().catch(() => ({}));
+    const words = [said.message, said.more_information].filter(Boolean).join(": ").replace("!:", "!");
+    if (answer.ok) return { taken: said.taken > 0, words };
+    if (answer.status === 404 || answer.status === 405) {
+      return { taken: false, words: "This miner takes no blocks from elsewhere yet: it needs a version with PUT /blocks." };
+    }
+    return { taken: false, words: words || `The miner answers ${answer.status}.` };
+  } catch (error) {
+    return { taken: false, words: error.message };
   }
-  return { taken: false, words: words || `The miner answers ${answer.status}.` };
 }

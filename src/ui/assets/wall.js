@@ -1,11 +1,11 @@
 // Draws the wall: lines between the miners, a lane for each one's chain, blocks as they travel.
 
-import { add, element, follow, look, order } from "./class.js";
+import { add, follow, look, order } from "./class.js";
 import { drawLanes } from "./lanes.js";
 import { drawLinks, flash, replay } from "./links.js";
+import { element, make } from "./page.js";
 
-const by = (id) => document.getElementById(id);
-const isLocal = "local" in by("wall").dataset;
+const isLocal = "local" in element("wall").dataset;
 
 /** Newest travel that was shown already. */
 let shownUpTo = null;
@@ -18,7 +18,7 @@ function tell() {
   const several = `${answering.length} miners, ${state.heads.length} heads: ` +
     state.heads.map((head) => `${answering.filter((miner) => miner.head === head).length} at block ${state.heightOf(head)} (${head.slice(0, 6)})`).join(", ") + ".";
   const text = state.heads.length > 1 ? several : one;
-  if (by("told").textContent !== text) by("told").textContent = text;
+  if (element("told").textContent !== text) element("told").textContent = text;
 }
 
 /** The newest blocks, each with its arrivals, newest first. */
@@ -52,15 +52,15 @@ function hop(travel, arrivals) {
 }
 
 function listJourneys() {
-  const list = by("travels");
+  const list = element("travels");
   const items = journeys();
   const key = JSON.stringify(items.map(({ hash, arrivals }) => [hash, arrivals.length]));
   if (list.dataset.key === key) return;
   list.dataset.key = key;
   list.replaceChildren(...items.map(({ hash, arrivals }) => {
-    const button = element("button", { type: "button", textContent: `Block ${arrivals[0].index}` });
-    button.addEventListener("click", () => replay(state, arrivals, Number(by("slower").value), by("clock")));
-    return element("li", {}, button, element("span", { textContent: arrivals.map((travel) => hop(travel, arrivals)).join(" · ") }));
+    const button = make("button", { type: "button", textContent: `Block ${arrivals[0].index}` });
+    button.addEventListener("click", () => replay(state, arrivals, Number(element("slower").value), element("clock")));
+    return make("li", {}, button, make("span", { textContent: arrivals.map((travel) => hop(travel, arrivals)).join(" · ") }));
   }));
 }
 
@@ -73,16 +73,16 @@ function countReturned() {
   const dropped = Math.max(...deepest.map((turn) => turn.dropped)), returned = Math.max(...deepest.map((turn) => turn.returned));
   const text = `Last reorganisation: ${deepest.map((turn) => state.nameOf(turn.to)).join(", ")} dropped ${dropped} ${dropped === 1 ? "block" : "blocks"}; ` +
     `${returned} ${returned === 1 ? "message" : "messages"} came back and ${returned === 1 ? "waits" : "wait"} to be mined again.`;
-  if (by("returned").textContent !== text) by("returned").textContent = text;
+  if (element("returned").textContent !== text) element("returned").textContent = text;
 }
 
 /** Two bars with their numbers; no bar where there is no share. */
 function meter(shares) {
-  const made = element("div", { className: "shares" });
+  const made = make("div", { className: "shares" });
   for (const [kind, value] of shares) {
-    const bar = element("i", { className: kind });
+    const bar = make("i", { className: kind });
     bar.style.width = `${Math.round((value ?? 0) * 100)}%`;
-    made.append(bar, element("span", { textContent: value === null ? "" : `${Math.round(value * 100)} %` }));
+    made.append(bar, make("span", { textContent: value === null ? "" : `${Math.round(value * 100)} %` }));
   }
   return made;
 }
@@ -96,16 +96,16 @@ function score() {
   }
   const powers = state.miners.map((_, place) => state.power(place)), all = powers.reduce((sum, power) => sum + power, 0);
   const row = (name, length, waiting, blocks, power) => {
-    const number = (value) => element("td", { className: "number", textContent: value });
+    const number = (value) => make("td", { className: "number", textContent: value });
     const share = last.length ? blocks / last.length : 0;
-    return element("tr", {}, element("th", { scope: "row", textContent: name }), number(length), number(waiting), number(blocks), element("td", {}, meter([["of-blocks", share], ["of-power", power]])));
+    return make("tr", {}, make("th", { scope: "row", textContent: name }), number(length), number(waiting), number(blocks), make("td", {}, meter([["of-blocks", share], ["of-power", power]])));
   };
   const miners = state.present.map((place) => {
     const miner = state.miners[place];
     return row(state.nameOf(place), miner.length, miner.unprocessed, found.get(place) ?? 0, all ? powers[place] / all : 0);
   });
   const hands = [...people].map(([name, blocks]) => row(`${name}, by browser`, "", "", blocks, null));
-  by("score").replaceChildren(...miners, ...hands);
+  element("score").replaceChildren(...miners, ...hands);
 }
 
 /** What came since the last look. */
@@ -124,8 +124,8 @@ async function toggle(one, other) {
 function show(fresh) {
   state = fresh;
   tell();
-  drawLinks(by("links"), state, isLocal ? toggle : null);
-  drawLanes(by("lanes"), state);
+  drawLinks(element("links"), state, isLocal ? toggle : null);
+  drawLanes(element("lanes"), state);
   light();
   listJourneys();
   countReturned();
@@ -138,7 +138,7 @@ function show(fresh) {
 const options = (select, names) => {
   if (select.options.length === names.length) return;
   const chosen = select.value;
-  select.replaceChildren(...names.map((name) => element("option", { value: name, textContent: name })));
+  select.replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
   if (names.includes(chosen)) select.value = chosen;
 };
 
@@ -153,20 +153,20 @@ function dials() {
 const DELAYS = [["0", "fast"], ["0.3", "up to 0.3 s late"], ["1", "up to 1 s late"], ["3", "up to 3 s late"]];
 
 function row(member) {
-  const group = element("input", { type: "checkbox", ariaLabel: `${member.name} is in the first group` });
-  const dial = element("select", { ariaLabel: `Guesses a second of ${member.name}` }, ...dials().map(([value, textContent]) => element("option", { value, textContent, selected: value === "usual" })));
+  const group = make("input", { type: "checkbox", ariaLabel: `${member.name} is in the first group` });
+  const dial = make("select", { ariaLabel: `Guesses a second of ${member.name}` }, ...dials().map(([value, textContent]) => make("option", { value, textContent, selected: value === "usual" })));
   dial.addEventListener("change", () => order(`limit ${member.name} ${dial.value}`));
-  const delay = element("select", { ariaLabel: `Delay of what is sent to ${member.name}` }, ...DELAYS.map(([value, textContent]) => element("option", { value, textContent })));
+  const delay = make("select", { ariaLabel: `Delay of what is sent to ${member.name}` }, ...DELAYS.map(([value, textContent]) => make("option", { value, textContent })));
   delay.dataset.delay = "";
   delay.addEventListener("change", () => order(`slow ${member.name} ${delay.value}`));
   const button = (what, words) => {
-    const made = element("button", { type: "button", textContent: words });
+    const made = make("button", { type: "button", textContent: words });
     made.dataset.order = what;
     made.addEventListener("click", () => order(`${made.dataset.order} ${member.name}`));
     return made;
   };
-  const made = element("tr", {}, element("td", {}, group), element("th", { scope: "row", textContent: member.name }), element("td", {}), element("td", {}, dial), element("td", {}, delay),
-    element("td", {}, element("div", { className: "buttons" }, button("isolate", "Isolate"), button("pause", "Pause"), button("kill", "Kill -9"))));
+  const made = make("tr", {}, make("td", {}, group), make("th", { scope: "row", textContent: member.name }), make("td", {}), make("td", {}, dial), make("td", {}, delay),
+    make("td", {}, make("div", { className: "buttons" }, button("isolate", "Isolate"), button("pause", "Pause"), button("kill", "Kill -9"))));
   made.dataset.name = member.name;
   return made;
 }
@@ -181,12 +181,12 @@ function turn(dial, member) {
 
 /** Chooses a value, which is added if it is none of those that are there. */
 function choose(select, value, textContent) {
-  if (![...select.options].some((option) => option.value === value)) select.append(element("option", { value, textContent }));
+  if (![...select.options].some((option) => option.value === value)) select.append(make("option", { value, textContent }));
   select.value = value;
 }
 
 function members() {
-  const body = by("members"), all = present();
+  const body = element("members"), all = present();
   for (const row of [...body.children]) if (!all.some((member) => member.name === row.dataset.name)) row.remove();
   for (const member of all) {
     let line = [...body.children].find((row) => row.dataset.name === member.name);
@@ -205,32 +205,32 @@ function members() {
     [kill.dataset.order, kill.textContent] = isDead ? ["start", "Start"] : ["kill", "Kill -9"];
   }
   const names = all.map((member) => member.name);
-  options(by("one"), names);
-  options(by("other"), names);
-  if (by("one").value === by("other").value && names.length > 1) by("other").value = names.find((name) => name !== by("one").value);
-  by("newcomer").disabled = !state.class.some((member) => member.state === "absent");
+  options(element("one"), names);
+  options(element("other"), names);
+  if (element("one").value === element("other").value && names.length > 1) element("other").value = names.find((name) => name !== element("one").value);
+  element("newcomer").disabled = !state.class.some((member) => member.state === "absent");
 }
 
 if (isLocal) {
-  by("cut").addEventListener("click", () => order(`cut ${by("one").value} ${by("other").value}`));
-  by("mend").addEventListener("click", () => order(`mend ${by("one").value} ${by("other").value}`));
-  by("mend-all").addEventListener("click", () => order("mend"));
-  by("reset").addEventListener("click", () => order("reset"));
-  by("newcomer").addEventListener("click", () => order(`start ${state.class.find((member) => member.state === "absent").name}`));
-  by("split").addEventListener("click", () => {
-    const rows = [...by("members").children], ticked = (row) => row.querySelector("input").checked;
+  element("cut").addEventListener("click", () => order(`cut ${element("one").value} ${element("other").value}`));
+  element("mend").addEventListener("click", () => order(`mend ${element("one").value} ${element("other").value}`));
+  element("mend-all").addEventListener("click", () => order("mend"));
+  element("reset").addEventListener("click", () => order("reset"));
+  element("newcomer").addEventListener("click", () => order(`start ${state.class.find((member) => member.state === "absent").name}`));
+  element("split").addEventListener("click", () => {
+    const rows = [...element("members").children], ticked = (row) => row.querySelector("input").checked;
     const names = (rows) => rows.map((row) => row.dataset.name).join(" ");
     return order(`split ${names(rows.filter(ticked))} | ${names(rows.filter((row) => !ticked(row)))}`);
   });
-  by("many").addEventListener("click", () => order(...Array.from({ length: 20 }, (_, i) => `add "Message ${i + 1} of ${new Date().toLocaleTimeString()}"`)));
+  element("many").addEventListener("click", () => order(...Array.from({ length: 20 }, (_, i) => `add "Message ${i + 1} of ${new Date().toLocaleTimeString()}"`)));
 }
 
-by("add").addEventListener("submit", async (event) => {
+element("add").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const text = by("text").value;
+  const text = element("text").value;
   const done = await add(text).catch(() => false);
-  by("added").textContent = done ? `“${text}” waits to be mined.` : "The miner did not take it.";
-  if (done) by("text").value = "";
+  element("added").textContent = done ? `“${text}” waits to be mined.` : "The miner did not take it.";
+  if (done) element("text").value = "";
   show(await look());
 });
 

@@ -1,8 +1,9 @@
 // The workbench: a text and its hash, a block whose nonce is searched by hand, and what
 // another difficulty would cost.
 
-import { ask, answerOf, element, handIn, lasting, make, number, place, plural, say } from "./tools.js";
+import { ask, answerOf, handIn, lasting, place, randomId, say, zerosOf } from "./tools.js";
 import { follow } from "./live.js";
+import { element, make, number, plural } from "./page.js";
 import { headAsIs, spell } from "./rules.js";
 import { hex, sha256, sha256Hex, utf8 } from "./sha256.js";
 
@@ -41,8 +42,6 @@ const SPIN_MILLISECONDS = 8;
   const message = element("bench-message"), counts = element("luck");
   let parent = null, fields = null, prefix = "", guesses = 0, seen = [], spinning = 0, best = "", isOwn = true, isTyped = false, handed = false;
 
-  const random = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-
   /** Takes the head and the oldest message that waits, and begins anew if either is new. */
   async function look() {
     const { length, head } = await ask("/health");
@@ -57,7 +56,7 @@ const SPIN_MILLISECONDS = 8;
     else if (isFirst || (!isTyped && !message.value)) message.value = "Mined by hand";
     element("bench-source").textContent = isTyped ? "Your own message." : isOwn ? "No message is unprocessed: write one of your own." : "The oldest unprocessed message. The miners search for its nonce, too.";
     fields = {
-      index: String(parent.index + 1), id: isOwn ? random() : data[0].id, previous: parent.hash,
+      index: String(parent.index + 1), id: isOwn ? randomId() : data[0].id, previous: parent.hash,
       timestamp: String(Math.max(Date.now() * 1000, parent.timestamp + 1)),
     };
     begin(isFirst || handed ? "" : `Block ${number(parent.index)} came from elsewhere. A block names the one before it, so the search begins anew: ${number(guesses)} guesses are lost. Nothing else is: a search has no memory.`);
@@ -78,7 +77,6 @@ const SPIN_MILLISECONDS = 8;
   }
 
   const workOf = (guess) => sha256Hex(prefix + guess);
-  const zerosOf = (work) => /0*$/.exec(work)[0].length;
 
   /** Tries a nonce. */
   function guess(value) {
@@ -118,9 +116,11 @@ const SPIN_MILLISECONDS = 8;
     counts.replaceChildren(...rows);
   }
 
+  const nonceNow = () => BigInt(/^\d+$/.test(nonce.value) ? nonce.value : "0");
+
   function turn() {
     const until = performance.now() + SPIN_MILLISECONDS;
-    let value = BigInt(/^\d+$/.test(nonce.value) ? nonce.value : "0"), work;
+    let value = nonceNow(), work;
     do work = guess(String(++value));
     while (!best && performance.now() < until);
     nonce.value = String(value);
@@ -138,7 +138,7 @@ const SPIN_MILLISECONDS = 8;
   }
 
   const step = (by) => {
-    const value = BigInt(/^\d+$/.test(nonce.value) ? nonce.value : "0") + by;
+    const value = nonceNow() + by;
     nonce.value = String(value < 0n ? 0n : value);
     show(guess(nonce.value));
   };
@@ -159,7 +159,7 @@ const SPIN_MILLISECONDS = 8;
   give.addEventListener("click", async () => {
     stop();
     handed = give.disabled = true;
-    const { taken, words } = await handIn([spell({ ...fields, nonce: nonce.value })], element("by")?.value).catch((error) => ({ taken: false, words: error.message }));
+    const { taken, words } = await handIn([spell({ ...fields, nonce: nonce.value })], element("by")?.value);
     if (!taken) {
       handed = false;
       say(verdict, `✗ Not taken. ${words}`, "bad");
