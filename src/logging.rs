@@ -18,7 +18,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use parking_lot::Mutex;
 
 use crate::settings::LogFormat;
-use file::{FILE_BYTES_MAX, LogFile, RotatingFile};
+use file::{FILE_BYTES_MAX, LogFile};
 use line::Style;
 use stderr::Stderr;
 
@@ -41,11 +41,11 @@ static LOGGER: OnceLock<Logger> = OnceLock::new();
 /// # Errors
 /// There is a log already, or no thread can be had.
 pub fn start(level: LevelFilter, format: LogFormat, folder: Option<&Path>) -> io::Result<()> {
-    let file = folder.map(|folder| RotatingFile::new(folder.join(FILE_NAME), FILE_BYTES_MAX));
+    let file = folder.map(|folder| LogFile::new(folder.join(FILE_NAME), FILE_BYTES_MAX));
     let output = File::from(io::stderr().as_fd().try_clone_to_owned()?);
     let style = Style { format, is_journal: is_journal(&output) };
     let stderr = Stderr::start(output)?;
-    let logger = Logger { level, style, file: file.map(|file| Mutex::new(file.into())), stderr };
+    let logger = Logger { level, style, file: file.map(Mutex::new), stderr };
     log::set_logger(LOGGER.get_or_init(|| logger)).map_err(io::Error::other)?;
     log::set_max_level(level);
     std::panic::set_hook(Box::new(|panic| {

@@ -17,49 +17,35 @@ pub const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Full files that are kept: `miner.log.1` to `.3`.
 pub const FULL_FILES: u32 = 3;
 
-/// The log file, and how many lines it lacks.
+/// The log file, which others append to and rotate as well.
 pub struct LogFile {
-    file: RotatingFile,
-    missing: u64,
-}
-
-impl From<RotatingFile> for LogFile {
-    fn from(file: RotatingFile) -> Self {
-        Self { file, missing: 0 }
-    }
-}
-
-impl LogFile {
-    /// Appends a line; why that failed, if the one before did not.
-    pub fn put(&mut self, style: Style, line: &str) -> Option<io::Error> {
-        if self.missing > 0 {
-            let text =
-                format!("log: {} lines are missing here, which could not be written", self.missing);
-            let both = style.line(Level::Warn, &text) + line;
-            match self.file.append(both.as_bytes()) {
-                Ok(()) => self.missing = 0,
-                Err(_) => self.missing += 1,
-            }
-            return None;
-        }
-        let failed = self.file.append(line.as_bytes()).err();
-        self.missing += u64::from(failed.is_some());
-        failed
-    }
-}
-
-/// A file that others append to and rotate as well.
-pub struct RotatingFile {
     path: PathBuf,
     bytes_max: u64,
     file: Option<File>,
+    /// Lines that could not be written.
+    missing: u64,
     /// True if the last line may lack its end, since the disk was full.
     pub(super) torn: bool,
 }
 
-impl RotatingFile {
+impl LogFile {
     pub fn new(path: PathBuf, bytes_max: u64) -> Self {
-        Self { path, bytes_max, file: None, torn: false }
+        Self { path, bytes_max, file: None, missing: 0, torn: false }
+    }
+
+    /// Appends a line; why that failed, if the one before did not.
+    pub fn put(&mut self, style: Style, line: &str) -> Option<io::Error> {
+        let missed = self.missing;
+        let done = match missed {
+            0 => self.append(line.as_bytes()),
+            _ => {
+                let text =
+                    format!("log: {missed} lines are missing here, which could not be written");
+                self.append((style.line(Level::Warn, &text) + line).as_bytes())
+            }
+        };
+        self.missing = if done.is_ok() { 0 } else { missed + 1 };
+        done.err().filter(|_| missed == 0)
     }
 
     pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {

@@ -29,7 +29,6 @@ impl Style {
         }
     }
 
-    /// The same line for stderr.
     pub fn line_for_stderr(self, level: Level, text: &str, line: String) -> String {
         if !self.is_journal {
             return line;

@@ -21,9 +21,9 @@ const TEXT: Style = Style { format: LogFormat::Text, is_journal: false };
 /// A logger whose stderr is `stderr`, and its file.
 fn logger(folder: &Path, style: Style, stderr: File) -> (Logger, PathBuf) {
     let path = folder.join("new").join(FILE_NAME);
-    let file = RotatingFile::new(path.clone(), FILE_BYTES_MAX);
+    let file = LogFile::new(path.clone(), FILE_BYTES_MAX);
     let stderr = Stderr::start(stderr).unwrap();
-    let file = Some(Mutex::new(LogFile::from(file)));
+    let file = Some(Mutex::new(file));
     (Logger { level: LevelFilter::Info, style, file, stderr }, path)
 }
 
@@ -122,7 +122,7 @@ fn a_reader_of_stderr_that_stands_still_stops_nobody_and_is_told_what_it_missed(
 fn a_file_that_cannot_be_written_says_later_how_many_lines_it_lacks() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FILE_NAME);
-    let mut file = LogFile::from(RotatingFile::new(path.clone(), FILE_BYTES_MAX));
+    let mut file = LogFile::new(path.clone(), FILE_BYTES_MAX);
     fs::create_dir(&path).unwrap();
     assert!(file.put(TEXT, "a\n").is_some());
     assert!(file.put(TEXT, "b\n").is_none(), "told twice");
@@ -138,7 +138,7 @@ fn a_pipe_without_a_reader_is_not_waited_for() {
     let path = folder.path().join(FILE_NAME);
     let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
     assert!(made.success());
-    let mut file = RotatingFile::new(path.clone(), 10);
+    let mut file = LogFile::new(path.clone(), 10);
     assert!(file.append(b"lost\n").is_err());
 }
 
@@ -151,7 +151,7 @@ fn a_link_under_the_name_of_the_log_is_not_followed() {
     let victim = folder.path().join("precious");
     fs::write(&victim, "precious\n").unwrap();
     for at_the_start in [true, false] {
-        let mut file = RotatingFile::new(path.clone(), 10);
+        let mut file = LogFile::new(path.clone(), 10);
         if !at_the_start {
             file.append(b"open\n").unwrap();
             fs::remove_file(&path).unwrap();
@@ -178,7 +178,7 @@ fn a_rotation_replaces_links_and_follows_none() {
     for number in 1..=FULL_FILES {
         std::os::unix::fs::symlink(&victim, numbered(&path, number)).unwrap();
     }
-    let mut file = RotatingFile::new(path.clone(), 10);
+    let mut file = LogFile::new(path.clone(), 10);
     for number in 0..6 {
         file.append(format!("line {number}\n").as_bytes()).unwrap();
     }
@@ -190,7 +190,7 @@ fn a_rotation_replaces_links_and_follows_none() {
 fn full_files_move_on_and_the_oldest_goes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FILE_NAME);
-    let mut file = RotatingFile::new(path.clone(), 10);
+    let mut file = LogFile::new(path.clone(), 10);
     for number in 0..6 {
         file.append(format!("line {number}\n").as_bytes()).unwrap();
     }
@@ -204,8 +204,8 @@ fn full_files_move_on_and_the_oldest_goes() {
 fn two_miners_share_a_file_and_rotate_it_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FILE_NAME);
-    let mut one = RotatingFile::new(path.clone(), 30);
-    let mut two = RotatingFile::new(path.clone(), 30);
+    let mut one = LogFile::new(path.clone(), 30);
+    let mut two = LogFile::new(path.clone(), 30);
     one.append(b"one 1 ---------\n").unwrap();
     two.append(b"two 1 ---\n").unwrap();
     one.append(b"one 2 ---------\n").unwrap();
@@ -221,7 +221,7 @@ fn many_threads_and_rotations_cut_no_line() {
     let path = folder.path().join(FILE_NAME);
     std::thread::scope(|scope| {
         for writer in 0..4 {
-            let mut output = RotatingFile::new(path.clone(), 4096);
+            let mut output = LogFile::new(path.clone(), 4096);
             scope.spawn(move || {
                 for number in 0..200 {
                     output.append(format!("<{writer} {number}>\n").as_bytes()).unwrap();
@@ -242,7 +242,7 @@ fn many_threads_and_rotations_cut_no_line() {
 fn a_file_that_was_removed_is_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FILE_NAME);
-    let mut file = RotatingFile::new(path.clone(), 100);
+    let mut file = LogFile::new(path.clone(), 100);
     file.append(b"kept\n").unwrap();
     fs::remove_file(&path).unwrap();
     file.append(b"in a new file\n").unwrap();
@@ -253,7 +253,7 @@ fn a_file_that_was_removed_is_made_anew() {
 fn a_line_after_a_torn_one_begins_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FILE_NAME);
-    let mut file = RotatingFile::new(path.clone(), 100);
+    let mut file = LogFile::new(path.clone(), 100);
     file.append(b"half a li").unwrap();
     file.torn = true;
     file.append(b"whole\n").unwrap();
