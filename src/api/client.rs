@@ -28,8 +28,18 @@ pub use error::{ClientError, Delivery, Exchanged, NoAnswer};
 use http::Http;
 pub use token::Token;
 
-/// Longest answer that is no page of blocks or messages.
+/// Longest answer that is no page.
 const SMALL_BYTES_MAX: u64 = 256 << 10;
+
+/// Longest answer to a request that is read: a stranger may send without end.
+fn bytes_max(request: &Request) -> u64 {
+    match request {
+        Request::Health | Request::Status | Request::DataState { .. } => SMALL_BYTES_MAX,
+        // With details, those that are left alone are told with their reasons.
+        Request::Neighbours { details: false } => SMALL_BYTES_MAX,
+        _ => PAGE_BYTES_MAX,
+    }
+}
 
 /// Carries a request to a miner and brings status and body back.
 pub trait Transport: Send + Sync {
@@ -95,7 +105,8 @@ impl MinerClient {
 
     /// Its health; a miner that answers 503 with its reasons is no error.
     pub fn health(&self, address: &Address) -> Result<Health, ClientError> {
-        let (status, body) = self.send(address, &Request::Health, SMALL_BYTES_MAX)?;
+        let request = Request::Health;
+        let (status, body) = self.send(address, &request, bytes_max(&request))?;
         match (status, parse(&body)) {
             (200 | 503, Ok(health)) => Ok(bounded(health)),
             (200, Err(why)) => Err(malformed(address, "health", why)),
@@ -106,7 +117,7 @@ impl MinerClient {
     /// Unprocessed data that came after `cursor`; some of it, if there is much.
     pub fn data(&self, address: &Address, after: Cursor) -> Result<DataPage, ClientError> {
         let request = Request::Data { after: Some(after) };
-        self.ask(address, &request, PAGE_BYTES_MAX, "page of messages")
+        self.call(address, &request, "page of messages")
     }
 
     pub fn neighbours(
@@ -114,16 +125,13 @@ impl MinerClient {
         address: &Address,
         details: bool,
     ) -> Result<NeighbourPage, ClientError> {
-        let request = Request::Neighbours { details };
-        // Those that are left alone are told with their reasons.
-        let bytes_max = if details { PAGE_BYTES_MAX } else { SMALL_BYTES_MAX };
-        self.ask(address, &request, bytes_max, "list of neighbours")
+        self.call(address, &Request::Neighbours { details }, "list of neighbours")
     }
 
     /// Adds a message. A repeat with the same id adds nothing twice.
     pub fn add(&self, address: &Address, data: Data) -> Result<Added, ClientError> {
         let request = Request::Add { id: Some(data.id), message: data.message };
-        self.ask(address, &request, PAGE_BYTES_MAX, "confirmation")
+        self.call(address, &request, "confirmation")
     }
 
     /// Where a message is; refused with 404 if the miner knows none.
@@ -133,12 +141,12 @@ impl MinerClient {
         id: DataId,
         sha256: Option<Hash>,
     ) -> Result<DataState, ClientError> {
-        self.ask(address, &Request::DataState { id, sha256 }, SMALL_BYTES_MAX, "state of a message")
+        self.call(address, &Request::DataState { id, sha256 }, "state of a message")
     }
 
     /// Its events of the last hour.
     pub fn events(&self, address: &Address) -> Result<EventPage, ClientError> {
-        self.ask(address, &Request::EVENTS, PAGE_BYTES_MAX, "list of events")
+        self.call(address, &Request::EVENTS, "list of events")
     }
 
     /// Events at it after the event `after`: as soon as there is something, or after `wait`
@@ -150,11 +158,11 @@ impl MinerClient {
         wait: u64,
     ) -> Result<EventPage, ClientError> {
         let request = Request::Events { after: Some(after), wait };
-        self.ask(address, &request, PAGE_BYTES_MAX, "list of events")
+        self.call(address, &request, "list of events")
     }
 
     pub fn status(&self, address: &Address) -> Result<StatusReport, ClientError> {
-        self.ask(address, &Request::Status, SMALL_BYTES_MAX, "status")
+        self.call(address, &Request::Status, "status")
     }
 
     /// Begins a standing connection.
@@ -189,17 +197,7 @@ impl MinerClient {
         request: &Request,
         what: &'static str,
     ) -> Result<A, ClientError> {
-        self.ask(address, request, PAGE_BYTES_MAX, what)
-    }
-
-    fn ask<A: DeserializeOwned>(
-        &self,
-        address: &Address,
-        request: &Request,
-        bytes_max: u64,
-        what: &'static str,
-    ) -> Result<A, ClientError> {
-        let (status, body) = self.send(address, request, bytes_max)?;
+        let (status, body) = self.send(address, request, bytes_max(request))?;
         if status != 200 {
             return Err(refused(address, status, &body));
         }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{ClientError, MinerClient, PAGE_BYTES_MAX, malformed};
+use super::{ClientError, MinerClient, malformed};
 use crate::api::{Address, BlockAnswer, BlockName, ChainPage, Request};
 use crate::chain::{Block, Hash};
 
@@ -12,7 +12,6 @@ use crate::chain::{Block, Hash};
 pub struct Sent {
     pub line: Box<RawValue>,
     pub block: Block,
-    /// SHA-256 of the line.
     pub hash: Hash,
 }
 
@@ -25,7 +24,7 @@ impl MinerClient {
         limit: u64,
     ) -> Result<ChainPage, ClientError> {
         let request = Request::Chain { from, limit: Some(limit) };
-        let page: ChainPage = self.ask(address, &request, PAGE_BYTES_MAX, "page of blocks")?;
+        let page: ChainPage = self.call(address, &request, "page of blocks")?;
         let (sent, length) = (page.chain.len() as u64, page.length);
         if sent > limit || from.checked_add(sent).is_none_or(|end| sent > 0 && end > length) {
             let why = format!("{sent} blocks from height {from}, of {length} in all");

@@ -22,7 +22,6 @@ const REST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest head of an answer.
 const HEAD_BYTES_MAX: usize = 4 << 10;
 
-/// Most headers of an answer.
 const HEADERS_MAX: usize = 32;
 
 /// A standing connection. One thread may send while another receives.
@@ -30,7 +29,6 @@ pub struct Connection {
     host: String,
     /// Headers of each request.
     headers: String,
-    /// Longest body of an answer.
     body_bytes_max: usize,
     stream: TcpStream,
     /// Held while a request is written: two must not mix.
@@ -124,7 +122,6 @@ impl Connection {
         }
     }
 
-    /// The other end.
     pub fn peer(&self) -> Option<IpAddr> {
         self.stream.peer_addr().ok().map(|peer| peer.ip().to_canonical())
     }

@@ -13,7 +13,6 @@ pub enum ClientError {
         /// State of the request, which may have arrived all the same.
         sent: Delivery,
     },
-    /// It answered, but not with what was asked for.
     #[error("{address} answers {status}: {}", describe(.problem))]
     Refused { address: Address, status: u16, problem: Option<Problem> },
     /// Its answer is none to this request.
@@ -35,7 +34,6 @@ pub enum Delivery {
     Uncertain,
 }
 
-/// Why a transport has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoAnswer {
     pub why: String,
