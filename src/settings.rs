@@ -13,7 +13,7 @@ use clap::builder::TypedValueParser;
 
 use crate::api::{Address, DEFAULT_PORT, Setting};
 use crate::chain::{Difficulty, Network, NetworkName};
-use values::{host, log_format, log_level, path, seconds, whole};
+use values::{host, log_level, path, seconds, whole};
 
 pub mod values;
 
@@ -39,7 +39,7 @@ pub struct Settings {
     pub host: String,
     /// Port to listen on; 0 picks a free port
     #[arg(short, long, default_value_t = DEFAULT_PORT, help_heading = "Server")]
-    #[arg(value_parser = whole::<u16>(0, 65535), value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<u16>(0, 65535))]
     pub port: u16,
     /// File with a token, one word. Other hosts then need the token to add messages, and may
     /// change neighbours with it
@@ -47,81 +47,82 @@ pub struct Settings {
     #[arg(value_hint = ValueHint::FilePath)]
     pub write_token_file: Option<PathBuf>,
     /// Name of this miner, shown to people; 1 to 64 characters
-    #[arg(long, value_name = "TEXT", help_heading = "Server", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "TEXT", help_heading = "Server")]
     pub name: Option<MinerName>,
     /// Zeros at the end of every proof's hash, 1 to 64; each further zero means 16 times the work
     #[arg(short, long, value_name = "ZEROS", default_value_t = Difficulty::DEFAULT)]
-    #[arg(help_heading = "Network", value_hint = ValueHint::Other)]
+    #[arg(help_heading = "Network")]
     pub difficulty: Difficulty,
     /// Name of the network: 1 to 32 of a-z, 0-9 and -
     #[arg(long, value_name = "NAME", default_value = NETWORK, help_heading = "Network")]
-    #[arg(value_hint = ValueHint::Other)]
     pub network: NetworkName,
     /// Neighbours that are never forgotten; the port defaults to 12345
-    #[arg(short, long, value_name = "HOST:PORT,…", value_delimiter = ',')]
-    #[arg(help_heading = "Network", value_hint = ValueHint::Other)]
+    #[arg(
+        short,
+        long,
+        value_name = "HOST:PORT,…",
+        value_delimiter = ',',
+        help_heading = "Network"
+    )]
     pub neighbours: Vec<Address>,
     /// Ask the given neighbours only; learn no others
     #[arg(long, help_heading = "Network")]
     pub only_given_neighbours: bool,
     /// Maximum number of neighbours, the given ones included
     #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Network")]
-    #[arg(value_parser = whole::<usize>(1, NEIGHBOURS_MAX), value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<usize>(1, NEIGHBOURS_MAX))]
     pub max_neighbours: usize,
     /// Address at which other miners reach this one [default: the one it connects from]
-    #[arg(long, value_name = "HOST:PORT", help_heading = "Network", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Network")]
     pub advertise: Option<Address>,
     /// Refuse a branch that would drop a block more than N deep [default: off]
-    #[arg(long, value_name = "N", help_heading = "Network", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "N", help_heading = "Network")]
     #[arg(value_parser = whole::<NonZeroU64>(1, u64::MAX))]
     pub finality_depth: Option<NonZeroU64>,
     /// Mining threads, at most 1024 [default: one for each core]
-    #[arg(short, long, value_name = "N", help_heading = "Mining")]
-    #[arg(value_parser = threads(), value_hint = ValueHint::Other)]
+    #[arg(short, long, value_name = "N", help_heading = "Mining", value_parser = threads())]
     #[arg(default_value_t = all_cores(), hide_default_value = true)]
     pub threads: NonZeroUsize,
     /// Maximum guesses a second, over all threads; 0 starts paused [default: no limit]
-    #[arg(long, value_name = "N", help_heading = "Mining", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "N", help_heading = "Mining")]
     #[arg(value_parser = whole::<u64>(0, u64::MAX))]
     pub hash_rate_limit: Option<u64>,
     /// Proof-of-work kernel, by name [default: the fastest on this CPU]
     #[arg(long, value_name = "NAME", help_heading = "Mining", hide = true)]
-    #[arg(value_hint = ValueHint::Other)]
     pub kernel: Option<String>,
     /// Start a new chain; the existing one is kept as an older version. Has no variable
     #[arg(long, help_heading = "Files")]
     pub force_new_chain: bool,
     /// Number of older versions of the chain file to keep
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Files")]
-    #[arg(value_parser = whole::<usize>(0, u64::MAX), value_hint = ValueHint::Other)]
+    #[arg(value_parser = whole::<usize>(0, u64::MAX))]
     pub keep_versions: usize,
     /// Seconds between two exchanges of neighbour lists; fractions are allowed
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "20")]
-    #[arg(help_heading = "Intervals", value_hint = ValueHint::Other)]
+    #[arg(help_heading = "Intervals")]
     pub gossip_interval: Duration,
     /// Seconds between two requests to neighbours for blocks
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
-    #[arg(help_heading = "Intervals", value_hint = ValueHint::Other)]
+    #[arg(help_heading = "Intervals")]
     pub chain_sync_interval: Duration,
     /// Seconds between two requests to neighbours for pending messages
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
-    #[arg(help_heading = "Intervals", value_hint = ValueHint::Other)]
+    #[arg(help_heading = "Intervals")]
     pub data_sync_interval: Duration,
     /// Seconds between two writes of new blocks to the chain file
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
-    #[arg(help_heading = "Intervals", value_hint = ValueHint::Other)]
+    #[arg(help_heading = "Intervals")]
     pub backup_interval: Duration,
     /// Log messages of this level and above
     #[arg(long, value_name = "LEVEL", value_parser = log_level(), default_value = "info")]
     #[arg(help_heading = "Log")]
     pub log_level: log::LevelFilter,
     /// Format of the log: text for people, json for programs (one object a line)
-    #[arg(long, value_name = "FORMAT", value_parser = log_format(), default_value = "text")]
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
     #[arg(help_heading = "Log")]
     pub log_format: LogFormat,
 }
 
-/// Reads a number of threads.
 fn threads() -> impl TypedValueParser<Value = NonZeroUsize> {
     whole::<usize>(1, THREADS_MAX).map(|it| NonZeroUsize::new(it).expect("it is at least 1"))
 }
@@ -131,7 +132,6 @@ fn all_cores() -> NonZeroUsize {
 }
 
 impl Settings {
-    /// The network that the miner belongs to.
     pub fn network(&self) -> Network {
         Network { name: self.network.clone(), difficulty: self.difficulty }
     }
@@ -176,12 +176,11 @@ fn or_empty(value: &Option<impl ToString>) -> String {
     value.as_ref().map_or_else(String::new, ToString::to_string)
 }
 
-/// Format of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people: time, level, part of the program, message, values.
+    // For people: time, level, part of the program, message, values.
     Text,
-    /// One JSON object a line.
+    // One JSON object a line.
     Json,
 }
 
@@ -193,7 +192,6 @@ impl MinerName {
     /// Longest name, in characters: it has a column of its own in tables.
     const CHARACTERS_MAX: usize = 64;
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -216,7 +214,6 @@ impl FromStr for MinerName {
     }
 }
 
-/// Text that is no miner's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a miner's name is 1 to 64 characters, without control characters or spaces around it")]
 pub struct MinerNameError;

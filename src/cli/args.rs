@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueHint};
 
 use super::manual;
 pub use commands::{Command, Get, MinerCommand, Mining, Neighbours, Shell};
@@ -39,6 +39,9 @@ const VERSION: &str = concat!(
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
+    /// Of the command; those without the flag print.
+    #[arg(skip)]
+    pub is_quiet: bool,
 }
 
 impl Arguments {
@@ -67,7 +70,10 @@ impl Arguments {
         let mut command =
             with_variables(plain, &|command, variable| is_in_force(command, variable, &typed));
         match command.try_get_matches_from_mut(&line) {
-            Ok(matches) => Self::from_arg_matches(&matches),
+            Ok(matches) => {
+                let is_quiet = leaf(&matches).try_get_one("quiet").ok().flatten() == Some(&true);
+                Ok(Self { is_quiet, ..Self::from_arg_matches(&matches)? })
+            }
             Err(error) => Err(naming_the_variable(error, &command, &typed)),
         }
     }
@@ -79,10 +85,15 @@ pub fn command() -> clap::Command {
     with_variables(with_spellings(Arguments::command()), &|_, _| true)
 }
 
-/// Gives each flag its spelling with underscores, and each command its notes.
+/// Gives each flag its spelling with underscores, and each command its notes. Shells complete a
+/// value that says nothing of it by nothing.
 fn with_spellings(command: clap::Command) -> clap::Command {
     let notes = manual::notes(command.get_name());
     let command = command.mut_args(|arg| {
+        let is_plain = arg.get_value_hint() == ValueHint::Unknown
+            && arg.get_action().takes_values()
+            && arg.get_possible_values().is_empty();
+        let arg = if is_plain { arg.value_hint(ValueHint::Other) } else { arg };
         let Some(long) = arg.get_long().map(str::to_owned) else { return arg };
         let arg = match matches!(arg.get_action(), ArgAction::SetTrue) {
             true => arg.value_parser(BoolishValueParser::new()),

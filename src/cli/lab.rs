@@ -48,7 +48,6 @@ const ALLOW_HOST_HELP: &str = "Name by which browsers may open the pages, such a
 pub struct Flags {
     /// Number of miners, at most 12
     #[arg(value_name = "N", default_value_t = 5, value_parser = whole::<usize>(1, Name::COUNT as u64))]
-    #[arg(value_hint = ValueHint::Other)]
     miners: usize,
     /// Run the experiment in this file, without a browser, and exit 0 or 1
     #[arg(long, value_name = "FILE", value_parser = path(), value_hint = ValueHint::FilePath)]
@@ -59,16 +58,14 @@ pub struct Flags {
     #[command(flatten)]
     pages: Pages,
     /// Port of the first miner; the others take the next ones
-    #[arg(long, value_name = "PORT", default_value_t = DEFAULT_PORT, value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "PORT", default_value_t = DEFAULT_PORT)]
     #[arg(value_parser = whole::<u16>(1, 65_500))]
     first_port: u16,
     /// Zeros at the end of every proof's hash
     #[arg(short, long, value_name = "ZEROS", default_value_t = Difficulty::DEFAULT)]
-    #[arg(value_hint = ValueHint::Other)]
     difficulty: Difficulty,
     /// Average time between two blocks, while all miners mine
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
-    #[arg(value_hint = ValueHint::Other)]
     block_time: Duration,
 }
 

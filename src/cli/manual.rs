@@ -28,109 +28,69 @@ const ENVIRONMENT: &str = "Each setting has a variable, named with it above. A f
     an empty variable counts as unset. Values of Kubernetes service links (tcp://...) are ignored. \
     NO_COLOR turns colours off. HOME is the folder that a leading ~/ stands for.";
 
-type Example = (&'static str, &'static str);
-
-const EXAMPLES: [(&str, &[Example]); 13] = [
+/// Of each command, lines to type and what each does.
+const EXAMPLES: [(&str, &str, &str); 32] = [
+    ("blockchain", "blockchain miner start ~/miner1/test.chain", "start a miner"),
     (
         "blockchain",
-        &[
-            ("blockchain miner start ~/miner1/test.chain", "start a miner"),
-            (
-                "blockchain miner start ~/miner2/test.chain -p 12346 -n 127.0.0.1:12345",
-                "start a second miner",
-            ),
-            ("blockchain add 'hello, world' --wait", "add a message and wait for its block"),
-            ("blockchain get chain --last 10", "show the last 10 blocks"),
-            ("blockchain verify ~/miner1/test.chain", "check the files"),
-        ],
+        "blockchain miner start ~/miner2/test.chain -p 12346 -n 127.0.0.1:12345",
+        "start a second miner",
+    ),
+    ("blockchain", "blockchain add 'hello, world' --wait", "add a message and wait for its block"),
+    ("blockchain", "blockchain get chain --last 10", "show the last 10 blocks"),
+    ("blockchain", "blockchain verify ~/miner1/test.chain", "check the files"),
+    ("start", "blockchain miner start ~/miner1/test.chain", "start a miner on this host"),
+    (
+        "start",
+        "blockchain miner start m.chain --host 0.0.0.0 -n miner1.example",
+        "join miner1.example, reachable from other hosts",
     ),
     (
         "start",
-        &[
-            ("blockchain miner start ~/miner1/test.chain", "start a miner on this host"),
-            (
-                "blockchain miner start m.chain --host 0.0.0.0 -n miner1.example",
-                "join miner1.example, reachable from other hosts",
-            ),
-            (
-                "BLOCKCHAIN_DIFFICULTY=4 blockchain miner start m.chain --ui-port 8000",
-                "settings as variables work, too",
-            ),
-        ],
+        "BLOCKCHAIN_DIFFICULTY=4 blockchain miner start m.chain --ui-port 8000",
+        "settings as variables work, too",
     ),
-    (
-        "add",
-        &[
-            ("blockchain add 'hello, world'", "add a message"),
-            ("blockchain add -w -t 30 'hello'", "wait up to 30 seconds for its block"),
-            ("blockchain add -- --not-a-flag", "a message that begins with a dash"),
-            ("blockchain add - < letter.txt", "a message from a file"),
-            ("blockchain add --lines names.txt", "each line is a message"),
-        ],
-    ),
-    (
-        "chain",
-        &[
-            ("blockchain get chain -n 10", "the last 10 blocks"),
-            ("blockchain get chain --lines | jq -r .data.message", "all messages"),
-            ("blockchain get chain --lines | sha256sum", "the hash of the chain file"),
-        ],
-    ),
-    (
-        "wait",
-        &[
-            ("blockchain wait", "until the miner answers"),
-            ("blockchain wait --idle --agree-with miner2:12346", "until both agree and are idle"),
-            ("blockchain wait --length 100 --timeout 30", "until there are 100 blocks"),
-        ],
-    ),
-    ("watch", &[("blockchain watch --json | jq .event", "events for a program")]),
-    ("ui", &[("blockchain ui -m miner1.example:12345", "then open http://127.0.0.1:8000")]),
+    ("add", "blockchain add 'hello, world'", "add a message"),
+    ("add", "blockchain add -w -t 30 'hello'", "wait up to 30 seconds for its block"),
+    ("add", "blockchain add -- --not-a-flag", "a message that begins with a dash"),
+    ("add", "blockchain add - < letter.txt", "a message from a file"),
+    ("add", "blockchain add --lines names.txt", "each line is a message"),
+    ("chain", "blockchain get chain -n 10", "the last 10 blocks"),
+    ("chain", "blockchain get chain --lines | jq -r .data.message", "all messages"),
+    ("chain", "blockchain get chain --lines | sha256sum", "the hash of the chain file"),
+    ("wait", "blockchain wait", "until the miner answers"),
+    ("wait", "blockchain wait --idle --agree-with miner2:12346", "until both agree and are idle"),
+    ("wait", "blockchain wait --length 100 --timeout 30", "until there are 100 blocks"),
+    ("watch", "blockchain watch --json | jq .event", "events for a program"),
+    ("ui", "blockchain ui -m miner1.example:12345", "then open http://127.0.0.1:8000"),
+    ("lab", "blockchain lab", "then open http://127.0.0.1:8000/wall"),
     (
         "lab",
-        &[
-            ("blockchain lab", "then open http://127.0.0.1:8000/wall"),
-            (
-                "blockchain lab 8 --host 0.0.0.0 --allow-host classroom.local",
-                "others in the room look on, and join",
-            ),
-            ("blockchain lab --script heist.lab", "an experiment without a browser"),
-        ],
+        "blockchain lab 8 --host 0.0.0.0 --allow-host classroom.local",
+        "others in the room look on, and join",
     ),
-    (
-        "mining",
-        &[
-            ("blockchain mining", "show the limit"),
-            ("blockchain mining limit 1000000", "at most a million guesses a second"),
-            ("blockchain mining resume", "no limit"),
-        ],
-    ),
-    (
-        "block",
-        &[
-            ("blockchain get block 7", "the block at height 7"),
-            ("blockchain get forks", "hashes of kept blocks that left the chain"),
-        ],
-    ),
+    ("lab", "blockchain lab --script heist.lab", "an experiment without a browser"),
+    ("mining", "blockchain mining", "show the limit"),
+    ("mining", "blockchain mining limit 1000000", "at most a million guesses a second"),
+    ("mining", "blockchain mining resume", "no limit"),
+    ("block", "blockchain get block 7", "the block at height 7"),
+    ("block", "blockchain get forks", "hashes of kept blocks that left the chain"),
     (
         "backup",
-        &[(
-            "blockchain backup ~/miner1/test.chain /mnt/stick/monday",
-            "copy the files of a miner that runs",
-        )],
+        "blockchain backup ~/miner1/test.chain /mnt/stick/monday",
+        "copy the files of a miner that runs",
     ),
     (
         "completions",
-        &[(
-            "blockchain completions bash > ~/.local/share/bash-completion/completions/blockchain",
-            "complete commands in bash",
-        )],
+        "blockchain completions bash > ~/.local/share/bash-completion/completions/blockchain",
+        "complete commands in bash",
     ),
-    ("man", &[("blockchain man pages", "then: man -l pages/blockchain.1")]),
+    ("man", "blockchain man pages", "then: man -l pages/blockchain.1"),
 ];
 
-fn examples(command: &str) -> &'static [Example] {
-    EXAMPLES.iter().find(|(name, _)| *name == command).map_or(&[], |(_, examples)| examples)
+fn examples(command: &str) -> Vec<(&'static str, &'static str)> {
+    let examples = EXAMPLES.iter().filter(|(name, ..)| *name == command);
+    examples.map(|(_, line, what)| (*line, *what)).collect()
 }
 
 pub fn notes(command: &str) -> String {
@@ -192,7 +152,7 @@ pub fn page(command: &clap::Command) -> std::io::Result<Vec<u8>> {
     roff.control("SH", ["ENVIRONMENT"]);
     roff.text([roman(ENVIRONMENT)]);
     section(&mut roff, "FILES", &FILES);
-    section(&mut roff, "EXAMPLES", examples(&short));
+    section(&mut roff, "EXAMPLES", &examples(&short));
     roff.control("SH", ["SEE ALSO"]);
     roff.text([bold("blockchain"), roman("(1), "), bold("blockchain"), roman("(5)")]);
     roff.to_writer(&mut page)?;

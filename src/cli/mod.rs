@@ -57,7 +57,7 @@ pub fn run() -> ExitCode {
     // Not locked: a miner says from another thread that it answers.
     let mut stdout = BufWriter::new(io::stdout());
     let mut nothing = io::sink();
-    let mut output = match arguments.command.format().quiet {
+    let mut output = match arguments.is_quiet {
         true => Output::plain(&mut nothing),
         false => Output::stdout(&mut stdout),
     };

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::thread;
 
-use clap::{Args, ValueHint};
+use clap::Args;
 
 use super::error::CliError;
 use super::files::regular_file;
@@ -26,13 +26,12 @@ pub struct Start {
     #[command(flatten)]
     settings: Settings,
     /// Also serve the web UI, on this port of 127.0.0.1 [default: no web UI]
-    #[arg(long, value_name = "PORT", help_heading = "Server", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "PORT", help_heading = "Server")]
     #[arg(display_order = 1)] // behind --port
     #[arg(value_parser = whole::<u16>(0, 65535))]
     ui_port: Option<u16>,
     /// Be killed when this process ends, which must be the one that starts the miner
     #[arg(long, value_name = "PID", help_heading = "Files", hide = true)]
-    #[arg(value_hint = ValueHint::Other)]
     end_with: Option<u32>,
 }
 

@@ -28,7 +28,7 @@ pub struct Pages {
     #[arg(long, value_parser = host, default_value = "127.0.0.1", value_hint = ValueHint::Hostname)]
     pub host: String,
     /// Port to serve pages on; 0 picks a free port
-    #[arg(short, long, default_value_t = 8000, value_hint = ValueHint::Other)]
+    #[arg(short, long, default_value_t = 8000)]
     #[arg(value_parser = whole::<u16>(0, 65535), allow_negative_numbers = true)]
     pub port: u16,
     /// Name by which browsers may open the pages, such as pages.local
@@ -43,7 +43,6 @@ pub struct Flags {
     pages: Pages,
     /// Miner to show; its neighbours are shown, too
     #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:12345")]
-    #[arg(value_hint = ValueHint::Other)]
     miner: Address,
 }
 

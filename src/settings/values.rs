@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 
-use super::LogFormat;
 use crate::api::Address;
 
 /// Longest interval or deadline: beyond it is a typing error.
@@ -66,13 +65,6 @@ pub fn path() -> impl TypedValueParser<Value = PathBuf> {
 pub fn log_level() -> impl TypedValueParser<Value = log::LevelFilter> {
     PossibleValuesParser::new(["off", "error", "warn", "info", "debug", "trace"])
         .map(|level| level.parse().expect("each of them is a level"))
-}
-
-pub fn log_format() -> impl TypedValueParser<Value = LogFormat> {
-    PossibleValuesParser::new(["text", "json"]).map(|format| match format.as_str() {
-        "json" => LogFormat::Json,
-        _ => LogFormat::Text,
-    })
 }
 
 fn in_home(path: &Path, home: Option<&Path>) -> PathBuf {

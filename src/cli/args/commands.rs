@@ -40,7 +40,7 @@ pub enum Command {
         #[arg(value_name = "pause|resume|limit", hide_possible_values = true)]
         action: Option<Mining>,
         /// With limit: maximum guesses a second, over all threads
-        #[arg(value_name = "N", required_if_eq("action", "limit"), value_hint = ValueHint::Other)]
+        #[arg(value_name = "N", required_if_eq("action", "limit"))]
         #[arg(value_parser = whole::<u64>(0, u64::MAX), allow_negative_numbers = true)]
         guesses: Option<u64>,
         #[command(flatten)]
@@ -49,7 +49,7 @@ pub enum Command {
     /// Ban a neighbour until it is unbanned, or list the bans
     Ban {
         /// Address of the neighbour [default: list all bans]
-        #[arg(value_name = "HOST:PORT", value_hint = ValueHint::Other)]
+        #[arg(value_name = "HOST:PORT")]
         neighbour: Option<Address>,
         #[command(flatten)]
         common: Common,
@@ -57,7 +57,7 @@ pub enum Command {
     /// Lift the ban on a neighbour
     Unban {
         /// Address of the neighbour
-        #[arg(value_name = "HOST:PORT", value_hint = ValueHint::Other)]
+        #[arg(value_name = "HOST:PORT")]
         neighbour: Address,
         #[command(flatten)]
         common: Common,
@@ -65,7 +65,7 @@ pub enum Command {
     /// Accept a branch that --finality-depth refused
     Accept {
         /// Hash of the branch's last block, 64 hex digits
-        #[arg(value_name = "HASH", value_hint = ValueHint::Other)]
+        #[arg(value_name = "HASH")]
         hash: Hash,
         #[command(flatten)]
         common: Common,
@@ -121,34 +121,6 @@ pub enum Command {
     },
 }
 
-impl Command {
-    /// How the command prints.
-    pub fn format(&self) -> Format {
-        match self {
-            Self::Add(Add { common, .. })
-            | Self::Mining { common, .. }
-            | Self::Ban { common, .. }
-            | Self::Unban { common, .. }
-            | Self::Accept { common, .. }
-            | Self::Wait(Wait { common, .. }) => common.format,
-            Self::Get { what } => what.common().format,
-            Self::Neighbours {
-                change: Neighbours::Add { common, .. } | Neighbours::Delete { common, .. },
-            } => common.format,
-            Self::Verify { format, .. }
-            | Self::Repair { format, .. }
-            | Self::Backup { format, .. }
-            | Self::Benchmark(Benchmark { format, .. }) => *format,
-            Self::Miner { .. }
-            | Self::Watch(_)
-            | Self::Ui(_)
-            | Self::Lab(_)
-            | Self::Completions { .. }
-            | Self::Man { .. } => Format { json: false, quiet: false },
-        }
-    }
-}
-
 #[derive(Debug, Subcommand)]
 pub enum MinerCommand {
     /// Start a miner; SIGINT (Ctrl-C) and SIGTERM stop it in order
@@ -162,7 +134,7 @@ pub enum Get {
     /// Show one block, also a kept one that left the chain
     Block {
         /// Height of a block of the chain (the genesis block has height 0), or hash of any
-        #[arg(value_name = "HEIGHT|HASH", value_parser = block_name, value_hint = ValueHint::Other)]
+        #[arg(value_name = "HEIGHT|HASH", value_parser = block_name)]
         which: BlockName,
         #[command(flatten)]
         common: Common,
@@ -170,7 +142,7 @@ pub enum Get {
     /// Show where a message is: pending, or in which block
     Message {
         /// Id of the message, 32 lower-case hex digits
-        #[arg(value_name = "ID", value_hint = ValueHint::Other)]
+        #[arg(value_name = "ID")]
         id: DataId,
         #[command(flatten)]
         common: Common,
@@ -210,7 +182,7 @@ pub enum Neighbours {
     /// Add a neighbour until the miner stops
     Add {
         /// Address of the neighbour; the port defaults to 12345
-        #[arg(value_name = "HOST:PORT", value_hint = ValueHint::Other)]
+        #[arg(value_name = "HOST:PORT")]
         neighbour: Address,
         #[command(flatten)]
         common: Common,
@@ -218,7 +190,7 @@ pub enum Neighbours {
     /// Delete a neighbour; it may come back by itself, unless it is banned
     Delete {
         /// Address of the neighbour; the port defaults to 12345
-        #[arg(value_name = "HOST:PORT", value_hint = ValueHint::Other)]
+        #[arg(value_name = "HOST:PORT")]
         neighbour: Address,
         #[command(flatten)]
         common: Common,
