@@ -36,7 +36,6 @@ pub struct Problem {
     pub more_information: String,
 }
 
-/// State of a miner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -45,7 +44,6 @@ pub enum Status {
     Failing,
 }
 
-/// The answer to [`super::Request::Health`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Health {
     pub status: Status,
@@ -94,7 +92,6 @@ pub struct Syncing {
 /// A reorganisation that somebody may want to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeepReorganisation {
-    /// Number of dropped blocks.
     pub depth: u64,
     /// Microseconds since the Unix epoch.
     pub at: u64,
@@ -105,7 +102,6 @@ pub struct DeepReorganisation {
 pub struct RefusedBranch {
     /// Height of the last block that both share.
     pub fork: u64,
-    /// Number of blocks that it would drop.
     pub dropped: u64,
     /// Its last block that was read: what `PUT /accept` takes.
     pub head: Hash,
@@ -115,7 +111,6 @@ pub struct RefusedBranch {
     pub at: u64,
 }
 
-/// The answer to [`super::Request::Add`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Added {
     /// `Message added!`
@@ -148,7 +143,6 @@ pub struct DataTaken {
     pub span: Option<Span>,
 }
 
-/// The answer to [`super::Request::DataState`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum DataState {
@@ -211,7 +205,6 @@ impl FromStr for BlockName {
     }
 }
 
-/// The answer to [`super::Request::Block`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BlockAnswer {
     /// The block, as its canonical line.
@@ -227,7 +220,6 @@ pub struct BlockAnswer {
     pub dropped: Option<Departure>,
 }
 
-/// The answer to [`super::Request::Data`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataPage {
     pub data: Vec<Data>,
@@ -238,7 +230,6 @@ pub struct DataPage {
     pub cursor: Option<Cursor>,
 }
 
-/// The answer to [`super::Request::Neighbours`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeighbourPage {
     pub neighbours: Vec<Address>,
@@ -248,14 +239,12 @@ pub struct NeighbourPage {
     pub details: Vec<NeighbourDetail>,
 }
 
-/// The answer to [`super::Request::Bans`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BanPage {
     pub bans: Vec<Address>,
     pub length: u64,
 }
 
-/// Behaviour of a neighbour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeighbourDetail {
     pub neighbour: Address,
@@ -264,9 +253,7 @@ pub struct NeighbourDetail {
     pub permanent: bool,
     /// Microseconds since the Unix epoch of its last good answer.
     pub last_answer: Option<u64>,
-    /// Failures since that.
     pub failures: u32,
-    /// Last failure.
     pub reason: Option<String>,
     /// Microseconds since the Unix epoch before which it is not asked again.
     pub until: Option<u64>,

@@ -80,7 +80,6 @@ impl Sender {
         Self(Mutex::new(stream))
     }
 
-    /// Sends frames to the miner, all at once.
     pub fn to_miner(&self, frames: &[ToMiner]) -> io::Result<()> {
         let mut bytes = Vec::new();
         for frame in frames {

@@ -6,7 +6,6 @@ use super::{Problem, Request};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Media {
-    /// JSON: every answer but one.
     #[default]
     Json,
     Metrics,

@@ -31,9 +31,7 @@ pub enum Request {
         /// can't be ended.
         after: Hash,
     },
-    /// Known neighbours.
     Neighbours {
-        /// With how each behaves.
         details: bool,
     },
     AddNeighbour(Address),
@@ -82,7 +80,6 @@ pub enum Request {
     Mining,
     /// Make so many guesses a second at most; 0 pauses, none lifts the limit.
     LimitMining(Option<u64>),
-    /// Metrics, in the Prometheus text format.
     Metrics,
     /// Check these blocks and take them if they win: [`super::BlocksTaken`].
     PushBlocks {

@@ -30,7 +30,6 @@ pub struct Route {
     pub method: &'static str,
     /// The path; `<id>` stands for a data id.
     pub path: &'static str,
-    /// Names in the query.
     parameters: &'static [&'static str],
     /// Title of a refusal.
     refusal: &'static str,

@@ -24,7 +24,6 @@ use crate::api::{Address, Request};
 mod lines;
 mod rewind;
 
-/// State of a miner of the class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -37,7 +36,6 @@ pub enum State {
     Dead,
 }
 
-/// A place of the class.
 #[derive(Default)]
 struct Place {
     process: Option<Process>,
@@ -46,7 +44,6 @@ struct Place {
     manner: Manner,
 }
 
-/// The miners of a class.
 pub struct Class {
     pub plan: Plan,
     pub client: MinerClient,
@@ -64,7 +61,6 @@ impl Class {
         Ok(Self { plan, client, starter, places: Default::default(), cuts: Mutex::default() })
     }
 
-    /// Starts the miners of the plan, all at once.
     pub fn begin(&self) -> Result<(), LabError> {
         let begun: Vec<_> = std::thread::scope(|scope| {
             let start = |name| scope.spawn(move || self.start_miner(name, Manner::default()));
@@ -164,7 +160,6 @@ impl Class {
         }
     }
 
-    /// Turns the dial of a miner.
     pub fn limit(&self, name: Name, power: Power) -> Result<Vec<String>, LabError> {
         let limit = match power {
             Power::Usual => Some(self.plan.pace()),

@@ -12,7 +12,6 @@ use super::picture::Seen;
 use super::plan::GUESTS_MAX;
 use crate::api::{Address, RunId};
 
-/// Most miners that are followed.
 pub const LANES_MAX: usize = Name::COUNT + GUESTS_MAX;
 
 /// Other names of miners that are kept.
@@ -174,7 +173,6 @@ impl Lanes {
         self.aliases.get(name).copied()
     }
 
-    /// The places of those that are known.
     pub fn places(&self, names: &[Address]) -> Vec<usize> {
         names.iter().filter_map(|name| self.place(name)).collect()
     }

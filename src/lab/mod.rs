@@ -53,12 +53,10 @@ impl From<ClientError> for LabError {
 /// A class at work, and the watch over its network.
 pub struct Lab {
     pub class: Class,
-    /// The view of them and of others.
     pub watch: Arc<Watch>,
 }
 
 impl Lab {
-    /// A class of `plan`, none of whose miners runs yet.
     pub fn new(plan: Plan) -> Result<Self, LabError> {
         let watch = Watch::new(Name::all().map(|name| (plan.known_as(name), plan.address(name))));
         Ok(Self { class: Class::new(plan)?, watch })

@@ -14,7 +14,6 @@ const NAMES: [&str; 12] =
 pub struct Name(usize);
 
 impl Name {
-    /// The number of names, and so the most miners of a class.
     pub const COUNT: usize = NAMES.len();
 
     pub fn all() -> impl Iterator<Item = Self> {
@@ -25,7 +24,6 @@ impl Name {
         Self(0)
     }
 
-    /// Its number, from 0.
     pub fn number(self) -> usize {
         self.0
     }

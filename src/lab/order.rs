@@ -16,7 +16,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// process for dead.
 const DELAY_MAX: f64 = 3.0;
 
-/// One step of an experiment.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
     /// `cut Ada Ben`: neither of the two talks to the other.
@@ -57,7 +56,6 @@ pub enum Order {
     Expect(Condition, Duration),
 }
 
-/// Hash rate of a miner of the class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
     /// As it is started with.
@@ -66,7 +64,6 @@ pub enum Power {
     AtMost(Option<u64>),
 }
 
-/// How a miner is started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manner {
     /// The neighbours that it is given; all others of the class where none are named.
@@ -75,7 +72,6 @@ pub struct Manner {
     pub finality: Option<NonZeroU64>,
 }
 
-/// A state of the network that can be expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// `one chain`, `one chain Ada Ben`: all that run, or these, have the same head.

@@ -39,7 +39,6 @@ pub struct Seen {
 pub struct Known {
     pub hash: Hash,
     pub index: u64,
-    /// The block before.
     pub previous: Option<Hash>,
     /// Beginning of its message.
     pub message: String,
@@ -68,7 +67,6 @@ pub struct Travel {
     pub returned: u64,
 }
 
-/// All that is seen.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Picture {
     /// The miners; others name them by their place here.
@@ -80,7 +78,6 @@ pub struct Picture {
 }
 
 impl Seen {
-    /// A miner of which nothing is known yet.
     pub fn unknown(address: Address) -> Self {
         Self {
             address,

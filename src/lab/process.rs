@@ -124,7 +124,6 @@ fn reason(stderr: &Path) -> String {
 /// A miner that was started, and has not been found ended.
 pub struct Process {
     child: Child,
-    /// True while it is frozen.
     pub is_paused: bool,
     slow: Option<Slow>,
     /// For how long at most what is sent to it may take.
@@ -136,7 +135,6 @@ impl Process {
         self.child.id()
     }
 
-    /// True if it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
@@ -176,7 +174,6 @@ impl Process {
         _ = self.child.wait();
     }
 
-    /// Asks it to end.
     fn tell_to_end(&mut self) {
         self.slow = None;
         _ = kill_process(self.group(), Signal::TERM);

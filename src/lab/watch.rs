@@ -26,7 +26,6 @@ use crate::escape::words;
 /// Heights below the highest head of which blocks are kept.
 const HEIGHTS: u64 = 110;
 
-/// Travels that are kept.
 const TRAVELS_MAX: usize = 300;
 
 /// Characters of a message that are kept: a sentence with a key and a signature.

@@ -8,7 +8,6 @@ use super::name::Name;
 /// Longest time that a line may take, in seconds.
 const SECONDS_MAX: f64 = 3_600.0;
 
-/// A word of a line, or a text in quotes.
 #[derive(Debug, PartialEq)]
 enum Word<'a> {
     Plain(&'a str),
@@ -58,7 +57,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next word as a value.
     pub fn read<T: FromStr>(&mut self, what: &str) -> Result<T, String> {
         let word = self.plain(what)?;
         word.parse().map_err(|_| format!("{word:?} is no {what}"))
@@ -79,7 +77,6 @@ impl<'a> Reader<'a> {
         names
     }
 
-    /// A text in quotes.
     pub fn text(&mut self) -> Result<String, String> {
         match self.words.next() {
             Some(Word::Text(text)) => Ok(text.to_owned()),
@@ -92,7 +89,6 @@ impl<'a> Reader<'a> {
         self.words.next_if(|next| *next == Word::Plain(word)).is_some()
     }
 
-    /// A time that a line may take.
     pub fn seconds(&mut self) -> Result<Duration, String> {
         let seconds: f64 = self.read("number of seconds")?;
         let is_fine = (0.0..=SECONDS_MAX).contains(&seconds);

@@ -45,13 +45,11 @@ pub fn credit(lab: &Lab, lines: &str, by: &str, said: &[u8]) {
 /// The outcome of orders.
 #[derive(Serialize)]
 struct Done {
-    /// Commands that do the same.
     commands: Vec<String>,
     /// The first order that failed, and why.
     error: Option<String>,
 }
 
-/// A miner of the class.
 #[derive(Serialize)]
 struct Member {
     name: Name,

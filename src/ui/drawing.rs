@@ -35,7 +35,6 @@ const NAME_CHARACTERS: usize = 18;
 /// Digits of a head beside a figure.
 const HEAD_DIGITS: usize = 6;
 
-/// Draws `nodes`, the first in the middle.
 pub fn draw(at: &At, nodes: &[Node]) -> Markup {
     let places = places(nodes);
     let is_mutual = |from: usize, to: usize| {
@@ -167,7 +166,6 @@ fn figure(at: &At, node: &Node, is_above: bool) -> Markup {
     }
 }
 
-/// Name of a node, short enough for its place below a figure.
 fn name(at: &At, node: &Node) -> String {
     if node.ring > 0 && node.address.host() == at.address.host() {
         return format!(":{}", node.address.port());

@@ -7,10 +7,8 @@ use super::pages::PAGES;
 use super::source::At;
 use crate::api::{Address, Status};
 
-/// A place in the navigation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Tab {
-    /// Name, and title of the page.
     pub name: &'static str,
     pub path: &'static str,
 }
@@ -23,7 +21,6 @@ impl Tab {
 /// How a page stays up to date.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// It does not change.
     Still,
     /// The script asks for it again at each event; without scripts nothing happens.
     Live,
@@ -31,7 +28,6 @@ pub enum Freshness {
     Awaited,
 }
 
-/// A whole page about the miner `at`.
 pub fn page(
     title: &str,
     tab: impl Into<Option<Tab>>,
@@ -55,7 +51,6 @@ pub fn page(
     whole(title, freshness, bar, content, foot)
 }
 
-/// A page of a class, which is about all of its miners.
 pub fn of_class(title: &str, tab: Tab, script: &str, content: Markup) -> Markup {
     let bar = html! {
         (brand("/", Some("lab")))
@@ -87,12 +82,10 @@ pub fn without_answer(
     whole(title, freshness, bar, content, chooser(chosen.address, &chosen.choices))
 }
 
-/// A miner that was chosen and does not answer.
 pub struct Chosen<'a> {
     pub address: &'a Address,
     /// True for the miner this UI was started for.
     pub is_home: bool,
-    /// True in the UI of a class.
     pub is_lab: bool,
     /// Who can be looked at, as far as known.
     pub choices: Vec<Address>,
@@ -159,7 +152,6 @@ fn navigation(current: Option<Tab>, is_lab: bool, href: impl Fn(&str) -> String)
     }
 }
 
-/// Chooses the miner that pages are about.
 fn chooser(chosen: &Address, choices: &[Address]) -> Markup {
     html! {
         form.chooser method="get" {

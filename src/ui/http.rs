@@ -52,14 +52,11 @@ const PASSED: [&str; 4] = [HOST, ORIGIN, SITE, ENCODING];
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-/// A browser's request.
 pub struct Asked {
     /// `GET` (also for `HEAD`), `POST`, …
     pub method: String,
-    /// Without the query.
     pub path: String,
     pub query: Fields,
-    /// Of a form.
     pub body: Vec<u8>,
     /// True if a page of ours sent it, as far as the browser tells.
     pub is_ours: bool,
@@ -87,7 +84,6 @@ impl Fields {
     }
 }
 
-/// The answer to it.
 pub struct Answer {
     pub status: u16,
     pub content_type: &'static str,
@@ -112,7 +108,6 @@ impl Answer {
         Self { status, content_type, body, location, keeps, assembles, is_packed }
     }
 
-    /// Sends the browser to another page of ours.
     pub fn see_other(location: String) -> Self {
         Self { location: Some(location), ..Self::new(303, "text/plain", "") }
     }
@@ -133,7 +128,6 @@ pub enum Response {
     Later(Box<dyn FnOnce(Pending)>),
 }
 
-/// A browser that waits for its answer.
 pub struct Pending(Later);
 
 impl Pending {

@@ -34,7 +34,6 @@ use news::News;
 use source::Source;
 use sparing::Sparing;
 
-/// A UI that runs, until [`Ui::stop`].
 pub struct Ui {
     running: http::Running,
     client: Arc<MinerClient>,
@@ -42,7 +41,6 @@ pub struct Ui {
     _end: Sender<Infallible>,
 }
 
-/// What pages are about.
 pub enum Home {
     /// A miner and its network; whether it answers does not matter: without it, pages say so.
     Miner(Address),

@@ -13,12 +13,10 @@ const LEFT: f64 = 60.0;
 const BOTTOM: f64 = 30.0;
 const TOP: f64 = 34.0;
 
-/// A bar: where it links to, its value, and the same in words.
 pub struct Bar {
     pub index: u64,
     /// Its height, in the unit of the plot.
     pub value: f64,
-    /// Shown on hover.
     pub words: String,
 }
 
@@ -27,7 +25,6 @@ pub struct Plot<'a> {
     /// A sentence below the heading.
     pub sentence: &'a str,
     pub unit: &'a str,
-    /// From left to right.
     pub bars: &'a [Bar],
     /// The values in words: the lowest, the highest.
     pub summary: String,
@@ -35,7 +32,6 @@ pub struct Plot<'a> {
     pub level: Option<(f64, String)>,
 }
 
-/// Draws a plot; nothing without two bars.
 pub fn draw(plot: &Plot<'_>) -> Markup {
     let Plot { title, sentence, unit, bars, summary, level } = plot;
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return html! {} };

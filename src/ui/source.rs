@@ -19,9 +19,7 @@ use crate::lab::Lab;
 /// The miner that this UI was started for, and the way to ask it and its neighbours.
 pub struct Source {
     pub client: Arc<MinerClient>,
-    /// The miner named at the start.
     pub home: Address,
-    /// The class whose UI this is, if it is one's.
     pub lab: Option<Arc<Lab>>,
     /// The home miner and those looked at lately, and the neighbours of each: who may be
     /// followed is known without asking.
@@ -37,7 +35,6 @@ pub struct At {
     pub neighbours: Vec<Address>,
     /// How these behave, if it tells.
     pub details: Vec<NeighbourDetail>,
-    /// True in the UI of a class.
     pub is_lab: bool,
     /// Who else can be looked at: the home miner and its neighbours.
     pub choices: Vec<Address>,
@@ -45,7 +42,6 @@ pub struct At {
     pub now: Micros,
 }
 
-/// Why a page can't be shown.
 pub enum NoPage {
     /// The miner gives no proper answer.
     Dead(ClientError),
@@ -60,7 +56,6 @@ pub struct Kept {
     pub seen: Sent,
     /// Blocks from it to the head, itself included; 0 outside of the chain.
     pub confirmations: u64,
-    /// When and why it left the chain, if it did.
     pub dropped: Option<Departure>,
 }
 
@@ -89,7 +84,6 @@ impl Source {
         Ok([vec![address], own].concat())
     }
 
-    /// Who can be looked at, as far as known: the home miner and its neighbours.
     pub fn choices(&self) -> Vec<Address> {
         self.met(None, usize::MAX).unwrap_or_default()
     }

@@ -24,7 +24,6 @@ pub struct Sparing {
     answered: Condvar,
 }
 
-/// A question under way.
 struct Turn<'a> {
     sparing: &'a Sparing,
     address: &'a Address,

@@ -22,7 +22,6 @@ const HEARD_OF_MAX: usize = 16;
 /// How a miner's chain relates to that of the miner looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// The same head.
     Same,
     /// A part of ours.
     Behind,
@@ -36,12 +35,10 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Its name in class names.
     pub fn class(self) -> String {
         format!("{self:?}").to_lowercase()
     }
 
-    /// Its name on pages.
     pub fn words(self) -> &'static str {
         match self {
             Self::Same => "same head",
@@ -54,13 +51,11 @@ impl Standing {
     }
 }
 
-/// A miner of the network.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub address: Address,
     /// 0 for the miner looked at, 1 for its neighbours, 2 for theirs.
     pub ring: u8,
-    /// How its chain relates to that of the miner looked at.
     pub standing: Standing,
     /// Blocks it says to have.
     pub length: Option<u64>,
@@ -68,7 +63,6 @@ pub struct Node {
     pub head: Option<Hash>,
     /// When it last gave a good answer.
     pub last_answer: Option<Micros>,
-    /// Why it can't be reached.
     pub reason: Option<String>,
     /// Whom it knows, of the miners here.
     pub knows: Vec<Address>,
@@ -161,12 +155,10 @@ fn ask(source: &Source, at: &At, other: &Address) -> Option<Node> {
     Some(node)
 }
 
-/// True if the miner that tells this gets no answer.
 fn is_lost(detail: &NeighbourDetail) -> bool {
     matches!(detail.state, NeighbourState::Failing | NeighbourState::Banned)
 }
 
-/// A node made of the details that a miner has of its neighbour.
 fn told(other: &Address, detail: Option<&NeighbourDetail>) -> Node {
     Node {
         address: other.clone(),
@@ -230,7 +222,6 @@ fn standing(
     })
 }
 
-/// The miners that neighbours know and the miner looked at does not.
 fn heard_of(source: &Source, at: &At, nodes: &[Node]) -> Vec<Node> {
     let heard: BTreeSet<&Address> = nodes.iter().flat_map(|node| &node.knows).collect();
     let is_new = |address: &&&Address| nodes.iter().all(|node| node.address != ***address);

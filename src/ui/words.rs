@@ -10,7 +10,6 @@ use crate::api::Address;
 use crate::chain::{Hash, Micros};
 use crate::escape::is_harmless;
 
-/// Characters of a hash that are shown where the whole does not fit.
 const SHORT_HASH_CHARACTERS: usize = 10;
 
 /// A number with commas: `18,204`.
@@ -194,7 +193,6 @@ const LINE_BYTES_ON_A_PHONE: usize = 25;
 const UNSEEN_CHARACTERS: usize = 8;
 
 impl<'a> Shown<'a> {
-    /// True if something is left out.
     pub fn is_cut(&self) -> bool {
         self.part().len() < self.0.len()
     }
@@ -205,7 +203,6 @@ impl<'a> Shown<'a> {
         needed.sum::<usize>() > lines
     }
 
-    /// The part that is not left out.
     fn part(&self) -> &'a str {
         let mut room = self.1;
         let fits = |(_, c): &(usize, char)| {

@@ -55,13 +55,9 @@ pub enum Happening {
     Reorganisation {
         /// Height of the last block that both share.
         fork: u64,
-        /// Number of dropped blocks: its depth.
         dropped: u64,
-        /// Hash of the last of them.
         dropped_head: Hash,
-        /// Number of blocks that came in their place.
         adopted: u64,
-        /// Hash of the last block now.
         head: Hash,
         why: Why,
         /// Messages that wait again, oldest first; at most the first

@@ -29,7 +29,6 @@ pub const FORKS_MAX: usize = 100;
 /// Blocks of a branch that an answer lists at the most.
 pub const FORK_BLOCKS_MAX: usize = 100;
 
-/// A kept branch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fork {
     /// Height of the last block that it shares with the chain it left.
@@ -48,7 +47,6 @@ pub struct ForkBlock {
     pub hash: Hash,
 }
 
-/// The answer to [`crate::api::Request::Forks`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForksAnswer {
     /// Kept branches, newest first, at most [`FORKS_MAX`].

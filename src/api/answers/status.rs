@@ -13,14 +13,12 @@ pub struct StatusReport {
     /// The flags it runs with, as on the command line but without dashes before:
     /// `gossip-interval`, `20`.
     pub settings: Vec<Setting>,
-    /// Files of its chain path.
     pub files: Vec<FileReport>,
     pub jobs: Vec<JobReport>,
     /// The block it searches a proof for; `null` while there is nothing to mine.
     pub mining: Option<MiningReport>,
 }
 
-/// A flag and its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     pub name: String,
@@ -28,7 +26,6 @@ pub struct Setting {
     pub value: String,
 }
 
-/// A file of a miner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileReport {
     /// Its name, without the folder.
@@ -64,7 +61,6 @@ pub struct MiningPace {
     pub guesses_per_second: f64,
 }
 
-/// The search for a proof.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MiningReport {
     pub index: u64,

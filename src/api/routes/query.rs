@@ -9,7 +9,6 @@ use percent_encoding::percent_decode_str;
 use crate::api::{Address, Cursor, EVENT_WAIT_MAX};
 use crate::chain::{DataId, Hash};
 
-/// What was asked for at a route.
 pub struct Asked<'a> {
     /// The end of the path, where it names something.
     pub name: &'a str,
@@ -51,7 +50,6 @@ impl<'a> Asked<'a> {
         self.parameters.get(name).map(String::as_str)
     }
 
-    /// The value of a parameter, if it is there.
     pub fn optional<T: Parameter>(&self, name: &str) -> Result<Option<T>, String> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let shown: String = text.chars().take(80).collect();
@@ -59,7 +57,6 @@ impl<'a> Asked<'a> {
         T::read(text).map(Some).ok_or_else(refuse)
     }
 
-    /// The value of a parameter that has to be there.
     pub fn required<T: Parameter>(&self, name: &str) -> Result<T, String> {
         self.optional(name)?.ok_or_else(|| format!("{name} is missing: {}", T::EXPECTED))
     }
@@ -95,12 +92,10 @@ pub struct Spelled {
 }
 
 impl Spelled {
-    /// With the end of the path.
     pub fn name(name: impl fmt::Display) -> Self {
         Self { name: name.to_string(), ..Self::default() }
     }
 
-    /// With a parameter alone.
     pub fn query(name: &str, value: impl fmt::Display) -> Self {
         Self::default().and(name, Some(value))
     }

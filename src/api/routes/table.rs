@@ -19,7 +19,6 @@ macro_rules! routes {
             $(spells $request:pat => $spelled:expr;)?
             $(part $part:pat,)?
     )*) => {
-        /// Every route of the API, by path.
         pub const ROUTES: &[Route] = &[$(Route {
             method: $method,
             path: $path,

@@ -12,7 +12,6 @@ use crate::ui::http::Answer;
 /// An experiment: its stage, what ticks it, what it teaches.
 #[derive(Deserialize)]
 struct Experiment {
-    /// Its place in paths.
     name: String,
     title: String,
     /// One sentence for the list, and for the end of the page.

@@ -55,7 +55,6 @@ pub fn page(is_local: bool) -> Answer {
     Answer::page(200, frame::of_class("Wall", Tab::WALL, "wall.js", content))
 }
 
-/// Controls of the miners of the class.
 fn scissors() -> Markup {
     html! {
         section.card id="scissors" {

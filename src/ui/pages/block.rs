@@ -19,7 +19,6 @@ const LINE_CHARACTERS: usize = 5_000;
 /// Lines of a message that surely need no scrolling.
 const LINES_UNSCROLLED: usize = 8;
 
-/// Earlier blocks of the same height that are named.
 const RIVALS_MAX: usize = 5;
 
 /// A block and what is around it.
@@ -29,7 +28,6 @@ struct Found {
     place: Place,
 }
 
-/// Where a block stands.
 enum Place {
     /// In the chain, of this length.
     Chain(u64),
@@ -66,7 +64,6 @@ pub fn page(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
     Ok(Answer::page(200, frame::page(&title, chain::TAB, Freshness::Still, at, content)))
 }
 
-/// The whole message as plain text.
 pub fn message(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
     let seen = fetch(source, at, name)?.seen;
     Ok(Answer::new(200, "text/plain; charset=utf-8", seen.block.data.message.as_str()))
@@ -130,7 +127,6 @@ fn beside(at: &At, found: &Found, forks: &[Fork]) -> Markup {
     }
 }
 
-/// When and why a block left the chain.
 fn left_behind(at: &At, seen: &Sent, left: &Departure, forks: &[Fork]) -> Markup {
     let is_of = |fork: &&Fork| fork.blocks.iter().any(|block| block.hash == seen.hash);
     let fork = forks.iter().find(is_of);

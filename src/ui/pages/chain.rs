@@ -26,7 +26,6 @@ const NEWS_TIME: u64 = 900_000_000;
 
 const ROWS: u64 = 25;
 
-/// Characters of a message in a row.
 const ROW_CHARACTERS: usize = 160;
 
 /// Renders the page; `from` chooses the rows of the table, `life` the message to follow.

@@ -8,7 +8,6 @@ use crate::ui::http::Answer;
 use crate::ui::source::{NoPage, Source};
 use crate::ui::words::Shown;
 
-/// Longest reason that is shown, in characters.
 const REASON_CHARACTERS_MAX: usize = 400;
 
 /// Says what is wrong, and recovers by itself where that can be. `at` is the miner that was

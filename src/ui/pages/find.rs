@@ -12,7 +12,6 @@ use crate::ui::words::{Moment, Shown, count, hue, plural, short_hash};
 
 pub const TAB: Tab = Tab { name: "Find", path: "/find" };
 
-/// Characters of a message that are shown of each find.
 const MESSAGE_CHARACTERS: usize = 240;
 
 /// Renders the page, or goes straight to the one thing that was asked for.
@@ -39,9 +38,7 @@ pub fn page(source: &Source, at: &At, query: &Fields) -> Result<Answer, NoPage> 
     Ok(Answer::page(200, frame::page(TAB.name, TAB, Freshness::Still, at, content)))
 }
 
-/// What was found.
 enum Outcome {
-    /// What the page shows.
     Here(Markup),
     /// One thing, which has a page of its own.
     At(String),

@@ -72,7 +72,6 @@ pub fn short_id(hash: &Hash) -> String {
     hash.to_string()[..16].to_owned()
 }
 
-/// The rule by which a branch lost.
 pub fn why_dropped(dropped: &Departure) -> &'static str {
     match dropped.why {
         Why::Longer => "The other branch was longer.",
@@ -102,13 +101,11 @@ pub struct Former {
     pub seen: Sent,
     /// Its confirmations when it was dropped.
     pub confirmations: u64,
-    /// When and why it was.
     pub dropped: Departure,
 }
 
 impl Former {
-    /// SHA-256 of the message's text.
-    pub fn text(&self) -> Hash {
+    pub fn text_hash(&self) -> Hash {
         Hash::of(self.seen.block.data.message.as_str())
     }
 }
@@ -152,7 +149,6 @@ fn pieces<'a>(forks: &[&'a Fork]) -> Vec<Vec<&'a Fork>> {
     pieces.into_iter().map(|(_, piece)| piece).collect()
 }
 
-/// The branches in words, newest first.
 fn list(at: &At, forks: &[Fork]) -> Markup {
     html! {
         section.card id="branches" {

@@ -12,7 +12,6 @@ use crate::ui::http::{Answer, Fields};
 use crate::ui::source::{At, NoPage, Source};
 use crate::ui::words::{Moment, Shown, count, plural, short_hash};
 
-/// Characters of the message that are shown.
 const MESSAGE_CHARACTERS: usize = 300;
 
 /// Lines of it that surely need no scrolling.
@@ -40,20 +39,16 @@ pub fn page(source: &Source, at: &At, id: &str, query: &Fields) -> Result<Answer
     Ok(Answer::page(code, frame::page("Message", chain::TAB, Freshness::Awaited, at, content)))
 }
 
-/// The steps of a message's life.
 pub struct Life {
     /// True if the miner has, or had, a message with this id.
     pub is_known: bool,
-    /// The steps, and what stands there.
     pub shown: Markup,
 }
 
-/// All that the miner knows of a message, or knew.
 struct Known {
     followed: Followed,
     /// It has it: unprocessed, or in a block.
     is_here: bool,
-    /// Height of its block.
     mined: Option<u64>,
     confirmations: u64,
     /// When its block was made.
@@ -111,7 +106,7 @@ impl Known {
 
     /// The hash of the text that stands there, if another one stood there before.
     fn stood_otherwise(&self) -> Option<Hash> {
-        self.stands.filter(|stands| self.former.iter().any(|former| former.text() != *stands))
+        self.stands.filter(|stands| self.former.iter().any(|former| former.text_hash() != *stands))
     }
 
     fn is_rewritten(&self) -> bool {
@@ -189,7 +184,6 @@ fn alarm(at: &At, known: &Known) -> Markup {
     html! { div.alarm role="alert" { (words) (originals(at, former, original)) } }
 }
 
-/// How far the message has come.
 fn steps(at: &At, known: &Known) -> Markup {
     let Known { is_here, mined, confirmations, .. } = known;
     html! {
@@ -222,7 +216,7 @@ fn twin(
 
 /// The dropped blocks that held a message: of this text, if one is named.
 fn originals(at: &At, former: &[Former], text: Option<Hash>) -> Markup {
-    let is_it = |former: &&Former| text.is_none_or(|text| former.text() == text);
+    let is_it = |former: &&Former| text.is_none_or(|text| former.text_hash() == text);
     html! {
         @for former in former.iter().filter(is_it) {
             p {

@@ -11,7 +11,6 @@ use crate::ui::words::{Moment, Shown, bytes, count, duration, seconds, short_cou
 
 pub const TAB: Tab = Tab { name: "Miner", path: "/miner" };
 
-/// Longest text of a miner's own that is shown, in characters.
 const TEXT_CHARACTERS: usize = 300;
 
 /// Seconds after which the page is asked for though nothing happened: rounds of jobs are no events.
@@ -25,7 +24,6 @@ pub fn page(source: &Source, at: &At, is_local: bool) -> Result<Answer, NoPage> 
     Ok(Answer::page(200, render(source, at, is_local, None)))
 }
 
-/// Sets the pace of a form, and goes back to the page.
 pub fn set_pace(source: &Source, form: &Fields) -> Result<Answer, NoPage> {
     let at = source.look(form.text("at"))?;
     let step = form.read::<usize>("step");

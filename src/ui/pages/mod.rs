@@ -19,7 +19,6 @@ pub mod workbench;
 
 pub struct Visit<'a> {
     pub source: &'a Source,
-    /// The miner that the page is about.
     pub at: &'a At,
     pub query: &'a Fields,
     /// True for a browser on this host.
@@ -39,7 +38,6 @@ pub const PAGES: [(Tab, Show); 7] = [
     (miner::TAB, |to| miner::page(to.source, to.at, to.is_local)),
 ];
 
-/// The page at `path`.
 pub fn show(path: &str, visit: &Visit<'_>) -> Result<Answer, NoPage> {
     if let Some((_, show)) = PAGES.iter().find(|(tab, _)| tab.path == path) {
         return show(visit);

@@ -18,13 +18,10 @@ mod plots;
 
 pub const TAB: Tab = Tab { name: "Network", path: "/network" };
 
-/// Blocks in the plots.
 const PLOTTED_BLOCKS: u64 = 60;
 
-/// Lines of events that are listed.
 const EVENT_LINES: usize = 30;
 
-/// Messages that went back, of those that an event lists.
 const RETURNED_SHOWN: usize = 5;
 
 /// Characters of a reason that are shown: of a neighbour's silence, in any of its places.
@@ -106,7 +103,6 @@ fn tie(nodes: &[Node]) -> Option<String> {
     ))
 }
 
-/// The newest events of a miner, newest first.
 fn said(at: &At, node: &Node) -> Markup {
     html! {
         @if !node.said.is_empty() {
@@ -280,7 +276,6 @@ pub fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
     }
 }
 
-/// The rule by which a branch won.
 pub fn why_it_won(dropped: u64, adopted: u64) -> String {
     match adopted.checked_sub(dropped) {
         Some(0) => "Both were as long, and the hash of its head is lower.".into(),

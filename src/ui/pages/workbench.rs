@@ -15,7 +15,6 @@ pub const TAB: Tab = Tab { name: "Workbench", path: "/workbench" };
 /// Guesses a second where the miner tells none.
 const GUESSES_PER_SECOND: f64 = 1e6;
 
-/// Most zeros of the slider.
 const ZEROS_MAX: u8 = 12;
 
 pub fn page(source: &Source, at: &At) -> Answer {

@@ -57,7 +57,6 @@ fn random_id() -> DataId {
     DataId::from_random(random::bytes())
 }
 
-/// The box, with the draft that could not be added.
 pub fn add_box(at: &At, draft: Option<Draft<'_>>) -> Markup {
     let (text, problem) = draft.map_or(("", None), |draft| (draft.text, Some(draft.problem)));
     html! {

@@ -20,7 +20,6 @@ const STRIP_ROWS: usize = 3;
 const BRANCH_BLOCKS: usize = 6;
 const BRANCH_DIGITS: usize = 4;
 
-/// Characters of a message in a card.
 const CARD_CHARACTERS: usize = 60;
 
 /// Draws the strip: unprocessed messages, then the newest blocks with what hangs below them.
@@ -93,7 +92,6 @@ fn unprocessed(
     }
 }
 
-/// A mark for the message that is followed.
 fn yours(is_own: bool) -> Markup {
     html! { @if is_own { span.yours { "yours" } } }
 }
@@ -153,7 +151,6 @@ fn expectation(at: &At, newest: &[&Sent], status: Option<&StatusReport>) -> Mark
     }
 }
 
-/// The median time between the newest blocks.
 fn usual_gap(newest: &[&Sent]) -> Option<u64> {
     let times = newest.iter().rev().map(|seen| seen.block.timestamp).filter(|&time| time > 0);
     let times: Vec<_> = times.collect();

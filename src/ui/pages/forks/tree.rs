@@ -18,7 +18,6 @@ const END_BLOCKS: u64 = 3;
 const CELL: (u64, u64) = (84, 46);
 const PITCH: (u64, u64) = (108, 64);
 
-/// Digits of a hash in a block of the drawing.
 pub const CELL_DIGITS: usize = 6;
 
 /// The heights that are drawn of a group, highest first; `None` where some are left out.
@@ -115,7 +114,6 @@ impl Tree<'_> {
     }
 }
 
-/// Draws the chain with the branches of a group below it.
 pub fn draw(source: &Source, at: &At, piece: &[&Fork]) -> Result<Markup, ClientError> {
     let columns = columns(piece, at.health.length.max(1));
     let tree = Tree { piece, columns, rows: rows(piece) };

@@ -7,7 +7,6 @@ use crate::ui::plot::{self, Bar, Plot};
 use crate::ui::source::{At, Sent};
 use crate::ui::words::{count, duration, plural, short_count};
 
-/// Draws how long the newest blocks took, and how lucky the miners were.
 pub fn plots(at: &At, blocks: &[Sent]) -> Markup {
     let made: Vec<_> = blocks.iter().filter(|seen| seen.block.proof.is_some()).collect();
     let ((unit, gaps), nonces) = (gaps(&made), nonces(&made));
@@ -65,7 +64,6 @@ fn nonces(made: &[&Sent]) -> Vec<Bar> {
     made[newest..].iter().map(nonce).collect()
 }
 
-/// A plot in words.
 fn summary_of(bars: &[Bar]) -> String {
     let of = |bar: Option<&Bar>| bar.map_or("", |bar| bar.words.as_str()).to_owned();
     let lowest = bars.iter().min_by(|one, other| one.value.total_cmp(&other.value));
