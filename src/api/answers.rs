@@ -123,7 +123,6 @@ pub struct Added {
 /// sender needs to know to send what is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlocksTaken {
-    /// `Blocks taken!`, or why not.
     pub message: String,
     pub more_information: String,
     pub taken: u64,
@@ -179,7 +178,6 @@ impl DataState {
     }
 }
 
-/// Name of a block: its height or its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlockName {
     Height(u64),
@@ -209,7 +207,6 @@ impl FromStr for BlockName {
 pub struct BlockAnswer {
     /// The block, as its canonical line.
     pub block: Box<RawValue>,
-    /// SHA-256 of that line.
     pub hash: Hash,
     /// True if it is in the chain, false if it is in a kept branch.
     pub in_chain: bool,
@@ -234,7 +231,6 @@ pub struct DataPage {
 pub struct NeighbourPage {
     pub neighbours: Vec<Address>,
     pub length: u64,
-    /// Behaviour of each, if asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<NeighbourDetail>,
 }
@@ -262,7 +258,6 @@ pub struct NeighbourDetail {
     pub head: Option<Hash>,
 }
 
-/// A miner's opinion of a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NeighbourState {

@@ -28,6 +28,8 @@ pub use error::{ClientError, Delivery, Exchanged, NoAnswer};
 use http::Http;
 pub use token::Token;
 
+pub type Result<T, E = ClientError> = std::result::Result<T, E>;
+
 /// Longest answer that is no page.
 const SMALL_BYTES_MAX: u64 = 256 << 10;
 
@@ -104,7 +106,7 @@ impl MinerClient {
     }
 
     /// Its health; a miner that answers 503 with its reasons is no error.
-    pub fn health(&self, address: &Address) -> Result<Health, ClientError> {
+    pub fn health(&self, address: &Address) -> Result<Health> {
         let request = Request::Health;
         let (status, body) = self.send(address, &request, bytes_max(&request))?;
         match (status, parse(&body)) {
@@ -115,21 +117,17 @@ impl MinerClient {
     }
 
     /// Unprocessed data that came after `cursor`; some of it, if there is much.
-    pub fn data(&self, address: &Address, after: Cursor) -> Result<DataPage, ClientError> {
+    pub fn data(&self, address: &Address, after: Cursor) -> Result<DataPage> {
         let request = Request::Data { after: Some(after) };
         self.call(address, &request, "page of messages")
     }
 
-    pub fn neighbours(
-        &self,
-        address: &Address,
-        details: bool,
-    ) -> Result<NeighbourPage, ClientError> {
+    pub fn neighbours(&self, address: &Address, details: bool) -> Result<NeighbourPage> {
         self.call(address, &Request::Neighbours { details }, "list of neighbours")
     }
 
     /// Adds a message. A repeat with the same id adds nothing twice.
-    pub fn add(&self, address: &Address, data: Data) -> Result<Added, ClientError> {
+    pub fn add(&self, address: &Address, data: Data) -> Result<Added> {
         let request = Request::Add { id: Some(data.id), message: data.message };
         self.call(address, &request, "confirmation")
     }
@@ -140,33 +138,27 @@ impl MinerClient {
         address: &Address,
         id: DataId,
         sha256: Option<Hash>,
-    ) -> Result<DataState, ClientError> {
+    ) -> Result<DataState> {
         self.call(address, &Request::DataState { id, sha256 }, "state of a message")
     }
 
-    /// Its events of the last hour.
-    pub fn events(&self, address: &Address) -> Result<EventPage, ClientError> {
+    pub fn events(&self, address: &Address) -> Result<EventPage> {
         self.call(address, &Request::EVENTS, "list of events")
     }
 
     /// Events at it after the event `after`: as soon as there is something, or after `wait`
     /// seconds, at most [`super::EVENT_WAIT_MAX`].
-    pub fn events_after(
-        &self,
-        address: &Address,
-        after: u64,
-        wait: u64,
-    ) -> Result<EventPage, ClientError> {
+    pub fn events_after(&self, address: &Address, after: u64, wait: u64) -> Result<EventPage> {
         let request = Request::Events { after: Some(after), wait };
         self.call(address, &request, "list of events")
     }
 
-    pub fn status(&self, address: &Address) -> Result<StatusReport, ClientError> {
+    pub fn status(&self, address: &Address) -> Result<StatusReport> {
         self.call(address, &Request::Status, "status")
     }
 
     /// Begins a standing connection.
-    pub fn connect(&self, address: &Address) -> Result<Arc<Connection>, ClientError> {
+    pub fn connect(&self, address: &Address) -> Result<Arc<Connection>> {
         let sent = Delivery::NotSent;
         let unreachable = |why| ClientError::Unreachable { address: address.clone(), why, sent };
         self.transport.connect(address).map_err(unreachable)
@@ -178,7 +170,7 @@ impl MinerClient {
         address: &Address,
         request: &Request,
         bytes_max: u64,
-    ) -> Result<(u16, Vec<u8>), ClientError> {
+    ) -> Result<(u16, Vec<u8>)> {
         let unreachable = |NoAnswer { why, sent }| ClientError::Unreachable {
             address: address.clone(),
             why: words(&why),
@@ -196,7 +188,7 @@ impl MinerClient {
         address: &Address,
         request: &Request,
         what: &'static str,
-    ) -> Result<A, ClientError> {
+    ) -> Result<A> {
         let (status, body) = self.send(address, request, bytes_max(request))?;
         if status != 200 {
             return Err(refused(address, status, &body));

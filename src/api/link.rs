@@ -71,7 +71,6 @@ struct ReplyHead {
     rest: Option<Request>,
 }
 
-/// The writing end; any thread may send.
 #[derive(Debug)]
 pub struct Sender(Mutex<UnixStream>);
 
@@ -130,7 +129,6 @@ fn append(bytes: &mut Vec<u8>, head: &[u8], body: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The reading end; one thread reads.
 #[derive(Debug)]
 pub struct Receiver<R: Read = UnixStream>(BufReader<R>);
 
@@ -153,7 +151,6 @@ impl<R: Read> Receiver<R> {
         Ok(Some(ToServer { id, reply }))
     }
 
-    /// True if a part of the next frame is here already.
     pub fn has_more(&self) -> bool {
         !self.0.buffer().is_empty()
     }

@@ -10,7 +10,6 @@ use crate::chain::{Data, DataId, Hash, Message};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
-    /// Keep this message and see to it that it is mined.
     Add {
         /// Chosen by a sender that wants to be able to repeat itself.
         id: Option<DataId>,
@@ -43,7 +42,6 @@ pub enum Request {
     Unban(Address),
     /// Unprocessed data: all of it, or what is new since a cursor.
     Data {
-        /// From an earlier answer.
         after: Option<Cursor>,
     },
     /// The rest of all unprocessed data; never comes in over HTTP.

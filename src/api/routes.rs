@@ -31,7 +31,6 @@ pub struct Route {
     /// The path; `<id>` stands for a data id.
     pub path: &'static str,
     parameters: &'static [&'static str],
-    /// Title of a refusal.
     refusal: &'static str,
     read: fn(&Asked<'_>) -> Result<Decoded, String>,
 }

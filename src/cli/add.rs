@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, tick};
 use serde::Serialize;
 
 use super::args::Add;
-use super::error::{CliError, exit_of};
+use super::error::{CliError, Result, exit_of};
 use super::lines;
 use super::miner::Miner;
 use super::output::{Look, Output};
@@ -33,7 +33,7 @@ struct Printed {
     state: Option<DataState>,
 }
 
-pub fn run(add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn run(add: &Add, output: &mut Output<'_>) -> Result {
     let miner = Miner::at(&add.common.target)?;
     if let Some(file) = &add.lines {
         return lines::run(&miner, file, add, output);
@@ -76,7 +76,7 @@ fn untold(error: io::Error, id: DataId) -> CliError {
 }
 
 /// The message that was given, or what stdin holds for `-`, without its last line break.
-fn message(given: &str) -> Result<Message, CliError> {
+fn message(given: &str) -> Result<Message> {
     let read;
     let text = if given == "-" {
         if io::stdin().is_terminal() {
@@ -90,7 +90,7 @@ fn message(given: &str) -> Result<Message, CliError> {
     Message::new(text).map_err(|error| CliError::other(error.to_string()))
 }
 
-fn read_message(input: impl Read) -> Result<String, CliError> {
+fn read_message(input: impl Read) -> Result<String> {
     // One byte and a line break beyond the limit are enough to see that it is too long.
     let limit = MESSAGE_BYTES_MAX as u64 + 3;
     let mut text = String::new();
@@ -102,7 +102,7 @@ fn read_message(input: impl Read) -> Result<String, CliError> {
 }
 
 /// Sends `data`, again after each tick while the connection breaks.
-fn send<T>(miner: &Miner, data: &Data, ticks: &Receiver<T>) -> Result<Added, CliError> {
+fn send<T>(miner: &Miner, data: &Data, ticks: &Receiver<T>) -> Result<Added> {
     let request = Request::Add { id: Some(data.id), message: data.message.clone() };
     let (mut attempt, mut is_certain) = (1, true);
     loop {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::args::Benchmark;
-use super::error::CliError;
+use super::error::Result;
 use super::output::{Look, Output, count};
 use crate::chain::Difficulty;
 use crate::pow::Kernel;
@@ -34,18 +34,18 @@ struct Rates {
     kernel: &'static str,
     one_thread: f64,
     all_threads: f64,
-    blocks: Vec<Block>,
+    blocks: Vec<BlockTime>,
 }
 
 /// Average time for a block, with all threads.
 #[derive(Serialize)]
-struct Block {
+struct BlockTime {
     difficulty: Difficulty,
     /// `null` for "longer than any clock runs".
     seconds: Option<f64>,
 }
 
-pub fn run(benchmark: &Benchmark, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn run(benchmark: &Benchmark, output: &mut Output<'_>) -> Result {
     let all_cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = benchmark.threads.and_then(NonZeroUsize::new).unwrap_or_else(all_cores);
     if benchmark.format.json {
@@ -73,7 +73,7 @@ pub fn run(benchmark: &Benchmark, output: &mut Output<'_>) -> Result<(), CliErro
         .line("\nM: million guesses a second. Below each difficulty: average time for a block.")?)
 }
 
-impl Block {
+impl BlockTime {
     fn time(&self) -> String {
         let time = self.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         time.map_or_else(|| "never".into(), |time| format!("{time:.1?}"))
@@ -102,7 +102,7 @@ fn rates(kernel: Kernel, threads: NonZeroUsize) -> Rates {
     let blocks = DIFFICULTIES.map(|zeros| {
         let difficulty = Difficulty::new(zeros).expect("it is one");
         let seconds = expected_time(difficulty, all_threads).map(|time| time.as_secs_f64());
-        Block { difficulty, seconds }
+        BlockTime { difficulty, seconds }
     });
     Rates { kernel: kernel.name(), one_thread, all_threads, blocks: blocks.into() }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::args::{Format, Mining, Neighbours};
-use super::error::{CliError, Exit};
+use super::error::{CliError, Exit, Result};
 use super::miner::Miner;
 use super::output::{Output, count};
 use super::table::fields;
@@ -23,7 +23,7 @@ enum Changed<'a> {
     Deleted(&'a Address),
 }
 
-pub fn neighbours(change: &Neighbours, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn neighbours(change: &Neighbours, output: &mut Output<'_>) -> Result {
     let (neighbour, common, request, changed, words) = match change {
         Neighbours::Add { neighbour, common } => {
             let request = Request::AddNeighbour(neighbour.clone());
@@ -81,7 +81,7 @@ pub fn carry_out(
     (request, words): Change,
     format: Format,
     output: &mut Output<'_>,
-) -> Result<(), CliError> {
+) -> Result {
     let answer = ask(miner, &request).map_err(|error| explain_old_miner(error.into()))?;
     match words {
         _ if format.json => Ok(output.json_line(&answer)?),

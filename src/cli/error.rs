@@ -8,6 +8,8 @@ use crate::lab::LabError;
 use crate::miner::MinerError;
 use crate::store::StoreError;
 
+pub type Result<T = (), E = CliError> = std::result::Result<T, E>;
+
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     #[error("{0}{hint}", hint = hint(.0))]

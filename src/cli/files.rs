@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::args::Format;
-use super::error::{CliError, Exit};
+use super::error::{CliError, Exit, Result};
 use super::output::{Look, Output, ReadBar, count};
 use crate::store::{self, Backup, Files, Folder, Lock, Lost, Names, Repair, Report, StoreError};
 
 /// Checks the files and says what is wrong; an error, too, if something is.
-pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result {
     regular_file(path)?;
     let files = open(Names::resolve(path)?)?;
     let bar = ReadBar::default();
@@ -32,7 +32,7 @@ pub fn verify(path: &Path, format: Format, output: &mut Output<'_>) -> Result<()
     }
 }
 
-fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(), CliError> {
+fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result {
     let Report { network, difficulty, length, head, unprocessed, .. } = report;
     let Report { journal_messages, journal_bytes, .. } = report;
     let (look, status) = if report.ok { (Look::Green, "valid") } else { (Look::Red, "damaged") };
@@ -60,7 +60,7 @@ fn describe(report: &Report, path: &Path, output: &mut Output<'_>) -> Result<(),
 }
 
 /// Makes the files usable again; what was damaged is kept under another name.
-pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result {
     regular_file(path)?;
     let files = open(Names::resolve(path)?)?;
     let names = &files.names;
@@ -88,18 +88,13 @@ pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result<()
     Err(CliError::Other(Exit::Unhealthy, why))
 }
 
-fn repair_locked(files: &Files) -> Result<Repair, CliError> {
+fn repair_locked(files: &Files) -> Result<Repair> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let bar = ReadBar::default();
     Ok(store::repair(files, now.as_micros() as u64, &mut bar.progress())?)
 }
 
-pub fn back_up(
-    path: &Path,
-    folder: &Path,
-    format: Format,
-    output: &mut Output<'_>,
-) -> Result<(), CliError> {
+pub fn back_up(path: &Path, folder: &Path, format: Format, output: &mut Output<'_>) -> Result {
     regular_file(path)?;
     let from = open(Names::resolve(path)?)?;
     let names = &from.names;
@@ -126,12 +121,7 @@ pub fn back_up(
     Ok(output.field("journal", &count(unprocessed, "message"))?)
 }
 
-fn describe_repair(
-    repair: &Repair,
-    path: &Path,
-    names: &Names,
-    output: &mut Output<'_>,
-) -> Result<(), CliError> {
+fn describe_repair(repair: &Repair, path: &Path, names: &Names, output: &mut Output<'_>) -> Result {
     let Repair { chain_moved_to, taken_from, journal_moved_to, .. } = repair;
     let touched = chain_moved_to.is_some()
         || !taken_from.is_empty()
@@ -167,7 +157,7 @@ fn describe_repair(
     Ok(())
 }
 
-fn open(names: Names) -> Result<Files, CliError> {
+fn open(names: Names) -> Result<Files> {
     let folder = Folder::open(names.folder()).map_err(|error| {
         let shown = names.folder().display();
         CliError::other(format!(
@@ -179,7 +169,7 @@ fn open(names: Names) -> Result<Files, CliError> {
 
 /// Refuses a folder, a device or a pipe where a chain file is to be named: opening a pipe waits
 /// until somebody writes to it.
-pub fn regular_file(path: &Path) -> Result<(), CliError> {
+pub fn regular_file(path: &Path) -> Result {
     let found = path.metadata().map(|data| data.file_type()).ok();
     let ends_like_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
     if !ends_like_folder && !found.is_some_and(|it| it.is_dir()) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::args::{Format, Get};
 use super::control::explain_old_miner;
-use super::error::{CliError, Exit};
+use super::error::{CliError, Exit, Result};
 use super::miner::Miner;
 use super::output::{Look, Output, Span, count, micros_utc, seconds_utc};
 use super::table::{shown, table};
@@ -32,7 +32,7 @@ const DATA_BYTES_MAX: u64 = 256 << 20;
 /// Blocks and messages that a terminal shows of a longer list: a screen.
 const SCREEN: u64 = 20;
 
-pub fn run(get: &Get, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn run(get: &Get, output: &mut Output<'_>) -> Result {
     let common = get.common();
     let (miner, format) = (&Miner::at(&common.target)?, common.format);
     match get {
@@ -48,12 +48,7 @@ pub fn run(get: &Get, output: &mut Output<'_>) -> Result<(), CliError> {
     }
 }
 
-fn message(
-    miner: &Miner,
-    id: DataId,
-    format: Format,
-    output: &mut Output<'_>,
-) -> Result<(), CliError> {
+fn message(miner: &Miner, id: DataId, format: Format, output: &mut Output<'_>) -> Result {
     let request = Request::DataState { id, sha256: None };
     let answer: Value = match miner.client.call(&miner.address, &request, "state of a message") {
         Ok(answer) => answer,
@@ -84,7 +79,7 @@ fn message(
     Ok(())
 }
 
-fn events(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+fn events(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result {
     let request = Request::EVENTS;
     let page: Value = miner.client.call(&miner.address, &request, "list of events")?;
     if format.json {
@@ -106,7 +101,7 @@ fn events(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), 
     table(&["time (UTC)", "event", "details"], rows.collect(), output)
 }
 
-fn neighbours(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+fn neighbours(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result {
     let page = miner.client.neighbours(&miner.address, true)?;
     if format.json {
         return Ok(output.json_line(&page)?);
@@ -140,14 +135,14 @@ fn neighbour_row(it: &NeighbourDetail) -> Vec<String> {
     vec![it.neighbour.to_string(), state.into(), answer, blocks, note.join("; ")]
 }
 
-fn data(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+fn data(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result {
     let request = Request::Data { after: None };
     let what = "list of messages";
-    let (_, document) = miner.document(&request, what, DATA_BYTES_MAX)?;
+    let (_, body) = miner.client.send(&miner.address, &request, DATA_BYTES_MAX)?;
     let page: DataPage =
-        serde_json::from_str(document.get()).map_err(|error| miner.malformed(what, error))?;
+        serde_json::from_slice(&body).map_err(|error| miner.malformed(what, error))?;
     if format.json {
-        output.json(document.get())?;
+        output.json(&String::from_utf8_lossy(&body))?;
         return Ok(output.line("")?);
     }
     if page.data.is_empty() {
@@ -173,7 +168,7 @@ fn data(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), Cl
 }
 
 /// Prints health; an error, too, if the miner is unhealthy.
-fn health(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+fn health(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result {
     let health = miner.health()?;
     if format.json {
         output.json_line(&health)?;
@@ -190,7 +185,7 @@ fn health(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), 
     }
 }
 
-fn health_fields(health: &Health, output: &mut Output<'_>) -> Result<(), CliError> {
+fn health_fields(health: &Health, output: &mut Output<'_>) -> Result {
     let (look, status) = match health.status {
         Status::Ok => (Look::Green, "ok"),
         Status::Failing => (Look::Red, "failing"),

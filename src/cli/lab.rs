@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, bounded, select};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
-use super::error::CliError;
+use super::error::{CliError, Result};
 use super::start::print_aside;
 use super::ui::{Pages, bind};
 use crate::api::DEFAULT_PORT;
@@ -70,7 +70,7 @@ pub struct Flags {
 }
 
 /// Runs a classroom until a signal says stop, or an experiment until its end.
-pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
+pub fn run(flags: &Flags, stop: &StopSignals) -> Result {
     // Without a log there is none; the class is there all the same.
     _ = logging::start(log::LevelFilter::Warn, LogFormat::Text, None);
     let lines = flags.script.as_deref().map(read_script).transpose()?;
@@ -93,7 +93,7 @@ pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
     outcome
 }
 
-fn read_script(file: &Path) -> Result<Vec<script::Step>, CliError> {
+fn read_script(file: &Path) -> Result<Vec<script::Step>> {
     let failed = |error| CliError::other(format!("cannot read {}: {error}", file.display()));
     // A pipe would be waited for without end, and a device be read without end.
     if !fs::metadata(file).map_err(failed)?.is_file() {
@@ -123,7 +123,7 @@ fn plan(flags: &Flags, folder: PathBuf) -> Plan {
 
 /// Starts the miners. If one does not start, or a signal says stop meanwhile, none runs any more
 /// when this returns: they have files in a folder that goes.
-fn start(plan: Plan, stop: &StopSignals) -> Result<Arc<Lab>, CliError> {
+fn start(plan: Plan, stop: &StopSignals) -> Result<Arc<Lab>> {
     let lab = Arc::new(Lab::new(plan)?);
     let (tells, started) = bounded(1);
     let begins = Arc::clone(&lab);
@@ -146,7 +146,7 @@ fn experiment(
     lines: Vec<script::Step>,
     lab: &Arc<Lab>,
     stop: &StopSignals,
-) -> Result<(), CliError> {
+) -> Result {
     let (tells, ended) = bounded(1);
     let lab = Arc::clone(lab);
     // A reader that went away is no reason to end an experiment.
@@ -164,12 +164,7 @@ fn experiment(
     }
 }
 
-fn classroom(
-    flags: &Flags,
-    pages: TcpListener,
-    lab: &Arc<Lab>,
-    stop: &StopSignals,
-) -> Result<(), CliError> {
+fn classroom(flags: &Flags, pages: TcpListener, lab: &Arc<Lab>, stop: &StopSignals) -> Result {
     let address = pages.local_addr()?;
     let (died, ended): (_, Receiver<Infallible>) = bounded(0);
     let (home, names) = (Home::Class(Arc::clone(lab)), flags.pages.allow_host.clone());

@@ -16,12 +16,12 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::args::Add;
-use super::error::{CliError, Exit};
+use super::error::{CliError, Exit, Result};
 use super::miner::Miner;
 use super::output::{Output, count};
 use crate::api::Problem;
 use crate::api::client::{Connection, Received};
-use input::{Buffered, Line, Lines};
+use input::{Buffered, Lines, Numbered};
 
 mod input;
 
@@ -60,7 +60,7 @@ struct Summary {
     refused: u64,
 }
 
-pub fn run(miner: &Miner, file: &Path, add: &Add, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn run(miner: &Miner, file: &Path, add: &Add, output: &mut Output<'_>) -> Result {
     let is_stdin = file == Path::new("-");
     let shown = if is_stdin { "stdin".into() } else { file.display().to_string() };
     let cannot_read = |error| CliError::other(format!("cannot read {shown}: {error}"));
@@ -217,7 +217,7 @@ impl<R: BufRead + Buffered + Send> Sending<'_, R> {
     fn send(
         &self,
         connection: &mut Option<Connection>,
-        batch: &mut Vec<Line>,
+        batch: &mut Vec<Numbered>,
     ) -> Result<Option<Again>, Stopped> {
         let broken = |why| Ok(Some(Again::Broken(why)));
         let connection = match connection {
@@ -227,7 +227,7 @@ impl<R: BufRead + Buffered + Send> Sending<'_, R> {
                 Err(why) => return broken(why),
             },
         };
-        let requests: Vec<_> = batch.iter().map(Line::request).collect();
+        let requests: Vec<_> = batch.iter().map(Numbered::request).collect();
         if let Err(why) = connection.send_all(&requests) {
             return broken(why);
         }
@@ -260,7 +260,7 @@ impl<R: BufRead + Buffered + Send> Sending<'_, R> {
     }
 
     /// Counts an answer, unless it says that the line is to be sent again.
-    fn take(&self, line: &Line, answer: Received) -> Result<Option<Again>, Stopped> {
+    fn take(&self, line: &Numbered, answer: Received) -> Result<Option<Again>, Stopped> {
         let problem = serde_json::from_slice::<Problem>(&answer.body);
         let said = problem.map(|it| it.more_information).unwrap_or_default();
         let mut progress = self.progress.lock();

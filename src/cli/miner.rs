@@ -1,13 +1,9 @@
 //! The miner that a command asks.
 
-use std::path::Path;
-
-use serde_json::value::RawValue;
-
 use super::args::Target;
-use super::error::CliError;
+use super::error::{CliError, Result};
 use crate::api::client::{ClientError, MinerClient, Sent, Token};
-use crate::api::{Address, DEFAULT_PORT, Health, PAGE_BLOCKS_MAX, Request};
+use crate::api::{Address, DEFAULT_PORT, Health, PAGE_BLOCKS_MAX};
 use crate::chain::Hash;
 use crate::settings::values::address;
 
@@ -21,31 +17,15 @@ pub struct Miner {
 impl Miner {
     /// The miner that the flags name: `--host` and `--port` replace a part of what the
     /// variable of `--miner` says.
-    pub fn at(target: &Target) -> Result<Self, CliError> {
-        let token = target.token_file.as_deref().map(read_token).transpose()?;
+    pub fn at(target: &Target) -> Result<Self> {
+        let token = target.token_file.as_deref().map(Token::read).transpose();
+        let token = token.map_err(CliError::other)?;
         let client = MinerClient::http_with(token.clone());
         Ok(Self { client, address: address_of(target)?, token })
     }
 
     pub fn health(&self) -> Result<Health, ClientError> {
         self.client.health(&self.address)
-    }
-
-    /// Blocks from height `from`, some of them.
-    fn page(&self, from: u64) -> Result<Vec<Sent>, ClientError> {
-        Ok(self.client.blocks(&self.address, from, PAGE_BLOCKS_MAX)?.0)
-    }
-
-    /// Asks for a JSON document, to be handed on as it is.
-    pub fn document(
-        &self,
-        request: &Request,
-        what: &'static str,
-        bytes_max: u64,
-    ) -> Result<(u16, Box<RawValue>), ClientError> {
-        let (status, body) = self.client.send(&self.address, request, bytes_max)?;
-        let body = serde_json::from_slice(&body).map_err(|error| self.malformed(what, error))?;
-        Ok((status, body))
     }
 
     /// The blocks from height `from` up to, but not including, `until`.
@@ -59,15 +39,11 @@ impl Miner {
     }
 }
 
-fn address_of(target: &Target) -> Result<Address, CliError> {
+fn address_of(target: &Target) -> Result<Address> {
     let whole = target.miner.as_ref();
     let host = target.host.as_deref().or(whole.map(Address::host)).unwrap_or("127.0.0.1");
     let port = target.port.or(whole.map(Address::port)).unwrap_or(DEFAULT_PORT);
     address(host, port).map_err(CliError::other)
-}
-
-fn read_token(path: &Path) -> Result<Token, CliError> {
-    Token::read(path).map_err(CliError::other)
 }
 
 /// Blocks of a miner, fetched a page at a time; each follows the one before.
@@ -80,7 +56,7 @@ pub struct Blocks<'a> {
 }
 
 impl Blocks<'_> {
-    fn fetch(&mut self) -> Result<Sent, CliError> {
+    fn fetch(&mut self) -> Result<Sent> {
         let changed = || {
             CliError::other(format!(
                 "the chain of {} changed while it was read; try again",
@@ -90,7 +66,8 @@ impl Blocks<'_> {
         let sent = match self.page.next() {
             Some(sent) => sent,
             None => {
-                self.page = self.miner.page(self.next)?.into_iter();
+                let Miner { client, address, .. } = self.miner;
+                self.page = client.blocks(address, self.next, PAGE_BLOCKS_MAX)?.0.into_iter();
                 self.page.next().ok_or_else(changed)?
             }
         };
@@ -103,7 +80,7 @@ impl Blocks<'_> {
 }
 
 impl Iterator for Blocks<'_> {
-    type Item = Result<Sent, CliError>;
+    type Item = Result<Sent>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.until {

@@ -30,7 +30,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
 
 use args::{Arguments, Command, Common, MinerCommand};
-use error::CliError;
+use error::{CliError, Result};
 use miner::Miner;
 use output::Output;
 
@@ -95,7 +95,7 @@ fn command(
     command: Command,
     stop: Option<io::Result<StopSignals>>,
     output: &mut Output<'_>,
-) -> Result<(), CliError> {
+) -> Result {
     let stop = || {
         stop.unwrap_or_else(StopSignals::listen)
             .map_err(|error| CliError::other(format!("cannot listen for signals: {error}")))

@@ -6,12 +6,12 @@ use std::{fs, io};
 use clap_complete::{generate, shells};
 
 use super::args::{Shell, command};
-use super::error::CliError;
+use super::error::{CliError, Result};
 use super::manual;
 use super::output::Output;
 use crate::escape::Escaped;
 
-pub fn completions(shell: Shell, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn completions(shell: Shell, output: &mut Output<'_>) -> Result {
     let (mut command, mut script) = (command(), Vec::new());
     match shell {
         Shell::Bash => generate(shells::Bash, &mut command, "blockchain", &mut script),
@@ -51,7 +51,7 @@ const FILES_IN_FISH: &str = r#"complete -c blockchain -f
 complete -c blockchain -n "__fish_seen_subcommand_from verify repair backup man start" -F
 "#;
 
-pub fn man(folder: &Path, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn man(folder: &Path, output: &mut Output<'_>) -> Result {
     let mut all = command().disable_help_subcommand(true);
     all.build();
     let write = |name: &str, page: &[u8]| fs::write(folder.join(name), page);

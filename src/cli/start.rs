@@ -8,7 +8,7 @@ use std::thread;
 
 use clap::Args;
 
-use super::error::CliError;
+use super::error::{CliError, Result};
 use super::files::regular_file;
 use super::output::ReadBar;
 use super::ui;
@@ -35,7 +35,7 @@ pub struct Start {
     end_with: Option<u32>,
 }
 
-pub fn run(start: Start, stop: &StopSignals) -> Result<(), CliError> {
+pub fn run(start: Start, stop: &StopSignals) -> Result {
     if let Some(parent) = start.end_with {
         end_with_parent(parent).map_err(CliError::other)?;
     }

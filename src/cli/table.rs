@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::error::CliError;
+use super::error::Result;
 use super::output::{Look, Output, padded, rate, width};
 use crate::escape::Escaped;
 
@@ -19,7 +19,7 @@ pub fn shown(value: &Value) -> String {
 }
 
 /// Prints the fields of an object, each by its name in words.
-pub fn fields(answer: &Value, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn fields(answer: &Value, output: &mut Output<'_>) -> Result {
     for (name, value) in answer.as_object().into_iter().flatten() {
         let value = match value.as_f64().filter(|_| value.is_f64()) {
             Some(number) => rate(number),
@@ -32,11 +32,7 @@ pub fn fields(answer: &Value, output: &mut Output<'_>) -> Result<(), CliError> {
 
 /// Prints rows below a heading, each column as wide as its widest value; the last is cut
 /// where the terminal ends.
-pub fn table(
-    heading: &[&str],
-    rows: Vec<Vec<String>>,
-    output: &mut Output<'_>,
-) -> Result<(), CliError> {
+pub fn table(heading: &[&str], rows: Vec<Vec<String>>, output: &mut Output<'_>) -> Result {
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|row| row.iter().map(|cell| Escaped(cell).to_string()).collect())

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 use crossbeam_channel::{bounded, select};
 
-use super::error::CliError;
+use super::error::{CliError, Result};
 use super::start::print_aside;
 use crate::api::Address;
 use crate::logging;
@@ -46,7 +46,7 @@ pub struct Flags {
     miner: Address,
 }
 
-pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
+pub fn run(flags: &Flags, stop: &StopSignals) -> Result {
     // Without a log there is none; the pages are there all the same.
     _ = logging::start(log::LevelFilter::Warn, LogFormat::Text, None);
     let pages = bind(&flags.pages.host, flags.pages.port)?;
@@ -67,7 +67,7 @@ pub fn run(flags: &Flags, stop: &StopSignals) -> Result<(), CliError> {
     stopped.map_err(|error| CliError::other(format!("cannot serve pages any more: {error}")))
 }
 
-pub fn bind(host: &str, port: u16) -> Result<TcpListener, CliError> {
+pub fn bind(host: &str, port: u16) -> Result<TcpListener> {
     TcpListener::bind((host, port)).map_err(|error| {
         let hint = how_to_listen(&error);
         CliError::other(format!("cannot serve pages on {host}:{port}: {error}; {hint}"))

@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, tick};
 use serde::Serialize;
 
 use super::args::Wait;
-use super::error::{CliError, Exit};
+use super::error::{CliError, Exit, Result};
 use super::miner::Miner;
 use super::output::{Output, count, short};
 use crate::api::client::ClientError;
@@ -62,7 +62,7 @@ impl Patience {
     }
 }
 
-pub fn run(wait: &Wait, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn run(wait: &Wait, output: &mut Output<'_>) -> Result {
     let miner = Miner::at(&wait.common.target)?;
     let conditions = Conditions {
         length: wait.length,
@@ -94,11 +94,7 @@ pub fn mined(index: u64, confirmations: u64) -> String {
 ///
 /// # Errors
 /// When it is time to give up; says what still did not hold.
-pub fn until(
-    miner: &Miner,
-    conditions: &Conditions,
-    patience: &Patience,
-) -> Result<Reached, CliError> {
+pub fn until(miner: &Miner, conditions: &Conditions, patience: &Patience) -> Result<Reached> {
     loop {
         let missing = match look(miner, conditions) {
             Ok(Ok(reached)) => return Ok(reached),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::args::Watch;
-use super::error::CliError;
+use super::error::{CliError, Result};
 use super::miner::Miner;
 use super::output::{Look, Output, count, seconds_utc, short};
 use crate::api::client::{ClientError, Sent};
@@ -21,7 +21,7 @@ use crate::chain::{Data, DataId, Hash, Why};
 /// Blocks that are remembered, to find where a longer chain left ours.
 const REMEMBERED: usize = 1_000;
 
-pub fn run(watch: &Watch, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn run(watch: &Watch, output: &mut Output<'_>) -> Result {
     let miner = Miner::at(&watch.target)?;
     let mut watcher = Watcher::start(&miner, watch.json)?;
     let head = watcher.blocks.back().map_or(0, |(index, _)| *index);
@@ -31,7 +31,7 @@ pub fn run(watch: &Watch, output: &mut Output<'_>) -> Result<(), CliError> {
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-enum Event<'a> {
+enum Told<'a> {
     Block { index: u64, hash: Hash, block: &'a RawValue },
     Message { data: &'a Data },
     Reorganisation(&'a Dropped),
@@ -72,7 +72,7 @@ struct Watcher<'a> {
 
 impl<'a> Watcher<'a> {
     /// Looks at what is there, so that only what comes later is new.
-    fn start(miner: &'a Miner, json: bool) -> Result<Self, CliError> {
+    fn start(miner: &'a Miner, json: bool) -> Result<Self> {
         let last = miner.client.events(&miner.address)?.last;
         let (blocks, told) = (VecDeque::new(), HashSet::new());
         let mut watcher = Self { miner, json, blocks, cursor: Cursor::beginning(), last, told };
@@ -87,7 +87,7 @@ impl<'a> Watcher<'a> {
     /// Prints what is new whenever something happened. A miner that does not answer is told
     /// once, on stderr, and asked again after `pause`; so is one that has no place for another
     /// who waits.
-    fn follow(&mut self, pause: Duration, output: &mut Output<'_>) -> Result<(), CliError> {
+    fn follow(&mut self, pause: Duration, output: &mut Output<'_>) -> Result {
         let mut away = false;
         loop {
             let asked = Instant::now();
@@ -112,7 +112,7 @@ impl<'a> Watcher<'a> {
 
     /// Waits until something has happened, for as long as the miner lets it, and prints it;
     /// whether there was anything.
-    fn round(&mut self, output: &mut Output<'_>) -> Result<bool, CliError> {
+    fn round(&mut self, output: &mut Output<'_>) -> Result<bool> {
         let page =
             self.miner.client.events_after(&self.miner.address, self.last, EVENT_WAIT_MAX)?;
         let is_news = page.missed || !page.events.is_empty();
@@ -123,7 +123,7 @@ impl<'a> Watcher<'a> {
         Ok(is_news)
     }
 
-    fn look(&mut self, page: &EventPage, output: &mut Output<'_>) -> Result<(), CliError> {
+    fn look(&mut self, page: &EventPage, output: &mut Output<'_>) -> Result {
         for data in self.new_messages()? {
             if self.told.insert(data.id) {
                 self.message(&data, output)?;
@@ -153,7 +153,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// Height of the newest block that was seen and is still in the miner's chain.
-    fn fork(&self, length: u64) -> Result<u64, CliError> {
+    fn fork(&self, length: u64) -> Result<u64> {
         let Some((last, hash)) = self.blocks.back() else { return Ok(0) };
         if *last < length {
             let same = self.miner.blocks(*last, *last + 1).next().transpose()?;
@@ -173,7 +173,7 @@ impl<'a> Watcher<'a> {
         Ok(fork)
     }
 
-    fn new_messages(&mut self) -> Result<Vec<Data>, CliError> {
+    fn new_messages(&mut self) -> Result<Vec<Data>> {
         let mut all = Vec::new();
         loop {
             let page = self.miner.client.data(&self.miner.address, self.cursor)?;
@@ -186,20 +186,20 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    fn message(&self, data: &Data, output: &mut Output<'_>) -> Result<(), CliError> {
+    fn message(&self, data: &Data, output: &mut Output<'_>) -> Result {
         if self.json {
-            return Ok(output.json_line(&Event::Message { data })?);
+            return Ok(output.json_line(&Told::Message { data })?);
         }
         let label = output.look(Look::Yellow, "message");
         let message = output.cut(data.message.as_str(), 7 + 2 + 32 + 2);
         Ok(output.line(format_args!("{label}  {}  {message}", data.id))?)
     }
 
-    fn block(&self, sent: &Sent, output: &mut Output<'_>) -> Result<(), CliError> {
+    fn block(&self, sent: &Sent, output: &mut Output<'_>) -> Result {
         let Sent { line, block, hash } = sent;
         let (index, hash) = (block.index, *hash);
         if self.json {
-            return Ok(output.json_line(&Event::Block { index, hash, block: line })?);
+            return Ok(output.json_line(&Told::Block { index, hash, block: line })?);
         }
         let label = output.look(Look::Green, "block  ");
         let start = format!("{index}  {}  {}", seconds_utc(block.timestamp), short(&hash));
@@ -207,9 +207,9 @@ impl<'a> Watcher<'a> {
         Ok(output.line(format_args!("{label}  {start}  {message}"))?)
     }
 
-    fn reorganisation(&self, told: &Dropped, output: &mut Output<'_>) -> Result<(), CliError> {
+    fn reorganisation(&self, told: &Dropped, output: &mut Output<'_>) -> Result {
         if self.json {
-            return Ok(output.json_line(&Event::Reorganisation(told))?);
+            return Ok(output.json_line(&Told::Reorganisation(told))?);
         }
         let label = output.look(Look::Red, "reorganisation");
         let blocks = count(told.dropped, "block");

@@ -12,12 +12,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::LabError;
 use super::name::Name;
 use super::order::{Manner, Power};
 use super::plan::Plan;
 use super::process::{self, Process, Starter};
 use super::slow::HEARS;
+use super::{Commands, LabError};
 use crate::api::client::MinerClient;
 use crate::api::{Address, Request};
 
@@ -106,7 +106,7 @@ impl Class {
     }
 
     /// Starts a miner that does not run.
-    pub fn start_miner(&self, name: Name, manner: Manner) -> Result<Vec<String>, LabError> {
+    pub fn start_miner(&self, name: Name, manner: Manner) -> Commands {
         if matches!(self.state(name), State::Running | State::Paused) {
             return Err(LabError(format!("{name} runs already")));
         }
@@ -160,7 +160,7 @@ impl Class {
         }
     }
 
-    pub fn limit(&self, name: Name, power: Power) -> Result<Vec<String>, LabError> {
+    pub fn limit(&self, name: Name, power: Power) -> Commands {
         let limit = match power {
             Power::Usual => Some(self.plan.pace()),
             Power::AtMost(limit) => limit,
@@ -175,7 +175,7 @@ impl Class {
     }
 
     /// Lets what is sent to a miner arrive so late, or at once again.
-    pub fn slow(&self, name: Name, delay: Option<Duration>) -> Result<Vec<String>, LabError> {
+    pub fn slow(&self, name: Name, delay: Option<Duration>) -> Commands {
         let mut place = self.places[name.number()].lock();
         let process = place.process.as_mut().ok_or_else(|| not_running(name))?;
         process.slow_down(delay).map_err(|error| LabError(format!("{name}: {error}")))?;
@@ -195,7 +195,7 @@ impl Class {
     }
 
     /// Freezes a miner, or lets it go on.
-    pub fn pause(&self, name: Name, is_paused: bool) -> Result<Vec<String>, LabError> {
+    pub fn pause(&self, name: Name, is_paused: bool) -> Commands {
         let mut place = self.places[name.number()].lock();
         let process = place.process.as_mut().ok_or_else(|| not_running(name))?;
         process.pause(is_paused).map_err(|error| LabError(format!("{name}: {error}")))?;
@@ -204,7 +204,7 @@ impl Class {
     }
 
     /// Ends a miner without any warning.
-    pub fn kill(&self, name: Name) -> Result<Vec<String>, LabError> {
+    pub fn kill(&self, name: Name) -> Commands {
         let process = self.places[name.number()].lock().process.take();
         let process = process.ok_or_else(|| not_running(name))?;
         let command = format!("kill -9 {}", process.pid());
@@ -213,7 +213,7 @@ impl Class {
     }
 
     /// Lets a miner run as it did at the beginning; a newcomer ends.
-    pub fn restore(&self, name: Name) -> Result<Vec<String>, LabError> {
+    pub fn restore(&self, name: Name) -> Commands {
         let mut commands = Vec::new();
         if self.state(name) == State::Paused {
             commands.extend(self.pause(name, false)?);
@@ -235,7 +235,7 @@ impl Class {
     }
 
     /// Ends a miner in order, so that its file has all of its blocks.
-    pub fn stop(&self, name: Name) -> Result<Vec<String>, LabError> {
+    pub fn stop(&self, name: Name) -> Commands {
         let process = self.places[name.number()].lock().process.take();
         let process = process.ok_or_else(|| not_running(name))?;
         let commands = vec![format!("kill {}", process.pid())];

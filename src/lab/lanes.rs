@@ -185,7 +185,7 @@ impl Lanes {
     }
 
     /// Notes that this name is another one of a run of a miner, if that has a lane.
-    pub fn is_twin(&mut self, name: &Address, run: RunId) -> bool {
+    pub fn note_twin(&mut self, name: &Address, run: RunId) -> bool {
         let twin = self.miners.iter().position(|seen| !seen.is_free && seen.id == Some(run));
         if let Some(twin) = twin {
             self.alias(name, twin);

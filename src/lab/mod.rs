@@ -50,6 +50,9 @@ impl From<ClientError> for LabError {
     }
 }
 
+/// The commands that do the same as what was done.
+pub type Commands = Result<Vec<String>, LabError>;
+
 /// A class at work, and the watch over its network.
 pub struct Lab {
     pub class: Class,
@@ -71,7 +74,7 @@ impl Lab {
     }
 
     /// Carries out an order; the commands that do the same, or what came of it.
-    pub fn carry_out(&self, order: &Order) -> Result<Vec<String>, LabError> {
+    pub fn carry_out(&self, order: &Order) -> Commands {
         match order {
             Order::Cut(one, other) => {
                 self.class.has_line(*one, *other).and_then(|()| self.class.cut(*one, *other))
@@ -117,8 +120,8 @@ impl Lab {
     fn each(
         &self,
         pairs: Vec<(Name, Name)>,
-        act: impl Fn(&Class, Name, Name) -> Result<Vec<String>, LabError>,
-    ) -> Result<Vec<String>, LabError> {
+        act: impl Fn(&Class, Name, Name) -> Commands,
+    ) -> Commands {
         let mut commands = Vec::new();
         for (one, other) in pairs {
             commands.extend(act(&self.class, one, other)?);
@@ -126,7 +129,7 @@ impl Lab {
         Ok(commands)
     }
 
-    fn reset(&self) -> Result<Vec<String>, LabError> {
+    fn reset(&self) -> Commands {
         let class = &self.class;
         let mut commands = Vec::new();
         for name in class.members() {
@@ -139,7 +142,7 @@ impl Lab {
         Ok(commands)
     }
 
-    fn add(&self, text: &str, name: Name) -> Result<Vec<String>, LabError> {
+    fn add(&self, text: &str, name: Name) -> Commands {
         let message = Message::new(text).map_err(|error| LabError(error.to_string()))?;
         let at = self.class.reach(name)?;
         self.class.client.add(&at, Data { id: DataId::from_bytes(random::bytes()), message })?;
@@ -147,7 +150,7 @@ impl Lab {
     }
 
     /// Hands in the newest block of a miner with another message; the rule by which it is refused.
-    fn forge(&self, text: &str, name: Name) -> Result<Vec<String>, LabError> {
+    fn forge(&self, text: &str, name: Name) -> Commands {
         let at = self.class.reach(name)?;
         let health = self.class.client.health(&at)?;
         let (mut blocks, _) = self.class.client.blocks(&at, health.length - 1, 1)?;
@@ -170,7 +173,7 @@ impl Lab {
         ])
     }
 
-    fn expect(&self, condition: &Condition, patience: Duration) -> Result<Vec<String>, LabError> {
+    fn expect(&self, condition: &Condition, patience: Duration) -> Commands {
         let deadline = Instant::now() + patience;
         loop {
             let why = match witness::look(&self.class, condition) {

@@ -278,7 +278,7 @@ impl Watch {
     fn meet(self: &Arc<Self>, name: Address) {
         let address = self.own.get(&name).cloned().unwrap_or(name);
         let Ok(health) = self.client.health(&address) else { return };
-        let is_twin = self.memory.lock().lanes.is_twin(&address, health.id);
+        let is_twin = self.memory.lock().lanes.note_twin(&address, health.id);
         if !is_twin {
             self.follow(address);
         }

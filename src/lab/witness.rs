@@ -12,9 +12,9 @@ const LOOKED_AT: u64 = 1_000;
 
 /// What holds, or else why it does not: the state that was found. An error where it cannot be told,
 /// since a miner does not run, or does not answer.
-pub type Look = Result<Result<(), String>, LabError>;
+pub type Verdict = Result<Result<(), String>, LabError>;
 
-pub fn look(class: &Class, condition: &Condition) -> Look {
+pub fn look(class: &Class, condition: &Condition) -> Verdict {
     match condition {
         Condition::OneChain(names) => one_chain(class, names),
         Condition::Length(name, length) => {
@@ -50,11 +50,11 @@ pub fn look(class: &Class, condition: &Condition) -> Look {
     }
 }
 
-fn so(is: bool, why_not: impl Fn() -> String) -> Look {
+fn so(is: bool, why_not: impl Fn() -> String) -> Verdict {
     Ok(if is { Ok(()) } else { Err(why_not()) })
 }
 
-fn one_chain(class: &Class, names: &[Name]) -> Look {
+fn one_chain(class: &Class, names: &[Name]) -> Verdict {
     let names = if names.is_empty() { class.running() } else { names.to_vec() };
     let mut heads: Vec<(Name, Hash)> = Vec::new();
     for name in names {

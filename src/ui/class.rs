@@ -63,7 +63,7 @@ struct Member {
 
 /// All that the wall draws.
 #[derive(Serialize)]
-struct Shown {
+struct Scene {
     #[serde(flatten)]
     picture: Picture,
     class: Vec<Member>,
@@ -73,7 +73,7 @@ struct Shown {
     difficulty: u8,
 }
 
-fn state(lab: &Lab) -> Shown {
+fn state(lab: &Lab) -> Scene {
     let class = &lab.class;
     let states: Vec<_> = Name::all().map(|name| (name, class.state(name))).collect();
     let address = |name: Name| class.plan.address(name);
@@ -91,7 +91,7 @@ fn state(lab: &Lab) -> Shown {
         place: place(*name),
         delay: class.delay(*name).unwrap_or_default().as_secs_f64(),
     };
-    Shown {
+    Scene {
         class: states.iter().map(member).collect(),
         cuts: class.cuts(),
         pace: class.plan.pace(),

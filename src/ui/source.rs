@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
+use crate::api::client::Result;
 pub use crate::api::client::Sent;
 use crate::api::client::{ClientError, MinerClient};
 use crate::api::{
@@ -120,12 +121,7 @@ impl Source {
 
     /// The blocks from height `from`, `limit` of them if there are so many, and the length
     /// of the whole chain.
-    pub fn blocks(
-        &self,
-        address: &Address,
-        from: u64,
-        limit: u64,
-    ) -> Result<(Vec<Sent>, u64), ClientError> {
+    pub fn blocks(&self, address: &Address, from: u64, limit: u64) -> Result<(Vec<Sent>, u64)> {
         let (mut blocks, mut length) = (Vec::new(), 0);
         while (blocks.len() as u64) < limit {
             let next = from + blocks.len() as u64;
@@ -140,7 +136,7 @@ impl Source {
     }
 
     /// The oldest waiting messages, and how many there are in all.
-    pub fn waiting(&self, at: &At) -> Result<DataPage, ClientError> {
+    pub fn waiting(&self, at: &At) -> Result<DataPage> {
         if at.health.unprocessed == 0 {
             return Ok(DataPage { data: Vec::new(), length: 0, cursor: None });
         }
@@ -154,7 +150,7 @@ impl Source {
         address: &Address,
         id: DataId,
         sha256: Option<Hash>,
-    ) -> Result<Option<DataState>, ClientError> {
+    ) -> Result<Option<DataState>> {
         let Some(sha256) = sha256 else { return self.told_state(address, id, None) };
         let own = self.told_state(address, id, Some(sha256))?;
         if matches!(own, Some(DataState::Mined { .. })) {
@@ -168,11 +164,7 @@ impl Source {
 
     /// The same for the first text in the chain under the id, whichever the miner accepted; the one
     /// that it tells of where the chain has none.
-    pub fn first_in_chain(
-        &self,
-        address: &Address,
-        id: DataId,
-    ) -> Result<Option<DataState>, ClientError> {
+    pub fn first_in_chain(&self, address: &Address, id: DataId) -> Result<Option<DataState>> {
         let told = self.told_state(address, id, None)?;
         let Some(index) = told.as_ref().and_then(DataState::other_index) else { return Ok(told) };
         let first = if_there(self.client.block(address, BlockName::Height(index)))?;
@@ -187,12 +179,12 @@ impl Source {
         address: &Address,
         id: DataId,
         sha256: Option<Hash>,
-    ) -> Result<Option<DataState>, ClientError> {
+    ) -> Result<Option<DataState>> {
         if_there(self.client.data_state(address, id, sha256))
     }
 
     /// The block with this hash, in the chain or in a kept branch; `None` if the miner has none.
-    pub fn block(&self, address: &Address, hash: Hash) -> Result<Option<Kept>, ClientError> {
+    pub fn block(&self, address: &Address, hash: Hash) -> Result<Option<Kept>> {
         let found = if_there(self.client.block(address, BlockName::Hash(hash)))?;
         Ok(found.map(|(answer, block)| {
             let BlockAnswer { block: line, confirmations, dropped, .. } = answer;
@@ -211,7 +203,7 @@ impl Source {
 }
 
 /// `None` where the miner has no such thing.
-fn if_there<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Err(ClientError::Refused { status: 404, .. }) => Ok(None),
         answer => answer.map(Some),

@@ -7,6 +7,7 @@ use std::thread;
 
 use super::source::{At, Source};
 use crate::api::client::ClientError;
+use crate::api::client::Result;
 use crate::api::{Address, Event, Happening, NeighbourDetail, NeighbourState};
 use crate::chain::{Hash, Micros};
 
@@ -207,7 +208,7 @@ fn standing(
     owner: &Address,
     length: u64,
     head: Hash,
-) -> Result<Standing, ClientError> {
+) -> Result<Standing> {
     let hash_at = |address: &Address, length: u64| {
         let (blocks, _) = source.blocks(address, length.saturating_sub(1), 1)?;
         Ok::<_, ClientError>(blocks.first().map(|seen| seen.hash))

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{ClientError, MinerClient, malformed};
+use super::Result;
+use super::{MinerClient, malformed};
 use crate::api::{Address, BlockAnswer, BlockName, ChainPage, Request};
 use crate::chain::{Block, Hash};
 
@@ -17,12 +18,7 @@ pub struct Sent {
 
 impl MinerClient {
     /// Blocks from height `from`, at most `limit` of them; it may send fewer.
-    pub fn chain(
-        &self,
-        address: &Address,
-        from: u64,
-        limit: u64,
-    ) -> Result<ChainPage, ClientError> {
+    pub fn chain(&self, address: &Address, from: u64, limit: u64) -> Result<ChainPage> {
         let request = Request::Chain { from, limit: Some(limit) };
         let page: ChainPage = self.call(address, &request, "page of blocks")?;
         let (sent, length) = (page.chain.len() as u64, page.length);
@@ -34,29 +30,20 @@ impl MinerClient {
     }
 
     /// The same, read; and the length of the whole chain.
-    pub fn blocks(
-        &self,
-        address: &Address,
-        from: u64,
-        limit: u64,
-    ) -> Result<(Vec<Sent>, u64), ClientError> {
+    pub fn blocks(&self, address: &Address, from: u64, limit: u64) -> Result<(Vec<Sent>, u64)> {
         let ChainPage { chain, length } = self.chain(address, from, limit)?;
         let read = |(index, line): (u64, Box<RawValue>)| {
             let block = Block::read(line.get(), index);
             let block = block.map_err(|error| malformed(address, "block", error.to_string()))?;
             Ok(Sent { hash: Hash::of(line.get()), line, block })
         };
-        let blocks: Result<_, ClientError> = (from..).zip(chain).map(read).collect();
+        let blocks: Result<_> = (from..).zip(chain).map(read).collect();
         Ok((blocks?, length))
     }
 
     /// The block of this name, in the chain or in a kept branch, and what its line says; an error
     /// also where the answer is another block.
-    pub fn block(
-        &self,
-        address: &Address,
-        which: BlockName,
-    ) -> Result<(BlockAnswer, Block), ClientError> {
+    pub fn block(&self, address: &Address, which: BlockName) -> Result<(BlockAnswer, Block)> {
         #[derive(Deserialize)]
         struct Index {
             index: u64,

@@ -19,7 +19,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Limit of the rest of an answer that has begun.
 const REST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest head of an answer.
 const HEAD_BYTES_MAX: usize = 4 << 10;
 
 const HEADERS_MAX: usize = 32;
@@ -27,7 +26,6 @@ const HEADERS_MAX: usize = 32;
 /// A standing connection. One thread may send while another receives.
 pub struct Connection {
     host: String,
-    /// Headers of each request.
     headers: String,
     body_bytes_max: usize,
     stream: TcpStream,
@@ -37,7 +35,6 @@ pub struct Connection {
     inbox: Mutex<Vec<u8>>,
 }
 
-/// An answer on a standing connection.
 #[derive(Debug, PartialEq)]
 pub struct Received {
     pub status: u16,

@@ -25,7 +25,6 @@ pub enum ClientError {
     },
 }
 
-/// State of a request that got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// It never left: there was no connection.

@@ -37,12 +37,12 @@ pub(super) struct Http {
 
 /// Time that an exchange may take, and each read of its answer.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
+struct Timeouts {
     whole: Duration,
     read: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// A miner that was asked to wait sends nothing meanwhile.
     fn for_request(request: &Request) -> Self {
         let is_page = matches!(request, Request::Chain { .. } | Request::Data { .. });
@@ -69,7 +69,7 @@ impl Http {
 
 impl Transport for Http {
     fn exchange(&self, address: &Address, request: &Request, bytes_max: u64) -> Exchanged {
-        let patience = Patience::for_request(request);
+        let patience = Timeouts::for_request(request);
         let (method, target, body) = routes::encode(request);
         let mut http =
             ureq::http::Request::builder().method(method).uri(format!("http://{address}{target}"));
@@ -155,9 +155,9 @@ mod tests {
     fn a_miner_that_was_asked_to_wait_may() {
         let wait = Duration::from_secs(EVENT_WAIT_MAX);
         let events = Request::Events { after: Some(1), wait: EVENT_WAIT_MAX };
-        let patience = Patience::for_request(&events);
+        let patience = Timeouts::for_request(&events);
         assert!(patience.read > wait && patience.whole > wait, "{patience:?}");
-        let other = Patience::for_request(&Request::Health);
+        let other = Timeouts::for_request(&Request::Health);
         assert_eq!((other.whole, other.read), (EXCHANGE_TIMEOUT, READ_TIMEOUT));
     }
 }

@@ -81,12 +81,10 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// What a request is spelled with beside method and path.
 #[derive(Default)]
 pub struct Spelled {
     /// The end of the path.
     pub name: String,
-    /// Parameters, as the query has them.
     pub query: Vec<String>,
     pub body: Vec<u8>,
 }
@@ -113,7 +111,6 @@ impl Spelled {
 
 /// A type that a query's parameter can have.
 pub trait Parameter: Sized {
-    /// The expected spelling, in words.
     const EXPECTED: &'static str;
 
     fn read(text: &str) -> Option<Self>;

@@ -5,13 +5,13 @@ use crate::api::client::{ClientError, Sent};
 use crate::api::{BlockAnswer, BlockName, Departure, ForksAnswer, Request};
 use crate::chain::Why;
 use crate::cli::args::{Format, GetChain};
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, Result};
 use crate::cli::miner::Miner;
 use crate::cli::output::{Look, Output, count, micros_utc, seconds_utc, short};
 use crate::cli::table::table;
 use crate::cli::wait::mined;
 
-pub fn chain(miner: &Miner, get: &GetChain, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn chain(miner: &Miner, get: &GetChain, output: &mut Output<'_>) -> Result {
     let length = miner.health()?.length;
     let (json, lines) = (get.common.format.json, get.lines);
     let is_everything = get.from.is_none() && get.limit.is_none() && get.last.is_none();
@@ -62,12 +62,7 @@ fn chain_row(Sent { block, hash, .. }: &Sent, columns: usize, output: &Output<'_
     format!("{:>columns$}  {time:<19}  {hash}  {message}", block.index)
 }
 
-pub fn block(
-    miner: &Miner,
-    which: BlockName,
-    format: Format,
-    output: &mut Output<'_>,
-) -> Result<(), CliError> {
+pub fn block(miner: &Miner, which: BlockName, format: Format, output: &mut Output<'_>) -> Result {
     let (answer, block) = match miner.client.block(&miner.address, which) {
         Err(ClientError::Refused { status: 404, address, problem: Some(problem) })
             if !problem.more_information.starts_with("there is no /") =>
@@ -117,7 +112,7 @@ fn reason(why: Why) -> &'static str {
     }
 }
 
-pub fn forks(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn forks(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result {
     let request = Request::Forks;
     let answer: ForksAnswer = miner.client.call(&miner.address, &request, "list of branches")?;
     if format.json {

@@ -4,27 +4,26 @@ use serde_json::Value;
 
 use crate::api::Request;
 use crate::cli::args::Format;
-use crate::cli::error::CliError;
+use crate::cli::error::Result;
 use crate::cli::miner::Miner;
 use crate::cli::output::{Output, Span, rate, seconds_utc};
 use crate::cli::table::{shown, table};
 
 /// Prints settings, files, jobs and mining, as far as this program knows them.
-pub fn status(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<(), CliError> {
+pub fn status(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result {
     let request = Request::Status;
     let report: Value = miner.client.call(&miner.address, &request, "status")?;
     if format.json {
         return Ok(output.json_line(&report)?);
     }
-    let text = |value: &Value| shown(value);
     let list = |name: &str| report[name].as_array().cloned().unwrap_or_default();
     let settings = list("settings");
-    let settings = settings.iter().map(|it| vec![text(&it["name"]), text(&it["value"])]);
+    let settings = settings.iter().map(|it| vec![shown(&it["name"]), shown(&it["value"])]);
     table(&["setting", "value"], settings.collect(), output)?;
     let files = list("files");
     let files = files.iter().map(|it| {
         let changed = it["changed"].as_u64().map_or_else(|| "-".into(), seconds_utc);
-        vec![text(&it["name"]), text(&it["bytes"]), changed]
+        vec![shown(&it["name"]), shown(&it["bytes"]), changed]
     });
     output.line("")?;
     table(&["file", "bytes", "changed (UTC)"], files.collect(), output)?;
@@ -34,7 +33,7 @@ pub fn status(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<
         let since = |at: u64| format!("{} ago", Span(now.saturating_sub(at) / 1_000_000));
         let ran = it["last_run"].as_u64().map_or_else(|| "never".into(), since);
         let error = it["error"].as_str().map_or_else(|| "ok".into(), str::to_owned);
-        vec![text(&it["job"]), ran, error]
+        vec![shown(&it["job"]), ran, error]
     });
     output.line("")?;
     table(&["job", "last run", "result"], jobs.collect(), output)?;
@@ -43,7 +42,7 @@ pub fn status(miner: &Miner, format: Format, output: &mut Output<'_>) -> Result<
     if mining.is_null() {
         return Ok(output.field("mining", "idle: no message is pending")?);
     }
-    output.field("mining", &format!("block {}", text(&mining["index"])))?;
+    output.field("mining", &format!("block {}", shown(&mining["index"])))?;
     let guesses = mining["guesses_per_second"].as_f64().unwrap_or(0.0);
     if guesses > 0.0 {
         output.field("hash rate", &format!("{} guesses a second", rate(guesses)))?;

@@ -17,12 +17,12 @@ const BATCH_LINES: usize = 16;
 const BATCH_BYTES: usize = 32 << 10;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct Numbered {
     pub number: u64,
     pub data: Data,
 }
 
-impl Line {
+impl Numbered {
     pub fn request(&self) -> Request {
         let Data { id, message } = &self.data;
         Request::Add { id: Some(*id), message: message.clone() }
@@ -39,7 +39,7 @@ pub struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     /// The next line; lines that cannot be messages are named on stderr and left out.
-    fn next(&mut self) -> io::Result<Option<Line>> {
+    fn next(&mut self) -> io::Result<Option<Numbered>> {
         loop {
             let mut bytes = Vec::new();
             // Of a longer line, as much as shows that it is too long, and the rest is left out.
@@ -62,7 +62,7 @@ impl<R: BufRead> Lines<R> {
             {
                 Ok(message) => {
                     let id = id_of(&self.prefix, self.number, &message);
-                    return Ok(Some(Line { number: self.number, data: Data { id, message } }));
+                    return Ok(Some(Numbered { number: self.number, data: Data { id, message } }));
                 }
                 Err(why) => {
                     self.refused += 1;
@@ -76,7 +76,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Some lines: at least one, unless there are none left, and what else is there already.
-    pub fn batch(&mut self) -> io::Result<Vec<Line>>
+    pub fn batch(&mut self) -> io::Result<Vec<Numbered>>
     where
         R: Buffered,
     {

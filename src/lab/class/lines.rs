@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Class, State, is_paused};
 use crate::api::Request;
 use crate::api::client::ClientError;
-use crate::lab::LabError;
 use crate::lab::name::Name;
+use crate::lab::{Commands, LabError};
 
 impl Class {
     pub(super) fn cut_off_from(&self, name: Name) -> BTreeSet<Name> {
@@ -20,7 +20,7 @@ impl Class {
     }
 
     /// Neither of the two talks to the other from now on.
-    pub fn cut(&self, one: Name, other: Name) -> Result<Vec<String>, LabError> {
+    pub fn cut(&self, one: Name, other: Name) -> Commands {
         let mut commands = Vec::new();
         if one == other {
             return Err(LabError(format!("there is no line from {one} to itself")));
@@ -33,7 +33,7 @@ impl Class {
     }
 
     /// Both talk to each other again.
-    pub fn mend(&self, one: Name, other: Name) -> Result<Vec<String>, LabError> {
+    pub fn mend(&self, one: Name, other: Name) -> Commands {
         let mut commands = Vec::new();
         self.both_hear(one, other)?;
         self.cuts.lock().remove(&(one.min(other), one.max(other)));

@@ -5,12 +5,12 @@ use std::io;
 use std::path::Path;
 
 use super::{Class, quoted};
-use crate::lab::LabError;
 use crate::lab::name::Name;
+use crate::lab::{Commands, LabError};
 
 impl Class {
     /// Cuts a miner off and takes its blocks above `height` out of its chain file.
-    pub fn rewind(&self, name: Name, height: u64) -> Result<Vec<String>, LabError> {
+    pub fn rewind(&self, name: Name, height: u64) -> Commands {
         let length = self.client.health(&self.reach(name)?)?.length;
         if height >= length {
             return Err(LabError(format!("{name} has {length} blocks only")));

@@ -26,13 +26,13 @@ struct Experiment {
     /// For the worksheet.
     question: String,
     #[serde(default)]
-    part: Part,
+    part: Extra,
 }
 
-/// Part of a page beyond buttons and tasks.
+/// Extra of a page beyond buttons and tasks.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Part {
+enum Extra {
     #[default]
     Nothing,
     Add,
@@ -104,31 +104,31 @@ pub fn page(lab: &Lab, name: &str, is_local: bool) -> Option<Answer> {
     Some(Answer::page(200, frame::of_class(&it.title, Tab::LEARN, "learn.js", content)))
 }
 
-fn part(part: &Part, is_local: bool) -> Markup {
+fn part(part: &Extra, is_local: bool) -> Markup {
     html! {
         @match part {
-            Part::Nothing => {},
-            Part::Add => form id="add" { div.buttons {
+            Extra::Nothing => {},
+            Extra::Add => form id="add" { div.buttons {
                 label.field.short { span { "Message" }
                     input id="text" required maxlength="1000" autocomplete="off"; }
                 button.primary { "Add" }
             } },
-            Part::Link(words, path) => p { a href=(path) { (words) } },
-            Part::Heist => @if is_local { form id="heist" { div.buttons {
+            Extra::Link(words, path) => p { a href=(path) { (words) } },
+            Extra::Heist => @if is_local { form id="heist" { div.buttons {
                 label.field.short { span { "Block" } select id="height" required {} }
                 label.field.short { span { "its message becomes" }
                     input id="text" required maxlength="200" autocomplete="off"
                         value="Everything belongs to me."; }
                 button.primary { "Rob it" }
             } } },
-            Part::Race => form id="race" { div.buttons {
+            Extra::Race => form id="race" { div.buttons {
                 label.field.short { span { "Share of power, %" }
                     input id="share" type="number" min="1" max="60" value="30"; }
                 label.field.short { span { "Confirmations" }
                     input id="confirmations" type="number" min="1" max="30" value="3"; }
                 button.primary { "Run fifty races" }
             } p.result id="raced" role="status" { "…" } },
-            Part::Signatures => form id="signatures" data-keep { div.buttons {
+            Extra::Signatures => form id="signatures" data-keep { div.buttons {
                 label.field.short { span { "Message" }
                     input id="text" required maxlength="500" autocomplete="off"
                         value="I owe Ada a coffee."; }

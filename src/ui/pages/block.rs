@@ -1,4 +1,4 @@
-//! One block: each field with what it is for, and how its hash, seal and work come about.
+//! One block: each field with what it is for, how its hash comes about, and what is around it.
 
 use maud::{Markup, html};
 
@@ -6,11 +6,14 @@ use super::chain;
 use super::chance::chance;
 use super::forks::{short_id, why_dropped};
 use crate::api::{BlockName, Departure, Fork};
-use crate::chain::{Difficulty, Hash, Proof};
+use crate::chain::Hash;
 use crate::ui::frame::{self, Freshness};
 use crate::ui::http::Answer;
 use crate::ui::source::{At, Kept, NoPage, Sent, Source};
 use crate::ui::words::{Moment, Shown, bytes, count, duration, hue, plural, short_hash};
+use proof::proof;
+
+mod proof;
 
 /// Characters of the message and of the line that are shown; the whole is a link away.
 const MESSAGE_CHARACTERS: usize = 4_000;
@@ -22,13 +25,13 @@ const LINES_UNSCROLLED: usize = 8;
 const RIVALS_MAX: usize = 5;
 
 /// A block and what is around it.
-struct Found {
+struct Context {
     seen: Sent,
     parent: Option<Sent>,
-    place: Place,
+    place: Whereabouts,
 }
 
-enum Place {
+enum Whereabouts {
     /// In the chain, of this length.
     Chain(u64),
     /// In a kept branch, since its chain was left.
@@ -37,7 +40,7 @@ enum Place {
 
 pub fn page(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
     let found = fetch(source, at, name)?;
-    let Found { seen, parent, place } = &found;
+    let Context { seen, parent, place } = &found;
     let index = seen.block.index;
     let status = source.client.status(&at.address).ok();
     let forks = source.forks(&at.address);
@@ -47,15 +50,15 @@ pub fn page(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
             nav.pages aria-label="Blocks beside" { (beside(at, &found, &forks)) }
         }
         @match place {
-            Place::Left(left) => (left_behind(at, seen, left, &forks)),
-            Place::Chain(length) => p.lead {
+            Whereabouts::Left(left) => (left_behind(at, seen, left, &forks)),
+            Whereabouts::Chain(length) => p.lead {
                 @if index == 0 { "Nobody mined it and nobody can change it: every miner of this network begins with it." }
                 @else { (plural(length - index, "confirmation")) ": so many blocks would have to be mined again to change it." }
             },
         }
         (rivals(at, seen, place, &forks))
         (fields(at, &found))
-        @if let (Place::Chain(length), 1..) = (place, index) { section.card id="chance" { h2 {
+        @if let (Whereabouts::Chain(length), 1..) = (place, index) { section.card id="chance" { h2 {
             "What its confirmations are worth" } (chance(length - index, status.as_ref())) } }
         (line(at, &found))
         (proof(seen, parent.as_ref(), at))
@@ -70,7 +73,7 @@ pub fn message(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
 }
 
 /// The block with this height or hash, and the one before it.
-fn fetch(source: &Source, at: &At, name: &str) -> Result<Found, NoPage> {
+fn fetch(source: &Source, at: &At, name: &str) -> Result<Context, NoPage> {
     let missing = || {
         NoPage::Missing(format!(
             "there is no block {name}; the head is block {}",
@@ -83,7 +86,7 @@ fn fetch(source: &Source, at: &At, name: &str) -> Result<Found, NoPage> {
             let (mut blocks, length) = source.blocks(&at.address, from, height - from + 1)?;
             let seen =
                 blocks.pop().filter(|seen| seen.block.index == height).ok_or_else(missing)?;
-            Ok(Found { seen, parent: blocks.pop(), place: Place::Chain(length) })
+            Ok(Context { seen, parent: blocks.pop(), place: Whereabouts::Chain(length) })
         }
         Ok(BlockName::Hash(hash)) => {
             let Kept { seen, confirmations, dropped } =
@@ -93,36 +96,38 @@ fn fetch(source: &Source, at: &At, name: &str) -> Result<Found, NoPage> {
                 None => None,
             };
             let place = match dropped.filter(|_| confirmations == 0) {
-                Some(left) => Place::Left(left),
-                None => Place::Chain(seen.block.index + confirmations),
+                Some(left) => Whereabouts::Left(left),
+                None => Whereabouts::Chain(seen.block.index + confirmations),
             };
-            Ok(Found { seen, parent, place })
+            Ok(Context { seen, parent, place })
         }
         _ => Err(missing()),
     }
 }
 
 /// The blocks before and after it: in the chain, or in the branch that it is of.
-fn beside(at: &At, found: &Found, forks: &[Fork]) -> Markup {
-    let Found { seen, parent, place } = found;
+fn beside(at: &At, found: &Context, forks: &[Fork]) -> Markup {
+    let Context { seen, parent, place } = found;
     let index = seen.block.index;
     let next = match place {
-        Place::Chain(length) => (index + 1 < *length).then(|| format!("/block/{}", index + 1)),
-        Place::Left(_) => {
+        Whereabouts::Chain(length) => {
+            (index + 1 < *length).then(|| format!("/block/{}", index + 1))
+        }
+        Whereabouts::Left(_) => {
             let mut pairs = forks.iter().flat_map(|fork| fork.blocks.windows(2));
             let pair = pairs.find(|pair| pair[0].hash == seen.hash);
             pair.map(|pair| format!("/block/{}", pair[1].hash))
         }
     };
     let before = match (place, parent) {
-        (Place::Left(_), Some(parent)) => Some(format!("/block/{}", parent.hash)),
+        (Whereabouts::Left(_), Some(parent)) => Some(format!("/block/{}", parent.hash)),
         _ => index.checked_sub(1).map(|before| format!("/block/{before}")),
     };
     html! {
         @if let Some(path) = before { a rel="prev" href=(at.href(&path)) data-key="ArrowLeft" { "← " (count(index - 1)) } }
         @match next {
             Some(path) => a rel="next" href=(at.href(&path)) data-key="ArrowRight" { (count(index + 1)) " →" },
-            None => span.hint { @if matches!(place, Place::Chain(_)) { "the head" } @else { "the end of its branch" } },
+            None => span.hint { @if matches!(place, Whereabouts::Chain(_)) { "the head" } @else { "the end of its branch" } },
         }
     }
 }
@@ -149,14 +154,14 @@ fn left_behind(at: &At, seen: &Sent, left: &Departure, forks: &[Fork]) -> Markup
 }
 
 /// The blocks that stood at the height of one of the chain before.
-fn rivals(at: &At, seen: &Sent, place: &Place, forks: &[Fork]) -> Markup {
+fn rivals(at: &At, seen: &Sent, place: &Whereabouts, forks: &[Fork]) -> Markup {
     let at_height = |fork: &Fork| {
         let block = fork.blocks.iter().find(|block| block.index == seen.block.index)?;
         Some((block.hash, fork.dropped.at))
     };
     let rivals: Vec<_> = forks.iter().filter_map(at_height).take(RIVALS_MAX).collect();
     html! {
-        @if let (Place::Chain(_), false) = (place, rivals.is_empty()) {
+        @if let (Whereabouts::Chain(_), false) = (place, rivals.is_empty()) {
             p.reorganised {
                 strong { "Another block stood here:" }
                 @for (hash, time) in rivals {
@@ -168,10 +173,10 @@ fn rivals(at: &At, seen: &Sent, place: &Place, forks: &[Fork]) -> Markup {
 }
 
 /// How links name a block: in the chain by its height, elsewhere by its hash.
-fn name(found: &Found) -> String {
+fn name(found: &Context) -> String {
     match found.place {
-        Place::Chain(_) => found.seen.block.index.to_string(),
-        Place::Left(_) => found.seen.hash.to_string(),
+        Whereabouts::Chain(_) => found.seen.block.index.to_string(),
+        Whereabouts::Left(_) => found.seen.hash.to_string(),
     }
 }
 
@@ -209,7 +214,7 @@ const FIELDS: [(&str, &str, &str); 6] = [
     ),
 ];
 
-fn fields(at: &At, found: &Found) -> Markup {
+fn fields(at: &At, found: &Context) -> Markup {
     let block = &found.seen.block;
     let values = [
         html! { span { (block.index) } },
@@ -235,7 +240,7 @@ fn fields(at: &At, found: &Found) -> Markup {
 }
 
 /// When the block was made, and how long after its parent.
-fn time(found: &Found) -> Markup {
+fn time(found: &Context) -> Markup {
     let time = found.seen.block.timestamp;
     let parent = found.parent.as_ref().filter(|parent| parent.block.timestamp > 0);
     let gap = parent.map(|parent| {
@@ -248,7 +253,7 @@ fn time(found: &Found) -> Markup {
     }
 }
 
-fn text(at: &At, found: &Found) -> Markup {
+fn text(at: &At, found: &Context) -> Markup {
     let message = found.seen.block.data.message.as_str();
     let shown = Shown(message, MESSAGE_CHARACTERS);
     let may_scroll = shown.may_fill(LINES_UNSCROLLED);
@@ -267,7 +272,7 @@ fn swatched(hash: &Hash) -> Markup {
     html! { span class=(format!("swatch {}", hue(hash))) aria-hidden="true" {} code { (hash) } }
 }
 
-fn line(at: &At, found: &Found) -> Markup {
+fn line(at: &At, found: &Context) -> Markup {
     let seen = &found.seen;
     let shown = Shown(seen.line.get(), LINE_CHARACTERS);
     let name = name(found);
@@ -291,66 +296,4 @@ fn line(at: &At, found: &Found) -> Markup {
             pre.curl tabindex="0" role="group" aria-label="Command" { code { (curl) } }
         }
     }
-}
-
-fn genesis() -> Markup {
-    html! {
-        section.card {
-            h2 { "The genesis block" }
-            p { "It follows from the network's name and difficulty alone, is the same on every miner, \
-                and needs no proof. Miners of another network have another one, so two networks never \
-                mix." }
-        }
-    }
-}
-
-fn proof(seen: &Sent, parent: Option<&Sent>, at: &At) -> Markup {
-    let (Some(proof), Some(parent)) = (&seen.block.proof, parent) else { return genesis() };
-    let seal = Hash::of(seen.block.unsealed_line());
-    let before = parent.block.proof.map(|proof| proof.to_string()).unwrap_or_default();
-    html! {
-        section.card {
-            h2 { "The proof of work" }
-            ol.derivation {
-                li {
-                    p { "The line without its " code { "proof" } " has the SHA-256" }
-                    p.result { code.seal { (seal) } }
-                    p { (mark(seal == proof.seal))
-                        @if seal == proof.seal { " the seal in the proof." }
-                        @else { " not the seal in the proof." } }
-                }
-                li {
-                    p { "The proof of block " (count(parent.block.index)) " and this one's, one behind the other:" }
-                    p.result { code {
-                        @if before.is_empty() { span.hint { "(nothing: the genesis block has no proof) " } }
-                        span.before { (before) } span.seal { (proof.seal) } "-" span.nonce { (proof.nonce) }
-                    } }
-                }
-                li { (work(at.health.difficulty, &before, proof)) }
-            }
-        }
-    }
-}
-
-/// The hash of both proofs, and how probable its end is.
-fn work(difficulty: Difficulty, before: &str, proof: &Proof) -> Markup {
-    let work = Hash::of(format!("{before}{proof}"));
-    let zeros = usize::from(difficulty.zeros());
-    let text = work.to_string();
-    let (front, end) = text.split_at(text.len() - zeros);
-    let is_met = difficulty.is_met_by(work.as_bytes());
-    html! {
-        p { "The SHA-256 of that:" }
-        p.result { code { (front) span.zeros { (end) } } }
-        p {
-            (mark(is_met)) @if is_met { " ends with " } @else { " should end with " }
-            (plural(zeros as u64, "zero")) ". About one number in "
-            (count(16u64.checked_pow(zeros as u32).unwrap_or(u64::MAX)))
-            " does that; counted from 0, it is number " (count(proof.nonce.saturating_add(1))) "."
-        }
-    }
-}
-
-fn mark(is_good: bool) -> Markup {
-    html! { @if is_good { span.tick { "✓" } } @else { span.cross { "✗" } } }
 }

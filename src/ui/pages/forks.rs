@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use crate::api::client::ClientError;
+use crate::api::client::Result;
 use crate::api::{Departure, Fork};
 use crate::chain::{DataId, Hash, Micros, Why};
 use crate::ui::frame::{self, Freshness, Tab};
@@ -111,12 +111,7 @@ impl Former {
 }
 
 /// The dropped blocks with a message of this id, the first to be dropped first.
-pub fn former(
-    source: &Source,
-    at: &At,
-    forks: &[Fork],
-    id: DataId,
-) -> Result<Vec<Former>, ClientError> {
+pub fn former(source: &Source, at: &At, forks: &[Fork], id: DataId) -> Result<Vec<Former>> {
     let mut former = Vec::new();
     let blocks = forks.iter().flat_map(|fork| fork.blocks.iter().map(move |block| (fork, block)));
     for (fork, block) in blocks.take(LOOKED_AT_MAX) {

@@ -45,7 +45,7 @@ pub struct Life {
     pub shown: Markup,
 }
 
-struct Known {
+struct Story {
     followed: Followed,
     /// It has it: unprocessed, or in a block.
     is_here: bool,
@@ -64,7 +64,7 @@ struct Known {
     twin: Option<(u64, Hash)>,
 }
 
-impl Known {
+impl Story {
     fn find(source: &Source, at: &At, followed: Followed) -> Result<Self, NoPage> {
         let Followed { id, sha256: added } = followed;
         let state = source.state(&at.address, id, added)?;
@@ -121,8 +121,8 @@ pub fn life(
     followed: Followed,
     status: Option<&StatusReport>,
 ) -> Result<Life, NoPage> {
-    let known = Known::find(source, at, followed)?;
-    let Known { is_here, mined, text, stands, former, other, .. } = &known;
+    let known = Story::find(source, at, followed)?;
+    let Story { is_here, mined, text, stands, former, other, .. } = &known;
     let is_known = *is_here || !former.is_empty();
     let is_as_added = other.is_none() && stands.is_some();
     let shown = html! {
@@ -145,8 +145,8 @@ pub fn life(
 }
 
 /// What happened to the text that was added, if it is not where it was put.
-fn alarm(at: &At, known: &Known) -> Markup {
-    let Known { followed: Followed { sha256: added, .. }, mined, former, .. } = known;
+fn alarm(at: &At, known: &Story) -> Markup {
+    let Story { followed: Followed { sha256: added, .. }, mined, former, .. } = known;
     let (words, original) = if let Some((added, stands)) = known.other {
         let words = html! {
             p { strong { "✗ This is not the text that was added." } }
@@ -184,8 +184,8 @@ fn alarm(at: &At, known: &Known) -> Markup {
     html! { div.alarm role="alert" { (words) (originals(at, former, original)) } }
 }
 
-fn steps(at: &At, known: &Known) -> Markup {
-    let Known { is_here, mined, confirmations, .. } = known;
+fn steps(at: &At, known: &Story) -> Markup {
+    let Story { is_here, mined, confirmations, .. } = known;
     html! {
         ol.steps {
             (step(*is_here, mined.is_none(), "on disk", html! { "The miner keeps it, also through a power cut." }))

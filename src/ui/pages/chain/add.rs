@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::render;
 use crate::api::Added;
 use crate::api::client::ClientError;
+use crate::api::client::Result;
 use crate::chain::data::MESSAGE_BYTES_MAX;
 use crate::chain::{Data, DataId, Hash, Message};
 use crate::random;
@@ -44,7 +45,7 @@ pub fn add(source: &Source, form: &Fields) -> Result<Answer, NoPage> {
 
 /// Adds a message. A form that is sent twice adds once; one that was changed after it was
 /// sent is another message.
-fn add_once(source: &Source, at: &At, id: DataId, message: Message) -> Result<Added, ClientError> {
+fn add_once(source: &Source, at: &At, id: DataId, message: Message) -> Result<Added> {
     match source.client.add(&at.address, Data { id, message: message.clone() }) {
         Err(ClientError::Refused { status: 409, .. }) => {
             source.client.add(&at.address, Data { id: random_id(), message })

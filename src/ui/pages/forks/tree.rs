@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{rows, short_id};
 use crate::api::Fork;
-use crate::api::client::ClientError;
+use crate::api::client::Result;
 use crate::chain::Hash;
 use crate::ui::source::{At, Source};
 use crate::ui::words::{count, hue, short_hash};
@@ -76,7 +76,7 @@ fn middle(column: usize, row: usize) -> (u64, u64) {
 }
 
 impl Tree<'_> {
-    fn cells(&self, source: &Source, at: &At) -> Result<Vec<Cell>, ClientError> {
+    fn cells(&self, source: &Source, at: &At) -> Result<Vec<Cell>> {
         let mut cells = Vec::new();
         for (column, height) in self.columns.iter().enumerate() {
             let Some(height) = *height else { continue };
@@ -92,7 +92,7 @@ impl Tree<'_> {
     }
 
     /// Lines from block to block: the path of each, and its class.
-    fn edges(&self, source: &Source, at: &At) -> Result<Vec<(String, &'static str)>, ClientError> {
+    fn edges(&self, source: &Source, at: &At) -> Result<Vec<(String, &'static str)>> {
         let Self { piece, columns, rows } = self;
         let column_of = |height: u64| columns.iter().position(|column| *column == Some(height));
         let mut edges = Vec::new();
@@ -114,7 +114,7 @@ impl Tree<'_> {
     }
 }
 
-pub fn draw(source: &Source, at: &At, piece: &[&Fork]) -> Result<Markup, ClientError> {
+pub fn draw(source: &Source, at: &At, piece: &[&Fork]) -> Result<Markup> {
     let columns = columns(piece, at.health.length.max(1));
     let tree = Tree { piece, columns, rows: rows(piece) };
     let (cells, edges) = (tree.cells(source, at)?, tree.edges(source, at)?);
@@ -152,7 +152,7 @@ fn parent_row(
     piece: &[&Fork],
     rows: &[usize],
     fork: &Fork,
-) -> Result<usize, ClientError> {
+) -> Result<usize> {
     let holds = |other: &Fork| {
         other.head != fork.head && other.fork < fork.fork && fork.fork <= other.fork + other.depth
     };
