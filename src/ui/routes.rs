@@ -58,7 +58,7 @@ fn answer(source: &Source, asked: &Asked) -> Answer {
         ("GET", "/health") => relay(source, at, "/api/health", fields),
         ("GET", path) if path.starts_with("/api/") => relay(source, at, path, fields),
         ("GET", path) => source.look(at).and_then(|at| {
-            let visit = Visit { source, at: &at, query: fields, is_local: asked.is_local };
+            let visit = Visit { at: &at, query: fields, is_local: asked.is_local };
             pages::show(path, &visit)
         }),
         _ => refuse("pages are asked for with GET"),

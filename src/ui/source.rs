@@ -12,7 +12,7 @@ pub use crate::api::client::Sent;
 use crate::api::client::{ClientError, MinerClient};
 use crate::api::{
     Address, BlockAnswer, BlockName, Cursor, DataPage, DataState, Departure, Fork, ForksAnswer,
-    Health, NeighbourDetail, Request,
+    Health, NeighbourDetail, Request, StatusReport,
 };
 use crate::chain::{DataId, Hash, Micros};
 use crate::lab::Lab;
@@ -28,7 +28,8 @@ pub struct Source {
 }
 
 /// The miner that a page looks at, as it was when it was asked.
-pub struct At {
+pub struct At<'a> {
+    pub source: &'a Source,
     pub address: Address,
     /// True for the miner this UI was started for.
     pub is_home: bool,
@@ -97,7 +98,7 @@ impl Source {
     }
 
     /// Meets the miner that `at` names, or the home miner.
-    pub fn look(&self, at: Option<&str>) -> Result<At, NoPage> {
+    pub fn look(&self, at: Option<&str>) -> Result<At<'_>, NoPage> {
         let home = &self.home;
         let page = self.client.neighbours(home, true)?;
         let mut choices = vec![home.clone()];
@@ -115,8 +116,8 @@ impl Source {
         if !is_home {
             self.met.lock().insert(address.clone(), neighbours.clone());
         }
-        let is_lab = self.lab.is_some();
-        Ok(At { address, is_home, health, neighbours, details, is_lab, choices, now: now() })
+        let (source, is_lab, now) = (self, self.lab.is_some(), now());
+        Ok(At { source, address, is_home, health, neighbours, details, is_lab, choices, now })
     }
 
     /// The blocks from height `from`, `limit` of them if there are so many, and the length
@@ -133,54 +134,6 @@ impl Source {
             blocks.extend(page);
         }
         Ok((blocks, length))
-    }
-
-    /// The oldest waiting messages, and how many there are in all.
-    pub fn waiting(&self, at: &At) -> Result<DataPage> {
-        if at.health.unprocessed == 0 {
-            return Ok(DataPage { data: Vec::new(), length: 0, cursor: None });
-        }
-        self.client.data(&at.address, Cursor::beginning())
-    }
-
-    /// Where a message is; `None` if the miner knows no such message. Of several texts under one id
-    /// the one with this hash, unless it is in no block and another one is in the chain.
-    pub fn state(
-        &self,
-        address: &Address,
-        id: DataId,
-        sha256: Option<Hash>,
-    ) -> Result<Option<DataState>> {
-        let Some(sha256) = sha256 else { return self.told_state(address, id, None) };
-        let own = self.told_state(address, id, Some(sha256))?;
-        if matches!(own, Some(DataState::Mined { .. })) {
-            return Ok(own);
-        }
-        match self.first_in_chain(address, id)? {
-            Some(mined @ DataState::Mined { .. }) => Ok(Some(mined)),
-            other => Ok(own.or(other)),
-        }
-    }
-
-    /// The same for the first text in the chain under the id, whichever the miner accepted; the one
-    /// that it tells of where the chain has none.
-    pub fn first_in_chain(&self, address: &Address, id: DataId) -> Result<Option<DataState>> {
-        let told = self.told_state(address, id, None)?;
-        let Some(index) = told.as_ref().and_then(DataState::other_index) else { return Ok(told) };
-        let first = if_there(self.client.block(address, BlockName::Height(index)))?;
-        let Some((answer, block)) = first else { return Ok(told) };
-        let (confirmations, other_index) = (answer.confirmations, None);
-        let sha256 = Hash::of(block.data.message.as_str());
-        Ok(Some(DataState::Mined { index, confirmations, sha256, other_index }))
-    }
-
-    fn told_state(
-        &self,
-        address: &Address,
-        id: DataId,
-        sha256: Option<Hash>,
-    ) -> Result<Option<DataState>> {
-        if_there(self.client.data_state(address, id, sha256))
     }
 
     /// The block with this hash, in the chain or in a kept branch; `None` if the miner has none.
@@ -210,7 +163,61 @@ fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
     }
 }
 
-impl At {
+impl At<'_> {
+    pub fn status(&self) -> Option<StatusReport> {
+        self.source.client.status(&self.address).ok()
+    }
+
+    pub fn blocks(&self, from: u64, limit: u64) -> Result<(Vec<Sent>, u64)> {
+        self.source.blocks(&self.address, from, limit)
+    }
+
+    pub fn kept(&self, hash: Hash) -> Result<Option<Kept>> {
+        self.source.block(&self.address, hash)
+    }
+
+    pub fn forks(&self) -> Vec<Fork> {
+        self.source.forks(&self.address)
+    }
+
+    /// The oldest waiting messages, and how many there are in all.
+    pub fn waiting(&self) -> Result<DataPage> {
+        if self.health.unprocessed == 0 {
+            return Ok(DataPage { data: Vec::new(), length: 0, cursor: None });
+        }
+        self.source.client.data(&self.address, Cursor::beginning())
+    }
+
+    /// Where a message is; `None` if the miner knows no such message. Of several texts under one id
+    /// the one with this hash, unless it is in no block and another one is in the chain.
+    pub fn state(&self, id: DataId, sha256: Option<Hash>) -> Result<Option<DataState>> {
+        let Some(sha256) = sha256 else { return self.told_state(id, None) };
+        let own = self.told_state(id, Some(sha256))?;
+        if matches!(own, Some(DataState::Mined { .. })) {
+            return Ok(own);
+        }
+        match self.first_in_chain(id)? {
+            Some(mined @ DataState::Mined { .. }) => Ok(Some(mined)),
+            other => Ok(own.or(other)),
+        }
+    }
+
+    /// The same for the first text in the chain under the id, whichever the miner accepted; the one
+    /// that it tells of where the chain has none.
+    pub fn first_in_chain(&self, id: DataId) -> Result<Option<DataState>> {
+        let told = self.told_state(id, None)?;
+        let Some(index) = told.as_ref().and_then(DataState::other_index) else { return Ok(told) };
+        let first = if_there(self.source.client.block(&self.address, BlockName::Height(index)))?;
+        let Some((answer, block)) = first else { return Ok(told) };
+        let (confirmations, other_index) = (answer.confirmations, None);
+        let sha256 = Hash::of(block.data.message.as_str());
+        Ok(Some(DataState::Mined { index, confirmations, sha256, other_index }))
+    }
+
+    fn told_state(&self, id: DataId, sha256: Option<Hash>) -> Result<Option<DataState>> {
+        if_there(self.source.client.data_state(&self.address, id, sha256))
+    }
+
     /// A link to the page of a block, which goes by its height or its hash.
     pub fn block(&self, name: impl Display) -> String {
         self.href(&format!("/block/{name}"))

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::thread;
 
-use super::source::{At, Source};
+use super::source::At;
 use crate::api::client::ClientError;
 use crate::api::client::Result;
 use crate::api::{Address, Event, Happening, NeighbourDetail, NeighbourState};
@@ -76,7 +76,7 @@ pub struct Node {
 }
 
 /// Asks the neighbours of `at` how they are and whom they know. The first is `at` itself.
-pub fn survey(source: &Source, at: &At) -> Vec<Node> {
+pub fn survey(at: &At) -> Vec<Node> {
     let mut nodes = vec![Node {
         ring: 0,
         standing: Standing::Same,
@@ -84,16 +84,15 @@ pub fn survey(source: &Source, at: &At) -> Vec<Node> {
         head: Some(at.health.head),
         last_answer: Some(at.now),
         knows: at.neighbours.clone(),
-        said: said(source, at, &at.address),
+        said: said(at, &at.address),
         ..told(&at.address, None)
     }];
     let neighbours: Vec<_> = at.neighbours.iter().take(ASKED_MAX).collect();
     nodes.extend(thread::scope(|scope| {
-        let asked: Vec<_> =
-            neighbours.iter().map(|other| scope.spawn(|| ask(source, at, other))).collect();
+        let asked: Vec<_> = neighbours.iter().map(|other| scope.spawn(|| ask(at, other))).collect();
         asked.into_iter().filter_map(|thread| thread.join().ok()?).collect::<Vec<_>>()
     }));
-    let heard_of = heard_of(source, at, &nodes);
+    let heard_of = heard_of(at, &nodes);
     nodes.extend(heard_of);
     nodes
 }
@@ -128,25 +127,25 @@ pub fn came_by(nodes: &[Node], (one, other): (usize, usize)) -> Vec<(&Node, &Eve
 }
 
 /// A neighbour as it is now; `None` if it is the miner looked at under another name.
-fn ask(source: &Source, at: &At, other: &Address) -> Option<Node> {
+fn ask(at: &At, other: &Address) -> Option<Node> {
     let detail = at.details.iter().find(|detail| detail.neighbour == *other);
     let mut node = told(other, detail);
     if detail.is_some_and(is_lost) {
         node.standing = Standing::Unreachable;
         return Some(node);
     }
-    match source.client.health(other) {
+    match at.source.client.health(other) {
         Ok(health) if health.id == at.health.id => return None,
         Ok(health) => {
             (node.length, node.head) = (Some(health.length), Some(health.head));
             node.last_answer = Some(at.now);
-            node.standing = standing(source, at, other, health.length, health.head)
-                .unwrap_or(Standing::Unknown);
-            if let Ok(page) = source.client.neighbours(other, true) {
+            node.standing =
+                standing(at, other, health.length, health.head).unwrap_or(Standing::Unknown);
+            if let Ok(page) = at.source.client.neighbours(other, true) {
                 (node.knows, node.tells) = (page.neighbours, page.details);
             }
             node.knows.iter_mut().for_each(|known| rename(known, &at.address));
-            node.said = said(source, at, other);
+            node.said = said(at, other);
         }
         Err(error) => {
             node.standing = Standing::Unreachable;
@@ -177,8 +176,8 @@ fn told(other: &Address, detail: Option<&NeighbourDetail>) -> Node {
 }
 
 /// The newest events of a miner that are about its chain, newest first; none if it tells none.
-fn said(source: &Source, at: &At, address: &Address) -> Vec<Event> {
-    let events = source.client.events(address).map(|page| page.events).unwrap_or_default();
+fn said(at: &At, address: &Address) -> Vec<Event> {
+    let events = at.source.client.events(address).map(|page| page.events).unwrap_or_default();
     let is_of_chain = |event: &Event| {
         matches!(event.what, Happening::Block { .. } | Happening::Reorganisation { .. })
     };
@@ -202,15 +201,9 @@ fn rename(known: &mut Address, looked_at: &Address) {
 
 /// How a chain of this length and head relates to that of the miner looked at. `owner` has
 /// that chain, or knows who does: what it can't show is unknown.
-fn standing(
-    source: &Source,
-    at: &At,
-    owner: &Address,
-    length: u64,
-    head: Hash,
-) -> Result<Standing> {
+fn standing(at: &At, owner: &Address, length: u64, head: Hash) -> Result<Standing> {
     let hash_at = |address: &Address, length: u64| {
-        let (blocks, _) = source.blocks(address, length.saturating_sub(1), 1)?;
+        let (blocks, _) = at.source.blocks(address, length.saturating_sub(1), 1)?;
         Ok::<_, ClientError>(blocks.first().map(|seen| seen.hash))
     };
     let ours = &at.health;
@@ -223,16 +216,16 @@ fn standing(
     })
 }
 
-fn heard_of(source: &Source, at: &At, nodes: &[Node]) -> Vec<Node> {
+fn heard_of(at: &At, nodes: &[Node]) -> Vec<Node> {
     let heard: BTreeSet<&Address> = nodes.iter().flat_map(|node| &node.knows).collect();
     let is_new = |address: &&&Address| nodes.iter().all(|node| node.address != ***address);
     let new = heard.into_iter().filter(|address| is_new(&address)).take(HEARD_OF_MAX);
-    new.map(|address| hearsay(source, at, nodes, address)).collect()
+    new.map(|address| hearsay(at, nodes, address)).collect()
 }
 
 /// The miner at `address` by the details of the first neighbour that has some. It is
 /// not asked itself, since it is none of our miner's neighbours.
-fn hearsay(source: &Source, at: &At, nodes: &[Node], address: &Address) -> Node {
+fn hearsay(at: &At, nodes: &[Node], address: &Address) -> Node {
     let tells = |node: &Node| {
         let detail = node.tells.iter().find(|detail| detail.neighbour == *address)?;
         let has_news = is_lost(detail) || detail.head.is_some();
@@ -243,9 +236,7 @@ fn hearsay(source: &Source, at: &At, nodes: &[Node], address: &Address) -> Node 
     };
     let standing = match (detail.length, detail.head) {
         _ if is_lost(&detail) => Standing::Unreachable,
-        (Some(length), Some(head)) => {
-            standing(source, at, &by, length, head).unwrap_or(Standing::Unknown)
-        }
+        (Some(length), Some(head)) => standing(at, &by, length, head).unwrap_or(Standing::Unknown),
         _ => Standing::Unknown,
     };
     Node { ring: 2, standing, told_by: Some(by), ..told(address, Some(&detail)) }

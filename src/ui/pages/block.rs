@@ -9,7 +9,7 @@ use crate::api::{BlockName, Departure, Fork};
 use crate::chain::Hash;
 use crate::ui::frame::{self, Freshness};
 use crate::ui::http::Answer;
-use crate::ui::source::{At, Kept, NoPage, Sent, Source};
+use crate::ui::source::{At, Kept, NoPage, Sent};
 use crate::ui::words::{Moment, Shown, bytes, count, duration, hue, plural, short_hash};
 use proof::proof;
 
@@ -38,12 +38,12 @@ enum Whereabouts {
     Left(Departure),
 }
 
-pub fn page(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
-    let found = fetch(source, at, name)?;
+pub fn page(at: &At, name: &str) -> Result<Answer, NoPage> {
+    let found = fetch(at, name)?;
     let Context { seen, parent, place } = &found;
     let index = seen.block.index;
-    let status = source.client.status(&at.address).ok();
-    let forks = source.forks(&at.address);
+    let status = at.status();
+    let forks = at.forks();
     let content = html! {
         div.block-head {
             h1 { span class=(format!("swatch big {}", hue(&seen.hash))) aria-hidden="true" {} "Block " (count(index)) }
@@ -67,13 +67,13 @@ pub fn page(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
     Ok(Answer::page(200, frame::page(&title, chain::TAB, Freshness::Still, at, content)))
 }
 
-pub fn message(source: &Source, at: &At, name: &str) -> Result<Answer, NoPage> {
-    let seen = fetch(source, at, name)?.seen;
+pub fn message(at: &At, name: &str) -> Result<Answer, NoPage> {
+    let seen = fetch(at, name)?.seen;
     Ok(Answer::new(200, "text/plain; charset=utf-8", seen.block.data.message.as_str()))
 }
 
 /// The block with this height or hash, and the one before it.
-fn fetch(source: &Source, at: &At, name: &str) -> Result<Context, NoPage> {
+fn fetch(at: &At, name: &str) -> Result<Context, NoPage> {
     let missing = || {
         NoPage::Missing(format!(
             "there is no block {name}; the head is block {}",
@@ -83,16 +83,15 @@ fn fetch(source: &Source, at: &At, name: &str) -> Result<Context, NoPage> {
     match name.parse() {
         Ok(BlockName::Height(height)) if height < at.health.length => {
             let from = height.saturating_sub(1);
-            let (mut blocks, length) = source.blocks(&at.address, from, height - from + 1)?;
+            let (mut blocks, length) = at.blocks(from, height - from + 1)?;
             let seen =
                 blocks.pop().filter(|seen| seen.block.index == height).ok_or_else(missing)?;
             Ok(Context { seen, parent: blocks.pop(), place: Whereabouts::Chain(length) })
         }
         Ok(BlockName::Hash(hash)) => {
-            let Kept { seen, confirmations, dropped } =
-                source.block(&at.address, hash)?.ok_or_else(missing)?;
+            let Kept { seen, confirmations, dropped } = at.kept(hash)?.ok_or_else(missing)?;
             let parent = match seen.block.previous_hash {
-                Some(hash) => source.block(&at.address, hash)?.map(|kept| kept.seen),
+                Some(hash) => at.kept(hash)?.map(|kept| kept.seen),
                 None => None,
             };
             let place = match dropped.filter(|_| confirmations == 0) {
@@ -180,62 +179,43 @@ fn name(found: &Context) -> String {
     }
 }
 
-/// Each field: its name, what it is for, and what it is in the genesis block.
-const FIELDS: [(&str, &str, &str); 6] = [
-    (
-        "index",
-        "The height: how many blocks stand below this one.",
-        "The height: no block stands below this one.",
-    ),
-    (
-        "timestamp",
-        "When it was made, in microseconds since 1970; always later than the block before, so that \
-         order in time is order in the chain.",
-        "The first block has no time, so that it is the same for everybody.",
-    ),
-    (
-        "data.id",
-        "The message's own number. A chain holds no message, that is, no id with the same text, \
-         twice: so none can be counted twice.",
-        "The first block holds nobody's message, so its number is zero.",
-    ),
-    ("data.message", "The text that was added.", "The network's name and how hard its proofs are."),
-    (
-        "previous_hash",
-        "The SHA-256 of the line of the block before. This is the chain: change that block, and \
-         this names one that does not exist any more.",
-        "There is no block before. The next one names the hash of this.",
-    ),
-    (
-        "proof",
-        "The seal, which fixes every byte of this block, and the nonce, the number that was \
-         searched for. It is costly to find and cheap to check.",
-        "It needs none: everybody can make this block, and only this one.",
-    ),
-];
-
+/// Each field, with what it is for or what it is in the genesis block.
 fn fields(at: &At, found: &Context) -> Markup {
     let block = &found.seen.block;
-    let values = [
-        html! { span { (block.index) } },
-        time(found),
-        html! { code { (block.data.id) } },
-        text(at, found),
-        html! { @match block.previous_hash {
-            Some(hash) => a.hash-line href=(at.block(hash)) { (swatched(&hash)) },
-            None => code { "null" },
-        } },
-        html! { @match &block.proof {
-            Some(proof) => code { span.seal { (proof.seal) } "-" span.nonce { (proof.nonce) } },
-            None => code { "null" },
-        } },
-    ];
+    let row = |name: &str, value: Markup, what: &str, of_genesis: &str| {
+        let what = if block.index == 0 { of_genesis } else { what };
+        html! { div { dt { (name) } dd { (value) p.what { (what) } } } }
+    };
     html! {
-        dl.fields { @for ((name, what, of_genesis), value) in FIELDS.iter().zip(values) {
-            div { dt { (name) } dd {
-                (value) p.what { @if block.index == 0 { (of_genesis) } @else { (what) } }
-            } }
-        } }
+        dl.fields {
+            (row("index", html! { span { (block.index) } },
+                "The height: how many blocks stand below this one.",
+                "The height: no block stands below this one."))
+            (row("timestamp", time(found),
+                "When it was made, in microseconds since 1970; always later than the block before, so that \
+                order in time is order in the chain.",
+                "The first block has no time, so that it is the same for everybody."))
+            (row("data.id", html! { code { (block.data.id) } },
+                "The message's own number. A chain holds no message, that is, no id with the same text, \
+                twice: so none can be counted twice.",
+                "The first block holds nobody's message, so its number is zero."))
+            (row("data.message", text(at, found), "The text that was added.",
+                "The network's name and how hard its proofs are."))
+            (row("previous_hash", html! { @match block.previous_hash {
+                    Some(hash) => a.hash-line href=(at.block(hash)) { (swatched(&hash)) },
+                    None => code { "null" },
+                } },
+                "The SHA-256 of the line of the block before. This is the chain: change that block, and \
+                this names one that does not exist any more.",
+                "There is no block before. The next one names the hash of this."))
+            (row("proof", html! { code { @match &block.proof {
+                    Some(proof) => { span.seal { (proof.seal) } "-" span.nonce { (proof.nonce) } },
+                    None => "null",
+                } } },
+                "The seal, which fixes every byte of this block, and the nonce, the number that was \
+                searched for. It is costly to find and cheap to check.",
+                "It needs none: everybody can make this block, and only this one."))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::network::why_it_won;
 use crate::api::{Event, Happening, Status, StatusReport};
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::{Answer, Fields};
-use crate::ui::source::{At, NoPage, Sent, Source};
+use crate::ui::source::{At, NoPage, Sent};
 use crate::ui::words::{
     ADDRESS_CHARACTERS, Moment, Shown, count, duration, hue, plural, short_address, short_hash,
 };
@@ -29,31 +29,29 @@ const ROWS: u64 = 25;
 const ROW_CHARACTERS: usize = 160;
 
 /// Renders the page; `from` chooses the rows of the table, `life` the message to follow.
-pub fn page(source: &Source, at: &At, query: &Fields) -> Result<Answer, NoPage> {
+pub fn page(at: &At, query: &Fields) -> Result<Answer, NoPage> {
     let follow = query.read("life").map(|id| Followed { id, sha256: query.read("sha256") });
-    Ok(Answer::page(200, render(source, at, query.read("from"), follow, None)?))
+    Ok(Answer::page(200, render(at, query.read("from"), follow, None)?))
 }
 
 fn render(
-    source: &Source,
     at: &At,
     highest: Option<u64>,
     follow: Option<Followed>,
     draft: Option<Draft<'_>>,
 ) -> Result<Markup, NoPage> {
-    let (newest, length) =
-        source.blocks(&at.address, at.health.length.saturating_sub(ROWS), ROWS)?;
+    let (newest, length) = at.blocks(at.health.length.saturating_sub(ROWS), ROWS)?;
     let length = length.max(1);
     let top = highest.unwrap_or(length - 1).min(length - 1);
     let older = match highest {
-        Some(_) => source.blocks(&at.address, (top + 1).saturating_sub(ROWS), ROWS.min(top + 1))?.0,
+        Some(_) => at.blocks((top + 1).saturating_sub(ROWS), ROWS.min(top + 1))?.0,
         None => Vec::new(),
     };
     let rows = if highest.is_some() { &older } else { &newest };
-    let waiting = source.waiting(at)?;
-    let status = source.client.status(&at.address).ok();
-    let events = source.client.events(&at.address).map(|page| page.events).unwrap_or_default();
-    let forks = source.forks(&at.address);
+    let waiting = at.waiting()?;
+    let status = at.status();
+    let events = at.source.client.events(&at.address).map(|page| page.events).unwrap_or_default();
+    let forks = at.forks();
     let own = follow.map(|followed| followed.id);
     let freshness = if draft.is_some() { Freshness::Still } else { Freshness::Live };
     let content = html! {
@@ -63,7 +61,7 @@ fn render(
         (banner(at, &events))
         (strip(at, &newest, &waiting, status.as_ref(), own, &forks))
         (facts(at, &newest))
-        div.pair { (add_box(at, draft)) (life_box(source, at, follow, status.as_ref())?) }
+        div.pair { (add_box(at, draft)) (life_box(at, follow, status.as_ref())?) }
         (table(at, rows, top, length, highest.is_some()))
     };
     Ok(frame::page(TAB.name, TAB, freshness, at, content))
@@ -71,7 +69,6 @@ fn render(
 
 /// The life of the message that is followed, or else what this is all about.
 fn life_box(
-    source: &Source,
     at: &At,
     follow: Option<Followed>,
     status: Option<&StatusReport>,
@@ -80,7 +77,7 @@ fn life_box(
         section.card id="life" aria-live="polite" {
             @match follow {
                 Some(followed) => {
-                    (life(source, at, followed, status)?.shown)
+                    (life(at, followed, status)?.shown)
                     noscript { p { a href=(at.href(&format!("/data/{}", followed.id))) { "Follow it" }
                         " on a page of its own, which needs no scripts." } }
                 },

@@ -7,7 +7,7 @@ use crate::api::client::ClientError;
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::{Answer, Fields};
 use crate::ui::search::{self, Found, Wanted};
-use crate::ui::source::{At, NoPage, Sent, Source};
+use crate::ui::source::{At, NoPage, Sent};
 use crate::ui::words::{Moment, Shown, count, hue, plural, short_hash};
 
 pub const TAB: Tab = Tab { name: "Find", path: "/find" };
@@ -15,9 +15,9 @@ pub const TAB: Tab = Tab { name: "Find", path: "/find" };
 const MESSAGE_CHARACTERS: usize = 240;
 
 /// Renders the page, or goes straight to the one thing that was asked for.
-pub fn page(source: &Source, at: &At, query: &Fields) -> Result<Answer, NoPage> {
+pub fn page(at: &At, query: &Fields) -> Result<Answer, NoPage> {
     let text = query.text("q").unwrap_or_default();
-    let result = match find(source, at, text, query)? {
+    let result = match find(at, text, query)? {
         Outcome::Here(result) => result,
         Outcome::At(path) => return Ok(Answer::see_other(at.href(&path))),
     };
@@ -44,14 +44,14 @@ enum Outcome {
     At(String),
 }
 
-fn find(source: &Source, at: &At, text: &str, query: &Fields) -> Result<Outcome, NoPage> {
+fn find(at: &At, text: &str, query: &Fields) -> Result<Outcome, NoPage> {
     let zone = query.text("zone").unwrap_or("UTC");
     Ok(Outcome::Here(match search::read(text, zone, at.health.length) {
         None => examples(),
         Some(Wanted::Height(height)) => {
             return Ok(Outcome::At(format!("/block/{height}")));
         }
-        Some(Wanted::Id(id)) => match source.client.data_state(&at.address, id, None) {
+        Some(Wanted::Id(id)) => match at.source.client.data_state(&at.address, id, None) {
             Ok(DataState::Mined { index, .. }) => {
                 return Ok(Outcome::At(format!("/block/{index}")));
             }
@@ -63,34 +63,28 @@ fn find(source: &Source, at: &At, text: &str, query: &Fields) -> Result<Outcome,
             }
             Err(error) => return Err(error.into()),
         },
-        Some(Wanted::Moment(moment)) => match search::first_at(source, at, moment)? {
+        Some(Wanted::Moment(moment)) => match search::first_at(at.source, at, moment)? {
             Some(seen) => html! {
                 p { "The first block at or after " (Moment(moment).show()) ":" }
                 (list(at, &[seen]))
             },
             None => nothing("No block is as late as that."),
         },
-        Some(Wanted::Hash(hash)) if source.block(&at.address, hash)?.is_some() => {
+        Some(Wanted::Hash(hash)) if at.kept(hash)?.is_some() => {
             return Ok(Outcome::At(format!("/block/{hash}")));
         }
-        Some(Wanted::Hash(hash)) => look(source, at, text, &[hash.to_string()], query)?,
-        Some(Wanted::Words(words)) => look(source, at, text, &words, query)?,
+        Some(Wanted::Hash(hash)) => look(at, text, &[hash.to_string()], query)?,
+        Some(Wanted::Words(words)) => look(at, text, &words, query)?,
     }))
 }
 
 /// Looks through the chain and, at its beginning, through the dropped blocks.
-fn look(
-    source: &Source,
-    at: &At,
-    text: &str,
-    words: &[String],
-    query: &Fields,
-) -> Result<Markup, NoPage> {
+fn look(at: &At, text: &str, words: &[String], query: &Fields) -> Result<Markup, NoPage> {
     let length = at.health.length;
     let from = query.read("below").unwrap_or(length).min(length);
     let begun = query.read("begun").unwrap_or(from).clamp(from, length);
-    let found = search::scan(source, at, words, from)?;
-    let dropped = if from == length { search::dropped(source, at, words)? } else { Vec::new() };
+    let found = search::scan(at.source, at, words, from)?;
+    let dropped = if from == length { search::dropped(at.source, at, words)? } else { Vec::new() };
     Ok(html! {
         (results(at, text, &found, begun))
         @if !dropped.is_empty() {

@@ -9,7 +9,7 @@ use crate::api::{Departure, Fork};
 use crate::chain::{DataId, Hash, Micros, Why};
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
-use crate::ui::source::{At, NoPage, Sent, Source};
+use crate::ui::source::{At, NoPage, Sent};
 use crate::ui::words::{Moment, Shown, count, plural};
 use tree::{CELL_DIGITS, draw};
 
@@ -30,16 +30,13 @@ const LISTED_MAX: usize = 30;
 /// Most dropped blocks that are asked for to find a message in them.
 const LOOKED_AT_MAX: usize = 48;
 
-pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
-    let forks = source.forks(&at.address);
+pub fn page(at: &At) -> Result<Answer, NoPage> {
+    let forks = at.forks();
     let is_recent = |fork: &&Fork| at.now.saturating_sub(fork.dropped.at) < DRAWN_TIME;
     let recent: Vec<&Fork> = forks.iter().filter(is_recent).collect();
     let pieces = pieces(&recent);
-    let drawings: Vec<_> = pieces
-        .iter()
-        .take(DRAWINGS_MAX)
-        .map(|piece| draw(source, at, piece))
-        .collect::<Result<_, _>>()?;
+    let drawings: Vec<_> =
+        pieces.iter().take(DRAWINGS_MAX).map(|piece| draw(at, piece)).collect::<Result<_, _>>()?;
     let content = html! {
         section.intro {
             h1 { "Forks" }
@@ -111,11 +108,11 @@ impl Former {
 }
 
 /// The dropped blocks with a message of this id, the first to be dropped first.
-pub fn former(source: &Source, at: &At, forks: &[Fork], id: DataId) -> Result<Vec<Former>> {
+pub fn former(at: &At, forks: &[Fork], id: DataId) -> Result<Vec<Former>> {
     let mut former = Vec::new();
     let blocks = forks.iter().flat_map(|fork| fork.blocks.iter().map(move |block| (fork, block)));
     for (fork, block) in blocks.take(LOOKED_AT_MAX) {
-        let kept = source.block(&at.address, block.hash)?;
+        let kept = at.kept(block.hash)?;
         if let Some(kept) = kept.filter(|kept| kept.seen.block.data.id == id) {
             let confirmations = (fork.fork + fork.depth + 1).saturating_sub(block.index);
             former.push(Former { seen: kept.seen, confirmations, dropped: fork.dropped.clone() });

@@ -9,7 +9,7 @@ use crate::api::{DataState, StatusReport};
 use crate::chain::{Data, DataId, Hash, Message, Micros};
 use crate::ui::frame::{self, Freshness};
 use crate::ui::http::{Answer, Fields};
-use crate::ui::source::{At, NoPage, Source};
+use crate::ui::source::{At, NoPage};
 use crate::ui::words::{Moment, Shown, count, plural, short_hash};
 
 const MESSAGE_CHARACTERS: usize = 300;
@@ -25,11 +25,11 @@ pub struct Followed {
     pub sha256: Option<Hash>,
 }
 
-pub fn page(source: &Source, at: &At, id: &str, query: &Fields) -> Result<Answer, NoPage> {
+pub fn page(at: &At, id: &str, query: &Fields) -> Result<Answer, NoPage> {
     let id = id.parse::<DataId>().map_err(|error| NoPage::Bad(error.to_string()))?;
-    let status = source.client.status(&at.address).ok();
+    let status = at.status();
     let followed = Followed { id, sha256: query.read("sha256") };
-    let life = life(source, at, followed, status.as_ref())?;
+    let life = life(at, followed, status.as_ref())?;
     let code = if life.is_known { 200 } else { 404 };
     let content = html! {
         h1.visually-hidden { "Message " (id) }
@@ -65,9 +65,9 @@ struct Story {
 }
 
 impl Story {
-    fn find(source: &Source, at: &At, followed: Followed) -> Result<Self, NoPage> {
+    fn find(at: &At, followed: Followed) -> Result<Self, NoPage> {
         let Followed { id, sha256: added } = followed;
-        let state = source.state(&at.address, id, added)?;
+        let state = at.state(id, added)?;
         let told = state.as_ref().map(DataState::sha256);
         let (mined, confirmations) = match state {
             Some(DataState::Mined { index, confirmations, .. }) => (Some(index), confirmations),
@@ -75,20 +75,20 @@ impl Story {
         };
         let data: Vec<(Micros, Data)> = match mined {
             Some(index) => {
-                let (blocks, _) = source.blocks(&at.address, index, 1)?;
+                let (blocks, _) = at.blocks(index, 1)?;
                 blocks.into_iter().map(|seen| (seen.block.timestamp, seen.block.data)).collect()
             }
-            None => source.waiting(at)?.data.into_iter().map(|data| (at.now, data)).collect(),
+            None => at.waiting()?.data.into_iter().map(|data| (at.now, data)).collect(),
         };
         let is_it = |text: &Message| told.is_none_or(|told| Hash::of(text.as_str()) == told);
         let found = data.into_iter().find(|(_, data)| data.id == id && is_it(&data.message));
         let (since, text) = found.map(|(since, data)| (since, data.message)).unzip();
         let since = since.filter(|_| mined.is_some());
-        let former = forks::former(source, at, &source.forks(&at.address), id)?;
+        let former = forks::former(at, &at.forks(), id)?;
         let stands = text.as_ref().map(|text| Hash::of(text.as_str())).or(told);
         let other = added.zip(stands).filter(|(added, stands)| added != stands);
         let in_chain = stands.filter(|_| other.is_none() && mined.is_some());
-        let twin = twin(source, at, followed, in_chain)?;
+        let twin = twin(at, followed, in_chain)?;
         let is_here = state.is_some();
         Ok(Self {
             followed,
@@ -115,13 +115,8 @@ impl Story {
 }
 
 /// The steps of a message's life, where it is, and whether another text stands there.
-pub fn life(
-    source: &Source,
-    at: &At,
-    followed: Followed,
-    status: Option<&StatusReport>,
-) -> Result<Life, NoPage> {
-    let known = Story::find(source, at, followed)?;
+pub fn life(at: &At, followed: Followed, status: Option<&StatusReport>) -> Result<Life, NoPage> {
+    let known = Story::find(at, followed)?;
     let Story { is_here, mined, text, stands, former, other, .. } = &known;
     let is_known = *is_here || !former.is_empty();
     let is_as_added = other.is_none() && stands.is_some();
@@ -201,14 +196,9 @@ fn steps(at: &At, known: &Story) -> Markup {
 }
 
 /// The block, and the hash, of another text in the chain under the id of one that stands there.
-fn twin(
-    source: &Source,
-    at: &At,
-    followed: Followed,
-    stands: Option<Hash>,
-) -> Result<Option<(u64, Hash)>, NoPage> {
+fn twin(at: &At, followed: Followed, stands: Option<Hash>) -> Result<Option<(u64, Hash)>, NoPage> {
     let Some(stands) = stands.filter(|_| followed.sha256.is_some()) else { return Ok(None) };
-    Ok(match source.first_in_chain(&at.address, followed.id)? {
+    Ok(match at.first_in_chain(followed.id)? {
         Some(DataState::Mined { index, sha256, .. }) if sha256 != stands => Some((index, sha256)),
         _ => None,
     })

@@ -20,8 +20,8 @@ const BEAT: u64 = 5;
 const PACE_MAX: u64 = 1_000_000_000;
 
 /// Renders the page; the pace can be set by a reader on this host alone.
-pub fn page(source: &Source, at: &At, is_local: bool) -> Result<Answer, NoPage> {
-    Ok(Answer::page(200, render(source, at, is_local, None)))
+pub fn page(at: &At, is_local: bool) -> Result<Answer, NoPage> {
+    Ok(Answer::page(200, render(at, is_local, None)))
 }
 
 pub fn set_pace(source: &Source, form: &Fields) -> Result<Answer, NoPage> {
@@ -33,9 +33,9 @@ pub fn set_pace(source: &Source, form: &Fields) -> Result<Answer, NoPage> {
         None => return Err(NoPage::Bad("the dial has no such step".into())),
     };
     let request = Request::LimitMining(limit);
-    match source.client.call::<MiningPace>(&at.address, &request, "pace") {
+    match at.source.client.call::<MiningPace>(&at.address, &request, "pace") {
         Ok(_) => Ok(Answer::see_other(at.href("/miner#mining"))),
-        Err(error) => Ok(Answer::page(503, render(source, &at, true, Some(error)))),
+        Err(error) => Ok(Answer::page(503, render(&at, true, Some(error)))),
     }
 }
 
@@ -47,9 +47,9 @@ fn paces() -> Vec<Option<u64>> {
     [Some(0)].into_iter().chain(limits).chain([None]).collect()
 }
 
-fn render(source: &Source, at: &At, is_local: bool, problem: Option<ClientError>) -> Markup {
-    let status = source.client.status(&at.address).ok();
-    let pace = source.client.call(&at.address, &Request::Mining, "pace").ok();
+fn render(at: &At, is_local: bool, problem: Option<ClientError>) -> Markup {
+    let status = at.status();
+    let pace = at.source.client.call(&at.address, &Request::Mining, "pace").ok();
     let is_local = is_local && at.address.is_local();
     let content = html! {
         section.intro { h1 { "Miner " span.range { (at.address) } } }

@@ -2,7 +2,7 @@
 
 use super::frame::Tab;
 use super::http::{Answer, Fields};
-use super::source::{At, NoPage, Source};
+use super::source::{At, NoPage};
 
 pub mod block;
 pub mod chain;
@@ -18,8 +18,7 @@ pub mod network;
 pub mod workbench;
 
 pub struct Visit<'a> {
-    pub source: &'a Source,
-    pub at: &'a At,
+    pub at: &'a At<'a>,
     pub query: &'a Fields,
     /// True for a browser on this host.
     pub is_local: bool,
@@ -29,24 +28,24 @@ type Show = fn(&Visit<'_>) -> Result<Answer, NoPage>;
 
 /// The pages that the navigation names, in its order.
 pub const PAGES: [(Tab, Show); 7] = [
-    (chain::TAB, |to| chain::page(to.source, to.at, to.query)),
-    (find::TAB, |to| find::page(to.source, to.at, to.query)),
+    (chain::TAB, |to| chain::page(to.at, to.query)),
+    (find::TAB, |to| find::page(to.at, to.query)),
     (check::TAB, |to| Ok(check::page(to.at))),
-    (workbench::TAB, |to| Ok(workbench::page(to.source, to.at))),
-    (forks::TAB, |to| forks::page(to.source, to.at)),
-    (network::TAB, |to| network::page(to.source, to.at)),
-    (miner::TAB, |to| miner::page(to.source, to.at, to.is_local)),
+    (workbench::TAB, |to| Ok(workbench::page(to.at))),
+    (forks::TAB, |to| forks::page(to.at)),
+    (network::TAB, |to| network::page(to.at)),
+    (miner::TAB, |to| miner::page(to.at, to.is_local)),
 ];
 
 pub fn show(path: &str, visit: &Visit<'_>) -> Result<Answer, NoPage> {
     if let Some((_, show)) = PAGES.iter().find(|(tab, _)| tab.path == path) {
         return show(visit);
     }
-    let Visit { source, at, query, .. } = visit;
+    let Visit { at, query, .. } = visit;
     match path.split('/').skip(1).collect::<Vec<_>>()[..] {
-        ["block", name] => block::page(source, at, name),
-        ["block", name, "message"] => block::message(source, at, name),
-        ["data", id] => message::page(source, at, id, query),
+        ["block", name] => block::page(at, name),
+        ["block", name, "message"] => block::message(at, name),
+        ["data", id] => message::page(at, id, query),
         _ => Err(NoPage::Missing("there is no such page".into())),
     }
 }

@@ -7,7 +7,7 @@ use crate::api::{Address, EVENTS_MAX, Event, Happening};
 use crate::ui::drawing;
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
-use crate::ui::source::{At, NoPage, Sent, Source};
+use crate::ui::source::{At, NoPage, Sent};
 use crate::ui::survey::{self, Node};
 use crate::ui::words::{
     ADDRESS_CHARACTERS, Moment, Shown, count, duration, plural, short_address, short_hash,
@@ -37,11 +37,11 @@ const BLOCK_LINES: usize = 12;
 /// One hour, in microseconds.
 const HOUR: u64 = 3_600_000_000;
 
-pub fn page(source: &Source, at: &At) -> Result<Answer, NoPage> {
-    let nodes = survey::survey(source, at);
+pub fn page(at: &At) -> Result<Answer, NoPage> {
+    let nodes = survey::survey(at);
     let from = at.health.length.saturating_sub(PLOTTED_BLOCKS + 1);
-    let (blocks, _) = source.blocks(&at.address, from, PLOTTED_BLOCKS + 1)?;
-    let events = source.client.events(&at.address).ok().map(|page| page.events);
+    let (blocks, _) = at.blocks(from, PLOTTED_BLOCKS + 1)?;
+    let events = at.source.client.events(&at.address).ok().map(|page| page.events);
     let content = html! {
         section.intro {
             h1 { "Network" }

@@ -7,7 +7,7 @@ use crate::lab::NAME_CHARACTERS;
 use crate::ui::assets;
 use crate::ui::frame::{self, Freshness, Tab};
 use crate::ui::http::Answer;
-use crate::ui::source::{At, Source};
+use crate::ui::source::At;
 use crate::ui::words::{count, plural};
 
 pub const TAB: Tab = Tab { name: "Workbench", path: "/workbench" };
@@ -17,8 +17,8 @@ const GUESSES_PER_SECOND: f64 = 1e6;
 
 const ZEROS_MAX: u8 = 12;
 
-pub fn page(source: &Source, at: &At) -> Answer {
-    let status = source.client.status(&at.address).ok();
+pub fn page(at: &At) -> Answer {
+    let status = at.status();
     let rate = status.and_then(|status| status.mining).map(|mining| mining.guesses_per_second);
     let rate = rate.filter(|rate| *rate > 0.0);
     let content = html! {

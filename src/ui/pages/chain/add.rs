@@ -26,7 +26,7 @@ pub fn add(source: &Source, form: &Fields) -> Result<Answer, NoPage> {
     let text = form.text("message").unwrap_or_default().replace("\r\n", "\n");
     let refuse = |status, problem: &str| {
         let draft = Draft { text: &text, problem };
-        Ok(Answer::page(status, render(source, &at, None, None, Some(draft))?))
+        Ok(Answer::page(status, render(&at, None, None, Some(draft))?))
     };
     let message = match Message::new(&text) {
         Ok(message) => message,
@@ -34,7 +34,7 @@ pub fn add(source: &Source, form: &Fields) -> Result<Answer, NoPage> {
     };
     let id = form.read("id").unwrap_or_else(random_id);
     let sha256 = Hash::of(message.as_str());
-    match add_once(source, &at, id, message) {
+    match add_once(&at, id, message) {
         Ok(added) => {
             let path = format!("/?life={}&sha256={sha256}", added.data.id);
             Ok(Answer::see_other(at.href(&path)))
@@ -45,10 +45,10 @@ pub fn add(source: &Source, form: &Fields) -> Result<Answer, NoPage> {
 
 /// Adds a message. A form that is sent twice adds once; one that was changed after it was
 /// sent is another message.
-fn add_once(source: &Source, at: &At, id: DataId, message: Message) -> Result<Added> {
-    match source.client.add(&at.address, Data { id, message: message.clone() }) {
+fn add_once(at: &At, id: DataId, message: Message) -> Result<Added> {
+    match at.source.client.add(&at.address, Data { id, message: message.clone() }) {
         Err(ClientError::Refused { status: 409, .. }) => {
-            source.client.add(&at.address, Data { id: random_id(), message })
+            at.source.client.add(&at.address, Data { id: random_id(), message })
         }
         answer => answer,
     }

@@ -8,7 +8,7 @@ use super::{rows, short_id};
 use crate::api::Fork;
 use crate::api::client::Result;
 use crate::chain::Hash;
-use crate::ui::source::{At, Source};
+use crate::ui::source::At;
 use crate::ui::words::{count, hue, short_hash};
 
 /// Blocks at each end of a branch that are drawn; those between are left out.
@@ -76,11 +76,11 @@ fn middle(column: usize, row: usize) -> (u64, u64) {
 }
 
 impl Tree<'_> {
-    fn cells(&self, source: &Source, at: &At) -> Result<Vec<Cell>> {
+    fn cells(&self, at: &At) -> Result<Vec<Cell>> {
         let mut cells = Vec::new();
         for (column, height) in self.columns.iter().enumerate() {
             let Some(height) = *height else { continue };
-            let chain = source.blocks(&at.address, height, 1)?.0.pop().map(|seen| (0, seen.hash));
+            let chain = at.blocks(height, 1)?.0.pop().map(|seen| (0, seen.hash));
             let branches = self.piece.iter().zip(&self.rows).filter_map(|(fork, row)| {
                 let hash = (height > fork.fork).then(|| hash_at(fork, height))??;
                 Some((row + 1, hash))
@@ -92,7 +92,7 @@ impl Tree<'_> {
     }
 
     /// Lines from block to block: the path of each, and its class.
-    fn edges(&self, source: &Source, at: &At) -> Result<Vec<(String, &'static str)>> {
+    fn edges(&self, at: &At) -> Result<Vec<(String, &'static str)>> {
         let Self { piece, columns, rows } = self;
         let column_of = |height: u64| columns.iter().position(|column| *column == Some(height));
         let mut edges = Vec::new();
@@ -101,7 +101,7 @@ impl Tree<'_> {
             edges.push((format!("M{left} {y}H{right}"), "chain-edge"));
         }
         for (fork, row) in piece.iter().zip(rows) {
-            let parent = parent_row(source, at, piece, rows, fork)?;
+            let parent = parent_row(at, piece, rows, fork)?;
             let head = column_of(fork.fork + fork.depth);
             if let (Some(foot), Some(head)) = (column_of(fork.fork), head) {
                 let ((x, y), (left, down)) = (middle(foot, parent), middle(head, row + 1));
@@ -114,10 +114,10 @@ impl Tree<'_> {
     }
 }
 
-pub fn draw(source: &Source, at: &At, piece: &[&Fork]) -> Result<Markup> {
+pub fn draw(at: &At, piece: &[&Fork]) -> Result<Markup> {
     let columns = columns(piece, at.health.length.max(1));
     let tree = Tree { piece, columns, rows: rows(piece) };
-    let (cells, edges) = (tree.cells(source, at)?, tree.edges(source, at)?);
+    let (cells, edges) = (tree.cells(at)?, tree.edges(at)?);
     let height = (tree.rows.iter().max().map_or(0, |row| *row as u64) + 2) * PITCH.1;
     let width = tree.columns.len() as u64 * PITCH.0;
     let newest = piece.iter().map(|fork| fork.head).next().unwrap_or(at.health.head);
@@ -146,20 +146,14 @@ pub fn draw(source: &Source, at: &At, piece: &[&Fork]) -> Result<Markup> {
 
 /// The row in which the block stands that a branch begins at: that of the chain, or of a branch
 /// that was dropped later.
-fn parent_row(
-    source: &Source,
-    at: &At,
-    piece: &[&Fork],
-    rows: &[usize],
-    fork: &Fork,
-) -> Result<usize> {
+fn parent_row(at: &At, piece: &[&Fork], rows: &[usize], fork: &Fork) -> Result<usize> {
     let holds = |other: &Fork| {
         other.head != fork.head && other.fork < fork.fork && fork.fork <= other.fork + other.depth
     };
     if !piece.iter().any(|other| holds(other)) {
         return Ok(0);
     }
-    let first = source.block(&at.address, fork.blocks[0].hash)?;
+    let first = at.kept(fork.blocks[0].hash)?;
     let parent = first.and_then(|first| first.seen.block.previous_hash);
     let row = piece
         .iter()
