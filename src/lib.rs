@@ -4,26 +4,8 @@
 //! for them, and every acknowledged message is on disk. `src/README.md` tells how: rooms, walks,
 //! state, locks, threads, file formats, and where to add something.
 //!
-//! The rooms, from the ground up. Imports go down only; on one floor, only `settings` imports
-//! `api`, `ui` imports `lab`, and `cli` imports `logging`.
-//!
-//! | floor | room | responsible for |
-//! |---|---|---|
-//! | 0 | [`chain`] | blocks, rules, fork choice, pending messages; pure |
-//! | 0 | [`escape`] | strangers' text, made harmless |
-//! | 0 | [`random`] | random bytes |
-//! | 1 | [`api`] | requests and replies of a miner, over HTTP and over the link |
-//! | 1 | [`http`] | an HTTP server that withstands strangers |
-//! | 1 | [`pow`] | the search for a proof of work |
-//! | 1 | [`settings`] | settings of a miner |
-//! | 1 | [`signals`] | the signals that end a process in order |
-//! | 1 | [`store`] | the chain file, its hash, its older versions, and the journal |
-//! | 2 | [`lab`] | real miners on this host for a class, and what is done to them |
-//! | 2 | [`miner`] | the running miner: state, jobs and threads |
-//! | 2 | [`server`] | the child process that speaks HTTP for the miner |
-//! | 2 | [`ui`] | the web UI: pages about a miner and its network |
-//! | 3 | [`cli`] | arguments, commands, and output |
-//! | 3 | [`logging`] | the log, on stderr and in the chain's folder |
+//! Each module below is a room, and its page begins with its floor: imports go down only, which a
+//! test holds (`tests/integration/house.rs`).
 //!
 //! A block is one line, and the first one follows from the network:
 //!

@@ -1,5 +1,5 @@
-//! The log: lines `2026-11-22T07:30:00Z INFO sync_chain: adopted a longer chain length=812`
-//! in `miner.log` in the chain's folder, with rotation, and on stderr.
+//! FLOOR 3: the log, in `miner.log` in the chain's folder, with rotation, and on stderr:
+//! `2026-11-22T07:30:00Z INFO sync_chain: adopted a longer chain length=812`.
 //!
 //! Lines are whole and one event each, whatever a stranger wrote into them. A log that
 //! can't be written never stops a miner: the file comes first, and stderr gets from a thread of

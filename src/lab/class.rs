@@ -134,7 +134,7 @@ impl Class {
         drop(place);
         let mut commands = vec![format!("blockchain {shown}")];
         for other in self.cut_off_from(name) {
-            self.ban(name, other, &mut commands)?;
+            commands.extend(self.ban(name, other)?);
         }
         Ok(commands)
     }

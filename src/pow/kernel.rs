@@ -1,7 +1,7 @@
 //! The ways of computing guesses, and which of them this CPU has.
 //!
 //! A kernel looks through one batch at a time and allocates, locks and formats nothing. The
-//! fast ones live in files of their own and are the only place of `unsafe` in this crate.
+//! fast ones live in files of their own, the only place of `unsafe` beside one call in `main.rs`.
 
 #[cfg(target_arch = "aarch64")]
 mod arm_sha2;

@@ -1,4 +1,5 @@
-//! Proof of work: the smallest number that, appended to a prefix, gives a hash with enough zeros.
+//! FLOOR 1: proof of work: the smallest number that, appended to a prefix, gives a hash with
+//! enough zeros.
 //!
 //! [`Search`] is one job: immutable, run over any number of threads, cancelled from anywhere.
 //! [`Kernel`] is a way of computing guesses on this CPU. What a prefix is made of, and when a

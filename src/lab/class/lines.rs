@@ -21,15 +21,12 @@ impl Class {
 
     /// Neither of the two talks to the other from now on.
     pub fn cut(&self, one: Name, other: Name) -> Commands {
-        let mut commands = Vec::new();
         if one == other {
             return Err(LabError(format!("there is no line from {one} to itself")));
         }
         self.both_hear(one, other)?;
         self.cuts.lock().insert((one.min(other), one.max(other)));
-        self.ban(one, other, &mut commands)?;
-        self.ban(other, one, &mut commands)?;
-        Ok(commands)
+        Ok([self.ban(one, other)?, self.ban(other, one)?].concat())
     }
 
     /// Both talk to each other again.
@@ -69,18 +66,11 @@ impl Class {
         paused.map_or(Ok(()), |name| Err(is_paused(name)))
     }
 
-    pub(super) fn ban(
-        &self,
-        at: Name,
-        whom: Name,
-        commands: &mut Vec<String>,
-    ) -> Result<(), LabError> {
+    pub(super) fn ban(&self, at: Name, whom: Name) -> Commands {
         self.ask(at, &Request::Ban(self.plan.known_as(whom)))?;
-        if self.state(at) == State::Running {
-            let (whom, at) = (self.plan.known_as(whom), self.plan.address(at));
-            commands.push(format!("blockchain ban {whom} -m {at}"));
-        }
-        Ok(())
+        let is_done = self.state(at) == State::Running;
+        let (whom, at) = (self.plan.known_as(whom), self.plan.address(at));
+        Ok(is_done.then(|| format!("blockchain ban {whom} -m {at}")).into_iter().collect())
     }
 
     /// Asks a miner for a change of its neighbours; one that does not run has none.
