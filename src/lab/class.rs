@@ -195,10 +195,10 @@ impl Class {
     }
 
     /// Freezes a miner, or lets it go on.
-    pub fn pause(&self, name: Name, is_paused: bool) -> Commands {
+    pub fn set_paused(&self, name: Name, is_paused: bool) -> Commands {
         let mut place = self.places[name.number()].lock();
         let process = place.process.as_mut().ok_or_else(|| not_running(name))?;
-        process.pause(is_paused).map_err(|error| LabError(format!("{name}: {error}")))?;
+        process.set_paused(is_paused).map_err(|error| LabError(format!("{name}: {error}")))?;
         let signal = if is_paused { "STOP" } else { "CONT" };
         Ok(vec![format!("kill -{signal} -- -{}", process.pid())])
     }
@@ -216,7 +216,7 @@ impl Class {
     pub fn restore(&self, name: Name) -> Commands {
         let mut commands = Vec::new();
         if self.state(name) == State::Paused {
-            commands.extend(self.pause(name, false)?);
+            commands.extend(self.set_paused(name, false)?);
         }
         if self.delay(name).is_some() {
             commands.extend(self.slow(name, None)?);

@@ -96,8 +96,8 @@ impl Lab {
             }
             Order::Limit(name, power) => self.class.limit(*name, *power),
             Order::Slow(name, delay) => self.class.slow(*name, *delay),
-            Order::Pause(name) => self.class.pause(*name, true),
-            Order::Resume(name) => self.class.pause(*name, false),
+            Order::Pause(name) => self.class.set_paused(*name, true),
+            Order::Resume(name) => self.class.set_paused(*name, false),
             Order::Stop(name) => self.class.stop(*name),
             Order::Kill(name) => self.class.kill(*name),
             Order::Start(name, manner) => {

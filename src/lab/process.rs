@@ -140,7 +140,7 @@ impl Process {
     }
 
     /// Freezes it and its server process, or lets them go on.
-    pub fn pause(&mut self, is_paused: bool) -> io::Result<()> {
+    pub fn set_paused(&mut self, is_paused: bool) -> io::Result<()> {
         self.slow = None;
         let signal = if is_paused { Signal::STOP } else { Signal::CONT };
         kill_process_group(self.group(), signal)?;
