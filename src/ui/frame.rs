@@ -1,5 +1,7 @@
 //! What every page has around its content: head, navigation, the miner looked at, foot.
 
+use std::fmt;
+
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
@@ -39,7 +41,7 @@ pub fn page(
     let health = &at.health;
     let is_ok = health.status == Status::Ok;
     let bar = html! {
-        (brand(&at.href("/"), Some(health.network.as_str())))
+        (brand(&at.href("/"), Some(&health.network)))
         (navigation(tab, at.is_lab, |path| at.href(path)))
         (badge(&at.href("/miner"), is_ok, "The miner is ", if is_ok { "well" } else { "failing" }))
     };
@@ -53,7 +55,7 @@ pub fn page(
 
 pub fn of_class(title: &str, tab: Tab, script: &str, content: Markup) -> Markup {
     let bar = html! {
-        (brand("/", Some("lab")))
+        (brand("/", Some(&"lab")))
         (navigation(Some(tab), true, str::to_owned))
     };
     let content = html! {
@@ -91,7 +93,7 @@ pub struct Chosen<'a> {
     pub choices: Vec<Address>,
 }
 
-fn brand(href: &str, network: Option<&str>) -> Markup {
+fn brand(href: &str, network: Option<&dyn fmt::Display>) -> Markup {
     html! {
         a.brand href=(href) {
             img src=(assets::path("icon.svg")) alt="" width="28" height="28";
