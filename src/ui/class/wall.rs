@@ -39,7 +39,7 @@ pub fn page(is_local: bool) -> Answer {
                 h2 { "Who found the last hundred blocks" }
                 table.score { thead { tr {
                     th scope="col" { "Miner" } th.number scope="col" { "Length" }
-                    th.number scope="col" { "Waiting" } th.number scope="col" { "Blocks" }
+                    th.number scope="col" { "Unprocessed" } th.number scope="col" { "Blocks" }
                     th scope="col" { "Share of blocks and of power" }
                 } } tbody id="score" {} }
                 form id="add" { div.buttons {

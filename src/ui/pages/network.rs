@@ -268,7 +268,7 @@ pub fn happening(at: &At, what: &Happening, is_told: bool) -> Markup {
             Happening::BranchRefused { fork, dropped, .. } => {
                 "refused a branch from block " (fork) " that would drop " (dropped) " blocks"
             }
-            Happening::Messages { unprocessed } => { (plural(*unprocessed, "message")) " waiting" },
+            Happening::Messages { unprocessed } => { (plural(*unprocessed, "message")) " unprocessed" },
             Happening::NeighbourCame { neighbour } => { "neighbour " (brief(neighbour)) " came" },
             Happening::NeighbourGone { neighbour, reason } => { "neighbour " (brief(neighbour)) " gone: "
                 (Shown(reason, REASON_CHARACTERS)) },
