@@ -77,13 +77,16 @@ pub fn repair(path: &Path, format: Format, output: &mut Output<'_>) -> Result {
     } else {
         describe_repair(&repair, path, names, output)?;
     }
-    if repair.lost.is_empty() {
-        return Ok(());
-    }
     let lost = count(repair.lost.len() as u64, "message");
+    let what = match (repair.lost.is_empty(), repair.doubt.is_some()) {
+        (true, false) => return Ok(()),
+        (true, true) => "messages may be lost".to_owned(),
+        (false, false) => format!("{lost} lost"),
+        (false, true) => format!("{lost} lost, perhaps more"),
+    };
     let why = format!(
-        "{lost} lost: nothing on this host holds what the damaged lines held; \
-         neighbours may, start the miner and look"
+        "{what}: nothing on this host holds what the damaged lines held; neighbours may, start \
+         the miner and look"
     );
     Err(CliError::Other(Exit::Unhealthy, why))
 }

@@ -12,10 +12,12 @@ use super::chain_file::ChainFile;
 use super::error::StoreError;
 use super::files::Files;
 use super::genesis::find_network;
+use super::hash_file;
 use super::journal::{self, Journal};
 use super::names::Names;
 use super::record::{self, JournalEnd, Numbers};
 use super::redo;
+use super::running_hash::has_border;
 use super::salvage::{self, Salvaged};
 use super::scan::{ReadProgress, Scan, scan, unheard};
 use super::verdict::{HashFile, Verdict, judge};
@@ -35,8 +37,7 @@ pub struct Repair {
     pub unprocessed: u64,
     /// Messages that nothing on this host holds any more.
     pub lost: Vec<Lost>,
-    /// Why more may be missing than can be told: all that is left is sound, but the hash file told
-    /// of something else.
+    /// Why more may be missing than can be told: by the hash file there was more.
     pub doubt: Option<String>,
 }
 
@@ -104,8 +105,11 @@ fn verdict_on(
 ) -> Result<Option<Verdict>, StoreError> {
     Ok(match (judge(files, found)?, &found.trouble) {
         // Every block is good, so that either the hash is not, or blocks at the end are gone.
-        (Verdict::Damaged(fault), None) => {
-            repair.doubt = Some(format!("the hash file told of another chain file: {fault}"));
+        (Verdict::Damaged(_), None) => {
+            let hash = files.names.shown(&files.names.hash);
+            let doubt =
+                format!("every block is good, but {hash} is of a longer file, or of another");
+            repair.doubt = Some(doubt);
             Some(Verdict::Sound(HashFile::Uncertain))
         }
         (Verdict::Damaged(_), Some(_)) => None,
@@ -135,13 +139,18 @@ fn rebuild(
     let all = &mut std::iter::once(first).chain(blocks.lines(files, sources, &way));
     files.write_unfinished(&made, all)?;
     let made = Names::unfinished(&made);
-    let Some(Scan { chain, .. }) = scan(files, &made, network, &mut unheard)? else {
+    let Some(Scan { chain, hash, .. }) = scan(files, &made, network, &mut unheard)? else {
         return Err(files.names.failed("read", &made)(std::io::ErrorKind::NotFound.into()));
     };
+    let hash = hash.digest();
+    let was_saved =
+        |saved| Ok::<_, StoreError>(saved == hash || has_border(&chain.view(), &saved)?);
+    let saved = hash_file::read(files, &files.names.hash)?.hash();
+    let is_all = saved.map(was_saved).transpose()? == Some(true);
     let used: BTreeSet<usize> = way.iter().map(|at| blocks.all[*at].file).collect();
     let versions = used.into_iter().filter(|file| *file > 0);
     repair.taken_from = versions.map(|file| sources[file].clone()).collect();
-    let returned = beyond(files, &chain, known, repair)?;
+    let returned = beyond(files, &chain, known, is_all, repair)?;
     if !returned.is_empty() {
         Journal::open(files.clone())?.0.append(&returned)?;
     }
@@ -155,11 +164,13 @@ fn rebuild(
 }
 
 /// Messages of intact blocks in the chain file that are neither in `chain` nor `known`; those of
-/// damaged blocks are noted as lost, if no other file has them.
+/// damaged blocks are noted as lost, if no other file has them. Unless `chain` is all that was saved,
+/// nobody knows how much stood where the file is damaged up to its end.
 fn beyond(
     files: &Files,
     chain: &Chain,
     mut known: HashSet<Data>,
+    is_all: bool,
     repair: &mut Repair,
 ) -> Result<Vec<Data>, StoreError> {
     let (found, gaps) = read_damaged(files)?;
@@ -170,6 +181,10 @@ fn beyond(
         }
     }
     let ids: HashSet<DataId> = known.iter().map(|data| data.id).collect();
+    if !is_all && gaps.last().is_some_and(|end| end.from == 0 || !end.lost.is_empty()) {
+        repair.doubt =
+            Some("the chain file is damaged up to its end: more may have stood there".into());
+    }
     for gap in gaps {
         // Where the block behind is in the chain, those before it were found elsewhere.
         let is_filled = match gap.next {

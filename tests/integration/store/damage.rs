@@ -506,6 +506,20 @@ fn blocks_gone_without_a_trace_are_counted_by_the_heights_around_them() {
     assert!(repair.doubt.is_some() && repair.lost.is_empty(), "{repair:?}");
 }
 
+/// Of an emptied file repair said nothing, of one that was cut within a line that one message is lost.
+#[test]
+fn damage_up_to_the_end_of_a_chain_file_may_have_cost_more_than_is_told() {
+    let store = Store::new();
+    let chain = &store.files[CHAIN];
+    for (cut, lost) in [(0, 0), (line_at(chain, 2) + 30, 1)] {
+        let repair = repaired(&store.with(CHAIN, Some(&chain[..cut])));
+        assert!(repair.doubt.is_some() && repair.lost.len() == lost, "{cut}: {repair:?}");
+    }
+    let middle = [&chain[..line_at(chain, 2)], b"?\n", &chain[line_at(chain, 3)..]].concat();
+    let repair = repaired(&store.with(CHAIN, Some(&middle)));
+    assert!(repair.doubt.is_none() && repair.lost.len() == 1, "{repair:?}");
+}
+
 /// Files copied one after the other while their miner wrote.
 #[test]
 fn copies_of_files_that_were_being_written_start_without_repair() {
