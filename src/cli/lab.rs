@@ -74,6 +74,7 @@ pub fn run(flags: &Flags, stop: &StopSignals) -> Result {
     // Without a log there is none; the class is there all the same.
     _ = logging::start(log::LevelFilter::Warn, LogFormat::Text, None);
     let lines = flags.script.as_deref().map(read_script).transpose()?;
+    let public = public(&flags.pages.host)?;
     let pages = match lines {
         Some(_) => None,
         None => Some(bind(&flags.pages.host, flags.pages.port)?),
@@ -83,7 +84,7 @@ pub fn run(flags: &Flags, stop: &StopSignals) -> Result {
         None => Folder::temporary(),
     };
     let folder = folder?;
-    let lab = start(plan(flags, folder.path.clone()), stop)?;
+    let lab = start(plan(flags, folder.path.clone(), public), stop)?;
     let outcome = match (lines, pages) {
         (Some(lines), _) => experiment(flags, lines, &lab, stop),
         (None, Some(pages)) => classroom(flags, pages, &lab, stop),
@@ -109,14 +110,14 @@ fn read_script(file: &Path) -> Result<Vec<script::Step>> {
     script::read(&text).map_err(|why| CliError::other(format!("{}:{why}", file.display())))
 }
 
-fn plan(flags: &Flags, folder: PathBuf) -> Plan {
+fn plan(flags: &Flags, folder: PathBuf, public: Option<String>) -> Plan {
     let name = NETWORK.parse().expect("it keeps the limits");
     Plan {
         miners: flags.miners,
         network: Network { name, difficulty: flags.difficulty },
         folder,
         first_port: flags.first_port,
-        public: public(&flags.pages.host),
+        public,
         block_time: flags.block_time.as_secs_f64(),
     }
 }
@@ -227,13 +228,18 @@ fn qr(text: &str) -> String {
 }
 
 /// The address under which other hosts reach this one; none while it listens on loopback.
-fn public(host: &str) -> Option<String> {
+///
+/// # Errors
+/// It would not listen on loopback, from where alone the class takes orders.
+fn public(host: &str) -> Result<Option<String>> {
     match host.parse::<IpAddr>() {
-        Ok(ip) if ip.is_loopback() => None,
-        Ok(ip) if ip.is_unspecified() => own_address().map(|ip| ip.to_string()),
-        Ok(IpAddr::V6(ip)) => Some(format!("[{ip}]")),
-        _ if host == "localhost" => None,
-        _ => Some(host.to_owned()),
+        Ok(ip) if ip.is_unspecified() => Ok(own_address().map(|ip| ip.to_string())),
+        Ok(ip) if ip.is_loopback() => Ok(None),
+        _ if host == "localhost" => Ok(None),
+        _ => Err(CliError::other(format!(
+            "a class does not listen on {host} alone, since it takes orders by 127.0.0.1; \
+             give --host 0.0.0.0, or :: for IPv6"
+        ))),
     }
 }
 

@@ -91,9 +91,8 @@ impl Plan {
         if let Some(depth) = finality {
             flags.push(("--finality-depth", depth.to_string()));
         }
-        if let Some(host) = &self.public {
-            let any = if host.starts_with('[') { "::" } else { "0.0.0.0" };
-            flags.push(("--host", any.into()));
+        if self.public.is_some() {
+            flags.push(("--host", "0.0.0.0".into()));
             flags.push(("--advertise", self.known_as(name).to_string()));
         }
         let chain = folder.join("test.chain").display().to_string();

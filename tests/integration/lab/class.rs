@@ -322,6 +322,9 @@ fn another_host_looks_and_adds_and_cuts_nothing() {
         not_run("lab::class: looks from another host, as this one has loopback alone");
         return;
     }
+    // It listened there alone, and took orders from nowhere.
+    let one = run(&["lab", "1", "--host", &own.to_string()]);
+    assert!(one.code == Some(1) && one.stderr.contains("0.0.0.0"), "{:?} {}", one.code, one.stderr);
     let lab = TestLab::start("2", &["--host", "0.0.0.0"]);
     let url = lab.url.replace("127.0.0.1", &own.to_string());
     let (status, wall) = get(&format!("{url}/wall"));
