@@ -238,7 +238,9 @@ impl Class {
     pub fn stop(&self, name: Name) -> Commands {
         let process = self.places[name.number()].lock().process.take();
         let process = process.ok_or_else(|| not_running(name))?;
-        let commands = vec![format!("kill {}", process.pid())];
+        let pid = process.pid();
+        let commands =
+            vec![format!("kill {pid}; while kill -0 {pid} 2>/dev/null; do sleep 0.1; done")];
         process::end(vec![process]);
         Ok(commands)
     }
