@@ -24,7 +24,9 @@ const started = (name) => opened && opened.member.get(name)?.state === "absent";
 const newcomer = (state) => running(state).filter((member) => started(member.name)).at(-1);
 const minerOf = (state, member) => (member ? state.miners[member.place] : undefined);
 const headOf = (state, member) => minerOf(state, member)?.head ?? null;
-const blockAt = (state, member, height) => state.chain(headOf(state, member)).find((block) => block.index === height);
+/** True once a miner's chain has the thief's message: behind the block that was robbed, where messages were pending. */
+const isRobbed = (state, member) =>
+  here.height !== null && state.chain(headOf(state, member)).some((block) => block.index >= here.height && block.message === here.text);
 const isAncestor = (state, one, other) => state.chain(other).some((block) => block.hash === one);
 const newBlocks = (state) => state.chain(state.best).filter((block) => !opened.byHash.has(block.hash));
 
@@ -52,9 +54,9 @@ const ticks = {
   lower: () => state.cuts.length === 0 && state.heads.length === 1 && state.main.has(here.tied[0]),
   agreed: () => state.cuts.length === 0 && state.heads.length === 1,
   idle: () => state.heads.length === 1 && state.miners.every((miner) => !miner.answers || miner.unprocessed === 0),
-  rewritten: () => here.height !== null && blockAt(state, last(state), here.height)?.message === here.text,
+  rewritten: () => isRobbed(state, last(state)),
   longer: () => minerOf(state, last(state))?.length > Math.max(...running(state).filter((member) => member !== last(state)).map((member) => minerOf(state, member).length)),
-  won: () => running(state).every((member) => blockAt(state, member, here.height)?.message === here.text),
+  won: () => running(state).every((member) => isRobbed(state, member)),
   refused: () => minerOf(state, first(state))?.refused != null,
   raced: () => here.raced,
   newcomer: () => Boolean(newcomer(state)),

@@ -54,7 +54,7 @@ const SPIN_MILLISECONDS = 8;
     message.readOnly = !isOwn;
     if (!isOwn) message.value = data[0].message;
     else if (isFirst || (!isTyped && !message.value)) message.value = "Mined by hand";
-    element("bench-source").textContent = isTyped ? "Your own message." : isOwn ? "No message is unprocessed: write one of your own." : "The oldest unprocessed message. The miners search for its nonce, too.";
+    element("bench-source").textContent = isTyped ? "Your own message." : isOwn ? "No message is unprocessed: write one of your own." : "The oldest unprocessed message. Miners that do not rest search for its nonce, too.";
     fields = {
       index: String(parent.index + 1), id: isOwn ? randomId() : data[0].id, previous: parent.hash,
       timestamp: String(Math.max(Date.now() * 1000, parent.timestamp + 1)),

@@ -113,7 +113,8 @@ fn part(part: &Extra, is_local: bool) -> Markup {
                     input id="text" required maxlength="1000" autocomplete="off"; }
                 button.primary { "Add" }
             } },
-            Extra::Link(words, path) => p { a href=(path) { (words) } },
+            // In another tab: what ticks tasks is the page that goes on watching.
+            Extra::Link(words, path) => p { a href=(path) target="_blank" { (words) } " (beside this page)" },
             Extra::Heist => @if is_local { form id="heist" { div.buttons {
                 label.field.short { span { "Block" } select id="height" required {} }
                 label.field.short { span { "its message becomes" }
