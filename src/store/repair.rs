@@ -17,7 +17,6 @@ use super::journal::{self, Journal};
 use super::names::Names;
 use super::record::{self, JournalEnd, Numbers};
 use super::redo;
-use super::running_hash::has_border;
 use super::salvage::{self, Salvaged};
 use super::scan::{ReadProgress, Scan, scan, unheard};
 use super::verdict::{HashFile, Verdict, judge};
@@ -139,14 +138,11 @@ fn rebuild(
     let all = &mut std::iter::once(first).chain(blocks.lines(files, sources, &way));
     files.write_unfinished(&made, all)?;
     let made = Names::unfinished(&made);
-    let Some(Scan { chain, hash, .. }) = scan(files, &made, network, &mut unheard)? else {
+    let Some(scan) = scan(files, &made, network, &mut unheard)? else {
         return Err(files.names.failed("read", &made)(std::io::ErrorKind::NotFound.into()));
     };
-    let hash = hash.digest();
-    let was_saved =
-        |saved| Ok::<_, StoreError>(saved == hash || has_border(&chain.view(), &saved)?);
-    let saved = hash_file::read(files, &files.names.hash)?.hash();
-    let is_all = saved.map(was_saved).transpose()? == Some(true);
+    let is_all = scan.begins_with(hash_file::read(files, &files.names.hash)?.hash())?;
+    let chain = scan.chain;
     let used: BTreeSet<usize> = way.iter().map(|at| blocks.all[*at].file).collect();
     let versions = used.into_iter().filter(|file| *file > 0);
     repair.taken_from = versions.map(|file| sources[file].clone()).collect();

@@ -19,8 +19,8 @@ use super::lines::Ending;
 use super::names::Names;
 use super::pages::{Growing, Pages};
 use super::pieces::{Checked, Piece, Pieces, parent_in};
-use super::running_hash::RunningHash;
-use crate::chain::{Block, BlockError, BlockIndex, Chain, Head, Keys, Network, StoredLines};
+use super::running_hash::{RunningHash, has_border};
+use crate::chain::{Block, BlockError, BlockIndex, Chain, Hash, Head, Keys, Network, StoredLines};
 
 /// Pages that were read and not checked yet, for each thread that checks.
 const PAGES_AHEAD: usize = 4;
@@ -54,6 +54,12 @@ impl Scan {
     /// Bytes behind the good lines.
     pub fn cut(&self) -> u64 {
         self.total - self.bytes
+    }
+
+    /// True if `hash` is that of all good lines, or of the first so many.
+    pub fn begins_with(&self, hash: Option<Hash>) -> Result<bool, StoreError> {
+        let Some(hash) = hash.filter(|_| self.bytes > 0) else { return Ok(false) };
+        Ok(self.hash.digest() == hash || has_border(&self.chain.view(), &hash)?)
     }
 }
 

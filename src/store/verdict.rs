@@ -8,9 +8,7 @@ use super::lines::LINE_BYTES_MAX;
 use super::names::Names;
 use super::record;
 use super::redo;
-use super::running_hash::has_border;
 use super::scan::{Scan, Trouble};
-use crate::chain::Hash;
 
 /// Verdict on a chain file by its hash.
 pub(super) enum Verdict {
@@ -76,16 +74,9 @@ fn judge_our_own(files: &Files, scan: &Scan) -> Result<Verdict, StoreError> {
     }
     let unfinished = hash_file::read(files, &Names::unfinished(&names.hash))?.hash();
     let redone = redo::pending(files)?;
-    let view = scan.chain.view();
-    let fits = |recorded: Option<Hash>| -> Result<bool, StoreError> {
-        match recorded {
-            Some(hash) if scan.bytes > 0 => Ok(digest == hash || has_border(&view, &hash)?),
-            _ => Ok(false),
-        }
-    };
-    let certain = if fits(recorded.hash())? {
+    let certain = if scan.begins_with(recorded.hash())? {
         Some(HashFile::Stale)
-    } else if fits(unfinished)? || fits(redone)? {
+    } else if scan.begins_with(unfinished)? || scan.begins_with(redone)? {
         Some(HashFile::Uncertain)
     } else {
         None
@@ -100,7 +91,7 @@ fn judge_our_own(files: &Files, scan: &Scan) -> Result<Verdict, StoreError> {
             Recorded::Hash(hash) | Recorded::Otherwise(hash) => {
                 let found = format!("a file with the SHA-256 {digest}");
                 let expected = format!("{hash}, as {} says", names.shown(&names.hash));
-                let fault = Fault::new(names, &names.chain, view.length(), "hash");
+                let fault = Fault::new(names, &names.chain, scan.chain.view().length(), "hash");
                 Verdict::Damaged(Box::new(fault.found(found, expected)))
             }
         },
