@@ -24,7 +24,7 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 /// What the C library keeps of freed memory in a miner of the class: one heap for all threads takes a third
 /// less (malloc(3)); no stacks of threads that have ended, no small pieces by thread, and large ones go
 /// back at once (ld.so(8), `--list-tunables`). Twelve miners had 70 MB after half an hour, and 50 anew.
-const FRUGAL: &str = "glibc.pthread.stack_cache_size=1:glibc.malloc.tcache_count=0:\
+const FRUGAL: &str = "glibc.malloc.arena_max=1:glibc.pthread.stack_cache_size=1:glibc.malloc.tcache_count=0:\
     glibc.malloc.mmap_threshold=131072:glibc.malloc.trim_threshold=131072";
 
 /// Longest time of an end in order. Together with the end of the pages it stays below a second.
@@ -75,7 +75,7 @@ impl Starter {
         // A group of its own: Ctrl-C in the terminal is for the lab, which ends all in order.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(File::create(stderr)?);
-        command.env("MALLOC_ARENA_MAX", "1").env("GLIBC_TUNABLES", FRUGAL);
+        command.env("GLIBC_TUNABLES", FRUGAL);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("BLOCKCHAIN_") {
                 command.env_remove(name);
