@@ -24,11 +24,11 @@ fn head() -> Option<String> {
         output.status.success().then(|| text.trim().to_owned())
     };
     // An archive may have been unpacked inside a repository of something else.
-    git(&["ls-files", "--error-unmatch", "build.rs"])?;
+    git(&["ls-files", "--error-unmatch", "scripts/build.rs"])?;
     // The log of HEAD grows with every commit and every checkout.
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]) {
         println!("cargo::rerun-if-changed={log}");
     }
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=scripts/build.rs");
     git(&["rev-parse", "--short=12", "HEAD"])
 }
